@@ -1,0 +1,1 @@
+"""Compiled kernels; import them through cybernetes.native, which also has their plain twins."""

@@ -1,0 +1,50 @@
+"""The extension list and the generate step; metadata is in pyproject.toml."""
+
+import os
+import sys
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT / "proto"))
+
+DEBUG = os.environ.get("CYBERNETES_DEBUG_BUILD") == "1"
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": DEBUG,
+}
+
+
+def extensions() -> list[Extension]:
+    found = sorted((ROOT / "ext" / "cybernetes_native").glob("*.pyx"))
+    return [Extension(f"cybernetes_native.{each.stem}", [str(each.relative_to(ROOT))]) for each in found]
+
+
+class Generate(build_py):
+    """Compiles what proto/ holds into package data before the package is collected."""
+
+    def run(self) -> None:
+        import generate_grpc
+        import generate_schema
+
+        generate_schema.generate(ROOT)
+        generate_grpc.generate(ROOT)
+        super().run()
+
+
+setup(
+    packages=[*find_packages("src"), "cybernetes_native"],
+    ext_modules=cythonize(
+        extensions(),
+        compiler_directives=DIRECTIVES,
+        annotate=os.environ.get("ANNOTATE") == "1",
+        build_dir="build/cython",
+    ),
+    cmdclass={"build_py": Generate},
+)

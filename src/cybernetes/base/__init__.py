@@ -1,0 +1,8 @@
+"""What every other package stands on; nothing here knows Kubernetes.
+
+errors   the three error families: ApiError, EdgeError, Bug
+clock    wall and monotonic time behind a protocol, so that a simulation can own it
+random   randomness behind a protocol, so that the same seed gives the same run
+tasks    supervised tasks, periodic work, backoff
+log      structured events
+"""

@@ -1,0 +1,41 @@
+"""Which API resource a call is about; the few that components of ours use, by name."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Target(msgspec.Struct, frozen=True):
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The URL path of the collection, of an object, or of its subresource."""
+        parts = [f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"]
+        if namespace and self.namespaced:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        parts += [each for each in (name, subresource) if each]
+        return "/".join(parts)
+
+
+PODS = Target("", "v1", "pods", "Pod")
+NODES = Target("", "v1", "nodes", "Node", namespaced=False)
+NAMESPACES = Target("", "v1", "namespaces", "Namespace", namespaced=False)
+SERVICES = Target("", "v1", "services", "Service")
+ENDPOINTS = Target("", "v1", "endpoints", "Endpoints")
+ENDPOINT_SLICES = Target("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
+CONFIG_MAPS = Target("", "v1", "configmaps", "ConfigMap")
+SECRETS = Target("", "v1", "secrets", "Secret")
+SERVICE_ACCOUNTS = Target("", "v1", "serviceaccounts", "ServiceAccount")
+EVENTS = Target("", "v1", "events", "Event")
+LEASES = Target("coordination.k8s.io", "v1", "leases", "Lease")
+DEPLOYMENTS = Target("apps", "v1", "deployments", "Deployment")
+REPLICA_SETS = Target("apps", "v1", "replicasets", "ReplicaSet")

@@ -1,0 +1,1 @@
+"""Resources of the apiregistration.k8s.io group, one file each."""

@@ -1,0 +1,1 @@
+"""Resources of the apps group, one file each."""

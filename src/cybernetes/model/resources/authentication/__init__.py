@@ -1,0 +1,1 @@
+"""Resources of the authentication.k8s.io group, one file each."""

@@ -1,0 +1,12 @@
+from cybernetes.model.resource import Resource
+
+RESOURCE = Resource(
+    group="authorization.k8s.io",
+    version="v1",
+    kind="SelfSubjectRulesReview",
+    plural="selfsubjectrulesreviews",
+    singular="selfsubjectrulesreview",
+    namespaced=False,
+    verbs=("create",),
+    schema="io.k8s.api.authorization.v1.SelfSubjectRulesReview",
+)

@@ -1,0 +1,1 @@
+"""Resources of the autoscaling group, one file each."""

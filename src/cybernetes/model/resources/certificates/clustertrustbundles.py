@@ -1,0 +1,12 @@
+from cybernetes.model.resource import Resource
+
+RESOURCE = Resource(
+    group="certificates.k8s.io",
+    version="v1",
+    kind="ClusterTrustBundle",
+    plural="clustertrustbundles",
+    singular="clustertrustbundle",
+    namespaced=False,
+    storage_version_hash="R/wbJqMRFu8=",
+    schema="io.k8s.api.certificates.v1.ClusterTrustBundle",
+)

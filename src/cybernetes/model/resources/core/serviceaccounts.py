@@ -1,0 +1,16 @@
+from cybernetes.model.resource import Resource, Subresource
+
+RESOURCE = Resource(
+    group="",
+    version="v1",
+    kind="ServiceAccount",
+    plural="serviceaccounts",
+    singular="serviceaccount",
+    namespaced=True,
+    short_names=("sa",),
+    subresources=(
+        Subresource(name="token", kind="TokenRequest", group="authentication.k8s.io", version="v1", verbs=("create",)),
+    ),
+    storage_version_hash="pbx9ZvyFpBE=",
+    schema="io.k8s.api.core.v1.ServiceAccount",
+)

@@ -1,0 +1,12 @@
+from cybernetes.model.resource import Resource
+
+RESOURCE = Resource(
+    group="discovery.k8s.io",
+    version="v1",
+    kind="EndpointSlice",
+    plural="endpointslices",
+    singular="endpointslice",
+    namespaced=True,
+    storage_version_hash="qgS0xkrxYAI=",
+    schema="io.k8s.api.discovery.v1.EndpointSlice",
+)

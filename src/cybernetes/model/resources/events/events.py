@@ -1,0 +1,14 @@
+from cybernetes.model.resource import Resource
+
+RESOURCE = Resource(
+    group="events.k8s.io",
+    version="v1",
+    kind="Event",
+    plural="events",
+    singular="event",
+    namespaced=True,
+    short_names=("ev",),
+    storage_version_hash="r2yiGXH7wu8=",
+    stored_as=("", "v1", "events"),
+    schema="io.k8s.api.events.v1.Event",
+)

@@ -1,0 +1,1 @@
+"""Resources of the flowcontrol.apiserver.k8s.io group, one file each."""

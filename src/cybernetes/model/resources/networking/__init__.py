@@ -1,0 +1,1 @@
+"""Resources of the networking.k8s.io group, one file each."""

@@ -1,0 +1,1 @@
+"""Resources of the policy group, one file each."""

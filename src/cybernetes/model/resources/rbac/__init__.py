@@ -1,0 +1,1 @@
+"""Resources of the rbac.authorization.k8s.io group, one file each."""

@@ -1,0 +1,13 @@
+from cybernetes.model.resource import Resource
+
+RESOURCE = Resource(
+    group="scheduling.k8s.io",
+    version="v1",
+    kind="PriorityClass",
+    plural="priorityclasses",
+    singular="priorityclass",
+    namespaced=False,
+    short_names=("pc",),
+    storage_version_hash="1QwjyaZjj3Y=",
+    schema="io.k8s.api.scheduling.v1.PriorityClass",
+)

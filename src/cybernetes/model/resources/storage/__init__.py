@@ -1,0 +1,1 @@
+"""Resources of the storage.k8s.io group, one file each."""

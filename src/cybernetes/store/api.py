@@ -1,0 +1,141 @@
+"""The store's contract: revisions, checked transactions, ranges, watches, leases.
+
+A key is a text path, `/pods/shop/web-1`; a value is bytes that the store does not read. Every
+transaction that writes takes the next revision, one number for all keys. What a transaction
+acknowledged is on disk. A watch delivers every revision's events of its prefix once, in order,
+whole revisions at a time, or ends with Compacted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """A key's value at some revision.
+
+    revision  of the write that made this value (etcd's mod_revision)
+    created   revision at which the key came into being (etcd's create_revision)
+    """
+
+    key: str
+    value: bytes
+    revision: int
+    created: int
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """A change of one key. `value` is None when it was deleted; `previous` is None when it was created."""
+
+    key: str
+    value: bytes | None
+    previous: bytes | None
+    revision: int
+    created: int
+
+
+class Batch(msgspec.Struct, frozen=True, gc=False):
+    """All events of one revision within the watched prefix; none in a progress batch, which only tells the revision."""
+
+    revision: int
+    events: tuple[Event, ...]
+
+
+class Range(msgspec.Struct, frozen=True, gc=False):
+    """Entries in key order as of `revision`; `count` is how many keys the whole range holds."""
+
+    entries: list[Entry]
+    revision: int
+    count: int
+
+    @property
+    def more(self) -> bool:
+        return self.count > len(self.entries)
+
+
+class Check(msgspec.Struct, frozen=True, gc=False):
+    """The key must be at this revision; 0: must not exist."""
+
+    key: str
+    revision: int
+
+
+class Put(msgspec.Struct, frozen=True, gc=False):
+    """`lease`: the key goes when that lease ends; 0 for none."""
+
+    key: str
+    value: bytes
+    lease: int = 0
+
+
+class Delete(msgspec.Struct, frozen=True, gc=False):
+    key: str
+
+
+class Conflict(Exception):
+    """A check did not hold; nothing was written. `current` is None when the key does not exist."""
+
+    def __init__(self, key: str, current: Entry | None) -> None:
+        super().__init__(f"{key} is at revision {current.revision if current else 0}")
+        self.key = key
+        self.current = current
+
+
+class Compacted(Exception):
+    """The revision asked for is gone; `oldest` is the oldest that can be read."""
+
+    def __init__(self, asked: int, oldest: int) -> None:
+        super().__init__(f"revision {asked} was compacted; the oldest kept is {oldest}")
+        self.asked = asked
+        self.oldest = oldest
+
+
+class FutureRevision(Exception):
+    """The revision asked for has not happened yet."""
+
+    def __init__(self, asked: int, current: int) -> None:
+        super().__init__(f"revision {asked} is in the future; the current one is {current}")
+        self.asked = asked
+        self.current = current
+
+
+class Store(Protocol):
+    async def revision(self) -> int:
+        """The current revision, read so that no acknowledged write is above it."""
+        ...
+
+    async def get(self, key: str, revision: int = 0) -> Entry | None:
+        """The entry now, or as of `revision`. Raises Compacted, FutureRevision."""
+        ...
+
+    async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Range:
+        """Entries whose key has `prefix` and is >= `start`, at most `limit` (0: all). Raises Compacted, FutureRevision."""
+        ...
+
+    async def txn(self, checks: Sequence[Check], writes: Sequence[Put | Delete]) -> int:
+        """Write all or nothing; the new revision, after it is on disk. Raises Conflict; EdgeError when the disk fails.
+
+        Deleting a key that does not exist writes nothing; when nothing is written at all, the
+        current revision is returned.
+        """
+        ...
+
+    def watch(self, prefix: str, after: int) -> AsyncIterator[Batch]:
+        """Every change above revision `after` under `prefix`, then live; raises Compacted from the iterator.
+
+        Progress batches (no events) come now and then so that a quiet prefix still learns revisions.
+        """
+        ...
+
+    async def compact(self, revision: int) -> None:
+        """Forget history below `revision`; current values stay."""
+        ...
+
+    async def grant(self, ttl_s: int) -> int:
+        """A new lease that ends `ttl_s` seconds from now; its keys are deleted then, as one revision."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,72 @@
+"""Requests and answers as plain values, so that the API server and the client need no HTTP library to be tested.
+
+The adapters of this package turn aiohttp's objects into these and back; a simulation hands them
+over in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+
+class Request(msgspec.Struct):
+    """One HTTP request.
+
+    path         percent-decoded, starts with "/"
+    query        every value of every parameter, in the order sent
+    headers      names in lower case; repeated headers joined by ", "
+    body         whole body; b"" when there is none
+    certificate  DER of the client's verified certificate, None without one
+    remote       "address:port" of the peer
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, list[str]] = {}
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+    certificate: bytes | None = None
+    remote: str = ""
+
+    def param(self, name: str, default: str = "") -> str:
+        """The first value of a query parameter."""
+        values = self.query.get(name)
+        return values[0] if values else default
+
+
+class Response(msgspec.Struct):
+    """One HTTP answer: a whole body, or a stream of chunks (each flushed at once), or an upgraded connection.
+
+    headers  pairs, because Warning may repeat
+    upgrade  for 101: takes over the raw duplex stream after the head was sent
+    """
+
+    status: int
+    headers: list[tuple[str, str]] = []
+    body: bytes | AsyncIterator[bytes] = b""
+    upgrade: Callable[[Duplex], Awaitable[None]] | None = None
+
+
+class Duplex(Protocol):
+    """A raw byte stream in both directions; what an upgraded connection becomes."""
+
+    async def read(self) -> bytes:
+        """The next bytes; b"" when the peer has finished."""
+        ...
+
+    async def write(self, data: bytes) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Transport(Protocol):
+    """Sends requests to one server. The real one is aiohttp over TLS; a simulation's is a function call."""
+
+    async def send(self, request: Request) -> Response:
+        """The answer once its head is there; a watch's body streams. Raises EdgeError when there was no answer."""
+        ...
+
+    async def close(self) -> None: ...
