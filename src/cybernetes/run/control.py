@@ -1,0 +1,90 @@
+"""Talks to a running supervisor."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from cybernetes.base.errors import EdgeError, Outcome
+from cybernetes.run.supervise import STOP_TIMEOUT_S, ProcessStatus
+
+
+def ask(control_socket: Path, verb: str) -> bytes:
+    """One verb, one answer. Raises EdgeError when no supervisor listens."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(5)
+            connection.connect(str(control_socket))
+            connection.sendall(verb.encode() + b"\n")
+            return _read_line(connection)
+    except OSError as broken:
+        raise EdgeError("ask supervisor", str(control_socket), str(broken), outcome=Outcome.NOT_DONE) from broken
+
+
+def _read_line(connection: socket.socket) -> bytes:
+    received = bytearray()
+    while not received.endswith(b"\n"):
+        chunk = connection.recv(65536)
+        if not chunk:
+            break
+        received += chunk
+    return bytes(received)
+
+
+def status(control_socket: Path) -> list[ProcessStatus]:
+    return msgspec.json.decode(ask(control_socket, "status"), type=list[ProcessStatus])
+
+
+def is_running(control_socket: Path) -> bool:
+    try:
+        ask(control_socket, "status")
+    except EdgeError:
+        return False
+    return True
+
+
+def stop(control_socket: Path, lock: Path) -> None:
+    """Ask the supervisor to stop everything and wait until it is gone."""
+    ask(control_socket, "stop")
+    deadline = time.monotonic() + 6 * STOP_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if not holder(lock):
+            return
+        time.sleep(0.05)
+    raise EdgeError("stop supervisor", str(control_socket), f"still running as process {holder(lock)}")
+
+
+def holder(lock: Path) -> int:
+    """Process id of the supervisor that holds the lock file; 0 when it is gone."""
+    try:
+        pid = int(lock.read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
+    return pid if os.path.exists(f"/proc/{pid}") and lock.exists() else 0
+
+
+def wait_ready(
+    control_socket: Path, names: set[str], timeout_s: float, on_ready: Callable[[ProcessStatus], None]
+) -> list[ProcessStatus]:
+    """Wait until all named processes are ready, reporting each once; the ones that were not ready in time."""
+    deadline = time.monotonic() + timeout_s
+    seen: set[str] = set()
+    while True:
+        try:
+            now = status(control_socket)
+        except EdgeError:
+            now = []
+        for each in now:
+            if each.ready and each.name not in seen:
+                seen.add(each.name)
+                on_ready(each)
+        if names <= seen:
+            return []
+        if time.monotonic() > deadline:
+            return [each for each in now if each.name in names - seen]
+        time.sleep(0.02)

@@ -1,0 +1,108 @@
+"""Where everything of a cluster lies below its data directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+DEFAULT_DATA_DIR = Path("/var/lib/cybernetes")
+
+
+class NodeLayout(msgspec.Struct, frozen=True):
+    """What one node keeps; several nodes of one machine share nothing of it."""
+
+    root: Path
+
+    @property
+    def kubelet(self) -> Path:
+        return self.root / "kubelet"
+
+    @property
+    def pod_logs(self) -> Path:
+        return self.root / "pods-log"
+
+    @property
+    def containerd_root(self) -> Path:
+        return self.root / "containerd"
+
+    @property
+    def containerd_state(self) -> Path:
+        return self.root / "run" / "containerd"
+
+    @property
+    def containerd_config(self) -> Path:
+        return self.root / "containerd.toml"
+
+    @property
+    def containerd_socket(self) -> Path:
+        return self.root / "run" / "containerd.sock"
+
+    @property
+    def registry_hosts(self) -> Path:
+        return self.root / "certs.d"
+
+    @property
+    def cni_conf(self) -> Path:
+        return self.root / "cni" / "net.d"
+
+    @property
+    def cni_state(self) -> Path:
+        return self.root / "cni" / "networks"
+
+
+class Layout(msgspec.Struct, frozen=True):
+    data_dir: Path
+
+    @property
+    def config(self) -> Path:
+        return self.data_dir / "config.yaml"
+
+    @property
+    def admin_kubeconfig(self) -> Path:
+        return self.data_dir / "admin.kubeconfig"
+
+    @property
+    def pki(self) -> Path:
+        return self.data_dir / "pki"
+
+    @property
+    def store(self) -> Path:
+        return self.data_dir / "store" / "state.db"
+
+    @property
+    def etcd(self) -> Path:
+        return self.data_dir / "etcd"
+
+    @property
+    def registry(self) -> Path:
+        return self.data_dir / "registry"
+
+    @property
+    def logs(self) -> Path:
+        return self.data_dir / "logs"
+
+    @property
+    def run(self) -> Path:
+        return self.data_dir / "run"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.run / "supervisor.sock"
+
+    @property
+    def notify_socket(self) -> Path:
+        return self.run / "notify.sock"
+
+    @property
+    def supervisor_lock(self) -> Path:
+        return self.run / "supervisor.lock"
+
+    def kubeconfig(self, component: str) -> Path:
+        return self.data_dir / "kubeconfig" / f"{component}.conf"
+
+    def log(self, process: str) -> Path:
+        return self.logs / f"{process}.log"
+
+    def node(self, name: str) -> NodeLayout:
+        return NodeLayout(self.data_dir / "nodes" / name)

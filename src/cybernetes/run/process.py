@@ -1,0 +1,99 @@
+"""Starts processes the way a supervisor needs them: own session, own log, dying with their parent.
+
+A component of ours is forked from the warm parent, not executed anew: the modules are imported
+once and their pages stay shared, which saves a third of a second and some 25 MB a component.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+_CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def fork_component(
+    main: Callable[[], None], *, title: str, log: Path, environment: Mapping[str, str], network: str = ""
+) -> int:
+    """Fork a child that runs `main` and exits; the child's process id.
+
+    title    what ps and pgrep show
+    network  name of the network namespace the child enters, "" to stay
+    """
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        _enter_child(log, network)
+        os.environ.update(environment)
+        _set_title(title)
+        gc.freeze()
+        main()
+        status = 0
+    except SystemExit as stopped:
+        status = stopped.code if isinstance(stopped.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def exec_program(command: Sequence[str], *, log: Path, environment: Mapping[str, str], network: str = "") -> int:
+    """Fork and execute another program; its process id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        _enter_child(log, network)
+        os.execvpe(command[0], list(command), {**os.environ, **environment})
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(127)
+
+
+def _enter_child(log: Path, network: str) -> None:
+    os.setsid()
+    # The kernel ends the child when its supervisor dies, so that no orphan serves with stale state.
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
+        signal.signal(each, signal.SIG_DFL)
+    log_file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+    devnull = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(devnull, 0)
+    os.dup2(log_file, 1)
+    os.dup2(log_file, 2)
+    os.closerange(3, 4096)
+    if network:
+        enter_network(network)
+
+
+def enter_network(name: str) -> None:
+    """Move this process into a named network namespace (only the network: mounts and cgroups stay)."""
+    handle = os.open(f"/run/netns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _libc.setns(handle, _CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), f"cannot enter network namespace {name}")
+    finally:
+        os.close(handle)
+
+
+def _set_title(title: str) -> None:
+    """Write the title over the argument vector that the kernel shows for this process."""
+    _libc.prctl(_PR_SET_NAME, title.split()[-1].encode()[:15])
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    start, end = int(fields[45]), int(fields[46])
+    room = end - start
+    ctypes.memmove(start, title.encode()[: room - 1].ljust(room, b"\0"), room)
