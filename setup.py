@@ -1,6 +1,7 @@
 """The extension list and the generate step; metadata is in pyproject.toml."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -26,8 +27,15 @@ def extensions() -> list[Extension]:
     return [Extension(f"cybernetes_native.{each.stem}", [str(each.relative_to(ROOT))]) for each in found]
 
 
+def compile_pause() -> None:
+    """The sandbox image's only file: static, so that the image needs nothing else."""
+    folder = ROOT / "src" / "cybernetes" / "install" / "images"
+    compiler = os.environ.get("CC", "cc")
+    subprocess.run([compiler, "-static", "-Os", "-s", "-o", str(folder / "pause"), str(folder / "pause.c")], check=True)
+
+
 class Generate(build_py):
-    """Compiles what proto/ holds into package data before the package is collected."""
+    """Compiles what proto/ and install/images/ hold into package data before the package is collected."""
 
     def run(self) -> None:
         import generate_grpc
@@ -35,6 +43,7 @@ class Generate(build_py):
 
         generate_schema.generate(ROOT)
         generate_grpc.generate(ROOT)
+        compile_pause()
         super().run()
 
 

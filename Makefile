@@ -1,0 +1,66 @@
+# `make up` turns this machine into a cluster with a running application; `make test` runs all tests.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+CYBERNETES := $(VENV)/bin/cybernetes
+PACKAGES := src/cybernetes/install/packages.sh
+STAMP := $(VENV)/.built
+INPUTS := pyproject.toml setup.py $(wildcard ext/cybernetes_native/*.pyx ext/cybernetes_native/*.pxd proto/*.py proto/*/*.tsv src/cybernetes/install/images/*.c)
+
+.PHONY: help up down build packages check test test-unit sim perf conformance wheel clean
+
+help: ## list these verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+up: packages build ## from this machine to a running application: cluster, image, registry, Service
+	@$(CYBERNETES) up
+	@examples/hello/run
+
+down: build ## stop the cluster and take back everything that it put on this machine
+	@$(CYBERNETES) down
+
+packages:
+	@$(PACKAGES) build
+
+build: $(STAMP) ## the virtual environment, generated code and compiled kernels
+
+$(STAMP): $(INPUTS)
+	@test -x $(PYTHON) || { echo "making $(VENV)"; python3 -m venv $(VENV); }
+	@echo "installing the project into $(VENV)"
+	@$(PYTHON) -m pip install -q --disable-pip-version-check "setuptools>=80" wheel cython==3.3.1 kubernetes-validate==1.37.0 grpcio-tools==1.85.1
+	@$(PYTHON) -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[dev]'
+	@$(PYTHON) setup.py -q build_ext --inplace
+	@touch $@
+
+check: build ## style, types, layers
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	PYTHONPATH=src:ext $(VENV)/bin/lint-imports
+
+test: build ## all tests, from the smallest to real containers
+	@$(PACKAGES) build test
+	$(MAKE) check
+	$(PYTHON) -m pytest tests
+
+test-unit: build ## only the tests that need neither root nor containers
+	$(PYTHON) -m pytest tests -m "not privileged and not slow"
+
+sim: build ## hundreds of seeded clusters in virtual time, with faults
+	$(PYTHON) -m cybernetes.sim
+
+conformance: build ## replay recorded answers of the reference against this API server
+	tests/conformance/run
+
+perf: build ## every benchmark, each with its promise
+	$(PYTHON) perf/report.py
+
+wheel: build ## a wheel that works alone
+	$(PYTHON) -m pip wheel -q --no-deps --no-build-isolation -w dist .
+
+clean: ## what was built
+	rm -rf build dist $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	find src ext \( -name '*.so' -o -name '*_pb2*.py*' -o -name '*.c' -path '*ext*' \) -delete

@@ -1,0 +1,114 @@
+"""The cluster's configuration: one file, decoded strictly; every field has a default and a reason.
+
+`cybernetes up` writes the file below the data directory; flags of `up` change it, components read it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from cybernetes.base.errors import EdgeError, Outcome, Retry
+
+COMPONENTS = ("apiserver", "controller-manager", "scheduler", "kubelet", "proxy", "network", "dns")
+CONTROL_PLANE = ("apiserver", "controller-manager", "scheduler")
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
+    """Unknown keys are errors: a misspelt field must not silently be a default."""
+
+
+class ApiServerConfig(_Section, frozen=True):
+    """bind_address: where it listens. advertise_address: where nodes and pods reach it; "" for the bind address."""
+
+    bind_address: str = "127.0.0.1"
+    advertise_address: str = ""
+    port: int = 6443
+    # Further names and addresses that its certificate is valid for.
+    extra_names: tuple[str, ...] = ()
+
+
+class StoreConfig(_Section, frozen=True):
+    """kind sqlite: one file, one API server. kind etcd: `endpoints`, or one started here when there are none."""
+
+    kind: Literal["sqlite", "etcd"] = "sqlite"
+    endpoints: tuple[str, ...] = ()
+
+
+class NetworkConfig(_Section, frozen=True):
+    service_range: str = "10.96.0.0/12"
+    pod_range: str = "10.244.0.0/16"
+    # Pods of one node: a /24 has room for 254 addresses, above the 250 pods a node may run.
+    node_mask_size: int = 24
+    cluster_domain: str = "cluster.local"
+    proxy_mode: Literal["nftables", "iptables"] = "nftables"
+
+    @property
+    def dns_address(self) -> str:
+        """The tenth address of the service range, as installers of Kubernetes choose it."""
+        return str(ipaddress.ip_network(self.service_range)[10])
+
+    @property
+    def kubernetes_address(self) -> str:
+        return str(ipaddress.ip_network(self.service_range)[1])
+
+
+class NodeConfig(_Section, frozen=True):
+    """One node on this machine. network: its network namespace; "" for the machine's own."""
+
+    name: str
+    address: str
+    network: str = ""
+    max_pods: int = 250
+
+
+class ClusterConfig(_Section, frozen=True):
+    kind: Literal["ClusterConfig"] = "ClusterConfig"
+    name: str = "cybernetes"
+    api_server: ApiServerConfig = ApiServerConfig()
+    store: StoreConfig = StoreConfig()
+    network: NetworkConfig = NetworkConfig()
+    nodes: tuple[NodeConfig, ...] = ()
+    # Which components run here; empty for all.
+    only: tuple[str, ...] = ()
+    registry: bool = True
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    def runs(self, component: str) -> bool:
+        return not self.only or component in self.only
+
+    @property
+    def api_address(self) -> str:
+        return self.api_server.advertise_address or self.api_server.bind_address
+
+    @property
+    def server_url(self) -> str:
+        return f"https://{_bracketed(self.api_address)}:{self.api_server.port}"
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def read(path: Path) -> ClusterConfig:
+    """The configuration in a file. Raises EdgeError that names the field that is wrong."""
+    try:
+        return msgspec.yaml.decode(path.read_bytes(), type=ClusterConfig)
+    except FileNotFoundError as missing:
+        raise _unusable(path, "there is no such file; `cybernetes up` writes it") from missing
+    except msgspec.MsgspecError as wrong:
+        raise _unusable(path, str(wrong)) from wrong
+
+
+def write(path: Path, config: ClusterConfig) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_suffix(".new")
+    staged.write_bytes(msgspec.yaml.encode(config))
+    staged.replace(path)
+
+
+def _unusable(path: Path, why: str) -> EdgeError:
+    return EdgeError("read configuration", str(path), why, outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
