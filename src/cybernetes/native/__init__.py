@@ -4,3 +4,15 @@ enters   flat arrays and scalars
 leaves   flat arrays and bytes
 holds    a twin gives what its kernel gives, for every input; CYBERNETES_NATIVE=twin chooses the twins
 """
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+
+
+def kind() -> str:
+    """`compiled`, or `twin` where the kernels were not built or CYBERNETES_NATIVE=twin asks for the twins."""
+    if os.environ.get("CYBERNETES_NATIVE") == "twin" or find_spec("cybernetes_native.score") is None:
+        return "twin"
+    return "compiled"

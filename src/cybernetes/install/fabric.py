@@ -1,0 +1,115 @@
+"""Joins several nodes on one machine: a network namespace each, and one bridge between them.
+
+The machine itself is on the bridge too, so that the API server reaches every node and nodes reach
+it. Service and pod addresses are routed to the first node, whose proxy and routes carry them on.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyroute2 import IPRoute, NetNS, netns
+from pyroute2.netlink.exceptions import NetlinkError
+
+from cybernetes.run.config import ClusterConfig, NodeConfig
+
+FABRIC_RANGE = ipaddress.ip_network("10.89.0.0/24")
+BRIDGE = "cyb-fabric"
+_TABLE = "cybernetes-fabric"
+_FIRST_NODE = 11
+_EXISTS = 17
+
+
+def machine_address() -> str:
+    """The machine's own address on the bridge."""
+    return str(FABRIC_RANGE[1])
+
+
+def plan_nodes(count: int) -> tuple[NodeConfig, ...]:
+    """node-1 … node-N, each in a namespace of its own with an address on the bridge."""
+    return tuple(
+        NodeConfig(
+            name=f"node-{i}", address=str(FABRIC_RANGE[_FIRST_NODE + i - 1]), network=f"cyb-node-{i}", max_pods=110
+        )
+        for i in range(1, count + 1)
+    )
+
+
+def ensure(config: ClusterConfig) -> None:
+    """Make the bridge, the namespaces and the routes; repeating it changes nothing."""
+    nodes = [each for each in config.nodes if each.network]
+    if not nodes:
+        return
+    with IPRoute() as machine:
+        bridge = _ensure_bridge(machine)
+        for each in nodes:
+            _ensure_node(machine, bridge, each)
+        _ensure_routes(machine, config, nodes[0])
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    _masquerade()
+
+
+def remove(nodes: Sequence[NodeConfig]) -> None:
+    """Take everything back; what is not there is not missed."""
+    existing = set(netns.listnetns())
+    for each in nodes:
+        if each.network in existing:
+            netns.remove(each.network)
+    with IPRoute() as machine:
+        for link in machine.link_lookup(ifname=BRIDGE):
+            machine.link("del", index=link)
+    subprocess.run(["nft", "delete", "table", "ip", _TABLE], capture_output=True, check=False)
+
+
+def _ensure_bridge(machine: IPRoute) -> int:
+    if not machine.link_lookup(ifname=BRIDGE):
+        machine.link("add", ifname=BRIDGE, kind="bridge")
+    bridge: int = machine.link_lookup(ifname=BRIDGE)[0]
+    _add_address(machine, bridge, machine_address())
+    machine.link("set", index=bridge, state="up")
+    return bridge
+
+
+def _ensure_node(machine: IPRoute, bridge: int, node: NodeConfig) -> None:
+    if node.network not in netns.listnetns():
+        netns.create(node.network)
+    outside = f"cyb-{node.name}"[:15]
+    if not machine.link_lookup(ifname=outside):
+        machine.link("add", ifname=outside, kind="veth", peer={"ifname": "eth0", "net_ns_fd": node.network})
+    index = machine.link_lookup(ifname=outside)[0]
+    machine.link("set", index=index, master=bridge, state="up")
+    with NetNS(node.network) as inside:
+        loopback, eth0 = inside.link_lookup(ifname="lo")[0], inside.link_lookup(ifname="eth0")[0]
+        inside.link("set", index=loopback, state="up")
+        _add_address(inside, eth0, node.address)
+        inside.link("set", index=eth0, state="up")
+        inside.route("replace", dst="default", gateway=machine_address())
+
+
+def _add_address(links: IPRoute | NetNS, index: int, address: str) -> None:
+    try:
+        links.addr("add", index=index, address=address, prefixlen=FABRIC_RANGE.prefixlen)
+    except NetlinkError as refused:
+        if refused.code != _EXISTS:
+            raise
+
+
+def _ensure_routes(machine: IPRoute, config: ClusterConfig, first: NodeConfig) -> None:
+    for destination in (config.network.service_range, config.network.pod_range):
+        machine.route("replace", dst=destination, gateway=first.address)
+
+
+def _masquerade() -> None:
+    rules = f"""
+table ip {_TABLE} {{
+    chain postrouting {{
+        type nat hook postrouting priority srcnat; policy accept;
+        ip saddr {FABRIC_RANGE} oifname != "{BRIDGE}" masquerade
+    }}
+}}
+"""
+    script = f"table ip {_TABLE} {{}}\ndelete table ip {_TABLE}\n{rules}"
+    subprocess.run(["nft", "-f", "-"], input=script, text=True, check=True, capture_output=True)

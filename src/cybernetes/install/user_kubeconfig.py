@@ -1,0 +1,65 @@
+"""Merges a cluster's context into the user's kubeconfig, and takes it out again.
+
+source  kubectl's documentation "Organizing Cluster Access Using kubeconfig Files": KUBECONFIG is a list;
+        new values go to the first existing file, else the last named; default ~/.kube/config
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_LISTS = ("clusters", "users", "contexts")
+
+
+def users_file() -> Path:
+    named = [Path(each) for each in os.environ.get("KUBECONFIG", "").split(os.pathsep) if each]
+    if not named:
+        return Path.home() / ".kube" / "config"
+    return next((each for each in named if each.exists()), named[-1])
+
+
+def merge_into_users(own: Path) -> Path:
+    """Add or replace the cluster, user and context of `own`, and make its context current; the file written."""
+    added = yaml.safe_load(own.read_text())
+
+    def merge(document: dict[str, Any]) -> None:
+        for kind in _LISTS:
+            names = {each["name"] for each in added[kind]}
+            kept = [each for each in document.get(kind) or [] if each["name"] not in names]
+            document[kind] = kept + added[kind]
+        document["current-context"] = added["current-context"]
+
+    return _rewrite(users_file(), merge)
+
+
+def remove_from_users(own: Path) -> None:
+    """Take out what `merge_into_users` added; another current context is left alone."""
+    if not users_file().exists() or not own.exists():
+        return
+    removed = yaml.safe_load(own.read_text())
+
+    def remove(document: dict[str, Any]) -> None:
+        for kind in _LISTS:
+            names = {each["name"] for each in removed[kind]}
+            document[kind] = [each for each in document.get(kind) or [] if each["name"] not in names]
+        if document.get("current-context") == removed["current-context"]:
+            document["current-context"] = ""
+
+    _rewrite(users_file(), remove)
+
+
+def _rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = yaml.safe_load(path.read_text()) if path.exists() else None
+    document = document or {"apiVersion": "v1", "kind": "Config", "preferences": {}}
+    change(document)
+    staged = path.with_name(path.name + ".new")
+    staged.touch(mode=0o600)
+    staged.write_text(yaml.safe_dump(document, sort_keys=False))
+    staged.replace(path)
+    return path
