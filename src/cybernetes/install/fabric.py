@@ -54,13 +54,15 @@ def ensure(config: ClusterConfig) -> None:
 
 def remove(nodes: Sequence[NodeConfig]) -> None:
     """Take everything back; what is not there is not missed."""
+    with IPRoute() as machine:
+        # Links first: the kernel takes its time to end a namespace, and its links would stay as long.
+        for name in (*(_outside(each) for each in nodes), BRIDGE):
+            for link in machine.link_lookup(ifname=name):
+                machine.link("del", index=link)
     existing = set(netns.listnetns())
     for each in nodes:
         if each.network in existing:
             netns.remove(each.network)
-    with IPRoute() as machine:
-        for link in machine.link_lookup(ifname=BRIDGE):
-            machine.link("del", index=link)
     subprocess.run(["nft", "delete", "table", "ip", _TABLE], capture_output=True, check=False)
 
 
@@ -76,7 +78,7 @@ def _ensure_bridge(machine: IPRoute) -> int:
 def _ensure_node(machine: IPRoute, bridge: int, node: NodeConfig) -> None:
     if node.network not in netns.listnetns():
         netns.create(node.network)
-    outside = f"cyb-{node.name}"[:15]
+    outside = _outside(node)
     if not machine.link_lookup(ifname=outside):
         machine.link("add", ifname=outside, kind="veth", peer={"ifname": "eth0", "net_ns_fd": node.network})
     index = machine.link_lookup(ifname=outside)[0]
@@ -87,6 +89,11 @@ def _ensure_node(machine: IPRoute, bridge: int, node: NodeConfig) -> None:
         _add_address(inside, eth0, node.address)
         inside.link("set", index=eth0, state="up")
         inside.route("replace", dst="default", gateway=machine_address())
+
+
+def _outside(node: NodeConfig) -> str:
+    """Name of the link's end on the machine; the kernel allows 15 characters."""
+    return f"cyb-{node.name}"[:15]
 
 
 def _add_address(links: IPRoute | NetNS, index: int, address: str) -> None:
