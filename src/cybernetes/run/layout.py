@@ -79,6 +79,10 @@ class Layout(msgspec.Struct, frozen=True):
         return self.data_dir / "registry"
 
     @property
+    def registry_config(self) -> Path:
+        return self.data_dir / "registry.yaml"
+
+    @property
     def logs(self) -> Path:
         return self.data_dir / "logs"
 

@@ -36,7 +36,7 @@ def fork_component(
     try:
         _enter_child(log, network)
         os.environ.update(environment)
-        _set_title(title)
+        set_title(title)
         gc.freeze()
         main()
         status = 0
@@ -90,7 +90,7 @@ def enter_network(name: str) -> None:
         os.close(handle)
 
 
-def _set_title(title: str) -> None:
+def set_title(title: str) -> None:
     """Write the title over the argument vector that the kernel shows for this process."""
     _libc.prctl(_PR_SET_NAME, title.split()[-1].encode()[:15])
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()

@@ -1,0 +1,39 @@
+"""One component in the foreground, as a service manager would run it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cybernetes.cli import options
+from cybernetes.run import components
+from cybernetes.run import config as cluster_config
+from cybernetes.run.layout import Layout
+
+
+def command(component: str) -> click.Command:
+    """The command that runs `component`."""
+
+    @click.command(component)
+    @options.data_dir
+    @click.option(
+        "--config",
+        "config_file",
+        type=click.Path(path_type=Path, dir_okay=False, exists=True),
+        help="A ClusterConfig file.  [default: config.yaml in the data directory]",
+    )
+    @click.option("--node", default="", help="Which of the configuration's nodes.  [default: the first]")
+    @click.option(
+        "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+    )
+    @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+    def run(data_dir: Path, config_file: Path | None, node: str, log_level: str, log_format: str) -> None:
+        layout = Layout(data_dir)
+        config = cluster_config.read(config_file or layout.config)
+        components.run(component, config, layout, node=node, log_level=log_level, log_format=log_format)
+
+    run.help = (
+        f"Run the {component} in the foreground, with the certificates and the configuration of the data directory."
+    )
+    return run

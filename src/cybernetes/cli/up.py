@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+import msgspec
+
+from cybernetes.cli import options
+from cybernetes.cli.progress import step
+from cybernetes.install import bring_up, fabric, machine
+from cybernetes.run import config as cluster_config
+from cybernetes.run.config import COMPONENTS, ApiServerConfig, ClusterConfig, NodeConfig, StoreConfig
+from cybernetes.run.layout import Layout
+
+
+@click.command()
+@options.data_dir
+@click.option("--nodes", type=click.IntRange(1, 50), default=1, show_default=True, help="Nodes on this one machine.")
+@click.option(
+    "--store", type=click.Choice(["sqlite", "etcd"]), default=None, help="What keeps the state.  [default: sqlite]"
+)
+@click.option("--only", default="", help=f"Run only these components, by commas: {', '.join(COMPONENTS)}.")
+@click.option("--port", type=click.IntRange(1, 65535), default=None, help="Port of the API server.  [default: 6443]")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A ClusterConfig file; flags go before it.",
+)
+@click.option(
+    "--merge-kubeconfig/--no-merge-kubeconfig",
+    default=None,
+    help="Make the cluster the current context of your kubeconfig.  [default: yes for whole clusters]",
+)
+def command(
+    data_dir: Path,
+    nodes: int,
+    store: str | None,
+    only: str,
+    port: int | None,
+    config_file: Path | None,
+    merge_kubeconfig: bool | None,
+) -> None:
+    """Start a cluster on this machine, or finish starting it.
+
+    Returns when everything is ready; the cluster runs on in the background until `cybernetes down`.
+
+    \b
+    cybernetes up                                     one node: this machine
+    cybernetes up --nodes 3                           three nodes on this machine, a network namespace each
+    cybernetes up --only apiserver --data-dir DIR     just the API server, on loopback; DIR/admin.kubeconfig
+    """
+    layout = Layout(data_dir)
+    chosen = _components(only)
+    config = _existing(layout, config_file) or _new(chosen, nodes)
+    config = _with_flags(config, chosen, store, port)
+    began = time.monotonic()
+    bring_up.up(config, layout, step)
+    whole = not config.only
+    if merge_kubeconfig or (merge_kubeconfig is None and whole):
+        click.echo(f"\ncontext {config.name!r} is in {bring_up.publish_kubeconfig(layout)}")
+    click.echo(f"\nready after {time.monotonic() - began:.1f} s. Type next:")
+    prefix = "cybernetes kubectl" if whole else f"kubectl --kubeconfig {layout.admin_kubeconfig}"
+    click.echo(f"  {prefix} get {'nodes' if whole else 'namespaces'}")
+    click.echo(f"  cybernetes status{'' if whole else f' --data-dir {data_dir}'}")
+
+
+def _components(only: str) -> tuple[str, ...]:
+    chosen = tuple(each.strip() for each in only.split(",") if each.strip())
+    unknown = [each for each in chosen if each not in COMPONENTS]
+    if unknown:
+        raise click.UsageError(f"--only: no component {unknown[0]!r}; there are {', '.join(COMPONENTS)}")
+    return chosen
+
+
+def _existing(layout: Layout, config_file: Path | None) -> ClusterConfig | None:
+    if config_file is not None:
+        return cluster_config.read(config_file)
+    return cluster_config.read(layout.config) if layout.config.exists() else None
+
+
+def _new(chosen: tuple[str, ...], nodes: int) -> ClusterConfig:
+    if chosen and "kubelet" not in chosen:
+        return ClusterConfig(only=chosen, api_server=ApiServerConfig(port=machine.free_port(6443)))
+    if nodes == 1:
+        address = machine.address()
+        node = NodeConfig(name=machine.name(), address=address)
+        return ClusterConfig(
+            only=chosen,
+            nodes=(node,),
+            api_server=ApiServerConfig(bind_address="0.0.0.0", advertise_address=address),
+        )
+    return ClusterConfig(
+        only=chosen,
+        nodes=fabric.plan_nodes(nodes),
+        api_server=ApiServerConfig(bind_address="0.0.0.0", advertise_address=fabric.machine_address()),
+    )
+
+
+def _with_flags(config: ClusterConfig, chosen: tuple[str, ...], store: str | None, port: int | None) -> ClusterConfig:
+    if chosen:
+        config = msgspec.structs.replace(config, only=chosen)
+    if store is not None:
+        config = msgspec.structs.replace(config, store=StoreConfig(kind=store))  # type: ignore[arg-type]
+    if port is not None:
+        config = msgspec.structs.replace(config, api_server=msgspec.structs.replace(config.api_server, port=port))
+    return config

@@ -1,0 +1,162 @@
+"""`up`: the steps from a configuration to a running cluster. Each may be repeated; a running cluster is only completed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from cybernetes.base.errors import EdgeError, Outcome, Retry
+from cybernetes.base.log import configure as configure_log
+from cybernetes.install import checks, containerd, fabric, images, pki, registry
+from cybernetes.install.user_kubeconfig import merge_into_users
+from cybernetes.run import components, control
+from cybernetes.run import config as cluster_config
+from cybernetes.run.config import ClusterConfig
+from cybernetes.run.layout import Layout
+from cybernetes.run.process import set_title
+from cybernetes.run.supervise import ProcessStatus, Supervisor
+
+START_TIMEOUT_S = 60
+# The guardian starts a killed supervisor again; not faster than this, should it die at once.
+_GUARD_PAUSE_S = 0.5
+Step = Callable[[str], contextlib.AbstractContextManager[None]]
+
+
+def up(config: ClusterConfig, layout: Layout, step: Step) -> None:
+    """Bring the cluster up. Raises EdgeError that says what to do."""
+    if not control.is_running(layout.control_socket):
+        if _runs_nodes(config):
+            with step("checking this machine"):
+                _check_machine(config, layout)
+        with step("writing keys, certificates and configuration"):
+            _write_files(config, layout)
+        start_supervisor(config, layout)
+    _wait_for_processes(config, layout, step)
+
+
+def _runs_nodes(config: ClusterConfig) -> bool:
+    return bool(config.nodes) and config.runs("kubelet")
+
+
+def _check_machine(config: ClusterConfig, layout: Layout) -> None:
+    wrong = [each for each in checks.run_all(config, layout) if each.level == "error"]
+    if wrong:
+        text = "".join(f"\n  {each.subject}: {each.text}; mend: {each.mend}" for each in wrong)
+        raise EdgeError("start on", "this machine", text, outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
+
+
+def _write_files(config: ClusterConfig, layout: Layout) -> None:
+    for folder in (layout.run, layout.logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    layout.data_dir.chmod(0o700)
+    cluster_config.write(layout.config, config)
+    pki.ensure(config, layout)
+    if not _runs_nodes(config):
+        return
+    fabric.ensure(config)
+    capabilities = containerd.probe()
+    for node in config.nodes:
+        containerd.write_configuration(layout.node(node.name), capabilities, pki.registry_hosts(config, layout))
+    if config.registry:
+        registry.write_configuration(
+            layout.registry_config,
+            storage=layout.registry,
+            address=f"{config.api_address}:{registry.REGISTRY_PORT}",
+            certificate=pki.registry(layout).certificate,
+            key=pki.registry(layout).key,
+            client_ca=pki.ca(layout).certificate,
+        )
+
+
+def start_supervisor(config: ClusterConfig, layout: Layout) -> None:
+    """Start the supervisor in the background, guarded: killed, it is started again."""
+    processes = components.plan(config, layout)
+    sys.stdout.flush()
+    if os.fork():
+        return
+    try:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        _detach(layout)
+        set_title("cybernetes guardian")
+        _guard(lambda: _supervise(config, layout, processes))
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+def _detach(layout: Layout) -> None:
+    os.chdir("/")
+    devnull = os.open(os.devnull, os.O_RDONLY)
+    log = os.open(layout.log("supervisor"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+    os.dup2(devnull, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+
+
+def _guard(supervise: Callable[[], None]) -> None:
+    while True:
+        pid = os.fork()
+        if pid == 0:
+            supervise()
+            os._exit(0)
+        _, status = os.waitpid(pid, 0)
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
+            os._exit(0)
+        time.sleep(_GUARD_PAUSE_S)
+
+
+def _supervise(config: ClusterConfig, layout: Layout, processes: list) -> None:
+    try:
+        set_title("cybernetes supervisor")
+        configure_log(config.log_level)
+        layout.supervisor_lock.write_text(f"{os.getpid()}\n")
+        Supervisor(layout, processes).run()
+        layout.supervisor_lock.unlink(missing_ok=True)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
+def _wait_for_processes(config: ClusterConfig, layout: Layout, step: Step) -> None:
+    waited = {each.name for each in components.plan(config, layout)}
+    runtimes = {name for name in waited if name.startswith("containerd")}
+    first = waited & {"etcd", "apiserver"}
+    if first:
+        with step("waiting for the API server"):
+            _wait(layout, first)
+    if runtimes:
+        with step("importing the pause image"):
+            _wait(layout, runtimes)
+            for node in config.nodes:
+                images.import_pause(layout.node(node.name))
+    if waited - first - runtimes:
+        with step("waiting for all processes"):
+            _wait(layout, waited)
+
+
+def _wait(layout: Layout, names: set[str]) -> None:
+    late = control.wait_ready(layout.control_socket, names, START_TIMEOUT_S, lambda row: None)
+    if late:
+        raise EdgeError("start", ", ".join(each.name for each in late) or "the supervisor", _why(layout, late))
+
+
+def _why(layout: Layout, late: list[ProcessStatus]) -> str:
+    texts = [f"not ready after {START_TIMEOUT_S} s"]
+    for each in late:
+        log = layout.log(each.name)
+        lines = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
+        texts.append(f"\n{each.name} (see: cybernetes logs {each.name}):" + "".join(f"\n  {line}" for line in lines))
+    return "".join(texts)
+
+
+def publish_kubeconfig(layout: Layout) -> Path:
+    """Merge the cluster's context into the user's kubeconfig; the file changed."""
+    return merge_into_users(layout.admin_kubeconfig)

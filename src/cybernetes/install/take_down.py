@@ -1,0 +1,31 @@
+"""`down`: from a cluster, running or crashed, back to the machine as it was."""
+
+from __future__ import annotations
+
+import shutil
+
+from cybernetes.install import fabric, removal
+from cybernetes.install.bring_up import Step
+from cybernetes.install.user_kubeconfig import remove_from_users
+from cybernetes.network.removal import remove_node_network
+from cybernetes.run import components, control
+from cybernetes.run import config as cluster_config
+from cybernetes.run.layout import Layout
+
+
+def down(layout: Layout, step: Step, *, keep_data: bool) -> None:
+    """Stop and remove; every part may be gone already."""
+    config = cluster_config.read(layout.config)
+    if control.is_running(layout.control_socket):
+        with step("stopping processes"):
+            control.stop(layout.control_socket, layout.supervisor_lock)
+    for node in config.nodes:
+        with step(f"removing containers, mounts and rules of {node.name}"):
+            removal.remove_node(layout.node(node.name), components.cgroup_root(node))
+            remove_node_network(node.network)
+    fabric.remove(config.nodes)
+    if keep_data:
+        return
+    with step("removing keys, state and kubeconfig"):
+        remove_from_users(layout.admin_kubeconfig)
+        shutil.rmtree(layout.data_dir)
