@@ -13,6 +13,11 @@ from typing import Protocol
 
 import msgspec
 
+from cybernetes.base.errors import Bug, EdgeError, Outcome, Retry
+
+# Writes of one transaction; the limit that etcd has out of the box.
+WRITES_MAX = 128
+
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
     """A key's value at some revision.
@@ -102,7 +107,24 @@ class FutureRevision(Exception):
         self.current = current
 
 
+def check_writes(writes: Sequence[Put | Delete]) -> None:
+    """Raises Bug when the writes are not one transaction's: too many, or one key twice."""
+    if len(writes) > WRITES_MAX:
+        raise Bug(f"a transaction of {len(writes)} writes; at most {WRITES_MAX}")
+    if len(writes) > 1 and len({write.key for write in writes}) < len(writes):
+        raise Bug(f"a transaction writes a key twice: {sorted(write.key for write in writes)}")
+
+
+def lease_gone(key: str, lease: int) -> EdgeError:
+    return EdgeError("write", key, f"lease {lease} is over", outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
+
+
 class Store(Protocol):
+    @property
+    def watches(self) -> int:
+        """How many watches are open in this process."""
+        ...
+
     async def revision(self) -> int:
         """The current revision, read so that no acknowledged write is above it."""
         ...
@@ -119,19 +141,25 @@ class Store(Protocol):
         """Write all or nothing; the new revision, after it is on disk. Raises Conflict; EdgeError when the disk fails.
 
         Deleting a key that does not exist writes nothing; when nothing is written at all, the
-        current revision is returned.
+        current revision is returned. At most WRITES_MAX writes, each of another key.
         """
         ...
 
     def watch(self, prefix: str, after: int) -> AsyncIterator[Batch]:
-        """Every change above revision `after` under `prefix`, then live; raises Compacted from the iterator.
+        """Every change above revision `after` under `prefix`, then live; `after` 0 asks for all history.
 
-        Progress batches (no events) come now and then so that a quiet prefix still learns revisions.
+        Compacted, FutureRevision and EdgeError come from the iterator. Progress batches (no events) come
+        when history is read, when someone asks for `revision`, and now and then, so that a quiet prefix
+        still learns revisions. A slow reader is not cut off: it reads on from history.
         """
         ...
 
     async def compact(self, revision: int) -> None:
-        """Forget history below `revision`; current values stay."""
+        """Forget history below `revision`; current values stay.
+
+        Reading at `revision` and watching after it still work. Compacting again to an older revision
+        raises Compacted, to a future one FutureRevision.
+        """
         ...
 
     async def grant(self, ttl_s: int) -> int:

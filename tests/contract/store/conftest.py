@@ -1,0 +1,88 @@
+"""Every implementation of the store, each fresh and empty, under one suite."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from cybernetes.base.clock import Clock, SystemClock
+from cybernetes.store.api import Store
+from cybernetes.store.memory import MemoryStore
+
+Scenario = Callable[[Store], Awaitable[None]]
+Run = Callable[[Scenario], None]
+
+SCENARIO_TIMEOUT_S = 60
+
+
+class SteppedClock:
+    """Time that only moves when told to; sleepers wake in order."""
+
+    def __init__(self) -> None:
+        self._now = 1_000_000.0
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def now(self) -> float:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        future = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self._now + seconds, future))
+        await future
+
+    async def advance(self, seconds: float) -> None:
+        self._now += seconds
+        due = [each for each in self._sleepers if each[0] <= self._now]
+        self._sleepers = [each for each in self._sleepers if each[0] > self._now]
+        for _, future in sorted(due, key=lambda each: each[0]):
+            if not future.done():
+                future.set_result(None)
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+async def open_memory(_path: Path, clock: Clock) -> Store:
+    return MemoryStore(clock)
+
+
+OPENERS: dict[str, Callable[[Path, Clock], Awaitable[Store]]] = {"memory": open_memory}
+
+
+@pytest.fixture(params=sorted(OPENERS))
+def opener(request: pytest.FixtureRequest) -> Callable[[Path, Clock], Awaitable[Store]]:
+    return OPENERS[request.param]
+
+
+@pytest.fixture
+def run(opener: Callable[[Path, Clock], Awaitable[Store]], tmp_path: Path) -> Run:
+    """Runs a scenario on a fresh store and closes it."""
+
+    def run(scenario: Scenario) -> None:
+        async def main() -> None:
+            store = await opener(tmp_path, SystemClock())
+            try:
+                async with asyncio.timeout(SCENARIO_TIMEOUT_S):
+                    await scenario(store)
+            finally:
+                await store.close()
+
+        asyncio.run(main())
+
+    return run
+
+
+@pytest.fixture(params=["memory"])
+def stepped_opener(request: pytest.FixtureRequest) -> Callable[[Path, Clock], Awaitable[Store]]:
+    """The stores whose leases follow the injected clock; etcd has its own."""
+    return OPENERS[request.param]
+
+
+@pytest.fixture
+def stepped_clock() -> SteppedClock:
+    return SteppedClock()
