@@ -1,0 +1,128 @@
+"""Label selectors, node selectors, topology selectors inside objects.
+
+source  "Validation", label selectors; NodeSelector* in the catalogue
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cybernetes.model.field import FieldError, Path, forbidden, invalid, required
+from cybernetes.model.validation import names
+from cybernetes.model.validation.meta import validate_labels
+
+Selector = dict[str, Any]
+
+
+def validate_label_selector(selector: Selector | None, path: Path, *, lenient_values: bool = False) -> list[FieldError]:
+    """lenient_values: values of stored objects that were never checked are let through."""
+    if selector is None:
+        return []
+    errors = validate_labels(selector.get("matchLabels"), path.child("matchLabels"))
+    for i, requirement in enumerate(selector.get("matchExpressions") or []):
+        errors += _validate_requirement(requirement, path.child("matchExpressions").index(i), lenient_values)
+    return errors
+
+
+def _validate_requirement(requirement: dict[str, Any], path: Path, lenient_values: bool) -> list[FieldError]:
+    errors: list[FieldError] = []
+    values = requirement.get("values") or []
+    match requirement.get("operator", ""):
+        case "In" | "NotIn":
+            if not values:
+                errors.append(required(path.child("values"), "must be specified when `operator` is 'In' or 'NotIn'"))
+        case "Exists" | "DoesNotExist":
+            if values:
+                text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+                errors.append(forbidden(path.child("values"), text))
+        case other:
+            errors.append(invalid(path.child("operator"), other, "not a valid selector operator"))
+    key = requirement.get("key", "")
+    errors += [invalid(path.child("key"), key, each) for each in names.qualified_name(key)]
+    if not lenient_values:
+        for i, value in enumerate(values):
+            errors += [invalid(path.child("values").index(i), value, each) for each in names.label_value(value)]
+    return errors
+
+
+def validate_node_selector(selector: Selector, path: Path) -> list[FieldError]:
+    terms = selector.get("nodeSelectorTerms") or []
+    if not terms:
+        return [required(path.child("nodeSelectorTerms"), "must have at least one node selector term")]
+    errors: list[FieldError] = []
+    for i, term in enumerate(terms):
+        errors += validate_node_selector_term(term, path.child("nodeSelectorTerms").index(i))
+    return errors
+
+
+def validate_node_selector_term(term: Selector, path: Path) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for i, requirement in enumerate(term.get("matchExpressions") or []):
+        errors += _validate_node_requirement(requirement, path.child("matchExpressions").index(i))
+    for i, requirement in enumerate(term.get("matchFields") or []):
+        errors += _validate_node_field_requirement(requirement, path.child("matchFields").index(i))
+    return errors
+
+
+def _validate_node_requirement(requirement: dict[str, Any], path: Path) -> list[FieldError]:
+    errors: list[FieldError] = []
+    values = requirement.get("values") or []
+    match requirement.get("operator", ""):
+        case "In" | "NotIn":
+            if not values:
+                errors.append(required(path.child("values"), "must be specified when `operator` is 'In' or 'NotIn'"))
+        case "Exists" | "DoesNotExist":
+            if values:
+                text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+                errors.append(forbidden(path.child("values"), text))
+        case "Gt" | "Lt":
+            if len(values) != 1:
+                text = "must be specified single value when `operator` is 'Lt' or 'Gt'"
+                errors.append(required(path.child("values"), text))
+        case other:
+            errors.append(invalid(path.child("operator"), other, "not a valid selector operator"))
+    key = requirement.get("key", "")
+    errors += [invalid(path.child("key"), key, each) for each in names.qualified_name(key)]
+    for i, value in enumerate(values):
+        errors += [invalid(path.child("values").index(i), value, each) for each in names.label_value(value)]
+    return errors
+
+
+def _validate_node_field_requirement(requirement: dict[str, Any], path: Path) -> list[FieldError]:
+    errors: list[FieldError] = []
+    values = requirement.get("values") or []
+    operator, key = requirement.get("operator", ""), requirement.get("key", "")
+    if operator in ("In", "NotIn"):
+        if len(values) != 1:
+            text = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
+            errors.append(required(path.child("values"), text))
+    else:
+        errors.append(invalid(path.child("operator"), operator, "not a valid selector operator"))
+    if key != "metadata.name":
+        errors.append(invalid(path.child("key"), key, "not a valid field selector key"))
+    else:
+        for i, value in enumerate(values):
+            errors += [invalid(path.child("values").index(i), value, each) for each in names.dns_subdomain(value)]
+    return errors
+
+
+def matches_labels(selector: Selector, labels: dict[str, str]) -> bool:
+    """Whether a (valid) label selector selects these labels; an empty one selects all."""
+    for key, value in (selector.get("matchLabels") or {}).items():
+        if labels.get(key) != value:
+            return False
+    return all(_requirement_holds(each, labels) for each in selector.get("matchExpressions") or [])
+
+
+def _requirement_holds(requirement: dict[str, Any], labels: dict[str, str]) -> bool:
+    key, values = requirement.get("key", ""), requirement.get("values") or []
+    match requirement.get("operator"):
+        case "In":
+            return labels.get(key) in values and key in labels
+        case "NotIn":
+            return labels.get(key) not in values
+        case "Exists":
+            return key in labels
+        case "DoesNotExist":
+            return key not in labels
+    return False
