@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Protocol
 
 from cybernetes.base.clock import Clock
 from cybernetes.store.api import Batch, Event
@@ -20,23 +21,29 @@ BUFFER_BYTES_MAX = 8 << 20
 # Bookmarks reach clients once a minute, caches ask by `progress`; a second keeps both fresh at no cost.
 PROGRESS_S = 1.0
 
-History = Callable[[str, int, int], AsyncIterator[Batch]]
+
+class Log(Protocol):
+    def refuse_watch(self, prefix: str, after: int) -> None:
+        """Raises Compacted or FutureRevision when no watch can begin there, EdgeError when the store is closed."""
+        ...
+
+    def history(self, prefix: str, after: int, upto: int) -> AsyncIterator[Batch]:
+        """Batches with after < revision <= upto, in order; raises Compacted."""
+        ...
 
 
 class Feed:
-    """The watches of one store in this process. All methods belong to the event loop's thread.
+    """The watches of one store in this process. All methods belong to the event loop's thread."""
 
-    history   batches of a prefix with after < revision <= upto, in order; raises Compacted
-    """
-
-    def __init__(self, revision: int, history: History, clock: Clock) -> None:
+    def __init__(self, revision: int, log: Log, clock: Clock) -> None:
         self.revision = revision
-        self._history = history
+        self._log = log
         self._clock = clock
         self._by_folder: dict[str, list[_Watcher]] = {}
         self._other: list[_Watcher] = []
         self._ticker: asyncio.Task[None] | None = None
         self._ended: Exception | None = None
+        self._asked = 0
 
     @property
     def watches(self) -> int:
@@ -53,9 +60,15 @@ class Feed:
                     watcher.offer(batch, size)
             else:
                 self._publish_many(batch)
+        if self._asked and self.revision >= self._asked:
+            self.progress()
 
-    def progress(self) -> None:
-        """Tell the current revision to watches that have nothing else to read."""
+    def progress(self, revision: int = 0) -> None:
+        """Tell `revision`, as soon as it is published, to watches that have nothing else to read; 0: the current one."""
+        if revision > self.revision:
+            self._asked = max(self._asked, revision)
+            return
+        self._asked = 0
         batch = Batch(self.revision, ())
         for watcher in self._all():
             watcher.tell(batch)
@@ -67,11 +80,13 @@ class Feed:
             watcher.wake()
 
     async def watch(self, prefix: str, after: int) -> AsyncIterator[Batch]:
+        """See Store.watch."""
+        self._log.refuse_watch(prefix, after)
         watcher = self._join(prefix)
         try:
             while True:
                 upto = watcher.restart(self.revision)
-                async for batch in self._history(prefix, after, upto):
+                async for batch in self._log.history(prefix, after, upto):
                     after = batch.revision
                     yield batch
                 if after < upto:
@@ -84,8 +99,10 @@ class Feed:
                         await watcher.wait()
                         continue
                     batch = watcher.take()
-                    after = batch.revision
-                    yield batch
+                    # What is on disk may be read, and watched from, a moment before it is published.
+                    if batch.revision > after:
+                        after = batch.revision
+                        yield batch
         finally:
             self._leave(watcher)
 

@@ -50,15 +50,15 @@ class MemoryStore:
         self._last_lease = 0
         self._expiring: asyncio.Task[None] | None = None
         self._closed = False
-        self.feed = Feed(FIRST_REVISION, self._history, clock)
+        self._feed = Feed(FIRST_REVISION, self, clock)
 
     @property
     def watches(self) -> int:
-        return self.feed.watches
+        return self._feed.watches
 
     async def revision(self) -> int:
         self._refuse_closed()
-        self.feed.progress()
+        self._feed.progress()
         return self._revision
 
     async def get(self, key: str, revision: int = 0) -> Entry | None:
@@ -92,10 +92,8 @@ class MemoryStore:
                 raise lease_gone(write.key, write.lease)
         return self._write(writes)
 
-    async def watch(self, prefix: str, after: int) -> AsyncIterator[Batch]:
-        self._readable(after or FIRST_REVISION)
-        async for batch in self.feed.watch(prefix, after):
-            yield batch
+    def watch(self, prefix: str, after: int) -> AsyncIterator[Batch]:
+        return self._feed.watch(prefix, after)
 
     async def compact(self, revision: int) -> None:
         self._readable(revision)
@@ -125,7 +123,23 @@ class MemoryStore:
         self._closed = True
         if self._expiring is not None:
             self._expiring.cancel()
-        self.feed.end(_closed())
+        self._feed.end(_closed())
+
+    def refuse_watch(self, _prefix: str, after: int) -> None:
+        self._readable(after or FIRST_REVISION)
+
+    async def history(self, prefix: str, after: int, upto: int) -> AsyncIterator[Batch]:
+        while after < upto:
+            if after < self._compacted:
+                raise Compacted(after, self._compacted)
+            at = bisect.bisect_right(self._log, after, key=lambda batch: batch.revision)
+            if at == len(self._log) or self._log[at].revision > upto:
+                return
+            batch = self._log[at]
+            after = batch.revision
+            events = tuple(event for event in batch.events if event.key.startswith(prefix))
+            if events:
+                yield Batch(after, events)
 
     def _readable(self, revision: int) -> int:
         """The revision to read at; 0 means now."""
@@ -150,7 +164,7 @@ class MemoryStore:
         batch = Batch(revision, events)
         self._revision = revision
         self._log.append(batch)
-        self.feed.publish([batch])
+        self._feed.publish([batch])
         return revision
 
     def _write_one(self, write: Put | Delete, revision: int) -> Event | None:
@@ -187,19 +201,6 @@ class MemoryStore:
             heapq.heappop(self._ends)
             self._write([Delete(key) for key in sorted(self._leases[lease])])
             del self._leases[lease]
-
-    async def _history(self, prefix: str, after: int, upto: int) -> AsyncIterator[Batch]:
-        while after < upto:
-            if after < self._compacted:
-                raise Compacted(after, self._compacted)
-            at = bisect.bisect_right(self._log, after, key=lambda batch: batch.revision)
-            if at == len(self._log) or self._log[at].revision > upto:
-                return
-            batch = self._log[at]
-            after = batch.revision
-            events = tuple(event for event in batch.events if event.key.startswith(prefix))
-            if events:
-                yield Batch(after, events)
 
 
 def _newest_at(versions: Sequence[Event], revision: int) -> int:

@@ -11,6 +11,8 @@ import pytest
 from cybernetes.base.clock import Clock, SystemClock
 from cybernetes.store.api import Store
 from cybernetes.store.memory import MemoryStore
+from cybernetes.store.sqlite import SqliteStore
+from cybernetes.store.sqlite.worker import INLINE
 
 Scenario = Callable[[Store], Awaitable[None]]
 Run = Callable[[Scenario], None]
@@ -51,7 +53,19 @@ async def open_memory(_path: Path, clock: Clock) -> Store:
     return MemoryStore(clock)
 
 
-OPENERS: dict[str, Callable[[Path, Clock], Awaitable[Store]]] = {"memory": open_memory}
+async def open_sqlite(path: Path, clock: Clock) -> Store:
+    return await SqliteStore.open(path / "state.db", clock=clock)
+
+
+async def open_sqlite_inline(path: Path, clock: Clock) -> Store:
+    return await SqliteStore.open(path / "state.db", clock=clock, workers=INLINE)
+
+
+OPENERS: dict[str, Callable[[Path, Clock], Awaitable[Store]]] = {
+    "memory": open_memory,
+    "sqlite": open_sqlite,
+    "sqlite-inline": open_sqlite_inline,
+}
 
 
 @pytest.fixture(params=sorted(OPENERS))
@@ -77,7 +91,7 @@ def run(opener: Callable[[Path, Clock], Awaitable[Store]], tmp_path: Path) -> Ru
     return run
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(params=["memory", "sqlite", "sqlite-inline"])
 def stepped_opener(request: pytest.FixtureRequest) -> Callable[[Path, Clock], Awaitable[Store]]:
     """The stores whose leases follow the injected clock; etcd has its own."""
     return OPENERS[request.param]

@@ -10,6 +10,14 @@ from cybernetes.store.api import Batch, Compacted, Delete, Event, FutureRevision
 from cybernetes.store.feed import BUFFER_BATCHES_MAX
 
 
+async def until(store: Store, revision: int) -> None:
+    now = await store.revision()
+    if now < revision:
+        async for batch in store.watch("/", now):
+            if batch.revision >= revision:
+                return
+
+
 async def take(watch: AsyncIterator[Batch], count: int) -> list[Batch]:
     """The next `count` batches with events."""
     found: list[Batch] = []
@@ -75,8 +83,7 @@ def test_every_watch_gets_every_event_once_whenever_it_joins(run):
         followers = []
         writing = asyncio.create_task(write(store))
         for n in range(watches):
-            while await store.revision() < start + n * changes // (watches + 1):
-                await asyncio.sleep(0.001)
+            await until(store, start + n * changes // (watches + 1))
             # Some begin in the past, some at the present revision.
             after = await store.revision() if n % 2 else start
             followers.append((after, asyncio.create_task(follow(store, after))))
@@ -177,8 +184,8 @@ def test_a_cancelled_watch_is_freed(run):
         after = await store.revision()
         tasks = [asyncio.create_task(consume(store, after)) for _ in range(10)]
         await store.txn([], [Put("/a", b"x")])
-        while store.watches < len(tasks):
-            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert store.watches == len(tasks)
         for task in tasks:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)

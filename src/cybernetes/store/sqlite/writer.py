@@ -1,0 +1,294 @@
+"""Writes groups of jobs: one SQLite transaction, one fsync, each job with checks and revision of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from cybernetes.base.errors import EdgeError, Outcome, Retry
+from cybernetes.store.api import (
+    Batch,
+    Check,
+    Compacted,
+    Conflict,
+    Delete,
+    Entry,
+    Event,
+    FutureRevision,
+    Put,
+    lease_gone,
+)
+from cybernetes.store.sqlite.compact import Sweep
+from cybernetes.store.sqlite.schema import FIRST_REVISION, ID_BITS, open_writer, revision_of
+
+# A group also sweeps: more rows than it wrote, so that compaction ends under any load.
+SWEEP_ROWS_PER_JOB = 4
+SWEEP_ROWS_IDLE = 256
+# Pages given back to the file system in one idle step, once a quarter of the file is free.
+VACUUM_PAGES = 64
+FREE_SHARE = 4
+# The size is asked for again after so many bytes of values.
+MEASURE_EVERY_BYTES = 1 << 20
+
+
+class Txn(msgspec.Struct, frozen=True):
+    checks: Sequence[Check]
+    writes: Sequence[Put | Delete]
+
+
+class Grant(msgspec.Struct, frozen=True):
+    ends: float
+
+
+class Expire(msgspec.Struct, frozen=True):
+    """The first lease that ended before `now`, with its keys."""
+
+    now: float
+
+
+class Compact(msgspec.Struct, frozen=True):
+    revision: int
+
+
+class CompactBrief(msgspec.Struct, frozen=True):
+    revision: int
+
+
+Job = Txn | Grant | Expire | Compact | CompactBrief
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Bytes in use, without free pages. Above `hard` only deletions are taken; `soft` only warns."""
+
+    soft_bytes: int = 4 << 30
+    hard_bytes: int = 8 << 30
+
+
+LIMITS = Limits()
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """Of one group: an answer for each job, what the watches must hear, bytes in use if they were measured."""
+
+    answers: list[Any]
+    batches: list[Batch]
+    failure: EdgeError | None = None
+
+
+class Writer:
+    """Belongs to one thread, except `revision` and `used_bytes`, which others may read.
+
+    failed   why the state of the file is unknown; set once, and then all is refused
+    """
+
+    def __init__(self, path: Path, limits: Limits, brief: tuple[str, ...]) -> None:
+        self._path = path
+        self._limits = limits
+        self._connection = open_writer(path)
+        self._sweeps = (Sweep(self._connection, "", None), Sweep(self._connection, "brief_", brief))
+        self.failed: EdgeError | None = None
+        self.revision = self._stored_revision()
+        self.used_bytes = self._measure()
+        self._unmeasured = 0
+        self._next = self.revision
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def write(self, jobs: list[Job]) -> Committed:
+        if self.failed is not None:
+            return Committed([self.failed] * len(jobs), [])
+        answers: list[Any] = []
+        batches: list[Batch] = []
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                answers.append(self._answer(job, batches))
+            self._sweep(SWEEP_ROWS_PER_JOB * len(jobs))
+        except apsw.Error as error:
+            refused = self._rolled_back(error)
+            return Committed([refused] * len(jobs), [], self.failed)
+        try:
+            self._connection.execute("COMMIT")
+        except apsw.Error as error:
+            self.failed = self._unknown(error)
+            return Committed([self.failed] * len(jobs), [], self.failed)
+        self.revision = self._next
+        self._measure_sometimes(batches)
+        return Committed(answers, batches)
+
+    def housekeep(self) -> bool:
+        """One small step of compaction or of giving back space; False when there is nothing to do."""
+        if self.failed is not None:
+            return False
+        try:
+            if any(sweep.pending for sweep in self._sweeps):
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._sweep(SWEEP_ROWS_IDLE)
+                self._connection.execute("COMMIT")
+                return True
+            return self._give_back()
+        except apsw.Error as error:
+            # Nothing of a client's is at stake: the next group finds out whether the disk still fails.
+            self._rolled_back(error)
+            return False
+
+    def _answer(self, job: Job, batches: list[Batch]) -> Any:
+        """What the job's caller gets; an exception value when the job alone is refused."""
+        try:
+            match job:
+                case Txn(checks, writes):
+                    return self._txn(checks, writes, batches)
+                case Grant(ends):
+                    self._connection.execute("INSERT INTO leases (ends) VALUES (?)", (ends,))
+                    return self._connection.last_insert_rowid()
+                case Expire(now):
+                    return self._expire(now, batches)
+                case Compact(revision):
+                    return self._compact(self._sweeps[0], revision)
+                case CompactBrief(revision):
+                    return self._compact(self._sweeps[1], revision)
+        except (Conflict, Compacted, FutureRevision, EdgeError) as refusal:
+            return refusal
+
+    def _txn(self, checks: Sequence[Check], writes: Sequence[Put | Delete], batches: list[Batch]) -> int:
+        known = {check.key: self._held(check) for check in checks}
+        for write in writes:
+            if isinstance(write, Put):
+                self._refuse_put(write)
+        return self._write_all(writes, known, batches)
+
+    def _held(self, check: Check) -> tuple[int, int] | None:
+        found = self._latest(check.key)
+        row_id, created = found or (0, 0)
+        if check.revision != (revision_of(row_id) if created else 0):
+            entry = Entry(check.key, self._value(row_id) or b"", revision_of(row_id), created) if created else None
+            raise Conflict(check.key, entry)
+        return found
+
+    def _refuse_put(self, write: Put) -> None:
+        if self.used_bytes > self._limits.hard_bytes:
+            raise self._full(write.key)
+        if write.lease and not self._connection.execute("SELECT 1 FROM leases WHERE id = ?", (write.lease,)).get:
+            raise lease_gone(write.key, write.lease)
+
+    def _write_all(
+        self, writes: Sequence[Put | Delete], known: dict[str, tuple[int, int] | None], batches: list[Batch]
+    ) -> int:
+        revision = self._next + 1
+        events: list[Event] = []
+        for write in writes:
+            found = known[write.key] if write.key in known else self._latest(write.key)
+            event = self._write_one(write, found, (revision << ID_BITS) + len(events))
+            if event is not None:
+                events.append(event)
+        if events:
+            self._next = revision
+            batches.append(Batch(revision, tuple(events)))
+        return self._next
+
+    def _write_one(self, write: Put | Delete, found: tuple[int, int] | None, row_id: int) -> Event | None:
+        old_id, old_created = found or (0, 0)
+        if isinstance(write, Put):
+            value, created, lease = write.value, old_created or revision_of(row_id), write.lease
+            kept = created
+        elif old_created:
+            value, created, lease = None, old_created, 0
+            kept = 0
+        else:
+            return None
+        previous = self._value(old_id) if old_created else None
+        self._connection.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?)", (row_id, write.key, value, created, old_id))
+        self._connection.execute("INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?)", (write.key, row_id, kept, lease))
+        return Event(write.key, value, previous, revision_of(row_id), created)
+
+    def _latest(self, key: str) -> tuple[int, int] | None:
+        for row in self._connection.execute("SELECT id, created FROM latest WHERE key = ?", (key,)):
+            return row
+        return None
+
+    def _value(self, row_id: int) -> bytes | None:
+        for row in self._connection.execute("SELECT value FROM log WHERE id = ?", (row_id,)):
+            return row[0]
+        return None
+
+    def _expire(self, now: float, batches: list[Batch]) -> int:
+        """The lease that ended, 0 for none."""
+        due = "SELECT id FROM leases WHERE ends <= ? ORDER BY ends, id LIMIT 1"
+        lease: Any = self._connection.execute(due, (now,)).get
+        if lease is None:
+            return 0
+        keys = self._connection.execute("SELECT key FROM latest WHERE lease = ? ORDER BY key", (lease,)).fetchall()
+        self._write_all([Delete(str(key)) for (key,) in keys[: 1 << ID_BITS]], {}, batches)
+        self._connection.execute("DELETE FROM leases WHERE id = ?", (lease,))
+        return lease
+
+    def _compact(self, sweep: Sweep, revision: int) -> int:
+        if revision > self._next:
+            raise FutureRevision(revision, self._next)
+        if revision < sweep.mark:
+            raise Compacted(revision, sweep.mark)
+        sweep.move(revision)
+        return revision
+
+    def _sweep(self, rows: int) -> None:
+        for sweep in self._sweeps:
+            if sweep.pending:
+                sweep.step(rows)
+
+    def _give_back(self) -> bool:
+        free, pages = self._connection.pragma("freelist_count"), self._connection.pragma("page_count")
+        if free <= max(VACUUM_PAGES, pages // FREE_SHARE):
+            return False
+        self._connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+        return True
+
+    def _measure_sometimes(self, batches: list[Batch]) -> None:
+        self._unmeasured += sum(len(event.value or b"") for batch in batches for event in batch.events)
+        # Above the limit every group measures, so that writes go on as soon as deletions made room.
+        if self._unmeasured > MEASURE_EVERY_BYTES or self.used_bytes > self._limits.hard_bytes:
+            self._unmeasured = 0
+            self.used_bytes = self._measure()
+
+    def _measure(self) -> int:
+        pragma = self._connection.pragma
+        return (pragma("page_count") - pragma("freelist_count")) * pragma("page_size")
+
+    def _stored_revision(self) -> int:
+        last = self._connection.execute("SELECT max(id) FROM log").get or 0
+        # Compaction may have removed the last row, a deletion; its revision must not be given again.
+        return max(revision_of(last), *(sweep.mark for sweep in self._sweeps), FIRST_REVISION)
+
+    def _rolled_back(self, error: apsw.Error) -> EdgeError:
+        """Undo the group; nothing of it is on disk, and the next one may succeed."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            for sweep in self._sweeps:
+                sweep.reload()
+            self._next = self.revision
+        except apsw.Error as worse:
+            self.failed = self._unknown(worse)
+            return self.failed
+        return _edge_error(self._path, f"{error}; nothing was written", Outcome.NOT_DONE, Retry.LATER, error)
+
+    def _unknown(self, error: apsw.Error) -> EdgeError:
+        message = f"{error}; the write may have happened; open the store again"
+        return _edge_error(self._path, message, Outcome.UNKNOWN, Retry.NEVER, error)
+
+    def _full(self, key: str) -> EdgeError:
+        message = (
+            f"the store {self._path} holds {self.used_bytes >> 20} MiB and its limit is "
+            f"{self._limits.hard_bytes >> 20} MiB; delete objects or raise the limit"
+        )
+        return EdgeError("write", key, message, outcome=Outcome.NOT_DONE, retry=Retry.LATER)
+
+
+def _edge_error(path: Path, message: str, outcome: Outcome, retry: Retry, cause: apsw.Error) -> EdgeError:
+    error = EdgeError("write", str(path), message, outcome=outcome, retry=retry)
+    error.__cause__ = cause
+    return error
