@@ -1,33 +1,37 @@
 """Writes a cluster's keys, certificates and kubeconfigs; what exists and is still valid is kept.
 
-auth.pki builds them purely; here is only which there are, for whom, and where they lie.
+`auth.pki` builds them purely; here is only which there are, for whom, and where they lie.
 """
 
 from __future__ import annotations
 
 import os
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import yaml
 
 from cybernetes.auth import pki
+from cybernetes.auth.pki import Credential
+from cybernetes.base.clock import SystemClock
+from cybernetes.base.random import SystemRandom
+from cybernetes.install.containerd import RegistryHost
+from cybernetes.install.registry import REGISTRY_NAME, REGISTRY_PORT
 from cybernetes.run.config import ClusterConfig, NodeConfig
 from cybernetes.run.layout import Layout
 
-# User and groups of each component of the control plane and of the administrator.
-_IDENTITIES = {
-    "admin": ("kubernetes-admin", ("system:masters",)),
-    "controller-manager": ("system:kube-controller-manager", ()),
-    "scheduler": ("system:kube-scheduler", ()),
-}
+# A certificate is made anew when it has less than a third of its year left.
+_RENEW_BELOW_S = 120 * 24 * 3600
 
 
 class CertificateFiles(msgspec.Struct, frozen=True):
     certificate: Path
     key: Path
+
+    def read(self) -> Credential:
+        return Credential(self.certificate.read_bytes(), self.key.read_bytes())
 
 
 def ca(layout: Layout) -> CertificateFiles:
@@ -36,6 +40,10 @@ def ca(layout: Layout) -> CertificateFiles:
 
 def front_proxy_ca(layout: Layout) -> CertificateFiles:
     return _files(layout, "front-proxy-ca")
+
+
+def front_proxy_client(layout: Layout) -> CertificateFiles:
+    return _files(layout, "front-proxy-client")
 
 
 def api_server(layout: Layout) -> CertificateFiles:
@@ -55,6 +63,10 @@ def registry_client(layout: Layout) -> CertificateFiles:
     return _files(layout, "registry-client")
 
 
+def etcd_ca(layout: Layout) -> CertificateFiles:
+    return _files(layout, "etcd-ca")
+
+
 def etcd_server(layout: Layout) -> CertificateFiles:
     return _files(layout, "etcd")
 
@@ -71,5 +83,166 @@ def service_account_key(layout: Layout) -> Path:
     return layout.pki / "sa.key"
 
 
+def envelope_key(layout: Layout) -> Path:
+    """What Secrets are encrypted with in the store."""
+    return layout.pki / "secrets.key"
+
+
 def _files(layout: Layout, name: str) -> CertificateFiles:
     return CertificateFiles(layout.pki / f"{name}.crt", layout.pki / f"{name}.key")
+
+
+def registry_hosts(config: ClusterConfig, layout: Layout) -> list[RegistryHost]:
+    if not config.registry:
+        return []
+    client = registry_client(layout)
+    server = f"https://{config.api_address}:{REGISTRY_PORT}"
+    return [RegistryHost(REGISTRY_NAME, server, ca(layout).certificate, client.certificate, client.key)]
+
+
+def ensure(config: ClusterConfig, layout: Layout) -> None:
+    """Make what is missing or soon ends."""
+    layout.pki.mkdir(parents=True, exist_ok=True, mode=0o700)
+    issuer = _Issuer(config, layout)
+    issuer.authorities()
+    issuer.control_plane()
+    for node in config.nodes:
+        issuer.node(node)
+
+
+class _Issuer:
+    def __init__(self, config: ClusterConfig, layout: Layout) -> None:
+        self._config = config
+        self._layout = layout
+        self._now = SystemClock().now()
+        self._random = SystemRandom()
+
+    def authorities(self) -> None:
+        for files, name in (
+            (ca(self._layout), "cybernetes-ca"),
+            (front_proxy_ca(self._layout), "front-proxy-ca"),
+            (etcd_ca(self._layout), "etcd-ca"),
+        ):
+            self._ensure(files, lambda name=name: pki.ca(name, now=self._now, random=self._random))  # type: ignore[misc]
+        key = service_account_key(self._layout)
+        if not key.exists():
+            _write_private(key, pki.new_key(self._random))
+        if not envelope_key(self._layout).exists():
+            _write_private(envelope_key(self._layout), b64encode(self._random.token(32)) + b"\n")
+
+    def control_plane(self) -> None:
+        layout = self._layout
+        self._api_server()
+        self._client(kubelet_client(layout), "kube-apiserver-kubelet-client", "system:masters")
+        self._client(front_proxy_client(layout), "front-proxy-client", authority=front_proxy_ca(layout))
+        self._client(registry_client(layout), "registry-client")
+        self._client(etcd_client(layout), "apiserver", authority=etcd_ca(layout))
+        self._serving(registry(layout), "registry", [], [self._config.api_address])
+        self._serving(etcd_server(layout), "etcd", ["localhost"], ["127.0.0.1"], authority=etcd_ca(layout))
+        self._kubeconfig("admin", layout.admin_kubeconfig, "kubernetes-admin", "system:masters", local=True)
+        for component in ("controller-manager", "scheduler"):
+            self._kubeconfig(component, layout.kubeconfig(component), f"system:kube-{component}", local=True)
+
+    def node(self, node: NodeConfig) -> None:
+        serving = kubelet_serving(self._layout, node.name)
+        self._serving(serving, f"system:node:{node.name}", [node.name], [node.address], organization="system:nodes")
+        kubelet, proxy = f"kubelet-{node.name}", f"proxy-{node.name}"
+        self._kubeconfig(kubelet, self._layout.kubeconfig(kubelet), f"system:node:{node.name}", "system:nodes")
+        self._kubeconfig(proxy, self._layout.kubeconfig(proxy), "system:kube-proxy")
+
+    def _api_server(self) -> None:
+        config = self._config
+        domain = config.network.cluster_domain
+        names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{domain}"]
+        addresses = ["127.0.0.1", "::1", config.network.kubernetes_address, config.api_address]
+        for each in config.api_server.extra_names:
+            (addresses if each.replace(".", "").isdigit() or ":" in each else names).append(each)
+        self._serving(api_server(self._layout), "kube-apiserver", [*names, "localhost"], sorted(set(addresses)))
+
+    def _serving(
+        self,
+        files: CertificateFiles,
+        common_name: str,
+        names: list[str],
+        addresses: list[str],
+        *,
+        organization: str = "",
+        authority: CertificateFiles | None = None,
+    ) -> None:
+        signer = authority or ca(self._layout)
+        organizations = [organization] if organization else []
+        self._ensure(
+            files,
+            lambda: pki.serving(
+                signer.read(),
+                common_name,
+                names=names,
+                addresses=addresses,
+                organizations=organizations,
+                client=authority is not None,
+                now=self._now,
+                random=self._random,
+            ),
+        )
+
+    def _client(
+        self, files: CertificateFiles, user: str, group: str = "", *, authority: CertificateFiles | None = None
+    ) -> None:
+        signer, groups = authority or ca(self._layout), [group] if group else []
+        self._ensure(files, lambda: pki.client(signer.read(), user, groups, now=self._now, random=self._random))
+
+    def _kubeconfig(self, name: str, path: Path, user: str, group: str = "", *, local: bool = False) -> None:
+        """local: used on this machine, where loopback always reaches the API server."""
+        files = _files(self._layout, f"client-{name}")
+        self._client(files, user, group)
+        config = self._config
+        address = "127.0.0.1" if local and config.api_server.bind_address in ("0.0.0.0", "127.0.0.1") else ""
+        server = f"https://{address}:{config.api_server.port}" if address else config.server_url
+        document = render_kubeconfig(config.name, server, ca(self._layout).certificate.read_bytes(), user, files.read())
+        _write_private(path, document)
+
+    def _ensure(self, files: CertificateFiles, make: Callable[[], Credential]) -> None:
+        if files.certificate.exists() and files.key.exists():
+            if pki.expires_at(files.certificate.read_bytes()) - self._now > _RENEW_BELOW_S:
+                return
+        made = make()
+        _write_private(files.key, made.key)
+        _write_private(files.certificate, made.certificate)
+
+
+def render_kubeconfig(cluster: str, server: str, ca_pem: bytes, user: str, credential: Credential) -> bytes:
+    """A kubeconfig with everything inside, so that it can be copied elsewhere."""
+
+    def inline(data: bytes) -> str:
+        return b64encode(data).decode()
+
+    name = cluster if user == "kubernetes-admin" else f"{user}@{cluster}"
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": cluster, "cluster": {"server": server, "certificate-authority-data": inline(ca_pem)}}],
+        "users": [
+            {
+                "name": f"{cluster}-{user}",
+                "user": {
+                    "client-certificate-data": inline(credential.certificate),
+                    "client-key-data": inline(credential.key),
+                },
+            }
+        ],
+        "contexts": [{"name": name, "context": {"cluster": cluster, "user": f"{cluster}-{user}"}}],
+        "current-context": name,
+    }
+    return yaml.safe_dump(document, sort_keys=False).encode()
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Replace a file atomically; nobody but the owner ever reads it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    staged = path.with_name(path.name + ".new")
+    handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    staged.replace(path)
