@@ -114,8 +114,8 @@ class _Issuer:
     def __init__(self, config: ClusterConfig, layout: Layout) -> None:
         self._config = config
         self._layout = layout
-        self._now = SystemClock().now()
-        self._random = SystemRandom()
+        self._terms = pki.Terms(SystemClock().now(), SystemRandom())
+        self._ca_terms = pki.Terms(self._terms.now, self._terms.random, pki.CA_LIFETIME_S)
 
     def authorities(self) -> None:
         for files, name in (
@@ -123,12 +123,12 @@ class _Issuer:
             (front_proxy_ca(self._layout), "front-proxy-ca"),
             (etcd_ca(self._layout), "etcd-ca"),
         ):
-            self._ensure(files, lambda name=name: pki.ca(name, now=self._now, random=self._random))  # type: ignore[misc]
+            self._ensure(files, lambda name=name: pki.ca(name, self._ca_terms))  # type: ignore[misc]
         key = service_account_key(self._layout)
         if not key.exists():
-            _write_private(key, pki.new_key(self._random))
+            _write_private(key, pki.new_key(self._terms.random))
         if not envelope_key(self._layout).exists():
-            _write_private(envelope_key(self._layout), b64encode(self._random.token(32)) + b"\n")
+            _write_private(envelope_key(self._layout), b64encode(self._terms.random.token(32)) + b"\n")
 
     def control_plane(self) -> None:
         layout = self._layout
@@ -176,12 +176,10 @@ class _Issuer:
             lambda: pki.serving(
                 signer.read(),
                 common_name,
+                self._terms,
                 names=names,
                 addresses=addresses,
                 organizations=organizations,
-                client=authority is not None,
-                now=self._now,
-                random=self._random,
             ),
         )
 
@@ -189,7 +187,7 @@ class _Issuer:
         self, files: CertificateFiles, user: str, group: str = "", *, authority: CertificateFiles | None = None
     ) -> None:
         signer, groups = authority or ca(self._layout), [group] if group else []
-        self._ensure(files, lambda: pki.client(signer.read(), user, groups, now=self._now, random=self._random))
+        self._ensure(files, lambda: pki.client(signer.read(), user, groups, self._terms))
 
     def _kubeconfig(self, name: str, path: Path, user: str, group: str = "", *, local: bool = False) -> None:
         """local: used on this machine, where loopback always reaches the API server."""
@@ -202,12 +200,14 @@ class _Issuer:
         _write_private(path, document)
 
     def _ensure(self, files: CertificateFiles, make: Callable[[], Credential]) -> None:
-        if files.certificate.exists() and files.key.exists():
-            if pki.expires_at(files.certificate.read_bytes()) - self._now > _RENEW_BELOW_S:
-                return
+        if files.certificate.exists() and files.key.exists() and self._lasts(files):
+            return
         made = make()
         _write_private(files.key, made.key)
         _write_private(files.certificate, made.certificate)
+
+    def _lasts(self, files: CertificateFiles) -> bool:
+        return pki.expires_at(files.certificate.read_bytes()) - self._terms.now > _RENEW_BELOW_S
 
 
 def render_kubeconfig(cluster: str, server: str, ca_pem: bytes, user: str, credential: Credential) -> bytes:
