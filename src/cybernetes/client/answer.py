@@ -33,7 +33,9 @@ class WatchEvent(msgspec.Struct):
     object: bytes
 
 
-class _ListMeta(msgspec.Struct, frozen=True, rename={"resource_version": "resourceVersion", "continue_token": "continue"}):
+class _ListMeta(
+    msgspec.Struct, frozen=True, rename={"resource_version": "resourceVersion", "continue_token": "continue"}
+):
     resource_version: str = ""
     continue_token: str = ""
 

@@ -1,0 +1,56 @@
+"""What a controller has asked for and not yet seen come back, so that it does not ask twice.
+
+An informer lags behind the writes of its own component. Until the creations and deletions of a key have
+been seen, or TIMEOUT_S has passed, the key's local state is not fit for deciding.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from cybernetes.base.clock import Clock
+
+# A watch that lost an event is repaired by a new list well before; then deciding on what is there is right.
+TIMEOUT_S = 300.0
+
+
+class _Expected(msgspec.Struct):
+    creations: int
+    deletions: set[str]
+    since: float
+
+
+class Expectations:
+    """By key of the owner: a number of creations, and the uids of deletions."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._expected: dict[str, _Expected] = {}
+
+    def expect(self, key: str, *, creations: int = 0, deletions: set[str] | None = None) -> None:
+        """Add to what is expected of `key`; call before writing, since the event may come before the answer."""
+        before = self._expected.get(key)
+        creations += max(0, before.creations) if before else 0
+        waiting = (before.deletions if before else set()) | (deletions or set())
+        self._expected[key] = _Expected(creations, waiting, self._clock.monotonic())
+
+    def created(self, key: str, count: int = 1) -> None:
+        """`count` creations were seen, or failed."""
+        if expected := self._expected.get(key):
+            expected.creations -= count
+
+    def deleted(self, key: str, uid: str) -> None:
+        """The deletion was seen (a deletion time is enough), or failed."""
+        if expected := self._expected.get(key):
+            expected.deletions.discard(uid)
+
+    def fulfilled(self, key: str) -> bool:
+        expected = self._expected.get(key)
+        if expected is None:
+            return True
+        done = expected.creations <= 0 and not expected.deletions
+        return done or self._clock.monotonic() - expected.since > TIMEOUT_S
+
+    def forget(self, key: str) -> None:
+        """The owner is gone."""
+        self._expected.pop(key, None)
