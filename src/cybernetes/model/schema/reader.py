@@ -1,0 +1,237 @@
+"""The fast road from parsed JSON to an object: one compiled closure per node, one pass, no paths.
+
+It takes what is right and common; anything else raises Mismatch and `strict.Walk` goes over the same value again,
+to find the exact words or the rarer right cases (nulls inside of lists, unknown fields).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cybernetes.model import quantity
+from cybernetes.model.schema import scalar
+from cybernetes.model.schema.node import Field, ListNode, MapNode, Node, StructNode, UnionNode
+
+Convert = Callable[[Any], Any]
+_INT32, _INT64 = 2**31, 2**63
+
+
+class Mismatch(Exception):
+    """The value is not plainly what the node wants."""
+
+
+_MISMATCH = Mismatch()
+
+
+def converter(node: Node) -> Convert:
+    """The compiled reader of a node. It gives a fresh value, and raises Mismatch."""
+    if node.convert is None:
+        node.convert = _build(node)
+    return node.convert
+
+
+def _build(node: Node) -> Convert:
+    if isinstance(node, StructNode):
+        return _struct(node)
+    if isinstance(node, ListNode):
+        return _list(node)
+    if isinstance(node, MapNode):
+        return _map(node)
+    if isinstance(node, UnionNode):
+        return _union(node)
+    return _SCALARS[node.type]
+
+
+def _struct(node: StructNode) -> Convert:
+    # The plan is made on first use: a definition may contain itself.
+    plan: list[tuple[str, Convert, bool, Convert | None]] = []
+
+    def read(value: Any) -> Any:
+        if type(value) is not dict:
+            raise _MISMATCH
+        if not plan:
+            plan.extend(_step(field) for field in node.fields.values())
+        out = {}
+        seen = 0
+        for name, convert, keep, zero in plan:
+            if name in value:
+                seen += 1
+                found = value[name]
+                if found is not None:
+                    found = convert(found)
+                    if found or keep:
+                        out[name] = found
+                    continue
+            if zero is not None:
+                out[name] = zero(None)
+        if seen != len(value):
+            raise _MISMATCH
+        return out
+
+    return read
+
+
+def _step(field: Field) -> tuple[str, Convert, bool, Convert | None]:
+    return field.name, converter(field.node), keeps_empty(field), zero_of(field)
+
+
+def keeps_empty(field: Field) -> bool:
+    """Whether a value that is given but empty is written."""
+    if field.form in ("zero", "null", "pointer"):
+        return True
+    return field.node.type in ("struct", "int-or-string", "quantity", "raw", "union")
+
+
+def zero_of(field: Field) -> Convert | None:
+    """What is written when the field is not given: None for nothing, else called for a fresh value."""
+    if field.form == "null":
+        return _nil
+    if field.form != "zero":
+        return None
+    if isinstance(field.node, StructNode):
+        empty = converter(field.node)
+        return lambda _: empty({})
+    zero = ZEROS[field.node.type]
+    return lambda _: zero
+
+
+def _nil(_: Any) -> Any:
+    return None
+
+
+ZEROS: dict[str, Any] = {
+    "string": "",
+    "int32": 0,
+    "int64": 0,
+    "double": 0,
+    "bool": False,
+    "bytes": None,
+    "quantity": "0",
+    "int-or-string": 0,
+    "time": None,
+    "micro-time": None,
+    "duration": "0s",
+    "raw": None,
+    "list": None,
+    "map": None,
+    "union": None,
+}
+
+
+def _list(node: ListNode) -> Convert:
+    item = converter(node.item) if not isinstance(node.item, StructNode) else None
+    struct = node.item
+
+    def read(value: Any) -> Any:
+        if type(value) is not list:
+            raise _MISMATCH
+        one = item or converter(struct)
+        return [one(each) for each in value]
+
+    return read
+
+
+def _map(node: MapNode) -> Convert:
+    def read(value: Any) -> Any:
+        if type(value) is not dict:
+            raise _MISMATCH
+        one = converter(node.value)
+        if len(value) > 1:
+            return {key: one(value[key]) for key in sorted(value)}
+        return {key: one(each) for key, each in value.items()}
+
+    return read
+
+
+def _union(node: UnionNode) -> Convert:
+    by_type = {{"struct": dict, "list": list, "bool": bool}[each.type]: each for each in node.members}
+
+    def read(value: Any) -> Any:
+        found = by_type.get(type(value))
+        if found is None:
+            raise _MISMATCH
+        return converter(found)(value)
+
+    return read
+
+
+def _string(value: Any) -> Any:
+    if type(value) is not str:
+        raise _MISMATCH
+    return value
+
+
+def _int32(value: Any) -> Any:
+    if type(value) is not int or not -_INT32 <= value < _INT32:
+        raise _MISMATCH
+    return value
+
+
+def _int64(value: Any) -> Any:
+    if type(value) is not int or not -_INT64 <= value < _INT64:
+        raise _MISMATCH
+    return value
+
+
+def _bool(value: Any) -> Any:
+    if type(value) is not bool:
+        raise _MISMATCH
+    return value
+
+
+def _double(value: Any) -> Any:
+    if type(value) is not int and type(value) is not float:
+        raise _MISMATCH
+    return int(value) if type(value) is float and value.is_integer() and abs(value) < 1e21 else value
+
+
+def _int_or_string(value: Any) -> Any:
+    if type(value) is str:
+        return value
+    return _int32(value)
+
+
+def _quantity(value: Any) -> Any:
+    if type(value) is not str:
+        if type(value) is not int and type(value) is not float:
+            raise _MISMATCH
+        value = str(value)
+    try:
+        return quantity.canonical(value.strip())
+    except quantity.QuantityError:
+        raise _MISMATCH from None
+
+
+def _worded(parse: Callable[[str], Any]) -> Convert:
+    def read(value: Any) -> Any:
+        if type(value) is not str:
+            raise _MISMATCH
+        try:
+            return parse(value)
+        except ValueError:
+            raise _MISMATCH from None
+
+    return read
+
+
+def _raw(value: Any) -> Any:
+    if value is None:
+        raise _MISMATCH
+    return value
+
+
+_SCALARS: dict[str, Convert] = {
+    "string": _string,
+    "int32": _int32,
+    "int64": _int64,
+    "bool": _bool,
+    "double": _double,
+    "bytes": _worded(scalar.base64),
+    "quantity": _quantity,
+    "int-or-string": _int_or_string,
+    "time": _worded(scalar.time),
+    "micro-time": _worded(scalar.micro_time),
+    "duration": _string,
+    "raw": _raw,
+}

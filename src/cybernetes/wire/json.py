@@ -1,0 +1,194 @@
+"""JSON bodies: parsing, repeated fields, and Go's words for what is no JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import orjson
+
+
+class SyntaxProblem(ValueError):
+    """The text is no JSON; the message is what Go's decoder says."""
+
+
+def decode(body: bytes) -> Any:
+    """The value of a JSON text.
+
+    raises  SyntaxProblem
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        message = syntax_error(body)
+        if message is not None:
+            raise SyntaxProblem(message) from error
+        # Go replaces what is no UTF-8; and it allows what orjson refuses (lone surrogates).
+        return json.loads(body.decode("utf-8", "replace"))
+
+
+def repeated_fields(body: bytes, value: Any) -> list[str]:
+    """Paths of fields that occur more than once in one object: `spec.replicas`, `spec.containers[0].name`.
+
+    The value is what `decode` gave: a cheap count rules out repetition first.
+    """
+    if b'" :' not in body and body.count(b'":') == orjson.dumps(value).count(b'":'):
+        return []
+    found: list[str] = []
+    _Repetitions(found).visit(json.loads(body.decode("utf-8", "replace"), object_pairs_hook=_Pairs), "")
+    return found
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object as its pairs, in the order of the text."""
+
+
+class _Repetitions:
+    def __init__(self, found: list[str]) -> None:
+        self.found = found
+
+    def visit(self, value: Any, path: str) -> None:
+        if isinstance(value, _Pairs):
+            seen: set[str] = set()
+            for key, inner in value:
+                here = f"{path}.{key}" if path else key
+                if key in seen and here not in self.found:
+                    self.found.append(here)
+                seen.add(key)
+                self.visit(inner, here)
+        elif isinstance(value, list):
+            for i, inner in enumerate(value):
+                self.visit(inner, f"{path}[{i}]")
+
+
+_SPACE = b" \t\r\n"
+_STRING_STOP = re.compile(rb'["\\\x00-\x1f]')
+_NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]*)?")
+_END = "unexpected end of JSON input"
+
+
+def syntax_error(body: bytes) -> str | None:
+    """What encoding/json says of a text that is no JSON; None when it finds nothing wrong."""
+    try:
+        at = _skip(body, _value(body, _skip(body, 0)))
+    except SyntaxProblem as problem:
+        return str(problem)
+    return _invalid(body, at, "after top-level value") if at < len(body) else None
+
+
+def _invalid(body: bytes, at: int, context: str) -> str:
+    if at >= len(body):
+        return _END
+    char = chr(body[at])
+    shown = {"'": r"'\''", '"': "'\"'"}.get(char) or ("'" + (char if 0x20 <= body[at] < 0x7F else _escaped(char)) + "'")
+    return f"invalid character {shown} {context}"
+
+
+def _escaped(char: str) -> str:
+    named = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f", "\v": "\\v", "\a": "\\a"}
+    if char in named:
+        return named[char]
+    if char.isprintable():
+        return char
+    return f"\\x{ord(char):02x}" if ord(char) < 0x80 else f"\\u{ord(char):04x}"
+
+
+def _skip(body: bytes, at: int) -> int:
+    while at < len(body) and body[at] in _SPACE:
+        at += 1
+    return at
+
+
+def _value(body: bytes, at: int, depth: int = 0) -> int:
+    if at >= len(body):
+        raise SyntaxProblem(_END)
+    if depth > 10000:
+        raise SyntaxProblem("exceeded max depth")
+    first = body[at : at + 1]
+    if first == b"{":
+        return _object(body, at + 1, depth)
+    if first == b"[":
+        return _array(body, at + 1, depth)
+    if first == b'"':
+        return _text(body, at + 1)
+    if first in b"-0123456789":
+        return _numeral(body, at)
+    for word in (b"true", b"false", b"null"):
+        if first == word[:1]:
+            return _word(body, at, word)
+    raise SyntaxProblem(_invalid(body, at, "looking for beginning of value"))
+
+
+def _object(body: bytes, at: int, depth: int) -> int:
+    at = _skip(body, at)
+    if body[at : at + 1] == b"}":
+        return at + 1
+    while True:
+        at = _skip(body, at)
+        if body[at : at + 1] != b'"':
+            raise SyntaxProblem(_invalid(body, at, "looking for beginning of object key string"))
+        at = _skip(body, _text(body, at + 1))
+        if body[at : at + 1] != b":":
+            raise SyntaxProblem(_invalid(body, at, "after object key"))
+        at = _skip(body, _value(body, _skip(body, at + 1), depth + 1))
+        if body[at : at + 1] == b"}":
+            return at + 1
+        if body[at : at + 1] != b",":
+            raise SyntaxProblem(_invalid(body, at, "after object key:value pair"))
+        at, _first = at + 1, False
+
+
+def _array(body: bytes, at: int, depth: int) -> int:
+    at = _skip(body, at)
+    if body[at : at + 1] == b"]":
+        return at + 1
+    while True:
+        at = _skip(body, _value(body, _skip(body, at), depth + 1))
+        if body[at : at + 1] == b"]":
+            return at + 1
+        if body[at : at + 1] != b",":
+            raise SyntaxProblem(_invalid(body, at, "after array element"))
+        at += 1
+
+
+def _text(body: bytes, at: int) -> int:
+    while True:
+        stop = _STRING_STOP.search(body, at)
+        if stop is None:
+            raise SyntaxProblem(_END)
+        at = stop.end()
+        if stop[0] == b'"':
+            return at
+        if stop[0] != b"\\":
+            raise SyntaxProblem(_invalid(body, at - 1, "in string literal"))
+        escape = body[at : at + 1]
+        if escape == b"u":
+            for _ in range(4):
+                at += 1
+                if body[at : at + 1] not in (*(bytes([c]) for c in b"0123456789abcdefABCDEF"),):
+                    raise SyntaxProblem(_invalid(body, at, "in \\u hexadecimal character escape"))
+        elif not escape or escape not in b'"\\/bfnrt':
+            raise SyntaxProblem(_invalid(body, at, "in string escape code"))
+        at += 1
+
+
+def _numeral(body: bytes, at: int) -> int:
+    found = _NUMBER.match(body, at)
+    end = found.end() if found is not None else at
+    whole, fraction, exponent = (found[1], found[2], found[3]) if found is not None else (None, None, None)
+    if whole is None:
+        raise SyntaxProblem(_invalid(body, at + 1, "in numeric literal"))
+    if fraction == b"." and exponent is None:
+        raise SyntaxProblem(_invalid(body, end, "after decimal point in numeric literal"))
+    if exponent is not None and not exponent[-1:].isdigit():
+        raise SyntaxProblem(_invalid(body, end, "in exponent of numeric literal"))
+    return end
+
+
+def _word(body: bytes, at: int, word: bytes) -> int:
+    for i in range(1, len(word)):
+        if body[at + i : at + i + 1] != word[i : i + 1]:
+            context = f"in literal {word.decode()} (expecting {chr(word[i])!r})"
+            raise SyntaxProblem(_invalid(body, at + i, context))
+    return at + len(word)

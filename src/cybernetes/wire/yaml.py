@@ -1,0 +1,148 @@
+"""YAML bodies as the values that the same text gives kubectl: YAML 1.1 booleans, no dates, no base 60.
+
+holds    work and memory are bounded by MAX_NODES, aliases counted as often as they are used
+fails    SyntaxProblem with the parser's words
+source   sigs.k8s.io/yaml, which reads YAML into JSON
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from cybernetes.wire.json import SyntaxProblem
+
+# A pod of 3 MiB, the largest body that is accepted, stays far below; a bomb of nested aliases does not.
+MAX_NODES = 1_000_000
+MAX_DEPTH = 500
+_TAG = "tag:yaml.org,2002:"
+_BOOLS = dict.fromkeys(("y", "yes", "on", "true"), True) | dict.fromkeys(("n", "no", "off", "false"), False)
+
+
+class _Loader(yaml.CSafeLoader):
+    """The C parser with the scalars that Go's YAML 1.1 library knows."""
+
+    yaml_implicit_resolvers: dict[Any, Any] = {}
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"(?:[yYnN]|yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)\Z", "yYnNtTfFoO"),
+    ("null", r"(?:~|null|Null|NULL|)\Z", ["~", "n", "N", ""]),
+    ("int", r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]+|0|[1-9][0-9_]*)\Z", "-+0123456789"),
+    (
+        "float",
+        r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z",
+        "-+0123456789.",
+    ),
+    ("merge", r"<<\Z", "<"),
+):
+    _Loader.add_implicit_resolver(_TAG + _tag, re.compile(_pattern), list(_first))
+
+
+def decode(body: bytes) -> tuple[Any, list[str]]:
+    """(the value of the first document, texts of repeated keys).
+
+    raises  SyntaxProblem
+    """
+    loader = None
+    try:
+        loader = _Loader(body)
+        node = loader.get_node() if loader.check_node() else None
+        building = _Building()
+        return (None if node is None else building.value(node, 0)), building.repeated
+    except yaml.YAMLError as error:
+        raise SyntaxProblem(f"error converting YAML to JSON: yaml: {_worded(error)}") from error
+    except RecursionError as error:
+        raise SyntaxProblem("error converting YAML to JSON: yaml: exceeded max depth") from error
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+def _worded(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return str(error).splitlines()[0]
+
+
+class _Building:
+    """One document on its way from nodes to values."""
+
+    def __init__(self) -> None:
+        self.nodes = 0
+        self.repeated: list[str] = []
+
+    def value(self, node: yaml.Node, depth: int) -> Any:
+        self.nodes += 1
+        if self.nodes > MAX_NODES or depth > MAX_DEPTH:
+            raise SyntaxProblem("error converting YAML to JSON: yaml: document contains excessive aliasing")
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, depth)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(each, depth + 1) for each in node.value]
+        return _scalar(node)
+
+    def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == _TAG + "merge":
+                for source in self._sources(value_node, depth):
+                    for key, value in source.items():
+                        merged.setdefault(key, value)
+                continue
+            key = self._key(key_node)
+            if key in out:
+                self.repeated.append(f'line {key_node.start_mark.line + 1}: key "{key}" already set in map')
+            out[key] = self.value(value_node, depth + 1)
+        for key, value in merged.items():
+            out.setdefault(key, value)
+        return out
+
+    def _sources(self, node: yaml.Node, depth: int) -> list[dict[str, Any]]:
+        nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        found = [self.value(each, depth + 1) for each in nodes]
+        if not all(isinstance(each, dict) for each in found):
+            raise SyntaxProblem(
+                "error converting YAML to JSON: yaml: map merge requires map or sequence of maps as the value"
+            )
+        return found
+
+    def _key(self, node: yaml.Node) -> str:
+        value = _scalar(node) if isinstance(node, yaml.ScalarNode) else None
+        if isinstance(value, str):
+            return value
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, int | float):
+            return str(value)
+        raise SyntaxProblem("error converting YAML to JSON: unsupported map key")
+
+
+def _scalar(node: yaml.ScalarNode) -> Any:
+    kind, text = node.tag.removeprefix(_TAG), node.value
+    if kind == "bool":
+        return _BOOLS.get(text.lower(), text)
+    if kind == "null":
+        return None
+    if kind == "int":
+        return _integer(text.replace("_", ""))
+    if kind == "float":
+        return _number(text)
+    return text
+
+
+def _integer(text: str) -> int:
+    sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.lstrip("+"))
+    if digits[:2] in ("0b", "0x", "0o"):
+        return sign * int(digits, 0)
+    return sign * int(digits, 8 if len(digits) > 1 and digits[0] == "0" else 10)
+
+
+def _number(text: str) -> float | int:
+    if "." in text and text.lstrip("+-")[1:2].isalpha():
+        raise SyntaxProblem(f"error converting YAML to JSON: json: unsupported value: {text}")
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
