@@ -8,7 +8,9 @@ holds    a twin gives what its kernel gives, for every input; CYBERNETES_NATIVE=
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 
 
 def kind() -> str:
@@ -16,3 +18,9 @@ def kind() -> str:
     if os.environ.get("CYBERNETES_NATIVE") == "twin" or find_spec("cybernetes_native.score") is None:
         return "twin"
     return "compiled"
+
+
+def load(name: str) -> ModuleType:
+    """The compiled module of this name, or the twin of the same name here."""
+    package = "cybernetes_native" if kind() == "compiled" else "cybernetes.native"
+    return import_module(f"{package}.{name}")

@@ -1,0 +1,311 @@
+"""One decision: which node a pod goes to, or why to none.
+
+enters   a pod, the columns, a profile
+leaves   Placement(node, score, ...), or Unschedulable(reasons by node, Kubernetes' message)
+holds    no clock, no I/O; the only chance is the caller's, among nodes with the same highest total;
+         every possible node is scored
+source   Kubernetes documentation "Scheduling Framework"
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from cybernetes.base.random import Random
+from cybernetes.native import load
+from cybernetes.scheduler.columns import Columns
+from cybernetes.scheduler.nominations import Nominations
+from cybernetes.scheduler.plugins.caches import Recent
+from cybernetes.scheduler.plugins.images import score_images
+from cybernetes.scheduler.plugins.interpod import filter_interpod, score_interpod
+from cybernetes.scheduler.plugins.ports import filter_ports
+from cybernetes.scheduler.plugins.resources import Fit
+from cybernetes.scheduler.plugins.spread import NOTHING, Plan, default_plan, filter_spread, plan, score_spread
+from cybernetes.scheduler.plugins.standing import Standing
+from cybernetes.scheduler.pods import PodEntry
+from cybernetes.scheduler.profile import Profile, Rejection, RowFilter
+from cybernetes.scheduler.reasons import (
+    DEAD,
+    FIT,
+    FIT_NEVER,
+    NO_NODES,
+    OTHER,
+    OTHER_NEVER,
+    PLUGINS,
+    RESOLVABLE,
+    TEXTS,
+    available_text,
+    resource_text,
+)
+from cybernetes.scheduler.selectors import Selector
+
+kernels = load("score")
+
+# What selects the pod among the owners in its namespace (Services, ReplicaSets, ...); None: nothing does.
+OwnerSelector = Callable[[PodEntry], Selector | None]
+
+
+class Filtered(msgspec.Struct):
+    """What the filters found.
+
+    code      shape (rows,): reasons.POSSIBLE, or why not
+    fit       bits of missing resources where the code says FIT
+    words     reasons that have no code, by row
+    message   PreFilter's words when it ended the cycle, else ""
+    plugins   of row filters that rejected
+    """
+
+    code: array[int]
+    fit: Fit
+    words: dict[int, str]
+    message: str = ""
+    plugins: set[str] = set()
+
+    def possible(self) -> int:
+        return 0 if self.message else self.code.tobytes().count(0)
+
+
+class Placement(msgspec.Struct, frozen=True, gc=False):
+    """possible: how many nodes were; score: the node's total, 0 when it was the only one."""
+
+    node: str
+    score: int
+    possible: int
+
+
+class Unschedulable(msgspec.Struct, frozen=True):
+    """message   without what preemption says; plugins   that rejected, whose events can change it"""
+
+    message: str
+    plugins: frozenset[str]
+    filtered: Filtered | None = None
+
+
+class Cycle:
+    """Decides with one profile; keeps what it computed for a shape until its inputs change."""
+
+    def __init__(
+        self, columns: Columns, profile: Profile, nominations: Nominations, owners: OwnerSelector = lambda pod: None
+    ) -> None:
+        self.columns = columns
+        self.profile = profile
+        self._nominations = nominations
+        self._owners = owners
+        self._standing: Recent[Standing] = Recent()
+        self._fits: Recent[Fit] = Recent()
+        self._plans: Recent[Plan] = Recent()
+
+    def decide(self, pod: PodEntry, random: Random) -> Placement | Unschedulable:
+        if not self.columns.count:
+            return Unschedulable(NO_NODES, frozenset())
+        filtered = self.filter(pod)
+        possible = filtered.possible()
+        if not possible:
+            return self.unschedulable(filtered)
+        names = self.columns.names
+        if pod.nominated:
+            row = self.columns.rows.get(pod.nominated, -1)
+            if 0 <= row < len(filtered.code) and filtered.code[row] == 0:
+                return Placement(names[row], 0, 1)
+        if possible == 1:
+            return Placement(names[kernels.first_possible(filtered.code)], 0, 1)
+        total = self.total(pod, filtered.code)
+        ties = kernels.best(total, filtered.code)
+        row = kernels.best_at(total, filtered.code, random.below(ties) if ties > 1 else 0)
+        return Placement(names[row], total[row], possible)
+
+    # -- filters
+
+    def filter(self, pod: PodEntry) -> Filtered:
+        """Filters with the nominated pods of at least this pod's priority on their nodes, and without them."""
+        filtered = self.filter_plain(pod)
+        if filtered.message or not self._nominations:
+            return filtered
+        for name, others in self._nominations.rivals(pod):
+            row = self.columns.rows.get(name)
+            if row is not None and row < len(filtered.code) and filtered.code[row] == 0:
+                self._filter_with(pod, name, others, filtered)
+        return filtered
+
+    def filter_plain(self, pod: PodEntry) -> Filtered:
+        standing = self.standing(pod)
+        fit = self.fit(pod)
+        filtered = Filtered(standing.code[:], fit, {})
+        if standing.conflict:
+            filtered.message = standing.conflict
+            filtered.plugins = {"NodeAffinity"}
+            return filtered
+        active = self.profile.filters
+        if pod.shape.ports and "NodePorts" in active:
+            filter_ports(self.columns, pod.shape.ports, filtered.code)
+        if "NodeResourcesFit" in active:
+            fit.filter(filtered.code)
+        self._filter_rows(pod, self.profile.early, filtered)
+        constraints = self.plan(pod).hard
+        if constraints and "PodTopologySpread" in active:
+            filter_spread(self.columns, standing, constraints, filtered.code)
+        if "InterPodAffinity" in active:
+            filter_interpod(self.columns, standing, pod, filtered.code)
+        self._filter_rows(pod, self.profile.late, filtered)
+        return filtered
+
+    def standing(self, pod: PodEntry) -> Standing:
+        found = self._standing.get(pod.shape.key)
+        if found is None or found.version != self.columns.version:
+            found = Standing(self.columns, pod.shape, self.profile.filters, self.profile.added_affinity)
+            # Learning label values never changes a node, so the version read before still holds.
+            self._standing.put(pod.shape.key, found)
+        return found
+
+    def fit(self, pod: PodEntry) -> Fit:
+        found = self._fits.get(pod.shape.requests)
+        if found is None:
+            found = self._fits.put(pod.shape.requests, Fit(self.columns, pod.shape.requests, self.profile.fit))
+        found.refresh(self.columns)
+        return found
+
+    def plan(self, pod: PodEntry) -> Plan:
+        """The pod's spread constraints, or the profile's where it has none and an owner selects it."""
+        if pod.shape.spec.topology_spread_constraints:
+            key = (pod.shape.key, pod.label_set.key)
+            return self._plans.get(key) or self._plans.put(key, plan(pod))
+        if not self.profile.spread_defaults:
+            return NOTHING
+        selector = self._owners(pod)
+        if not selector:
+            return NOTHING
+        return default_plan(pod, self.profile.spread_defaults, selector, all_keys=not self.profile.spread_system)
+
+    def _filter_rows(self, pod: PodEntry, filters: Sequence[RowFilter], filtered: Filtered) -> None:
+        for each in filters:
+            if filtered.message:
+                return
+            words = each.prepare(pod)
+            if words is None:
+                continue
+            if words:
+                filtered.message = words
+                filtered.plugins = {each.name}
+                return
+            for row, value in enumerate(filtered.code):
+                if value == 0:
+                    self._note(row, each.reject(pod, self.columns, row), each.name, filtered)
+
+    def _note(self, row: int, rejection: Rejection | None, plugin: str, filtered: Filtered) -> None:
+        if rejection is None:
+            return
+        text, resolvable = rejection
+        filtered.code[row] = OTHER if resolvable else OTHER_NEVER
+        filtered.words[row] = text
+        filtered.plugins = filtered.plugins | {plugin}
+
+    def _filter_with(self, pod: PodEntry, name: str, others: list[PodEntry], filtered: Filtered) -> None:
+        """Judge one node as if the pods that are nominated to it ran there already."""
+        row = self.columns.rows[name]
+        for other in others:
+            self.columns.add_pod(other, name)
+        try:
+            crowded = self.filter_plain(pod)
+            filtered.code[row] = crowded.code[row]
+            if crowded.code[row] in (FIT, FIT_NEVER):
+                # The bits are the cache's and go back with the pods; keep the words.
+                filtered.words[row] = "\n".join(crowded.fit.texts(row))
+                filtered.code[row] = OTHER if crowded.code[row] == FIT else OTHER_NEVER
+                filtered.plugins = filtered.plugins | {"NodeResourcesFit"}
+            elif row in crowded.words:
+                filtered.words[row] = crowded.words[row]
+                filtered.plugins = filtered.plugins | crowded.plugins
+        finally:
+            for other in others:
+                self.columns.remove_pod(other, name)
+        self.fit(pod)
+
+    # -- scores
+
+    def total(self, pod: PodEntry, code: array[int]) -> array[int]:
+        """Weighted sums by row, of what differs between nodes: a plugin that gives all the same is left out."""
+        total = array("q", bytes(8 * len(code)))
+        for name, weight in self.profile.scores.items():
+            found = self.score(name, pod, code)
+            if found is not None:
+                kernels.add_scaled(found, weight, total)
+        for plugin in self.profile.outside:
+            out = array("q", bytes(8 * len(code)))
+            if plugin.score(pod, self.columns, code, out):
+                kernels.add_scaled(out, self.profile.scores.get(plugin.name, 1), total)
+        return total
+
+    def score(self, name: str, pod: PodEntry, code: array[int]) -> array[int] | None:
+        """One plugin's scores 0..100 by row; None when all possible nodes get the same."""
+        match name:
+            case "NodeResourcesFit":
+                return self.fit(pod).score
+            case "NodeResourcesBalancedAllocation":
+                return self.fit(pod).balance
+            case "TaintToleration":
+                return _reversed_share(self.standing(pod).disliked, code)
+            case "NodeAffinity":
+                return _share(self.standing(pod).preferred, code)
+            case "ImageLocality":
+                return score_images(self.columns, pod.shape.spec, len(code)) if self.columns.images else None
+            case "PodTopologySpread":
+                return score_spread(self.columns, self.standing(pod), self.plan(pod), code)
+            case "InterPodAffinity":
+                return score_interpod(self.columns, self.standing(pod), pod, self.profile.interpod, code)
+        return None
+
+    # -- words
+
+    def unschedulable(self, filtered: Filtered) -> Unschedulable:
+        if filtered.message:
+            text = f"0/{self.columns.count} nodes are available: {filtered.message}."
+            return Unschedulable(text, frozenset(filtered.plugins), filtered)
+        counts, plugins = self.count_reasons(filtered)
+        return Unschedulable(available_text(self.columns.count, counts), plugins, filtered)
+
+    def count_reasons(self, filtered: Filtered) -> tuple[dict[str, int], frozenset[str]]:
+        """How many nodes have each reason, and which plugins gave them."""
+        by_code = array("i", bytes(4 * 256))
+        kernels.histogram(filtered.code, by_code)
+        counts = {TEXTS[code]: by_code[code] for code in TEXTS if by_code[code]}
+        if by_code[FIT] or by_code[FIT_NEVER]:
+            by_bit = array("i", bytes(4 * 32))
+            kernels.bit_histogram(filtered.fit.bits, filtered.code, FIT, FIT_NEVER, by_bit)
+            for bit, name in enumerate(filtered.fit.names):
+                if by_bit[bit]:
+                    counts[resource_text(name)] = by_bit[bit]
+        for row, words in filtered.words.items():
+            if filtered.code[row] in (OTHER, OTHER_NEVER):
+                for text in words.split("\n"):
+                    counts[text] = counts.get(text, 0) + 1
+        plugins = {PLUGINS[code] for code in PLUGINS if by_code[code]} | filtered.plugins
+        return counts, frozenset(plugins)
+
+    def resolvable_rows(self, filtered: Filtered) -> list[int]:
+        """Rows that could become possible when pods went."""
+        if filtered.message:
+            return []
+        return [row for row, code in enumerate(filtered.code) if code in RESOLVABLE and code != DEAD]
+
+
+def _share(raw: array[int] | None, code: array[int]) -> array[int] | None:
+    if raw is None:
+        return None
+    out = array("q", bytes(8 * len(code)))
+    kernels.normalize_share(raw, code, out)
+    return out
+
+
+def _reversed_share(raw: array[int] | None, code: array[int]) -> array[int] | None:
+    """100 less the share, so that the lowest is best; None when all are equally good."""
+    if raw is None:
+        return None
+    share = array("q", bytes(8 * len(code)))
+    if not kernels.normalize_share(raw, code, share):
+        return None
+    out = array("q", [100]) * len(code)
+    kernels.add_scaled(share, -1, out)
+    return out
