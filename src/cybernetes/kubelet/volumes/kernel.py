@@ -1,0 +1,165 @@
+"""The kernel's part of volumes: mounts, owners, and opening a path inside of a folder without leaving it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import stat
+from pathlib import Path
+
+from cybernetes.base.errors import EdgeError
+
+MS_RDONLY = 1
+MS_REMOUNT = 32
+MS_BIND = 4096
+MS_REC = 16384
+MNT_DETACH = 2
+UMOUNT_NOFOLLOW = 8
+
+_SETGID = stat.S_ISGID
+_RW_GROUP = 0o660
+_RO_GROUP = 0o440
+_EXECUTE = 0o110
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def mount(source: str, target: Path, kind: str = "", flags: int = 0, options: str = "") -> None:
+    done = _libc.mount(
+        source.encode(), os.fsencode(target), kind.encode() or None, ctypes.c_ulong(flags), options.encode() or None
+    )
+    if done != 0:
+        error = ctypes.get_errno()
+        raise EdgeError("mount", str(target), os.strerror(error))
+
+
+def unmount(target: Path) -> None:
+    """Detach whatever is mounted at `target`, however often; success when nothing is."""
+    while _libc.umount2(os.fsencode(target), MNT_DETACH | UMOUNT_NOFOLLOW) == 0:
+        pass
+
+
+def mounts_below(folder: Path) -> list[Path]:
+    """Mount points at or below `folder`, deepest first."""
+    prefix = str(folder)
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        point = line.split(" ", 5)[4].encode().decode("unicode_escape")
+        if point == prefix or point.startswith(f"{prefix}/"):
+            found.append(Path(point))
+    return sorted(found, key=lambda path: len(path.parts), reverse=True)
+
+
+def mount_memory(target: Path, size_bytes: int) -> None:
+    """A file system in memory; size 0 leaves the kernel's default, half of the memory."""
+    options = f"size={size_bytes}" if size_bytes else ""
+    mount("tmpfs", target, "tmpfs", 0, options)
+
+
+def is_mount_point(path: Path) -> bool:
+    return os.path.ismount(path)
+
+
+def give_to_group(folder: Path, group: int, *, writable: bool) -> None:
+    """Let `group` read everything below `folder`, and write where `writable`. Links are not followed.
+
+    source  kubelet contract 13, fsGroup
+    """
+    mask = _RW_GROUP if writable else _RO_GROUP
+    for root, folders, names in os.walk(folder, followlinks=False):
+        _give(Path(root), group, mask | _EXECUTE | _SETGID)
+        for name in names:
+            _give(Path(root, name), group, mask)
+        for name in folders:
+            if Path(root, name).is_symlink():
+                os.chown(Path(root, name), -1, group, follow_symlinks=False)
+
+
+def _give(path: Path, group: int, mask: int) -> None:
+    status = path.lstat()
+    os.chown(path, -1, group, follow_symlinks=False)
+    if not stat.S_ISLNK(status.st_mode):
+        path.chmod(stat.S_IMODE(status.st_mode) | mask)
+
+
+def open_inside(folder: str, path: str, *, create: bool) -> int:
+    """A descriptor of `path` below `folder`, opened step by step so that no link leads out.
+
+    create  make missing folders (0750)
+    raises  EdgeError when a step is a link or is missing
+    source  CVE-2017-1002101, CVE-2021-25741: a sub-path checked by name and mounted by name can be swapped
+    """
+    parts = [each for each in path.split("/") if each not in ("", ".")]
+    current = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in parts:
+            if part == "..":
+                raise EdgeError("open", f"{folder}/{path}", "a sub-path must not go up")
+            following = _step(current, part, create)
+            os.close(current)
+            current = following
+    except BaseException:
+        os.close(current)
+        raise
+    return current
+
+
+def _step(parent: int, name: str, create: bool) -> int:
+    flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        found = os.open(name, flags, dir_fd=parent)
+    except FileNotFoundError:
+        if not create:
+            raise EdgeError("open", name, "no such file or folder in the volume") from None
+        os.mkdir(name, 0o750, dir_fd=parent)
+        found = os.open(name, flags, dir_fd=parent)
+    if stat.S_ISLNK(os.fstat(found).st_mode):
+        target = os.readlink(name, dir_fd=parent)
+        os.close(found)
+        return _follow_inside(parent, name, target)
+    return found
+
+
+def _follow_inside(parent: int, name: str, target: str) -> int:
+    """One link to a plain path beside or below it, as `KEY -> ..data/KEY` of written volumes; nothing else."""
+    parts = [each for each in target.split("/") if each not in ("", ".")]
+    if target.startswith("/") or ".." in parts or len(parts) > 2:
+        raise EdgeError("open", name, "a sub-path must not be a link out of its volume")
+    current = os.dup(parent)
+    for part in parts:
+        flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+        following = os.open(part, flags, dir_fd=current)
+        if stat.S_ISLNK(os.fstat(following).st_mode):
+            os.close(following)
+            inner = os.readlink(part, dir_fd=current)
+            if "/" in inner or inner == "..":
+                os.close(current)
+                raise EdgeError("open", name, "a sub-path must not be a link out of its volume")
+            following = os.open(inner, flags, dir_fd=current)
+        os.close(current)
+        current = following
+    return current
+
+
+def bind_inside(folder: str, path: str, target: Path, *, read_only: bool) -> None:
+    """Bind `path` below `folder` to `target`; what is bound is what was opened, whatever happens to the name."""
+    descriptor = open_inside(folder, path, create=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            target.mkdir(exist_ok=True)
+        else:
+            target.touch(exist_ok=True)
+        unmount(target)
+        mount(f"/proc/self/fd/{descriptor}", target, "", MS_BIND | MS_REC)
+    finally:
+        os.close(descriptor)
+    if read_only:
+        mount("", target, "", MS_BIND | MS_REMOUNT | MS_RDONLY)
+
+
+def bind(source: str, target: Path, *, read_only: bool) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    mount(source, target, "", MS_BIND | MS_REC)
+    if read_only:
+        mount("", target, "", MS_BIND | MS_REMOUNT | MS_RDONLY)

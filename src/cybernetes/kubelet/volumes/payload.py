@@ -1,0 +1,163 @@
+"""The files of configMap, secret, downwardAPI and projected volumes. Pure.
+
+source  kubelet contract 13; kubernetes.io "Projected Volumes"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from cybernetes.kubelet import env, pods, resources, security
+from cybernetes.kubelet.env import Sources
+from cybernetes.kubelet.pods import Object
+
+DEFAULT_MODE = 0o644
+# The API server's default; the kubelet never asks for more than a day without being told.
+TOKEN_EXPIRATION_S = 3600
+PAYLOAD_KINDS = ("configMap", "secret", "downwardAPI", "projected")
+
+
+class VolumeError(Exception):
+    """The volume can't be made as the spec says; becomes a FailedMount event, and is tried again."""
+
+
+class File(msgspec.Struct, frozen=True):
+    """owner is None where the file stays root's."""
+
+    data: bytes
+    mode: int
+    owner: int | None = None
+
+
+class TokenRequest(msgspec.Struct, frozen=True):
+    audience: str
+    expiration_s: int
+
+
+class PayloadContext(msgspec.Struct, frozen=True):
+    sources: Sources
+    tokens: Mapping[TokenRequest, str]
+    node_allocatable: Mapping[str, int]
+
+
+def references(volume: Object) -> Iterator[tuple[str, str]]:
+    """(kind, name) of every ConfigMap and Secret that the volume is made from."""
+    if "configMap" in volume:
+        yield "ConfigMap", volume["configMap"].get("name", "")
+    elif "secret" in volume:
+        yield "Secret", volume["secret"].get("secretName", "")
+    elif "projected" in volume:
+        for source in volume["projected"].get("sources") or ():
+            if "configMap" in source:
+                yield "ConfigMap", source["configMap"].get("name", "")
+            elif "secret" in source:
+                yield "Secret", source["secret"].get("name", "")
+
+
+def token_requests(volume: Object) -> Iterator[TokenRequest]:
+    for source in (volume.get("projected") or {}).get("sources") or ():
+        if "serviceAccountToken" in source:
+            yield _token_request(source["serviceAccountToken"])
+
+
+def _token_request(projection: Object) -> TokenRequest:
+    return TokenRequest(
+        projection.get("audience") or "", int(projection.get("expirationSeconds") or TOKEN_EXPIRATION_S)
+    )
+
+
+def files(pod: Object, volume: Object, context: PayloadContext) -> dict[str, File]:
+    """Path below the volume -> file. Raises VolumeError with Kubernetes' words."""
+    if "configMap" in volume:
+        spec = volume["configMap"]
+        return _of_object(pod, "ConfigMap", spec.get("name", ""), spec, _mode(spec), context)
+    if "secret" in volume:
+        spec = volume["secret"]
+        return _of_object(pod, "Secret", spec.get("secretName", ""), spec, _mode(spec), context)
+    if "downwardAPI" in volume:
+        spec = volume["downwardAPI"]
+        return _downward(pod, spec.get("items") or (), _mode(spec), context)
+    return _projected(pod, volume["projected"], context)
+
+
+def _mode(spec: Object) -> int:
+    mode = spec.get("defaultMode")
+    return DEFAULT_MODE if mode is None else int(mode)
+
+
+def _projected(pod: Object, spec: Object, context: PayloadContext) -> dict[str, File]:
+    mode = _mode(spec)
+    result: dict[str, File] = {}
+    for source in spec.get("sources") or ():
+        if "configMap" in source:
+            part = source["configMap"]
+            result.update(_of_object(pod, "ConfigMap", part.get("name", ""), part, mode, context))
+        elif "secret" in source:
+            part = source["secret"]
+            result.update(_of_object(pod, "Secret", part.get("name", ""), part, mode, context))
+        elif "downwardAPI" in source:
+            result.update(_downward(pod, source["downwardAPI"].get("items") or (), mode, context))
+        elif "serviceAccountToken" in source:
+            part = source["serviceAccountToken"]
+            result[part["path"]] = _token(pod, context.tokens[_token_request(part)], mode)
+        else:
+            raise VolumeError(f"projected source {'/'.join(sorted(source))} is not supported by this node")
+    return result
+
+
+def _of_object(pod: Object, kind: str, name: str, spec: Object, mode: int, context: PayloadContext) -> dict[str, File]:
+    namespace, optional = pod["metadata"]["namespace"], bool(spec.get("optional"))
+    obj = context.sources.get(kind, namespace, name)
+    if obj is None:
+        if optional:
+            return {}
+        raise VolumeError(f'{kind.lower()} "{name}" not found')
+    data = env.payload(kind, obj)
+    items = spec.get("items")
+    if not items:
+        return {key: File(value, mode) for key, value in data.items()}
+    result = {}
+    for item in items:
+        if item["key"] in data:
+            chosen = item.get("mode")
+            result[item["path"]] = File(data[item["key"]], mode if chosen is None else int(chosen))
+        elif not optional:
+            word = "config" if kind == "ConfigMap" else "secret"
+            raise VolumeError(f"references non-existent {word} key: {item['key']}")
+    return result
+
+
+def _downward(
+    pod: Object, items: Iterator[Object] | tuple[Object, ...], mode: int, context: PayloadContext
+) -> dict[str, File]:
+    result = {}
+    for item in items:
+        chosen = item.get("mode")
+        value = _downward_value(pod, item, context)
+        result[item["path"]] = File(value.encode(), mode if chosen is None else int(chosen))
+    return result
+
+
+def _downward_value(pod: Object, item: Object, context: PayloadContext) -> str:
+    if "fieldRef" in item:
+        try:
+            return env.field_value(pod, item["fieldRef"].get("fieldPath", ""))
+        except env.ConfigError as wrong:
+            raise VolumeError(str(wrong)) from wrong
+    reference = item["resourceFieldRef"]
+    found = pods.find_container(pod, reference.get("containerName", ""))
+    if found is None:
+        raise VolumeError(f"container {reference.get('containerName', '')} not found")
+    divisor = str(reference.get("divisor") or "")
+    return resources.resource_field(pod, found[1], reference["resource"], divisor, context.node_allocatable)
+
+
+def _token(pod: Object, token: str, mode: int) -> File:
+    if security.context_of(pod["spec"]).get("fsGroup") is not None:
+        return File(token.encode(), 0o600)
+    users = {security.effective(pod, container, "runAsUser") for _, container in pods.all_containers(pod)}
+    if len(users) == 1 and None not in users:
+        return File(token.encode(), 0o600, int(users.pop()))
+    return File(token.encode(), mode)
