@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import first_generation, next_generation, standard
 
 RESOURCE = Resource(
     group="admissionregistration.k8s.io",
@@ -9,5 +10,11 @@ RESOURCE = Resource(
     namespaced=False,
     categories=("api-extensions",),
     storage_version_hash="Sqi0GUgDaX0=",
+    strategy=standard(
+        namespaced=False,
+        prepare_create=(first_generation,),
+        prepare_update=(next_generation("webhooks"),),
+        allow_unconditional_update=False,
+    ),
     schema="io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration",
 )

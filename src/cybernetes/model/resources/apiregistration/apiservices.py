@@ -1,4 +1,5 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
 RESOURCE = Resource(
     group="apiregistration.k8s.io",
@@ -8,7 +9,18 @@ RESOURCE = Resource(
     singular="apiservice",
     namespaced=False,
     categories=("api-extensions",),
-    subresources=(Subresource(name="status", kind="APIService", verbs=GET_PATCH_UPDATE),),
+    subresources=(
+        Subresource(
+            name="status", kind="APIService", verbs=GET_PATCH_UPDATE, strategy=status_of(reset_fields=(("spec",),))
+        ),
+    ),
     storage_version_hash="InPBPD7+PqM=",
+    strategy=standard(
+        namespaced=False,
+        prepare_create=(empty_status,),
+        prepare_update=(keep("status"),),
+        allow_unconditional_update=False,
+        reset_fields=(("status",),),
+    ),
     schema="io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService",
 )

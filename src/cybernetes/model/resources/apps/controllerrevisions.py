@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
     group="apps",
@@ -8,5 +9,6 @@ RESOURCE = Resource(
     singular="controllerrevision",
     namespaced=True,
     storage_version_hash="85nkx63pcBU=",
+    strategy=standard(namespaced=True),
     schema="io.k8s.api.apps.v1.ControllerRevision",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 
 RESOURCE = Resource(
     group="apps",
@@ -9,7 +10,23 @@ RESOURCE = Resource(
     namespaced=True,
     short_names=("ds",),
     categories=("all",),
-    subresources=(Subresource(name="status", kind="DaemonSet", verbs=GET_PATCH_UPDATE),),
+    subresources=(
+        Subresource(
+            name="status", kind="DaemonSet", verbs=GET_PATCH_UPDATE, strategy=status_of(reset_fields=(("spec",),))
+        ),
+    ),
     storage_version_hash="dd7pWHUlMKQ=",
+    strategy=standard(
+        namespaced=True,
+        prepare_create=(
+            empty_status,
+            first_generation,
+        ),
+        prepare_update=(
+            keep("status"),
+            next_generation("spec"),
+        ),
+        reset_fields=(("status",),),
+    ),
     schema="io.k8s.api.apps.v1.DaemonSet",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 
 RESOURCE = Resource(
     group="apps",
@@ -11,8 +12,22 @@ RESOURCE = Resource(
     categories=("all",),
     subresources=(
         Subresource(name="scale", kind="Scale", group="autoscaling", version="v1", verbs=GET_PATCH_UPDATE),
-        Subresource(name="status", kind="ReplicaSet", verbs=GET_PATCH_UPDATE),
+        Subresource(
+            name="status", kind="ReplicaSet", verbs=GET_PATCH_UPDATE, strategy=status_of(reset_fields=(("spec",),))
+        ),
     ),
     storage_version_hash="P1RzHs8/mWQ=",
+    strategy=standard(
+        namespaced=True,
+        prepare_create=(
+            empty_status,
+            first_generation,
+        ),
+        prepare_update=(
+            keep("status"),
+            next_generation("spec"),
+        ),
+        reset_fields=(("status",),),
+    ),
     schema="io.k8s.api.apps.v1.ReplicaSet",
 )

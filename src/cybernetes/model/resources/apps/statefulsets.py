@@ -1,4 +1,6 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
+from cybernetes.model.validation.names import dns_label
 
 RESOURCE = Resource(
     group="apps",
@@ -11,8 +13,23 @@ RESOURCE = Resource(
     categories=("all",),
     subresources=(
         Subresource(name="scale", kind="Scale", group="autoscaling", version="v1", verbs=GET_PATCH_UPDATE),
-        Subresource(name="status", kind="StatefulSet", verbs=GET_PATCH_UPDATE),
+        Subresource(
+            name="status", kind="StatefulSet", verbs=GET_PATCH_UPDATE, strategy=status_of(reset_fields=(("spec",),))
+        ),
     ),
     storage_version_hash="H+vl74LkKdo=",
+    strategy=standard(
+        namespaced=True,
+        name_rule=dns_label,
+        prepare_create=(
+            empty_status,
+            first_generation,
+        ),
+        prepare_update=(
+            keep("status"),
+            next_generation("spec"),
+        ),
+        reset_fields=(("status",),),
+    ),
     schema="io.k8s.api.apps.v1.StatefulSet",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
 RESOURCE = Resource(
     group="autoscaling",
@@ -9,7 +10,17 @@ RESOURCE = Resource(
     namespaced=True,
     short_names=("hpa",),
     categories=("all",),
-    subresources=(Subresource(name="status", kind="HorizontalPodAutoscaler", verbs=GET_PATCH_UPDATE),),
+    subresources=(
+        Subresource(
+            name="status",
+            kind="HorizontalPodAutoscaler",
+            verbs=GET_PATCH_UPDATE,
+            strategy=status_of(reset_fields=(("spec",),)),
+        ),
+    ),
     storage_version_hash="qwQve8ut294=",
+    strategy=standard(
+        namespaced=True, prepare_create=(empty_status,), prepare_update=(keep("status"),), reset_fields=(("status",),)
+    ),
     schema="io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
 )

@@ -1,4 +1,6 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.strategy import empty_status, keep, standard, status_of
+from cybernetes.model.validation.names import path_segment
 
 RESOURCE = Resource(
     group="certificates.k8s.io",
@@ -10,8 +12,20 @@ RESOURCE = Resource(
     short_names=("csr",),
     subresources=(
         Subresource(name="approval", kind="CertificateSigningRequest", verbs=GET_PATCH_UPDATE),
-        Subresource(name="status", kind="CertificateSigningRequest", verbs=GET_PATCH_UPDATE),
+        Subresource(
+            name="status",
+            kind="CertificateSigningRequest",
+            verbs=GET_PATCH_UPDATE,
+            strategy=status_of(reset_fields=(("spec",),)),
+        ),
     ),
     storage_version_hash="95fRKMXA+00=",
+    strategy=standard(
+        namespaced=False,
+        name_rule=path_segment,
+        prepare_create=(empty_status,),
+        prepare_update=(keep("status"),),
+        reset_fields=(("status",),),
+    ),
     schema="io.k8s.api.certificates.v1.CertificateSigningRequest",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
     group="certificates.k8s.io",
@@ -8,5 +9,6 @@ RESOURCE = Resource(
     singular="clustertrustbundle",
     namespaced=False,
     storage_version_hash="R/wbJqMRFu8=",
+    strategy=standard(namespaced=False, allow_unconditional_update=False),
     schema="io.k8s.api.certificates.v1.ClusterTrustBundle",
 )

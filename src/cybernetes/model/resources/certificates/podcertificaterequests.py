@@ -1,4 +1,5 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
 RESOURCE = Resource(
     group="certificates.k8s.io",
@@ -7,7 +8,21 @@ RESOURCE = Resource(
     plural="podcertificaterequests",
     singular="podcertificaterequest",
     namespaced=True,
-    subresources=(Subresource(name="status", kind="PodCertificateRequest", verbs=GET_PATCH_UPDATE),),
+    subresources=(
+        Subresource(
+            name="status",
+            kind="PodCertificateRequest",
+            verbs=GET_PATCH_UPDATE,
+            strategy=status_of(reset_fields=(("spec",),)),
+        ),
+    ),
     storage_version_hash="y6DwA8NQC8M=",
+    strategy=standard(
+        namespaced=True,
+        prepare_create=(empty_status,),
+        prepare_update=(keep("status"),),
+        allow_unconditional_update=False,
+        reset_fields=(("status",),),
+    ),
     schema="io.k8s.api.certificates.v1.PodCertificateRequest",
 )

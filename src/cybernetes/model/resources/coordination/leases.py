@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
     group="coordination.k8s.io",
@@ -8,5 +9,6 @@ RESOURCE = Resource(
     singular="lease",
     namespaced=True,
     storage_version_hash="gqkMMb/YqFM=",
+    strategy=standard(namespaced=True, allow_create_on_update=True, allow_unconditional_update=False),
     schema="io.k8s.api.coordination.v1.Lease",
 )

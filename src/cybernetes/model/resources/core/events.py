@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
     group="",
@@ -9,5 +10,6 @@ RESOURCE = Resource(
     namespaced=True,
     short_names=("ev",),
     storage_version_hash="r2yiGXH7wu8=",
+    strategy=standard(namespaced=True, allow_create_on_update=True, default_propagation="Unsupported"),
     schema="io.k8s.api.core.v1.Event",
 )

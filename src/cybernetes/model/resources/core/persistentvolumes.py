@@ -1,4 +1,5 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
 RESOURCE = Resource(
     group="",
@@ -8,7 +9,21 @@ RESOURCE = Resource(
     singular="persistentvolume",
     namespaced=False,
     short_names=("pv",),
-    subresources=(Subresource(name="status", kind="PersistentVolume", verbs=GET_PATCH_UPDATE),),
+    subresources=(
+        Subresource(
+            name="status",
+            kind="PersistentVolume",
+            verbs=GET_PATCH_UPDATE,
+            strategy=status_of(reset_fields=(("spec",),)),
+        ),
+    ),
     storage_version_hash="HN/zwEC+JgM=",
+    strategy=standard(
+        namespaced=False,
+        prepare_create=(empty_status,),
+        prepare_update=(keep("status"),),
+        returns_deleted_object=True,
+        reset_fields=(("status",),),
+    ),
     schema="io.k8s.api.core.v1.PersistentVolume",
 )

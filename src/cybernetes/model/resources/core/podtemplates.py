@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import first_generation, next_generation, standard
 
 RESOURCE = Resource(
     group="",
@@ -8,5 +9,11 @@ RESOURCE = Resource(
     singular="podtemplate",
     namespaced=True,
     storage_version_hash="LIXB2x4IFpk=",
+    strategy=standard(
+        namespaced=True,
+        prepare_create=(first_generation,),
+        prepare_update=(next_generation("template"),),
+        returns_deleted_object=True,
+    ),
     schema="io.k8s.api.core.v1.PodTemplate",
 )

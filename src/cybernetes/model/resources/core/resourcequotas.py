@@ -1,4 +1,5 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
 RESOURCE = Resource(
     group="",
@@ -8,7 +9,18 @@ RESOURCE = Resource(
     singular="resourcequota",
     namespaced=True,
     short_names=("quota",),
-    subresources=(Subresource(name="status", kind="ResourceQuota", verbs=GET_PATCH_UPDATE),),
+    subresources=(
+        Subresource(
+            name="status", kind="ResourceQuota", verbs=GET_PATCH_UPDATE, strategy=status_of(reset_fields=(("spec",),))
+        ),
+    ),
     storage_version_hash="8uhSgffRX6w=",
+    strategy=standard(
+        namespaced=True,
+        prepare_create=(empty_status,),
+        prepare_update=(keep("status"),),
+        returns_deleted_object=True,
+        reset_fields=(("status",),),
+    ),
     schema="io.k8s.api.core.v1.ResourceQuota",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
     group="",
@@ -8,5 +9,6 @@ RESOURCE = Resource(
     singular="secret",
     namespaced=True,
     storage_version_hash="S6u1pOWzb84=",
+    strategy=standard(namespaced=True),
     schema="io.k8s.api.core.v1.Secret",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource, Subresource
+from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
     group="",
@@ -12,5 +13,6 @@ RESOURCE = Resource(
         Subresource(name="token", kind="TokenRequest", group="authentication.k8s.io", version="v1", verbs=("create",)),
     ),
     storage_version_hash="pbx9ZvyFpBE=",
+    strategy=standard(namespaced=True, returns_deleted_object=True),
     schema="io.k8s.api.core.v1.ServiceAccount",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
     group="discovery.k8s.io",
@@ -8,5 +9,6 @@ RESOURCE = Resource(
     singular="endpointslice",
     namespaced=True,
     storage_version_hash="qgS0xkrxYAI=",
+    strategy=standard(namespaced=True),
     schema="io.k8s.api.discovery.v1.EndpointSlice",
 )

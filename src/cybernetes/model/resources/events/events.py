@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
     group="events.k8s.io",
@@ -10,5 +11,6 @@ RESOURCE = Resource(
     short_names=("ev",),
     storage_version_hash="r2yiGXH7wu8=",
     stored_as=("", "v1", "events"),
+    strategy=standard(namespaced=True, allow_create_on_update=True, default_propagation="Unsupported"),
     schema="io.k8s.api.events.v1.Event",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 
 RESOURCE = Resource(
     group="flowcontrol.apiserver.k8s.io",
@@ -7,7 +8,26 @@ RESOURCE = Resource(
     plural="prioritylevelconfigurations",
     singular="prioritylevelconfiguration",
     namespaced=False,
-    subresources=(Subresource(name="status", kind="PriorityLevelConfiguration", verbs=GET_PATCH_UPDATE),),
+    subresources=(
+        Subresource(
+            name="status",
+            kind="PriorityLevelConfiguration",
+            verbs=GET_PATCH_UPDATE,
+            strategy=status_of(reset_fields=(("spec",),)),
+        ),
+    ),
     storage_version_hash="Kir5PVfvNeI=",
+    strategy=standard(
+        namespaced=False,
+        prepare_create=(
+            empty_status,
+            first_generation,
+        ),
+        prepare_update=(
+            keep("status"),
+            next_generation("spec"),
+        ),
+        reset_fields=(("status",),),
+    ),
     schema="io.k8s.api.flowcontrol.v1.PriorityLevelConfiguration",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import first_generation, next_generation, standard
 
 RESOURCE = Resource(
     group="networking.k8s.io",
@@ -8,5 +9,6 @@ RESOURCE = Resource(
     singular="ingressclass",
     namespaced=False,
     storage_version_hash="l/iqIbDgFyQ=",
+    strategy=standard(namespaced=False, prepare_create=(first_generation,), prepare_update=(next_generation("spec"),)),
     schema="io.k8s.api.networking.v1.IngressClass",
 )

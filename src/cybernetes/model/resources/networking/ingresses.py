@@ -1,4 +1,5 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 
 RESOURCE = Resource(
     group="networking.k8s.io",
@@ -8,7 +9,23 @@ RESOURCE = Resource(
     singular="ingress",
     namespaced=True,
     short_names=("ing",),
-    subresources=(Subresource(name="status", kind="Ingress", verbs=GET_PATCH_UPDATE),),
+    subresources=(
+        Subresource(
+            name="status", kind="Ingress", verbs=GET_PATCH_UPDATE, strategy=status_of(reset_fields=(("spec",),))
+        ),
+    ),
     storage_version_hash="39NQlfNR+bo=",
+    strategy=standard(
+        namespaced=True,
+        prepare_create=(
+            empty_status,
+            first_generation,
+        ),
+        prepare_update=(
+            keep("status"),
+            next_generation("spec"),
+        ),
+        reset_fields=(("status",),),
+    ),
     schema="io.k8s.api.networking.v1.Ingress",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
     group="networking.k8s.io",
@@ -9,5 +10,6 @@ RESOURCE = Resource(
     namespaced=False,
     short_names=("ip",),
     storage_version_hash="3f/plJFChNE=",
+    strategy=standard(namespaced=False),
     schema="io.k8s.api.networking.v1.IPAddress",
 )

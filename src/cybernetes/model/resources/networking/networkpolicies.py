@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import first_generation, next_generation, standard
 
 RESOURCE = Resource(
     group="networking.k8s.io",
@@ -9,5 +10,6 @@ RESOURCE = Resource(
     namespaced=True,
     short_names=("netpol",),
     storage_version_hash="YpfwF18m1G8=",
+    strategy=standard(namespaced=True, prepare_create=(first_generation,), prepare_update=(next_generation("spec"),)),
     schema="io.k8s.api.networking.v1.NetworkPolicy",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
 RESOURCE = Resource(
     group="networking.k8s.io",
@@ -7,7 +8,14 @@ RESOURCE = Resource(
     plural="servicecidrs",
     singular="servicecidr",
     namespaced=False,
-    subresources=(Subresource(name="status", kind="ServiceCIDR", verbs=GET_PATCH_UPDATE),),
+    subresources=(
+        Subresource(
+            name="status", kind="ServiceCIDR", verbs=GET_PATCH_UPDATE, strategy=status_of(reset_fields=(("spec",),))
+        ),
+    ),
     storage_version_hash="gNLvruQhW2g=",
+    strategy=standard(
+        namespaced=False, prepare_create=(empty_status,), prepare_update=(keep("status"),), reset_fields=(("status",),)
+    ),
     schema="io.k8s.api.networking.v1.ServiceCIDR",
 )

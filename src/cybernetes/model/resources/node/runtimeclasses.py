@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
     group="node.k8s.io",
@@ -8,5 +9,6 @@ RESOURCE = Resource(
     singular="runtimeclass",
     namespaced=False,
     storage_version_hash="WQTu1GL3T2Q=",
+    strategy=standard(namespaced=False, allow_create_on_update=True, allow_unconditional_update=False),
     schema="io.k8s.api.node.v1.RuntimeClass",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 
 RESOURCE = Resource(
     group="policy",
@@ -8,7 +9,27 @@ RESOURCE = Resource(
     singular="poddisruptionbudget",
     namespaced=True,
     short_names=("pdb",),
-    subresources=(Subresource(name="status", kind="PodDisruptionBudget", verbs=GET_PATCH_UPDATE),),
+    subresources=(
+        Subresource(
+            name="status",
+            kind="PodDisruptionBudget",
+            verbs=GET_PATCH_UPDATE,
+            strategy=status_of(reset_fields=(("spec",),)),
+        ),
+    ),
     storage_version_hash="EVWiDmWqyJw=",
+    strategy=standard(
+        namespaced=True,
+        prepare_create=(
+            empty_status,
+            first_generation,
+        ),
+        prepare_update=(
+            keep("status"),
+            next_generation("spec"),
+        ),
+        allow_unconditional_update=False,
+        reset_fields=(("status",),),
+    ),
     schema="io.k8s.api.policy.v1.PodDisruptionBudget",
 )

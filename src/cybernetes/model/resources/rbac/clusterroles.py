@@ -1,4 +1,6 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import standard
+from cybernetes.model.validation.names import path_segment
 
 RESOURCE = Resource(
     group="rbac.authorization.k8s.io",
@@ -8,5 +10,6 @@ RESOURCE = Resource(
     singular="clusterrole",
     namespaced=False,
     storage_version_hash="bYE5ZWDrJ44=",
+    strategy=standard(namespaced=False, name_rule=path_segment, allow_create_on_update=True),
     schema="io.k8s.api.rbac.v1.ClusterRole",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
 RESOURCE = Resource(
     group="resource.k8s.io",
@@ -7,7 +8,18 @@ RESOURCE = Resource(
     plural="resourceclaims",
     singular="resourceclaim",
     namespaced=True,
-    subresources=(Subresource(name="status", kind="ResourceClaim", verbs=GET_PATCH_UPDATE),),
+    subresources=(
+        Subresource(
+            name="status", kind="ResourceClaim", verbs=GET_PATCH_UPDATE, strategy=status_of(reset_fields=(("spec",),))
+        ),
+    ),
     storage_version_hash="wgAZaHcZxUg=",
+    strategy=standard(
+        namespaced=True,
+        prepare_create=(empty_status,),
+        prepare_update=(keep("status"),),
+        returns_deleted_object=True,
+        reset_fields=(("status",),),
+    ),
     schema="io.k8s.api.resource.v1.ResourceClaim",
 )

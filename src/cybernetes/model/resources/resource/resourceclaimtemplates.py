@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
     group="resource.k8s.io",
@@ -8,5 +9,6 @@ RESOURCE = Resource(
     singular="resourceclaimtemplate",
     namespaced=True,
     storage_version_hash="TuzjC49aUfM=",
+    strategy=standard(namespaced=True, returns_deleted_object=True),
     schema="io.k8s.api.resource.v1.ResourceClaimTemplate",
 )

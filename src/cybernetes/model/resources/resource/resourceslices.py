@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import first_generation, next_generation, standard
 
 RESOURCE = Resource(
     group="resource.k8s.io",
@@ -8,5 +9,11 @@ RESOURCE = Resource(
     singular="resourceslice",
     namespaced=False,
     storage_version_hash="KsC072WgaEY=",
+    strategy=standard(
+        namespaced=False,
+        prepare_create=(first_generation,),
+        prepare_update=(next_generation("spec"),),
+        returns_deleted_object=True,
+    ),
     schema="io.k8s.api.resource.v1.ResourceSlice",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
     group="scheduling.k8s.io",
@@ -9,5 +10,6 @@ RESOURCE = Resource(
     namespaced=False,
     short_names=("pc",),
     storage_version_hash="1QwjyaZjj3Y=",
+    strategy=standard(namespaced=False),
     schema="io.k8s.api.scheduling.v1.PriorityClass",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
     group="storage.k8s.io",
@@ -8,5 +9,6 @@ RESOURCE = Resource(
     singular="csinode",
     namespaced=False,
     storage_version_hash="Pe62DkZtjuo=",
+    strategy=standard(namespaced=False, allow_unconditional_update=False, returns_deleted_object=True),
     schema="io.k8s.api.storage.v1.CSINode",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
     group="storage.k8s.io",
@@ -8,5 +9,6 @@ RESOURCE = Resource(
     singular="csistoragecapacity",
     namespaced=True,
     storage_version_hash="xeVl+2Ly1kE=",
+    strategy=standard(namespaced=True, allow_unconditional_update=False),
     schema="io.k8s.api.storage.v1.CSIStorageCapacity",
 )

@@ -1,4 +1,5 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
 RESOURCE = Resource(
     group="storage.k8s.io",
@@ -7,7 +8,22 @@ RESOURCE = Resource(
     plural="volumeattachments",
     singular="volumeattachment",
     namespaced=False,
-    subresources=(Subresource(name="status", kind="VolumeAttachment", verbs=GET_PATCH_UPDATE),),
+    subresources=(
+        Subresource(
+            name="status",
+            kind="VolumeAttachment",
+            verbs=GET_PATCH_UPDATE,
+            strategy=status_of(reset_fields=(("spec",),)),
+        ),
+    ),
     storage_version_hash="tJx/ezt6UDU=",
+    strategy=standard(
+        namespaced=False,
+        prepare_create=(empty_status,),
+        prepare_update=(keep("status"),),
+        allow_unconditional_update=False,
+        returns_deleted_object=True,
+        reset_fields=(("status",),),
+    ),
     schema="io.k8s.api.storage.v1.VolumeAttachment",
 )

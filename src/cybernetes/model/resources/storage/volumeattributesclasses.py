@@ -1,4 +1,5 @@
 from cybernetes.model.resource import Resource
+from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
     group="storage.k8s.io",
@@ -9,5 +10,6 @@ RESOURCE = Resource(
     namespaced=False,
     short_names=("vac",),
     storage_version_hash="tIjydgKBC5w=",
+    strategy=standard(namespaced=False, returns_deleted_object=True),
     schema="io.k8s.api.storage.v1.VolumeAttributesClass",
 )
