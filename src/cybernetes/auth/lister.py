@@ -1,0 +1,22 @@
+"""What authentication, authorization and admission need to know of the cluster's objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+Object = dict[str, Any]
+# Called with (old, new); old is None for what exists already or is new, new is None for what is gone.
+Change = Callable[[Object | None, Object | None], None]
+
+RBAC = "rbac.authorization.k8s.io"
+
+
+class Lister(Protocol):
+    """Reads of current objects; what is returned belongs to the caller."""
+
+    def get(self, group: str, plural: str, namespace: str, name: str) -> Object | None: ...
+
+    def list(self, group: str, plural: str, namespace: str | None = None) -> list[Object]: ...
+
+    def subscribe(self, group: str, plural: str, callback: Change) -> None: ...
