@@ -173,7 +173,7 @@ def _validate_divisor(resource: str, divisor: str, path: Path) -> list[FieldErro
             else "local ephemeral storage"
         )
         text = f"only divisor's values {', '.join(_BYTE_DIVISORS)} are supported with the {kind} resource"
-    return [] if divisor in allowed else [invalid(path, divisor, text)]
+    return [] if divisor in allowed else [invalid(path, resource, text)]
 
 
 def validate_env_from(sources: list[dict[str, Any]], path: Path) -> list[FieldError]:

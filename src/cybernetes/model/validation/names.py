@@ -233,7 +233,7 @@ def port_name(text: str) -> list[str]:
     if len(text) > 15:
         errors.append(at_most_characters(15))
     if not _port_name.match(text):
-        errors.append("must contain only alphanumeric characters (a-z, 0-9), and hyphens (-)")
+        errors.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
     if not re.search("[a-z]", text):
         errors.append("must contain at least one letter (a-z)")
     if "--" in text:

@@ -84,7 +84,7 @@ def validate_pod_spec(spec: Spec, pod_meta: dict[str, Any] | None, path: Path) -
     pod = PodView(
         volumes=volumes,
         claims=claims,
-        grace_s=spec.get("terminationGracePeriodSeconds"),
+        grace_s=_grace(spec.get("terminationGracePeriodSeconds")),
         restart_policy=spec.get("restartPolicy", ""),
         os=(spec.get("os") or {}).get("name", ""),
         host_users=spec.get("hostUsers") is not False,
@@ -110,6 +110,11 @@ def validate_pod_spec(spec: Spec, pod_meta: dict[str, Any] | None, path: Path) -
     )
     errors += _host_users(spec, path)
     return errors + _scalars(spec, path)
+
+
+def _grace(seconds: int | None) -> int | None:
+    """A negative period is accepted for the sake of old objects, and means one second."""
+    return 1 if seconds is not None and seconds < 0 else seconds
 
 
 def _one_of(value: str, allowed: tuple[str, ...], path: Path) -> list[FieldError]:

@@ -52,6 +52,17 @@ def validate_node_selector(selector: Selector, path: Path) -> list[FieldError]:
     errors: list[FieldError] = []
     for i, term in enumerate(terms):
         errors += validate_node_selector_term(term, path.child("nodeSelectorTerms").index(i))
+        errors += _label_values(term, path.child("nodeSelectorTerms").index(i))
+    return errors
+
+
+def _label_values(term: Selector, path: Path) -> list[FieldError]:
+    """Only required terms have their values checked: preferred ones were let through from the beginning."""
+    errors: list[FieldError] = []
+    for i, requirement in enumerate(term.get("matchExpressions") or []):
+        at = path.child("matchExpressions").index(i).child("values")
+        for j, value in enumerate(requirement.get("values") or []):
+            errors += [invalid(at.index(j), value, each) for each in names.label_value(value)]
     return errors
 
 
@@ -82,10 +93,7 @@ def _validate_node_requirement(requirement: dict[str, Any], path: Path) -> list[
         case other:
             errors.append(invalid(path.child("operator"), other, "not a valid selector operator"))
     key = requirement.get("key", "")
-    errors += [invalid(path.child("key"), key, each) for each in names.qualified_name(key)]
-    for i, value in enumerate(values):
-        errors += [invalid(path.child("values").index(i), value, each) for each in names.label_value(value)]
-    return errors
+    return errors + [invalid(path.child("key"), key, each) for each in names.qualified_name(key)]
 
 
 def _validate_node_field_requirement(requirement: dict[str, Any], path: Path) -> list[FieldError]:

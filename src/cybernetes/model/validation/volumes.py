@@ -106,7 +106,7 @@ def _validate_source(
 
 def _ephemeral_claim_name(name: str, pod_meta: dict[str, Any] | None, path: Path) -> list[FieldError]:
     pod = (pod_meta or {}).get("name", "")
-    if not pod:
+    if not pod or not name:
         return []
     claim = f"{pod}-{name}"
     return [invalid(path.child("name"), name, f'PVC name "{claim}": {each}') for each in names.dns_subdomain(claim)]
@@ -276,7 +276,7 @@ def _projection(key: str, source: Source, seen: set[str], volume: Path, path: Pa
                 errors += _path_taken(item.get("path", ""), item.get("path", ""), seen, volume)
             return errors
         case "serviceAccountToken":
-            return _token(source, seen, volume, path)
+            return _token(source, volume, path)
         case "clusterTrustBundle":
             return _trust_bundle(source, seen, volume, path)
     return _pod_certificate(source, seen, volume, path)
@@ -291,7 +291,7 @@ def _path_taken(where: str, shown: str, seen: set[str], volume: Path) -> list[Fi
     return []
 
 
-def _token(source: Source, seen: set[str], volume: Path, path: Path) -> list[FieldError]:
+def _token(source: Source, volume: Path, path: Path) -> list[FieldError]:
     errors: list[FieldError] = []
     seconds, at = source.get("expirationSeconds", 0), path.child("expirationSeconds")
     if seconds < _TOKEN_SECONDS_MIN:
@@ -301,8 +301,7 @@ def _token(source: Source, seen: set[str], volume: Path, path: Path) -> list[Fie
     where = source.get("path", "")
     if not where:
         return [*errors, required(volume.child("path"))]
-    errors += validate_local_non_reserved_path(where, volume.child("path"))
-    return errors + _path_taken(where, where, seen, volume)
+    return errors + validate_local_non_reserved_path(where, volume.child("path"))
 
 
 def _trust_bundle(source: Source, seen: set[str], volume: Path, path: Path) -> list[FieldError]:

@@ -1,6 +1,19 @@
-from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+"""Services: stable addresses in front of pods."""
+
+from __future__ import annotations
+
+from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 from cybernetes.model.validation.names import dns_label
+from cybernetes.model.validation.services import validate_service, validate_service_update
+
+
+def _first_of_cluster_ips(obj: Object, ctx: WriteContext) -> None:
+    """clusterIP is the first of clusterIPs; who sets only the older field means both."""
+    spec = obj.get("spec") or {}
+    if spec.get("clusterIP") and not spec.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]]
+
 
 RESOURCE = Resource(
     group="",
@@ -21,7 +34,9 @@ RESOURCE = Resource(
     strategy=standard(
         namespaced=True,
         name_rule=dns_label,
-        prepare_create=(empty_status,),
+        validate=validate_service,
+        validate_update=validate_service_update,
+        prepare_create=(empty_status, _first_of_cluster_ips),
         prepare_update=(keep("status"),),
         allow_create_on_update=True,
         returns_deleted_object=True,
