@@ -1,0 +1,210 @@
+"""ServiceAccount: every pod has one, with its token where the pod's containers look for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cybernetes.apiserver.admission.attributes import AdmissionAttributes, Place
+from cybernetes.apiserver.admission.chain import CatchUp, Step
+from cybernetes.auth.lister import Lister
+from cybernetes.base.random import Random, name_suffix
+
+Object = dict[str, Any]
+
+MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+VOLUME_PREFIX = "kube-api-access-"
+# An hour, and seven seconds by which the API server knows that a pod's token may live longer.
+TOKEN_SECONDS = 3607
+MIRROR = "kubernetes.io/config.mirror"
+_ENFORCE_MOUNTABLE = "kubernetes.io/enforce-mountable-secrets"
+
+
+class ServiceAccount:
+    name = "ServiceAccount"
+
+    def __init__(self, lister: Lister, catch_up: CatchUp, random: Random) -> None:
+        self._lister = lister
+        self._catch_up = catch_up
+        self._random = random
+
+    def mutator(self, place: Place) -> Step | None:
+        return self._mutate if place.is_pod("CREATE") else None
+
+    def validator(self, place: Place) -> Step | None:
+        if place.is_pod("CREATE"):
+            return self._validate
+        if place.is_pod("UPDATE", subresource="ephemeralcontainers"):
+            return self._check_ephemeral
+        return None
+
+    def _mutate(self, attributes: AdmissionAttributes) -> Any:
+        pod = attributes.new
+        if is_mirror(pod):
+            return None
+        spec = pod["spec"]
+        if not spec.get("serviceAccountName"):
+            spec["serviceAccountName"] = spec["serviceAccount"] = "default"
+        account = self._account(attributes)
+        return self._mutate_late(attributes) if account is None else self._provide(spec, account)
+
+    async def _mutate_late(self, attributes: AdmissionAttributes) -> None:
+        await self._catch_up()
+        account = self._account(attributes)
+        if account is None:
+            name = attributes.new["spec"]["serviceAccountName"]
+            raise attributes.forbidden(
+                f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found'
+            )
+        self._provide(attributes.new["spec"], account)
+
+    def _account(self, attributes: AdmissionAttributes) -> Object | None:
+        name = attributes.new["spec"].get("serviceAccountName", "")
+        return self._lister.get("", "serviceaccounts", attributes.namespace, name)
+
+    def _provide(self, spec: Object, account: Object) -> None:
+        if _automounts(spec, account):
+            _mount_token(spec, self._random)
+        if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
+            spec["imagePullSecrets"] = [{"name": each["name"]} for each in account["imagePullSecrets"]]
+
+    def _validate(self, attributes: AdmissionAttributes) -> None:
+        pod = attributes.new
+        if is_mirror(pod):
+            _check_mirror(attributes)
+            return
+        # That the account exists was seen when the pod was mutated, a moment ago; a webhook may have named another.
+        account = self._account(attributes)
+        name = pod["spec"].get("serviceAccountName", "")
+        if account is None:
+            raise attributes.forbidden(
+                f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found'
+            )
+        self._check_mountable(attributes, account)
+
+    def _check_ephemeral(self, attributes: AdmissionAttributes) -> None:
+        account = self._account(attributes)
+        if account is not None:
+            self._check_mountable(attributes, account)
+
+    def _check_mountable(self, attributes: AdmissionAttributes, account: Object) -> None:
+        annotations = account["metadata"].get("annotations") or {}
+        if annotations.get(_ENFORCE_MOUNTABLE, "").lower() not in ("true", "1", "t"):
+            return
+        mountable = {each.get("name") for each in account.get("secrets") or ()}
+        pulled = {each.get("name") for each in account.get("imagePullSecrets") or ()}
+        for where, secret in secret_names(attributes.new["spec"], where=True):
+            allowed = pulled if where == "imagePullSecrets" else mountable
+            if secret not in allowed:
+                raise attributes.forbidden(
+                    f'{where} references the secret "{secret}" which is not referenced by service account '
+                    f'"{account["metadata"]["name"]}"'
+                )
+
+
+def is_mirror(pod: Object) -> bool:
+    return MIRROR in (pod["metadata"].get("annotations") or {})
+
+
+def _automounts(spec: Object, account: Object) -> bool:
+    for source in (spec, account):
+        if source.get("automountServiceAccountToken") is not None:
+            return bool(source["automountServiceAccountToken"])
+    return True
+
+
+def _mount_token(spec: Object, random: Random) -> None:
+    volumes = spec.get("volumes") or []
+    existing = next((each["name"] for each in volumes if each["name"].startswith(VOLUME_PREFIX)), "")
+    volume = existing or VOLUME_PREFIX + name_suffix(random)
+    mounted = False
+    for containers in ("initContainers", "containers"):
+        for container in spec.get(containers) or ():
+            mounts = container.get("volumeMounts") or []
+            if not any(each.get("mountPath") == MOUNT_PATH for each in mounts):
+                mount = {"name": volume, "readOnly": True, "mountPath": MOUNT_PATH}
+                container["volumeMounts"] = [*mounts, mount]
+                mounted = True
+    if mounted and not existing:
+        spec["volumes"] = [*volumes, token_volume(volume)]
+
+
+def token_volume(name: str) -> Object:
+    namespace = {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+    return {
+        "name": name,
+        "projected": {
+            "sources": [
+                {"serviceAccountToken": {"expirationSeconds": TOKEN_SECONDS, "path": "token"}},
+                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {"downwardAPI": {"items": [namespace]}},
+            ],
+            "defaultMode": 0o644,
+        },
+    }
+
+
+def _check_mirror(attributes: AdmissionAttributes) -> None:
+    spec = attributes.new["spec"]
+    if spec.get("serviceAccountName"):
+        raise attributes.forbidden("a mirror pod may not reference service accounts")
+    if next(secret_names(spec), None) is not None:
+        raise attributes.forbidden("a mirror pod may not reference secrets")
+    for volume in spec.get("volumes") or ():
+        sources = (volume.get("projected") or {}).get("sources") or ()
+        if any(each.get("serviceAccountToken") for each in sources):
+            raise attributes.forbidden("a mirror pod may not use ServiceAccountToken volume projections")
+
+
+def secret_names(spec: Object, where: bool = False) -> Iterator[Any]:
+    """Names of the secrets that a pod refers to; with `where`, (the kind of place, name)."""
+    for place, name in _secrets(spec):
+        yield (place, name) if where else name
+
+
+def _secrets(spec: Object) -> Iterator[tuple[str, str]]:
+    for each in spec.get("imagePullSecrets") or ():
+        yield "imagePullSecrets", each.get("name", "")
+    for kind in ("initContainers", "containers", "ephemeralContainers"):
+        for container in spec.get(kind) or ():
+            yield from _secrets_of_container(container)
+    for volume in spec.get("volumes") or ():
+        yield from _secrets_of_volume(volume)
+
+
+def _secrets_of_container(container: Object) -> Iterator[tuple[str, str]]:
+    for each in container.get("envFrom") or ():
+        if each.get("secretRef"):
+            yield f"envFrom of container {container['name']}", each["secretRef"].get("name", "")
+    for each in container.get("env") or ():
+        reference = (each.get("valueFrom") or {}).get("secretKeyRef")
+        if reference:
+            yield f"env of container {container['name']}", reference.get("name", "")
+
+
+# Volume sources that name a secret, and where.
+_SECRET_FIELDS = (
+    ("secret", ("secretName",)),
+    ("azureFile", ("secretName",)),
+    ("cephfs", ("secretRef", "name")),
+    ("cinder", ("secretRef", "name")),
+    ("flexVolume", ("secretRef", "name")),
+    ("rbd", ("secretRef", "name")),
+    ("iscsi", ("secretRef", "name")),
+    ("scaleIO", ("secretRef", "name")),
+    ("storageos", ("secretRef", "name")),
+    ("csi", ("nodePublishSecretRef", "name")),
+)
+
+
+def _secrets_of_volume(volume: Object) -> Iterator[tuple[str, str]]:
+    place = f"volume {volume.get('name', '')}"
+    for source, path in _SECRET_FIELDS:
+        value: Any = volume.get(source)
+        for step in path:
+            value = (value or {}).get(step)
+        if value:
+            yield place, value
+    for each in (volume.get("projected") or {}).get("sources") or ():
+        if each.get("secret"):
+            yield place, each["secret"].get("name", "")
