@@ -1,0 +1,406 @@
+"""The machine under the pods: folders, mounts, cgroups, facts. One protocol, a real one and one in memory.
+
+All methods but `facts` may be called again with the same arguments without harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import platform
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from cybernetes.base.errors import EdgeError
+from cybernetes.kubelet.cgroups import Cgroups
+from cybernetes.kubelet.config import KubeletConfig
+from cybernetes.kubelet.cri_config import Machine
+from cybernetes.kubelet.pods import Object
+from cybernetes.kubelet.resources import CgroupLimits
+from cybernetes.kubelet.volumes import atomic, hostpath, kernel, layout
+from cybernetes.kubelet.volumes.layout import MountedVolume, SubPath
+from cybernetes.kubelet.volumes.payload import File, VolumeError
+from cybernetes.model import quantity
+
+T = TypeVar("T")
+
+_GOOS = "linux"
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
+
+
+class HostFacts(msgspec.Struct, frozen=True):
+    """What a Node says of its machine."""
+
+    machine: Machine
+    cpu_count: int
+    machine_id: str
+    system_uuid: str
+    boot_id: str
+    kernel_version: str
+    os_image: str
+    architecture: str
+    hostname: str
+    swap_bytes: int
+    huge_pages: Mapping[str, int]
+    disk_bytes: int
+    pids_max: int
+    cgroup_v2: bool
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Now: of memory, of the disk below the kubelet's root, of process ids."""
+
+    memory_available: int
+    disk_available: int
+    disk_capacity: int
+    inodes_free: int
+    inodes: int
+    pids: int
+    pids_max: int
+
+
+class Host(Protocol):
+    def facts(self) -> HostFacts: ...
+
+    def usage(self) -> Usage: ...
+
+    def resolv_conf(self) -> str: ...
+
+    async def prepare_pod(self, uid: str, log_dir: Path) -> None:
+        """The pod's own folders."""
+        ...
+
+    async def ensure_cgroup(self, path: str, limits: CgroupLimits) -> None: ...
+
+    async def remove_cgroup(self, path: str) -> None: ...
+
+    async def write_payload(
+        self, uid: str, volume: Object, files: Mapping[str, File], suffix: str, now: float, group: int | None
+    ) -> MountedVolume:
+        """A configMap, secret, downwardAPI or projected volume."""
+        ...
+
+    async def empty_dir(self, uid: str, volume: Object, size_bytes: int, group: int | None) -> MountedVolume: ...
+
+    async def host_path(self, path: str, kind: str) -> MountedVolume:
+        """Raises VolumeError when what is there is not of `kind`."""
+        ...
+
+    async def local_volume(self, uid: str, name: str, path: str, group: int | None) -> MountedVolume: ...
+
+    async def write_hosts(self, uid: str, text: str | None, render: Callable[[str], str]) -> None:
+        """The pod's /etc/hosts; `render` makes it of the node's own."""
+        ...
+
+    async def termination_log(self, uid: str, container: str, name: str) -> Path:
+        """An empty file for the container's last words."""
+        ...
+
+    async def bind_sub_paths(self, parts: Sequence[SubPath]) -> None: ...
+
+    async def container_log_dir(self, log_dir: Path, container: str) -> None: ...
+
+    async def link_log(self, link: str, log_path: str) -> None: ...
+
+    async def read_tail(self, path: str, size_max: int) -> str:
+        """The end of a file, "" when there is none."""
+        ...
+
+    async def unmount_pod(self, uid: str) -> None:
+        """Volumes go, the pod's folder stays."""
+        ...
+
+    async def remove_pod(self, uid: str, log_dir: Path | None) -> None:
+        """Everything of the pod goes; logs too when told where they are."""
+        ...
+
+    async def pods_on_disk(self) -> list[str]: ...
+
+    async def pod_cgroups(self) -> list[str]:
+        """Paths of pod cgroups that there are."""
+        ...
+
+
+class LinuxHost:
+    def __init__(self, config: KubeletConfig) -> None:
+        self._config = config
+        self._cgroups = Cgroups()
+
+    def facts(self) -> HostFacts:
+        memory = _memory()
+        disk = os.statvfs(_existing(self._config.root_dir))
+        return HostFacts(
+            machine=Machine(
+                memory_bytes=memory.get("MemTotal", 0),
+                page_sizes=tuple(_page_size_names()),
+                thermal_paths=tuple(map(str, sorted(Path("/sys/devices/system/cpu").glob("cpu*/thermal_throttle")))),
+            ),
+            cpu_count=os.cpu_count() or 1,
+            machine_id=_read("/etc/machine-id") or _read("/var/lib/dbus/machine-id"),
+            system_uuid=_read("/sys/class/dmi/id/product_uuid") or _read("/etc/machine-id"),
+            boot_id=_read("/proc/sys/kernel/random/boot_id"),
+            kernel_version=platform.release(),
+            os_image=_os_image(),
+            architecture=_ARCHITECTURES.get(platform.machine(), platform.machine()),
+            hostname=platform.node(),
+            swap_bytes=memory.get("SwapTotal", 0),
+            huge_pages=_huge_pages(),
+            disk_bytes=disk.f_blocks * disk.f_frsize,
+            pids_max=int(_read("/proc/sys/kernel/pid_max") or 0),
+            cgroup_v2=self._cgroups.v2,
+        )
+
+    def usage(self) -> Usage:
+        disk = os.statvfs(_existing(self._config.root_dir))
+        memory = _memory()
+        return Usage(
+            memory_available=memory.get("MemAvailable", 0),
+            disk_available=disk.f_bavail * disk.f_frsize,
+            disk_capacity=disk.f_blocks * disk.f_frsize,
+            inodes_free=disk.f_favail,
+            inodes=disk.f_files,
+            pids=int(_read("/proc/loadavg").split()[3].partition("/")[2]),
+            pids_max=int(_read("/proc/sys/kernel/pid_max") or 0),
+        )
+
+    def resolv_conf(self) -> str:
+        try:
+            return self._config.resolv_conf.read_text()
+        except OSError:
+            return ""
+
+    async def prepare_pod(self, uid: str, log_dir: Path) -> None:
+        await _worker(self._prepare, uid, log_dir)
+
+    def _prepare(self, uid: str, log_dir: Path) -> None:
+        for name in ("volumes", "plugins", "containers"):
+            (self._config.pod_dir(uid) / name).mkdir(parents=True, exist_ok=True, mode=0o750)
+        log_dir.mkdir(parents=True, exist_ok=True, mode=0o755)
+
+    async def ensure_cgroup(self, path: str, limits: CgroupLimits) -> None:
+        await _worker(self._cgroups.ensure, path, limits)
+
+    async def remove_cgroup(self, path: str) -> None:
+        await _worker(self._cgroups.remove, path)
+
+    async def write_payload(
+        self, uid: str, volume: Object, files: Mapping[str, File], suffix: str, now: float, group: int | None
+    ) -> MountedVolume:
+        folder = layout.volume_dir(self._config.pod_dir(uid), volume)
+        await _worker(self._write_payload, folder, files, suffix, now, group)
+        return MountedVolume(str(folder), read_only=True)
+
+    def _write_payload(
+        self, folder: Path, files: Mapping[str, File], suffix: str, now: float, group: int | None
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        # In memory, so that secrets are on no disk.
+        if not kernel.is_mount_point(folder) and not self._config_allows_disk(folder):
+            kernel.mount_memory(folder, 0)
+        folder.chmod(0o777)
+        atomic.write(folder, files, now=now, suffix=suffix, group=group)
+
+    @staticmethod
+    def _config_allows_disk(folder: Path) -> bool:
+        return folder.parent.name == "kubernetes.io~configmap"
+
+    async def empty_dir(self, uid: str, volume: Object, size_bytes: int, group: int | None) -> MountedVolume:
+        folder = layout.volume_dir(self._config.pod_dir(uid), volume)
+        medium = (volume.get("emptyDir") or {}).get("medium") or ""
+        await _worker(self._empty_dir, folder, medium, size_bytes, group)
+        return MountedVolume(str(folder))
+
+    def _empty_dir(self, folder: Path, medium: str, size_bytes: int, group: int | None) -> None:
+        known = folder.is_dir() and (medium == "" or kernel.is_mount_point(folder))
+        if known:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        if medium == "Memory":
+            kernel.mount_memory(folder, size_bytes)
+        elif medium.startswith("HugePages"):
+            size = medium.partition("-")[2] or "2Mi"
+            kernel.mount("nodev", folder, "hugetlbfs", 0, f"pagesize={quantity.value(size)}")
+        folder.chmod(0o777)
+        if group is not None:
+            kernel.give_to_group(folder, group, writable=True)
+
+    async def host_path(self, path: str, kind: str) -> MountedVolume:
+        await _worker(hostpath.check, Path(path), kind)
+        return MountedVolume(path)
+
+    async def local_volume(self, uid: str, name: str, path: str, group: int | None) -> MountedVolume:
+        target = self._config.pod_dir(uid) / "volumes" / layout.LOCAL_PLUGIN / name
+        await _worker(self._local_volume, path, target, group)
+        return MountedVolume(str(target))
+
+    def _local_volume(self, path: str, target: Path, group: int | None) -> None:
+        if kernel.is_mount_point(target):
+            return
+        if not Path(path).is_dir():
+            raise VolumeError(f'path "{path}" does not exist')
+        kernel.bind(path, target, read_only=False)
+        if group is not None:
+            kernel.give_to_group(target, group, writable=True)
+
+    async def write_hosts(self, uid: str, text: str | None, render: Callable[[str], str]) -> None:
+        content = render(_read("/etc/hosts", strip=False)) if text is None else text
+        path = self._config.pod_dir(uid) / "etc-hosts"
+        await _worker(_write_if_new, path, content)
+
+    async def termination_log(self, uid: str, container: str, name: str) -> Path:
+        path = self._config.pod_dir(uid) / "containers" / container / name
+        await _worker(self._make_termination_log, path)
+        return path
+
+    def _make_termination_log(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        path.touch()
+        # The container's user, whoever it is, writes it.
+        path.chmod(0o666)
+
+    async def bind_sub_paths(self, parts: Sequence[SubPath]) -> None:
+        for part in parts:
+            await _worker(self._bind, part)
+
+    @staticmethod
+    def _bind(part: SubPath) -> None:
+        kernel.bind_inside(part.volume_path, part.path, Path(part.target), read_only=False)
+
+    async def container_log_dir(self, log_dir: Path, container: str) -> None:
+        (log_dir / container).mkdir(parents=True, exist_ok=True)
+
+    async def link_log(self, link: str, log_path: str) -> None:
+        folder = self._config.container_log_dir
+        if folder is None:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / link
+        if not path.is_symlink():
+            path.symlink_to(log_path)
+
+    async def read_tail(self, path: str, size_max: int) -> str:
+        return await _worker(_tail, path, size_max)
+
+    async def unmount_pod(self, uid: str) -> None:
+        await _worker(self._unmount, uid)
+
+    def _unmount(self, uid: str) -> None:
+        for point in kernel.mounts_below(self._config.pod_dir(uid)):
+            kernel.unmount(point)
+        for name in ("volumes", "volume-subpaths"):
+            _remove_tree(self._config.pod_dir(uid) / name)
+
+    async def remove_pod(self, uid: str, log_dir: Path | None) -> None:
+        await _worker(self._remove_pod, uid, log_dir)
+
+    def _remove_pod(self, uid: str, log_dir: Path | None) -> None:
+        self._unmount(uid)
+        _remove_tree(self._config.pod_dir(uid))
+        if log_dir is None:
+            return
+        self._unlink_logs(log_dir)
+        _remove_tree(log_dir)
+
+    def _unlink_logs(self, log_dir: Path) -> None:
+        folder = self._config.container_log_dir
+        if folder is None or not folder.is_dir():
+            return
+        for link in folder.iterdir():
+            if link.is_symlink() and os.readlink(link).startswith(f"{log_dir}/"):
+                link.unlink(missing_ok=True)
+
+    async def pods_on_disk(self) -> list[str]:
+        folder = self._config.root_dir / "pods"
+        return sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
+
+    async def pod_cgroups(self) -> list[str]:
+        top = f"{self._config.cgroup_root.rstrip('/')}/kubepods"
+        found = []
+        for parent in (top, f"{top}/burstable", f"{top}/besteffort"):
+            found += [f"{parent}/{name}" for name in self._cgroups.children(parent) if name.startswith("pod")]
+        return found
+
+
+async def _worker(work: Callable[..., T], *arguments: object) -> T:
+    """Blocking work beside the loop; whatever the system refuses becomes an EdgeError."""
+    try:
+        return await asyncio.to_thread(functools.partial(work, *arguments))
+    except OSError as error:
+        raise EdgeError(work.__name__.strip("_").replace("_", " "), error.filename or "", str(error)) from error
+
+
+def _remove_tree(folder: Path) -> None:
+    """Raises OSError; never crosses into something mounted."""
+    if kernel.mounts_below(folder):
+        raise OSError(f"{folder} has mounts below it")
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _write_if_new(path: Path, content: str) -> None:
+    if not path.exists() or path.read_text() != content:
+        # In place: the file is mounted into containers, which would not see a new one under its name.
+        path.write_text(content)
+        path.chmod(0o644)
+
+
+def _tail(path: str, size_max: int) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - size_max))
+            return file.read(size_max).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _read(path: str, *, strip: bool = True) -> str:
+    try:
+        text = Path(path).read_text()
+    except OSError:
+        return ""
+    return text.strip() if strip else text
+
+
+def _memory() -> dict[str, int]:
+    rows = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+    return {row[0].rstrip(":"): int(row[1]) * 1024 for row in rows if len(row) == 3}
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _os_image() -> str:
+    for line in _read("/etc/os-release").splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line.partition("=")[2].strip('"')
+    return platform.system()
+
+
+def _page_sizes_kib() -> list[int]:
+    folder = Path("/sys/kernel/mm/hugepages")
+    if not folder.is_dir():
+        return []
+    return sorted(int(each.name.removeprefix("hugepages-").removesuffix("kB")) for each in folder.iterdir())
+
+
+def _page_size_names() -> list[str]:
+    return [f"{size >> 20}GB" if size >= 1 << 20 else f"{size >> 10}MB" for size in _page_sizes_kib()]
+
+
+def _huge_pages() -> dict[str, int]:
+    """`hugepages-2Mi` -> bytes set aside."""
+    result = {}
+    for size in _page_sizes_kib():
+        name = f"hugepages-{size >> 20}Gi" if size >= 1 << 20 else f"hugepages-{size >> 10}Mi"
+        count = int(_read(f"/sys/kernel/mm/hugepages/hugepages-{size}kB/nr_hugepages") or 0)
+        result[name] = count * size * 1024
+    return result

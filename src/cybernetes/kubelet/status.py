@@ -1,0 +1,324 @@
+"""A pod's status from what was observed of it, exactly as clients know it. Pure.
+
+source  kubelet contract 1 to 3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from cybernetes.base.clock import rfc3339
+from cybernetes.kubelet import conditions, pods, resources
+from cybernetes.kubelet import phase as phases
+from cybernetes.kubelet.observe import Observed
+from cybernetes.kubelet.pods import Object
+from cybernetes.kubelet.runtime.api import ContainerStatus, State
+
+CREATING = "ContainerCreating"
+INITIALIZING = "PodInitializing"
+LOST = "ContainerStatusUnknown"
+_LOST_EXIT_CODE = 137
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """What the worker knows beside the runtime.
+
+    waiting    container -> (reason, message) of those that can't start now
+    started    ids that passed their startup probe and whose postStart hook has returned
+    ready      ids whose readiness probe succeeds, or that have none
+    hooking    ids whose postStart hook still runs: shown as waiting
+    ending     the pod is being ended for good
+    gone       ... and everything of it has been stopped
+    reason, message, phase   of a pod that was rejected, evicted or ran too long; "" otherwise
+    disruption message of the DisruptionTarget condition, "" for none
+    """
+
+    waiting: Mapping[str, tuple[str, str]] = {}
+    started: frozenset[str] = frozenset()
+    ready: frozenset[str] = frozenset()
+    hooking: frozenset[str] = frozenset()
+    ending: bool = False
+    gone: bool = False
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    disruption: str = ""
+    extra_conditions: tuple[dict[str, Any], ...] = ()
+
+
+class NodeFacts(msgspec.Struct, frozen=True):
+    ips: tuple[str, ...]
+    runtime: str = "containerd"
+
+
+def compute(pod: Object, observed: Observed, view: View, previous: Object, node: NodeFacts, now: float) -> Object:
+    """The whole status that the kubelet owns.
+
+    previous  the last status written or read: keeps times, and what the runtime has forgotten
+    """
+    old = _by_name(previous)
+    main = {each["name"]: _container(pod, each, observed, view, old, node) for each in pods.containers(pod)}
+    init = {
+        each["name"]: _container(pod, each, observed, view, old, node, init=True) for each in pods.init_containers(pod)
+    }
+    ephemeral = [
+        _container(pod, each, observed, view, old, node, ephemeral=True) for each in pods.ephemeral_containers(pod)
+    ]
+    phase = _phase(pod, main, init, view, previous)
+    status: Object = {"phase": phase, "qosClass": resources.qos_class(pod)}
+    generation = pod["metadata"].get("generation")
+    if generation:
+        status["observedGeneration"] = generation
+    status["conditions"] = _conditions(pod, main, init, phase, observed, view, previous, now)
+    status.update(_addresses(pod, observed, previous, node))
+    status["startTime"] = previous.get("startTime") or rfc3339(now)
+    reason, message = view.reason or previous.get("reason", ""), view.message or previous.get("message", "")
+    if phase == "Failed" and reason:
+        status["reason"] = reason
+    if phase == "Failed" and message:
+        status["message"] = message
+    if init:
+        status["initContainerStatuses"] = list(init.values())
+    status["containerStatuses"] = [main[name] for name in sorted(main)]
+    if ephemeral:
+        status["ephemeralContainerStatuses"] = sorted(ephemeral, key=lambda each: each["name"])
+    return status
+
+
+def _by_name(status: Object) -> dict[str, Object]:
+    fields = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+    return {each["name"]: each for field in fields for each in status.get(field) or ()}
+
+
+def _phase(pod: Object, main: Mapping[str, Object], init: Mapping[str, Object], view: View, previous: Object) -> str:
+    if previous.get("phase") in ("Succeeded", "Failed"):
+        return str(previous["phase"])
+    if view.phase and view.gone:
+        return view.phase
+    initialized = conditions.initialized(pod, main, init, "")["status"] == "True"
+    computed = phases.phase(pod, main, init, initialized=initialized, terminal=view.ending)
+    # Nobody may learn of an end before everything has stopped.
+    if computed in ("Succeeded", "Failed") and not view.gone:
+        return "Running" if previous.get("phase") == "Running" or not pods.init_containers(pod) else "Pending"
+    return computed
+
+
+def _conditions(
+    pod: Object,
+    main: Mapping[str, Object],
+    init: Mapping[str, Object],
+    phase: str,
+    observed: Observed,
+    view: View,
+    previous: Object,
+    now: float,
+) -> list[dict[str, Any]]:
+    box = observed.ready_sandbox
+    networked = box is not None and (box.host_network or bool(box.ips))
+    wanted = conditions.conditions(pod, main, init, phase, networked=networked)
+    if view.disruption:
+        wanted.append(
+            {
+                "type": "DisruptionTarget",
+                "status": "True",
+                "reason": "TerminationByKubelet",
+                "message": view.disruption,
+            }
+        )
+    wanted.extend(view.extra_conditions)
+    kept = [
+        each
+        for each in previous.get("conditions") or ()
+        if not each["type"].startswith("PodResize") or any(each["type"] == more["type"] for more in wanted)
+    ]
+    return conditions.timed(wanted, kept, now, pod["metadata"].get("generation"))
+
+
+def _addresses(pod: Object, observed: Observed, previous: Object, node: NodeFacts) -> Object:
+    result: Object = {}
+    if node.ips:
+        result["hostIP"] = node.ips[0]
+        result["hostIPs"] = [{"ip": ip} for ip in node.ips]
+    box = observed.sandbox
+    ips: Sequence[str] = node.ips if pods.is_host_network(pod) and box is not None else (box.ips if box else ())
+    if not ips:
+        ips = [each["ip"] for each in previous.get("podIPs") or ()]
+    if ips:
+        result["podIP"] = ips[0]
+        result["podIPs"] = [{"ip": ip} for ip in ips]
+    return result
+
+
+def _container(
+    pod: Object,
+    container: Object,
+    observed: Observed,
+    view: View,
+    old: Mapping[str, Object],
+    node: NodeFacts,
+    *,
+    init: bool = False,
+    ephemeral: bool = False,
+) -> Object:
+    name = container["name"]
+    instances = observed.instances(name)
+    if not instances:
+        return _without_instance(pod, container, view, old.get(name))
+    latest = instances[0]
+    state = _state(latest, node)
+    ended = [each for each in instances[1:] if each.state in (State.EXITED, State.UNKNOWN)]
+    last: Object = {"terminated": _terminated(ended[0], node)} if ended else {}
+    held = view.waiting.get(name)
+    if held is not None and "running" not in state:
+        last = {"terminated": state["terminated"]} if "terminated" in state else last
+        state = _waiting(*held)
+    elif latest.id in view.hooking or "waiting" in state:
+        state = _waiting(_default_reason(pod), "")
+    started = "running" in state and latest.id in view.started
+    result: Object = {
+        "name": name,
+        "state": state,
+        "lastState": last,
+        "ready": _is_ready(container, state, latest, view, init=init, ephemeral=ephemeral),
+        "restartCount": latest.attempt,
+        "image": latest.image or container.get("image", ""),
+        "imageID": latest.image_ref,
+        "containerID": f"{node.runtime}://{latest.id}",
+        "started": started if not ephemeral else False,
+    }
+    _add_details(result, container, latest)
+    return result
+
+
+def _state(status: ContainerStatus, node: NodeFacts) -> Object:
+    if status.state is State.RUNNING:
+        return {"running": {"startedAt": _time(status.started_at)}}
+    if status.state is State.CREATED:
+        return {"waiting": {}}
+    return {"terminated": _terminated(status, node)}
+
+
+def _terminated(status: ContainerStatus, node: NodeFacts) -> Object:
+    result: Object = {
+        "exitCode": status.exit_code,
+        "reason": status.reason or ("Completed" if status.exit_code == 0 else "Error"),
+        "startedAt": _time(status.started_at),
+        "finishedAt": _time(status.finished_at),
+        "containerID": f"{node.runtime}://{status.id}",
+    }
+    if status.message:
+        result["message"] = status.message
+    return result
+
+
+def _time(nanoseconds: int) -> str | None:
+    return rfc3339(nanoseconds // 1_000_000_000) if nanoseconds > 0 else None
+
+
+def _waiting(reason: str, message: str) -> Object:
+    waiting = {"reason": reason, "message": message}
+    return {"waiting": {name: value for name, value in waiting.items() if value}}
+
+
+def _default_reason(pod: Object) -> str:
+    return INITIALIZING if pods.init_containers(pod) else CREATING
+
+
+def _is_ready(
+    container: Object, state: Object, latest: ContainerStatus, view: View, *, init: bool, ephemeral: bool
+) -> bool:
+    if ephemeral:
+        return False
+    if init and not pods.is_sidecar(container):
+        return "terminated" in state and state["terminated"]["exitCode"] == 0
+    return "running" in state and latest.id in view.started and latest.id in view.ready
+
+
+def _add_details(result: Object, container: Object, latest: ContainerStatus) -> None:
+    wanted = container.get("resources") or {}
+    if wanted.get("requests"):
+        result["allocatedResources"] = wanted["requests"]
+    if wanted:
+        result["resources"] = {k: v for k, v in wanted.items() if k in ("limits", "requests")}
+    mounts = [_mount(each) for each in container.get("volumeMounts") or ()]
+    if mounts:
+        result["volumeMounts"] = mounts
+    if latest.user is not None:
+        uid, gid, groups = latest.user
+        result["user"] = {"linux": {"uid": uid, "gid": gid, "supplementalGroups": list(groups)}}
+
+
+def _mount(mount: Object) -> Object:
+    result: Object = {"name": mount["name"], "mountPath": mount["mountPath"]}
+    if mount.get("readOnly"):
+        result["readOnly"] = True
+        result["recursiveReadOnly"] = "Disabled"
+    return result
+
+
+def _without_instance(pod: Object, container: Object, view: View, old: Object | None) -> Object:
+    """A container of which the runtime has nothing: not yet made, or lost."""
+    name = container["name"]
+    result: Object = {
+        "name": name,
+        "state": _waiting(*view.waiting.get(name, (_default_reason(pod), ""))),
+        "lastState": {},
+        "ready": False,
+        "restartCount": 0,
+        "image": container.get("image", ""),
+        "imageID": "",
+        "started": False,
+    }
+    if old is None or not old.get("containerID"):
+        return result
+    state = old.get("state") or {}
+    if "terminated" in state:
+        # The runtime's record was collected; what was said about it stays true.
+        return old
+    if not view.ending or "running" not in state:
+        return {**result, "lastState": old.get("lastState") or {}, "restartCount": old.get("restartCount", 0)}
+    lost = {
+        "exitCode": _LOST_EXIT_CODE,
+        "reason": LOST,
+        "message": "The container could not be located when the pod was terminated",
+        "startedAt": None,
+        "finishedAt": None,
+    }
+    return {**old, "state": {"terminated": lost}, "ready": False, "started": False}
+
+
+def patch(old: Object, new: Object) -> Object:
+    """A strategic merge patch that makes the status `new` where `old` is known to be; {} when they are equal.
+
+    Only conditions that changed are named, so that those of other writers stay.
+    """
+    result: Object = {}
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) == new.get(name):
+            continue
+        if name == "conditions":
+            result[name] = _changed_conditions(old.get(name) or [], new.get(name) or [])
+        elif name in ("podIPs", "hostIPs"):
+            wanted = new.get(name) or []
+            stale = [each for each in old.get(name) or () if each not in wanted]
+            result[name] = [*wanted, *({"$patch": "delete", "ip": each["ip"]} for each in stale)]
+            result[f"$setElementOrder/{name}"] = [{"ip": each["ip"]} for each in wanted]
+        elif name in new:
+            result[name] = new[name]
+        elif name in _OWNED_FIELDS:
+            result[name] = None
+    return result
+
+
+_OWNED_FIELDS = ("reason", "message", "podIP", "initContainerStatuses", "ephemeralContainerStatuses")
+
+
+def _changed_conditions(old: Sequence[Object], new: Sequence[Object]) -> list[Object]:
+    before = {each["type"]: each for each in old}
+    after = {each["type"] for each in new}
+    changed = [each for each in new if before.get(each["type"]) != each]
+    removed = [kind for kind in before if kind not in after and kind in conditions.OWNED]
+    return changed + [{"$patch": "delete", "type": kind} for kind in removed]
