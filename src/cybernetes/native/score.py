@@ -185,7 +185,7 @@ def score_rows(
         if weight_sum == 0:
             out[row] = 0
         elif mode == SHAPE:
-            out[row] = int(math.floor(total / weight_sum + 0.5))
+            out[row] = math.floor(total / weight_sum + 0.5)
         else:
             out[row] = total // weight_sum
 
@@ -248,7 +248,7 @@ def spread_add_own(column: Ints, counts: Ints, weight: float, constant: float, a
 
 def normalize_spread(acc: Sequence[float], code: Ints, counted: Ints, out: Out) -> None:
     """0..100 for possible and counted rows, the fewest pods highest; 0 for possible rows that don't count."""
-    rounded = {row: int(math.floor(acc[row] + 0.5)) for row in range(len(code)) if code[row] == 0 and counted[row]}
+    rounded = {row: math.floor(acc[row] + 0.5) for row in range(len(code)) if code[row] == 0 and counted[row]}
     if not rounded:
         return
     low, high = min(rounded.values()), max(0, *rounded.values())

@@ -216,7 +216,7 @@ class PodObject(Slim):
     status: PodStatus = msgspec.field(default_factory=PodStatus)
 
 
-class Taint(Slim, frozen=True):
+class Taint(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     key: str = ""
     value: str = ""
     effect: str = ""

@@ -76,3 +76,12 @@ def available_text(nodes: int, counts: dict[str, int]) -> str:
     """`0/3 nodes are available: 1 Insufficient cpu, 2 ...`; reasons sorted as whole strings, count included."""
     listed = ", ".join(sorted(f"{count} {reason}" for reason, count in counts.items() if count))
     return f"0/{nodes} nodes are available: {listed}." if listed else f"0/{nodes} nodes are available:"
+
+
+# What the other plugin that is asked after a failure says; claims are never deallocated here.
+NO_CLAIMS = "no new claims to deallocate"
+
+
+def failure_text(message: str, preemption: str) -> str:
+    """The whole message of a pod that fits nowhere; `preemption` is "" where that plugin is off."""
+    return f"{message} {NO_CLAIMS}, preemption: {preemption}" if preemption else f"{message} {NO_CLAIMS}"

@@ -68,7 +68,8 @@ NOTHING = Plan()
 
 def plan(pod: PodEntry) -> Plan:
     """The constraints that the pod itself has."""
-    hard, soft = [], []
+    hard: list[Spread] = []
+    soft: list[Spread] = []
     for each in pod.shape.spec.topology_spread_constraints or ():
         (hard if each.when_unsatisfiable == "DoNotSchedule" else soft).append(_of_constraint(pod, each))
     return Plan(tuple(hard), tuple(soft))
@@ -76,7 +77,8 @@ def plan(pod: PodEntry) -> Plan:
 
 def default_plan(pod: PodEntry, defaults: Sequence[Default], selector: Selector, *, all_keys: bool) -> Plan:
     """The profile's default constraints, counting the pods that the pod's owners select."""
-    hard, soft = [], []
+    hard: list[Spread] = []
+    soft: list[Spread] = []
     for each in defaults:
         found = Spread(
             key=each.key,

@@ -1,0 +1,84 @@
+"""Carries decisions out: bindings, statuses, preemptions. Every request is one call; who calls decides what failure means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cybernetes.base.clock import Clock, rfc3339
+from cybernetes.base.errors import ApiError, EdgeError
+from cybernetes.client.api import ApiClient, PatchType, is_reason
+from cybernetes.client.target import PODS
+from cybernetes.scheduler.pods import PodEntry
+
+UNSCHEDULABLE = "Unschedulable"
+SCHEDULER_ERROR = "SchedulerError"
+
+
+async def bind(client: ApiClient, pod: PodEntry, node_name: str) -> None:
+    """Raises ApiError (409: it is bound already, 404: it is gone), EdgeError."""
+    await client.create(PODS, binding(pod, node_name), namespace=pod.namespace, name=pod.name, subresource="binding")
+
+
+def binding(pod: PodEntry, node_name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": pod.name, "namespace": pod.namespace, "uid": pod.uid},
+        "target": {"kind": "Node", "name": node_name},
+    }
+
+
+def failure_status(
+    pod: PodEntry, reason: str, message: str, nominated: str | None, now: float
+) -> dict[str, Any] | None:
+    """The status patch after a failed attempt; None when the pod says all of it already.
+
+    nominated   the node that was freed for the pod; "" takes a nomination back, None leaves it
+    """
+    patch: dict[str, Any] = {}
+    old = pod.condition
+    if old is None or (old.status, old.reason, old.message) != ("False", reason, message):
+        condition: dict[str, Any] = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": reason,
+            "message": message,
+            "lastProbeTime": None,
+        }
+        if old is None or old.status != "False":
+            condition["lastTransitionTime"] = rfc3339(now)
+        if pod.generation:
+            condition["observedGeneration"] = pod.generation
+        patch["conditions"] = [condition]
+    if nominated is not None and nominated != pod.nominated:
+        patch["nominatedNodeName"] = nominated or None
+    return {"status": patch} if patch else None
+
+
+async def patch_status(client: ApiClient, pod: PodEntry, patch: dict[str, Any]) -> None:
+    await client.patch(PODS, pod.name, patch, PatchType.STRATEGIC, namespace=pod.namespace, subresource="status")
+
+
+async def evict(client: ApiClient, clock: Clock, victim: PodEntry, scheduler_name: str) -> bool:
+    """Mark a victim as disrupted and delete it; False when it was gone already."""
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "PreemptionByScheduler",
+        "message": f"{scheduler_name}: preempting to accommodate a higher priority pod",
+        "lastTransitionTime": rfc3339(clock.now()),
+    }
+    try:
+        if not victim.preempted:
+            await patch_status(client, victim, {"status": {"conditions": [condition]}})
+        if not victim.terminating:
+            await client.delete(PODS, victim.name, namespace=victim.namespace, uid=victim.uid)
+    except ApiError as error:
+        if not is_reason(error, "NotFound") and not is_reason(error, "Conflict"):
+            raise
+        return False
+    return True
+
+
+def bind_failure(error: ApiError | EdgeError) -> str:
+    return f'binding rejected: running Bind plugin "DefaultBinder": {error}'

@@ -1,0 +1,134 @@
+"""The scheduler's picture of the cluster: what informers report, folded into columns and queue.
+
+enters   old and new values of pods, nodes, namespaces, budgets, owners
+leaves   columns and nominations that decisions read; a queue of pods to decide about
+holds    a pod that was assumed on a node stays there until the API server says otherwise or its binding failed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cybernetes.base.clock import Clock
+from cybernetes.scheduler.columns import Columns
+from cybernetes.scheduler.hints import Change, Kind
+from cybernetes.scheduler.nominations import Nominations
+from cybernetes.scheduler.objects import NamespaceObject, NodeObject
+from cybernetes.scheduler.pods import PodEntry
+from cybernetes.scheduler.queue import SchedulingQueue
+
+
+class ClusterState:
+    def __init__(self, clock: Clock, queue: SchedulingQueue, scheduler_names: Iterable[str]) -> None:
+        self.columns = Columns()
+        self.nominations = Nominations()
+        self.queue = queue
+        self._clock = clock
+        self._names = frozenset(scheduler_names)
+        # Pods that are counted on a node, assumed ones included.
+        self._placed: dict[str, PodEntry] = {}
+        self._assumed: set[str] = set()
+
+    def on_node(self, key: str, old: NodeObject | None, new: NodeObject | None) -> None:
+        if new is None:
+            self.columns.remove_node(key)
+            self._changed(Change(Kind.NODE_GONE, old))
+        elif self.columns.put_node(new):
+            self._changed(Change(Kind.NODE_CHANGED if old is not None else Kind.NODE_ADDED, old, new))
+
+    def on_namespace(self, key: str, old: NamespaceObject | None, new: NamespaceObject | None) -> None:
+        labels = None if new is None else new.metadata.labels or {}
+        if self.columns.tallies.put_namespace(key, labels):
+            self._changed(Change(Kind.NAMESPACE, old, new))
+
+    def on_pod(self, key: str, old: PodEntry | None, new: PodEntry | None) -> None:
+        if new is None or new.finished:
+            self._forget(key)
+        elif new.node_name:
+            self._settle(new)
+        elif key not in self._assumed:
+            self._wait(new)
+
+    def assume(self, pod: PodEntry, node_name: str) -> PodEntry:
+        """Count the pod on the node from now on, before the API server has said so."""
+        self.columns.add_pod(pod, node_name)
+        self._placed[pod.key] = pod
+        self._assumed.add(pod.key)
+        pod.node_name = node_name
+        self.nominations.remove(pod.key)
+        return pod
+
+    def forget_assumed(self, pod: PodEntry) -> bool:
+        """The binding failed: take the pod off its node; says whether it was still assumed."""
+        if pod.key not in self._assumed or self._placed.get(pod.key) is not pod:
+            return False
+        self._assumed.discard(pod.key)
+        del self._placed[pod.key]
+        self.columns.remove_pod(pod, pod.node_name)
+        pod.node_name = ""
+        self._changed(Change(Kind.POD_GONE, pod))
+        return True
+
+    def on_other(self, kind: Kind, name: str = "") -> None:
+        """A storage object, volume claim or device changed."""
+        self._changed(Change(kind, name=name))
+
+    def is_assumed(self, key: str) -> bool:
+        return key in self._assumed
+
+    def _settle(self, new: PodEntry) -> None:
+        """A pod that has a node."""
+        known = self._placed.get(new.key)
+        self._assumed.discard(new.key)
+        self.queue.remove(new.key)
+        self.nominations.remove(new.key)
+        if known is None:
+            self._place(new)
+            self._changed(Change(Kind.POD_ADDED, None, new, self._labels(new)))
+            return
+        if _counts_alike(known, new):
+            # The common case, a change of status: the same counts under a new entry.
+            self.columns.pods[self.columns.rows[new.node_name]][new.key] = new
+            self._placed[new.key] = new
+            return
+        self.columns.remove_pod(known, known.node_name)
+        self._place(new)
+        self._changed(Change(Kind.POD_CHANGED, known, new, self._labels(new)))
+
+    def _place(self, new: PodEntry) -> None:
+        self.columns.add_pod(new, new.node_name)
+        self._placed[new.key] = new
+
+    def _forget(self, key: str) -> None:
+        self.queue.remove(key)
+        self.nominations.remove(key)
+        self._assumed.discard(key)
+        gone = self._placed.pop(key, None)
+        if gone is not None:
+            self.columns.remove_pod(gone, gone.node_name)
+            self._changed(Change(Kind.POD_GONE, gone, None, self._labels(gone)))
+
+    def _wait(self, new: PodEntry) -> None:
+        """A pod without a node."""
+        if new.shape.spec.scheduler_name not in self._names:
+            return
+        if new.nominated:
+            self.nominations.put(new, new.nominated)
+        else:
+            self.nominations.remove(new.key)
+        self.queue.add(new, self._clock.monotonic())
+
+    def _changed(self, change: Change) -> None:
+        self.queue.on_change(change, self._clock.monotonic())
+
+    def _labels(self, pod: PodEntry) -> dict[str, str]:
+        return self.columns.tallies.namespace_labels(pod.namespace)
+
+
+def _counts_alike(old: PodEntry, new: PodEntry) -> bool:
+    return (
+        old.node_name == new.node_name
+        and old.shape is new.shape
+        and old.label_set is new.label_set
+        and old.uid == new.uid
+    )

@@ -1,0 +1,143 @@
+"""The running scheduler against an API server in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from memory_api import MemoryApi, failure, node, pod
+
+from cybernetes.base.clock import SystemClock
+from cybernetes.base.random import SeededRandom
+from cybernetes.client.api import ApiClient
+from cybernetes.scheduler.loop import Scheduler
+
+PODS, NODES = "/api/v1/pods", "/api/v1/nodes"
+PATIENCE_S = 5.0
+
+
+@asynccontextmanager
+async def running(api: MemoryApi) -> AsyncIterator[Scheduler]:
+    clock = SystemClock()
+    scheduler = Scheduler(ApiClient(api, user_agent="test", clock=clock), clock=clock, random=SeededRandom(1), host="h")
+    task = asyncio.create_task(scheduler.run())
+    try:
+        yield scheduler
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(holds: Callable[[], Any]) -> Any:
+    async with asyncio.timeout(PATIENCE_S):
+        while not (found := holds()):
+            await asyncio.sleep(0.005)
+    return found
+
+
+def condition(manifest: dict[str, Any], kind: str = "PodScheduled") -> dict[str, Any]:
+    found = manifest.get("status", {}).get("conditions", [])
+    return next((each for each in found if each["type"] == kind), {})
+
+
+def bound(api: MemoryApi, name: str) -> str:
+    return str(api.pod(f"shop/{name}")["spec"].get("nodeName", ""))
+
+
+async def test_a_pod_goes_to_the_node_with_room_and_says_so() -> None:
+    api = MemoryApi()
+    api.put(NODES, node("small", cpu="50m"))
+    api.put(NODES, node("large"))
+    api.put(PODS, pod("web-1"))
+    async with running(api):
+        await until(lambda: bound(api, "web-1"))
+        [event] = await until(lambda: api.events("Scheduled"))
+    assert bound(api, "web-1") == "large"
+    assert event["note"] == "Successfully assigned shop/web-1 to large"
+    assert (event["action"], event["type"], event["reportingController"]) == ("Binding", "Normal", "default-scheduler")
+
+
+async def test_a_pod_without_a_node_waits_and_is_placed_when_one_appears() -> None:
+    api = MemoryApi()
+    api.put(PODS, pod("web-1"))
+    async with running(api):
+        await until(lambda: condition(api.pod("shop/web-1")))
+        assert condition(api.pod("shop/web-1"))["message"] == "no nodes available to schedule pods"
+        api.put(NODES, node("late"))
+        await until(lambda: bound(api, "web-1"))
+
+
+async def test_a_full_cluster_is_said_in_kubernetes_words_once() -> None:
+    api = MemoryApi()
+    api.put(NODES, node("a", cpu="50m"))
+    api.put(NODES, node("b", unschedulable=True))
+    api.put(PODS, pod("web-1"))
+    async with running(api):
+        await until(lambda: api.events("FailedScheduling"))
+        await until(lambda: condition(api.pod("shop/web-1")))
+    wanted = (
+        "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable. no new claims to deallocate, "
+        "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
+    )
+    found = condition(api.pod("shop/web-1"))
+    assert (found["status"], found["reason"], found["message"]) == ("False", "Unschedulable", wanted)
+    assert api.events("FailedScheduling")[0]["note"] == wanted
+
+
+async def test_pods_of_other_schedulers_and_gated_pods_are_left_alone() -> None:
+    api = MemoryApi()
+    api.put(NODES, node("a"))
+    api.put(PODS, pod("foreign", schedulerName="other"))
+    api.put(PODS, pod("gated", schedulingGates=[{"name": "wait"}]))
+    api.put(PODS, pod("web-1"))
+    async with running(api):
+        await until(lambda: bound(api, "web-1"))
+        assert not bound(api, "foreign")
+        assert not bound(api, "gated")
+        free = pod("gated")
+        api.put(PODS, free)
+        await until(lambda: bound(api, "gated"))
+        assert not bound(api, "foreign")
+
+
+async def test_a_refused_binding_is_tried_again() -> None:
+    api = MemoryApi()
+    api.put(NODES, node("a"))
+    api.put(PODS, pod("web-1"))
+    path = "/api/v1/namespaces/shop/pods/web-1/binding"
+    api.refuse[("POST", path)] = failure(409, "Conflict", "try again")
+    async with running(api):
+        await until(lambda: bound(api, "web-1"))
+    [failed] = api.events("FailedScheduling")
+    assert failed["note"] == 'binding rejected: running Bind plugin "DefaultBinder": try again'
+
+
+async def test_a_more_important_pod_takes_the_place_of_a_lesser_one() -> None:
+    api = MemoryApi()
+    api.put(NODES, node("a", cpu="1"))
+    api.put(PODS, pod("lesser", cpu="800m", nodeName="a", priority=1))
+    api.put(PODS, pod("greater", cpu="800m", priority=100))
+    async with running(api):
+        await until(lambda: bound(api, "greater"))
+        [event] = await until(lambda: api.events("Preempted"))
+    assert "shop/lesser" not in api.objects[PODS]
+    assert event["note"] == "Preempted by pod uid-greater on node a"
+    marks = [body["status"] for method, path, body in api.log if method == "PATCH" and "lesser" in path]
+    assert marks[0]["conditions"][0]["type"] == "DisruptionTarget"
+    nominated = [
+        body["status"].get("nominatedNodeName") for _, path, body in api.log if path.endswith("greater/status")
+    ]
+    assert nominated == ["a"]
+
+
+async def test_what_is_decided_counts_at_once() -> None:
+    api = MemoryApi()
+    api.put(NODES, node("a", cpu="1"))
+    api.put(NODES, node("b", cpu="1"))
+    for n in range(4):
+        api.put(PODS, pod(f"web-{n}", cpu="500m"))
+    async with running(api):
+        await until(lambda: all(bound(api, f"web-{n}") for n in range(4)))
+    assert sorted(bound(api, f"web-{n}") for n in range(4)) == ["a", "a", "b", "b"]
