@@ -18,7 +18,7 @@ import uvloop
 
 from cybernetes.base.clock import SystemClock
 from cybernetes.store.api import Check, Put, Store
-from cybernetes.store.sqlite import SqliteStore
+from cybernetes.store.sqlite.store import SqliteStore
 
 VALUE = b"v1 Pod\n" + b'{"metadata":{"name":"x"},"spec":{}}'.ljust(1693)
 SMALL = VALUE[:200]
@@ -56,7 +56,10 @@ async def guarded(store: Store) -> list[Row]:
     rounds = 0
     while time.perf_counter() < began + RUN_S / 2:
         entry = await store.get("/core/pods/default/pod-1")
-        await store.txn([Check("/core/pods/default/pod-1", entry.revision if entry else 0)], [Put("/core/pods/default/pod-1", VALUE)])
+        await store.txn(
+            [Check("/core/pods/default/pod-1", entry.revision if entry else 0)],
+            [Put("/core/pods/default/pod-1", VALUE)],
+        )
         rounds += 1
     return [("read, check and write alone", rounds / (time.perf_counter() - began), "updates/s")]
 
@@ -81,7 +84,11 @@ async def reads(store: Store) -> list[Row]:
         start = page.entries[-1].key + "\0"
     paged = read / (time.perf_counter() - began)
     assert read == found.count
-    return [("get", gets, "reads/s"), ("range, all at once", entries, "entries/s"), ("range, pages of 500", paged, "entries/s")]
+    return [
+        ("get", gets, "reads/s"),
+        ("range, all at once", entries, "entries/s"),
+        ("range, pages of 500", paged, "entries/s"),
+    ]
 
 
 async def longest_block(store: Store) -> list[Row]:
@@ -119,7 +126,9 @@ async def fan_out(store: Store) -> list[Row]:
     await asyncio.sleep(0)
     began, cpu = time.perf_counter(), time.thread_time()
     for begin in range(0, events, 100):
-        await asyncio.gather(*(store.txn([], [Put(f"/core/configmaps/x/{n}", SMALL)]) for n in range(begin, begin + 100)))
+        await asyncio.gather(
+            *(store.txn([], [Put(f"/core/configmaps/x/{n}", SMALL)]) for n in range(begin, begin + 100))
+        )
     await asyncio.gather(*followers)
     took, cpu = time.perf_counter() - began, time.thread_time() - cpu
     return [
@@ -131,7 +140,10 @@ async def fan_out(store: Store) -> list[Row]:
 async def fill(store: Store, count: int) -> None:
     for begin in range(0, count, 1000):
         await asyncio.gather(
-            *(store.txn([], [Put(f"/core/pods/default/pod-{n}", VALUE)]) for n in range(begin, min(begin + 1000, count)))
+            *(
+                store.txn([], [Put(f"/core/pods/default/pod-{n}", VALUE)])
+                for n in range(begin, min(begin + 1000, count))
+            )
         )
 
 

@@ -19,7 +19,7 @@ from cybernetes.base.errors import Bug, EdgeError, Outcome, Retry
 WRITES_MAX = 128
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class Entry(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A key's value at some revision.
 
     revision  of the write that made this value (etcd's mod_revision)
@@ -32,7 +32,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     created: int
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
+class Event(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A change of one key. `value` is None when it was deleted; `previous` is None when it was created."""
 
     key: str
@@ -42,7 +42,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     created: int
 
 
-class Batch(msgspec.Struct, frozen=True, gc=False):
+class Batch(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """All events of one revision within the watched prefix; none in a progress batch, which only tells the revision."""
 
     revision: int
@@ -61,14 +61,14 @@ class Range(msgspec.Struct, frozen=True, gc=False):
         return self.count > len(self.entries)
 
 
-class Check(msgspec.Struct, frozen=True, gc=False):
+class Check(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """The key must be at this revision; 0: must not exist."""
 
     key: str
     revision: int
 
 
-class Put(msgspec.Struct, frozen=True, gc=False):
+class Put(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="put"):
     """`lease`: the key goes when that lease ends; 0 for none."""
 
     key: str
@@ -76,7 +76,7 @@ class Put(msgspec.Struct, frozen=True, gc=False):
     lease: int = 0
 
 
-class Delete(msgspec.Struct, frozen=True, gc=False):
+class Delete(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="delete"):
     key: str
 
 

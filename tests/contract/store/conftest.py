@@ -11,8 +11,8 @@ import pytest
 from cybernetes.base.clock import Clock, SystemClock
 from cybernetes.store.api import Store
 from cybernetes.store.memory import MemoryStore
-from cybernetes.store.sqlite import SqliteStore
-from cybernetes.store.sqlite.worker import INLINE
+from cybernetes.store.sqlite import inline
+from cybernetes.store.sqlite.store import SqliteStore
 
 Scenario = Callable[[Store], Awaitable[None]]
 Run = Callable[[Scenario], None]
@@ -34,6 +34,9 @@ class SteppedClock:
         return self._now
 
     async def sleep(self, seconds: float) -> None:
+        if not seconds:
+            await asyncio.sleep(0)
+            return
         future = asyncio.get_running_loop().create_future()
         self._sleepers.append((self._now + seconds, future))
         await future
@@ -58,7 +61,7 @@ async def open_sqlite(path: Path, clock: Clock) -> Store:
 
 
 async def open_sqlite_inline(path: Path, clock: Clock) -> Store:
-    return await SqliteStore.open(path / "state.db", clock=clock, workers=INLINE)
+    return await SqliteStore.open(path / "state.db", clock=clock, launch=inline.launch)
 
 
 OPENERS: dict[str, Callable[[Path, Clock], Awaitable[Store]]] = {

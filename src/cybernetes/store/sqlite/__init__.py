@@ -1,14 +1,10 @@
 """The store in one SQLite file: for one API server on one machine.
 
-enters   transactions from any task of one event loop; one process writes a file at a time
-leaves   revisions after fsync, entries, watches fed by the writer itself
+enters   transactions from any task of one event loop; one process owns a file at a time
+leaves   revisions after fsync, entries, watches fed by what the writer committed
 holds    the log is the truth, the table of latest values follows it in the same commit; what was
          acknowledged survives kill and power loss (WAL, synchronous=FULL)
-fails    EdgeError NOT_DONE when nothing was written; UNKNOWN when the disk failed during the commit,
-         and then every later use fails until the file is opened again
-start    store.SqliteStore.open
+fails    EdgeError NOT_DONE when nothing was written; UNKNOWN when the disk or the writer failed during
+         the commit, and then every later use fails until the file is opened again
+start    store.SqliteStore.open -> process.launch -> writer.Writer.write
 """
-
-from cybernetes.store.sqlite.store import SqliteStore
-
-__all__ = ["SqliteStore"]

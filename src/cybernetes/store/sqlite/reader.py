@@ -1,16 +1,26 @@
-"""Reads of one connection: entries now and in the past, and the log's events."""
+"""Reads of one connection: entries now and in the past, and the log's events.
+
+Reads run on the event loop: a thread would wait for the interpreter's lock at each row. So long ones are
+generators that yield between steps of about a millisecond. Each step is a snapshot of its own, and still
+the whole is of one revision, because the past can be read.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import apsw
+
 from cybernetes.store.api import Batch, Compacted, Entry, Event, FutureRevision, Range
-from cybernetes.store.keys import prefix_end
+from cybernetes.store.keys import overlap, prefix_end
 from cybernetes.store.sqlite.schema import FIRST_REVISION, first_id, open_reader, revision_of
 
-# Rows of one piece of history: a few megabytes of pods, read in some milliseconds.
-HISTORY_ROWS = 500
+STEP_ROWS = 128
+# Counting looks at keys only, in pages that hold a hundred of them.
+STEP_KEYS = 4096
+STEP_HISTORY_ROWS = 256
 
 _GET = """
 SELECT log.key, log.value, log.id, log.created FROM latest JOIN log ON log.id = latest.id
@@ -19,10 +29,8 @@ WHERE latest.key = ? AND latest.created > 0
 
 _RANGE = """
 SELECT log.key, log.value, log.id, log.created FROM latest JOIN log ON log.id = latest.id
-WHERE latest.key >= :start AND latest.key < :end AND latest.created > 0 ORDER BY latest.key LIMIT :limit
+WHERE latest.key >= :start AND latest.key < :end AND latest.created > 0 ORDER BY latest.key LIMIT :rows
 """
-
-_COUNT = "SELECT count(*) FROM latest WHERE key >= :start AND key < :end AND created > 0"
 
 # The id of the key's version below :bound, or 0: a walk from the latest version back.
 _VERSION = """
@@ -38,14 +46,16 @@ CASE WHEN latest.id < :bound THEN latest.id ELSE (
 
 _RANGE_THEN = f"""
 SELECT log.key, log.value, log.id, log.created FROM latest JOIN log ON log.id = {_VERSION}
-WHERE latest.key >= :start AND latest.key < :end AND log.value IS NOT NULL ORDER BY latest.key LIMIT :limit
+WHERE latest.key >= :start AND latest.key < :end AND log.value IS NOT NULL ORDER BY latest.key LIMIT :rows
 """
 
-# Keys that did not change since are counted without reading their values.
+# Keys that did not change since are counted without reading their values. The last column says where to go on.
 _COUNT_THEN = f"""
 SELECT total(CASE WHEN latest.id < :bound THEN latest.created > 0 ELSE EXISTS (
     SELECT 1 FROM log WHERE log.id = {_VERSION} AND log.value IS NOT NULL
-) END) FROM latest WHERE key >= :start AND key < :end
+) END), count(*), max(key) FROM (
+    SELECT key, id, created FROM latest WHERE key >= :start AND key < :end ORDER BY key LIMIT :rows
+) AS latest
 """
 
 _HISTORY = """
@@ -54,9 +64,10 @@ FROM log LEFT JOIN log AS old ON old.id = log.previous
 WHERE log.id >= ? AND log.id < ? AND log.key >= ? AND log.key < ? ORDER BY log.id
 """
 
+_HISTORY_STEP_END = "SELECT id FROM log WHERE id >= ? AND id < ? ORDER BY id LIMIT 1 OFFSET ?"
+
 # Any blob is above any text.
 _NO_END = b""
-_ALL = -1
 
 
 class Reader:
@@ -70,11 +81,12 @@ class Reader:
         self._connection.close()
 
     def revision(self) -> int:
-        last = self._connection.execute("SELECT max(id) FROM log").get
-        return max(revision_of(last or 0), self._mark("compacted"), FIRST_REVISION)
+        last: Any = self._connection.execute("SELECT max(id) FROM log").get
+        return max(revision_of(last or 0), self._mark("compacted"), self._mark("brief_compacted"), FIRST_REVISION)
 
     def next_lease_end(self) -> float | None:
-        return self._connection.execute("SELECT min(ends) FROM leases").get
+        ends: Any = self._connection.execute("SELECT min(ends) FROM leases").get
+        return ends
 
     def get(self, key: str) -> Entry | None:
         for row in self._connection.execute(_GET, (key,)):
@@ -82,55 +94,88 @@ class Reader:
         return None
 
     def get_then(self, key: str, revision: int) -> Entry | None:
-        found = self.range(key, start=key, limit=1, revision=revision)
-        return next((entry for entry in found.entries if entry.key == key), None)
-
-    def range(self, prefix: str, *, start: str, limit: int, revision: int) -> Range:
+        bounds = {"start": key, "end": key + "\0", "rows": 1, "bound": first_id(revision + 1)}
         with self._connection:
-            current = self.revision()
-            at = revision or current
-            self.refuse_unreadable(prefix, at, current)
-            bounds = {"start": max(prefix, start), "end": prefix_end(prefix) or _NO_END, "limit": limit or _ALL}
-            if at < current:
-                bounds["bound"] = first_id(at + 1)
-            rows = self._connection.execute(_RANGE if at == current else _RANGE_THEN, bounds)
-            entries = [_entry(row) for row in rows]
-            count = len(entries)
-            if limit and count == limit:
-                count = int(self._connection.execute(_COUNT if at == current else _COUNT_THEN, bounds).get)
-        return Range(entries, at, count)
+            self.refuse_unreadable(key, revision, self.revision())
+            for row in self._connection.execute(_RANGE_THEN, bounds):
+                return _entry(row)
+        return None
 
-    def history(self, prefix: str, after: int, upto: int) -> list[Batch]:
-        """The next batches above `after`, whole revisions; none when there are no more up to `upto`."""
-        batches: list[Batch] = []
-        events: list[Event] = []
-        with self._connection:
-            self.refuse_unreadable(prefix, after, upto)
-            bounds = (first_id(after + 1), first_id(upto + 1), prefix, prefix_end(prefix) or _NO_END)
-            rows = self._connection.execute(_HISTORY, bounds)
-            for read, (row_id, key, value, previous, created) in enumerate(rows):
-                revision = revision_of(row_id)
-                if events and events[-1].revision != revision:
-                    batches.append(Batch(events[-1].revision, tuple(events)))
-                    events = []
-                    if read >= HISTORY_ROWS:
-                        break
-                events.append(Event(key, value, previous, revision, created))
-        if events:
-            batches.append(Batch(events[-1].revision, tuple(events)))
-        return batches
+    def range(self, prefix: str, *, start: str, limit: int, revision: int) -> Generator[None, None, Range]:
+        """See Store.range; yields between steps."""
+        bounds: dict[str, Any] = {"start": max(prefix, start), "end": prefix_end(prefix) or _NO_END}
+        entries: list[Entry] = []
+        at = revision
+        while True:
+            rows = min(STEP_ROWS, limit - len(entries)) if limit else STEP_ROWS
+            with self._connection:
+                current = self.revision()
+                at = at or current
+                self.refuse_unreadable(prefix, at, current)
+                sql = _RANGE if at == current else _RANGE_THEN
+                bounds |= {"rows": rows, "bound": first_id(at + 1)}
+                wanted = bounds if sql is _RANGE_THEN else {name: bounds[name] for name in ("start", "end", "rows")}
+                found = [_entry(row) for row in self._connection.execute(sql, wanted)]
+            entries += found
+            if len(found) < rows:
+                return Range(entries, at, len(entries))
+            bounds["start"] = found[-1].key + "\0"
+            if len(entries) == limit:
+                return Range(entries, at, len(entries) + (yield from self._count(prefix, bounds, at)))
+            yield
+
+    def history(self, prefix: str, after: int, upto: int) -> Generator[list[Batch], None, None]:
+        """Batches with after < revision <= upto: lists of them, in order, also empty ones."""
+        while after < upto:
+            with self._connection:
+                self.refuse_unreadable(prefix, after, upto)
+                end = self._history_step_end(after, upto)
+                bounds = (first_id(after + 1), first_id(end + 1), prefix, prefix_end(prefix) or _NO_END)
+                batches = _batches(self._connection.execute(_HISTORY, bounds))
+            yield batches
+            after = end
 
     def refuse_unreadable(self, prefix: str, revision: int, current: int) -> None:
         if revision > current:
             raise FutureRevision(revision, current)
         oldest = self._mark("compacted")
-        if any(each.startswith(prefix) or prefix.startswith(each) for each in self._brief):
+        if any(overlap(prefix, each) for each in self._brief):
             oldest = max(oldest, self._mark("brief_compacted"))
         if revision < oldest:
             raise Compacted(revision, oldest)
 
+    def _count(self, prefix: str, bounds: dict[str, Any], at: int) -> Generator[None, None, int]:
+        """Keys of the range from bounds["start"] on, as of `at`."""
+        count = 0
+        bounds["rows"] = STEP_KEYS
+        while True:
+            with self._connection:
+                self.refuse_unreadable(prefix, at, at)
+                row: Any = self._connection.execute(_COUNT_THEN, bounds).fetchone()
+            alive, seen, last = row
+            count += int(alive)
+            if seen < STEP_KEYS:
+                return count
+            bounds["start"] = last + "\0"
+            yield
+
+    def _history_step_end(self, after: int, upto: int) -> int:
+        """The revision up to which the next step reads: some rows further, never within a revision."""
+        bounds = (first_id(after + 1), first_id(upto + 1), STEP_HISTORY_ROWS)
+        row_id: Any = self._connection.execute(_HISTORY_STEP_END, bounds).get
+        return upto if row_id is None else max(after + 1, revision_of(row_id) - 1)
+
     def _mark(self, name: str) -> int:
-        return self._connection.execute("SELECT value FROM marks WHERE name = ?", (name,)).get
+        value: Any = self._connection.execute("SELECT value FROM marks WHERE name = ?", (name,)).get
+        return value
+
+
+def _batches(rows: apsw.Cursor) -> list[Batch]:
+    grouped: dict[int, list[Event]] = {}
+    for row_id, key, value, previous, created in rows:
+        revision = revision_of(row_id)
+        grouped.setdefault(revision, []).append(Event(key, value, previous, revision, created))
+    return [Batch(revision, tuple(events)) for revision, events in grouped.items()]
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

@@ -65,9 +65,16 @@ def revision_of(row_id: int) -> int:
     return row_id >> ID_BITS
 
 
+def ensure_private(path: Path) -> None:
+    """Only the owner may read the file; SQLite gives its WAL the same mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        path.chmod(0o600)
+
+
 def open_writer(path: Path) -> apsw.Connection:
     """The one connection that writes, its tables made or brought to SCHEMA_VERSION. Raises EdgeError."""
-    _ensure_private(path)
     connection = apsw.Connection(str(path), statementcachesize=64)
     connection.set_busy_timeout(BUSY_MS)
     connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
@@ -89,14 +96,6 @@ def open_reader(path: Path) -> apsw.Connection:
     connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute(f"PRAGMA cache_size=-{READER_CACHE_KIB}")
     return connection
-
-
-def _ensure_private(path: Path) -> None:
-    """Only the owner may read the file; SQLite gives its WAL the same mode."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        path.chmod(0o600)
 
 
 def _bring_up(connection: apsw.Connection, path: Path) -> None:

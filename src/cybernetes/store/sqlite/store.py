@@ -6,10 +6,10 @@ import asyncio
 import fcntl
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import apsw
 
@@ -18,53 +18,53 @@ from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.base.log import Log
 from cybernetes.store.api import Batch, Check, Delete, Entry, Put, Range, check_writes
 from cybernetes.store.feed import Feed
-from cybernetes.store.sqlite.reader import Reader
-from cybernetes.store.sqlite.schema import FIRST_REVISION
-from cybernetes.store.sqlite.worker import THREADS, Workers
-from cybernetes.store.sqlite.writer import (
+from cybernetes.store.sqlite import process
+from cybernetes.store.sqlite.jobs import (
     LIMITS,
     Committed,
     Compact,
     CompactBrief,
     Expire,
+    Failed,
     Grant,
     Job,
+    Launch,
     Limits,
+    Opening,
+    Refusal,
     Txn,
-    Writer,
+    WriterEdge,
 )
+from cybernetes.store.sqlite.reader import Reader
+from cybernetes.store.sqlite.schema import FIRST_REVISION, ensure_private
+
+T = TypeVar("T")
 
 log = Log("store")
 
-# Writes that wait for the disk; with pods of 2 kB this is 16 MB, and two seconds of work.
+# Writes that wait for the disk; with pods of 2 kB this is 16 MB, and half a second of work.
 PENDING_MAX = 8192
 PENDING_BYTES_MAX = 64 << 20
-# A page of this many pods is read in about a millisecond: on the event loop, without a hop to a thread.
-SMALL_PAGE = 64
+# The writer of a process that was killed works off what it had read, and then lets go of the file.
+LOCK_TIMEOUT_S = 10.0
+LOCK_RETRY_S = 0.05
 
 
 class SqliteStore:
-    """Opened by `open`; belongs to the event loop that opened it. See the package."""
+    """Made by `open`; belongs to the event loop that opened it. See the package."""
 
-    def __init__(self, path: Path, clock: Clock, workers: Workers, limits: Limits, brief: tuple[str, ...]) -> None:
-        self._path = path
+    def __init__(self, opening: Opening, clock: Clock, lock: int) -> None:
+        self._path = Path(opening.path)
+        self._limits = opening.limits
         self._clock = clock
-        self._limits = limits
-        self._lock = _lock(path)
-        self._writer = Writer(path, limits, brief)
-        self._near = Reader(path, brief)
-        self._far = Reader(path, brief)
-        self._seen = self._writer.revision
-        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._lock = lock
+        self._waiting: deque[asyncio.Future[int]] = deque()
         self._waiting_bytes = 0
-        self._closed: EdgeError | None = None
+        self._used_bytes = 0
         self._warned = False
-        self._feed = Feed(self._writer.revision, self, clock)
-        self._offload = workers.offload()
-        self._queue = workers.queue(self._writer.write, self._writer.housekeep, self._deliver)
+        self._refused: EdgeError | None = None
         self._expiry: asyncio.Task[None] | None = None
         self._expiry_at = float("inf")
-        self._plan_expiry(self._near.next_lease_end())
 
     @classmethod
     async def open(
@@ -72,20 +72,36 @@ class SqliteStore:
         path: Path,
         *,
         clock: Clock,
-        workers: Workers = THREADS,
+        launch: Launch = process.launch,
         limits: Limits = LIMITS,
         brief: tuple[str, ...] = (),
     ) -> SqliteStore:
-        """Open or make the file. Raises EdgeError when it can't be used, or when another process writes it.
+        """Open or make the file. Raises EdgeError when it can't be used, or while another process writes it.
 
-        workers   THREADS, or INLINE to do everything on the event loop
-        brief     prefixes whose history `compact_brief` may forget earlier than the rest
+        launch   process.launch, or inline.launch to write on the event loop
+        brief    prefixes whose history `compact_brief` may forget earlier than the rest
         """
+        opening = Opening(str(path), limits, brief)
+        with _translated("open", path):
+            ensure_private(path)
+            lock = await _lock(path, clock)
+        store = cls(opening, clock, lock)
         try:
-            return cls(path, clock, workers, limits, brief)
-        except (apsw.Error, OSError) as error:
-            message = f"{error}; check the file and its folder"
-            raise EdgeError("open", str(path), message, outcome=Outcome.NOT_DONE) from error
+            writer = await launch(opening, lock, store._deliver)
+            with _translated("open", path):
+                store._begin(writer, Reader(path, brief))
+        except BaseException:
+            os.close(lock)
+            raise
+        return store
+
+    def _begin(self, writer: WriterEdge, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._seen = writer.opened.revision
+        self._used_bytes = writer.opened.used_bytes
+        self._feed = Feed(self._seen, self, self._clock)
+        self._plan_expiry(reader.next_lease_end())
 
     @property
     def watches(self) -> int:
@@ -93,29 +109,26 @@ class SqliteStore:
 
     @property
     def used_bytes(self) -> int:
-        return self._writer.used_bytes
+        """Size of the file without free pages, as of the last megabyte written."""
+        return self._used_bytes
 
     async def revision(self) -> int:
         self._refuse_closed()
-        self._seen = max(self._seen, self._writer.revision)
+        # What a range answered may be committed, but not published yet.
+        self._seen = max(self._seen, self._feed.revision)
         self._feed.progress(self._seen)
         return self._seen
 
     async def get(self, key: str, revision: int = 0) -> Entry | None:
         self._refuse_closed()
-        with _reading(self._path):
-            if revision:
-                return self._near.get_then(key, revision)
-            return self._near.get(key)
+        with _translated("read", self._path):
+            entry = self._reader.get_then(key, revision) if revision else self._reader.get(key)
+        if entry is not None:
+            self._seen = max(self._seen, entry.revision)
+        return entry
 
     async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Range:
-        self._refuse_closed()
-        with _reading(self._path):
-            if 0 < limit <= SMALL_PAGE and not revision:
-                found = self._near.range(prefix, start=start, limit=limit, revision=0)
-            else:
-                read = partial(self._far.range, prefix, start=start, limit=limit, revision=revision)
-                found = await self._offload.run(read)
+        found = await self._stepwise(self._reader.range(prefix, start=start, limit=limit, revision=revision))
         self._seen = max(self._seen, found.revision)
         return found
 
@@ -124,7 +137,7 @@ class SqliteStore:
         size = sum(len(write.value) for write in writes if isinstance(write, Put))
         self._waiting_bytes += size
         try:
-            return await self._submit(Txn(checks, writes))
+            return await self._submit(Txn(list(checks), list(writes)))
         finally:
             self._waiting_bytes -= size
 
@@ -145,69 +158,91 @@ class SqliteStore:
         return lease
 
     async def close(self) -> None:
-        if self._closed is not None:
+        if self._lock < 0:
             return
-        self._closed = EdgeError("use", str(self._path), "it is closed", outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
+        lock, self._lock = self._lock, -1
         if self._expiry is not None:
             self._expiry.cancel()
-        await self._queue.stop()
-        self._offload.stop()
-        self._feed.end(self._closed)
-        self._near.close()
-        self._far.close()
-        self._writer.close()
-        os.close(self._lock)
+        await self._writer.stop()
+        self._end(EdgeError("use", str(self._path), "it is closed", outcome=Outcome.NOT_DONE, retry=Retry.NEVER))
+        self._reader.close()
+        os.close(lock)
 
     def refuse_watch(self, prefix: str, after: int) -> None:
         self._refuse_closed()
-        with _reading(self._path):
-            self._near.refuse_unreadable(prefix, after or FIRST_REVISION, self._near.revision())
+        with _translated("read", self._path):
+            self._reader.refuse_unreadable(prefix, after or FIRST_REVISION, self._reader.revision())
 
     async def history(self, prefix: str, after: int, upto: int) -> AsyncIterator[Batch]:
-        while after < upto:
-            with _reading(self._path):
-                batches = await self._offload.run(partial(self._far.history, prefix, after, upto))
+        steps = self._reader.history(prefix, after, upto)
+        while True:
+            self._refuse_closed()
+            with _translated("read", self._path):
+                batches = next(steps, None)
+            if batches is None:
+                return
             for batch in batches:
                 yield batch
-            if not batches:
-                return
-            after = batches[-1].revision
+            await self._clock.sleep(0)
 
-    async def _submit(self, job: Job) -> Any:
+    async def _stepwise(self, steps: Generator[None, None, T]) -> T:
+        """Run a read to its end, letting others run between its steps."""
+        while True:
+            self._refuse_closed()
+            with _translated("read", self._path):
+                try:
+                    next(steps)
+                except StopIteration as end:
+                    return end.value
+            await self._clock.sleep(0)
+
+    async def _submit(self, job: Job) -> int:
         self._refuse_closed()
         if len(self._waiting) >= PENDING_MAX or self._waiting_bytes > PENDING_BYTES_MAX:
             message = f"{len(self._waiting)} writes, {self._waiting_bytes >> 20} MiB, wait for the disk already"
             raise EdgeError("write", str(self._path), message, outcome=Outcome.NOT_DONE, retry=Retry.LATER)
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
-        self._queue.submit(job)
+        self._writer.submit(job)
         return await future
 
     def _deliver(self, committed: Committed) -> None:
-        """A group is on disk: watches first, so that who reads a cache after its own write finds it there soon."""
+        """A group is on disk: watches hear it before its waiters do."""
+        if self._refused is not None:
+            return
         self._feed.publish(committed.batches)
         for answer in committed.answers:
-            future = self._waiting.popleft()
-            if future.done():
-                continue
-            if isinstance(answer, Exception):
-                future.set_exception(answer)
-            else:
-                future.set_result(answer)
+            _settle(self._waiting.popleft(), answer)
         if committed.failure is not None:
-            log.error("store.failed", committed.failure, path=self._path)
-            self._feed.end(committed.failure)
+            self._fail(committed.failure)
+        self._used_bytes = committed.used_bytes
         self._warn_of_size()
 
+    def _fail(self, failure: Failed) -> None:
+        """The writer will write nothing more: what waits may have happened, what comes later did not."""
+        if self._lock < 0 and not self._waiting:
+            return
+        log.error("store.failed", path=self._path, reason=failure.message)
+        while self._waiting:
+            _settle(self._waiting.popleft(), failure)
+        message = f"it failed before: {failure.message}"
+        self._end(EdgeError("use", str(self._path), message, outcome=Outcome.NOT_DONE, retry=Retry.NEVER))
+
+    def _end(self, why: EdgeError) -> None:
+        if self._refused is None:
+            self._refused = why
+            self._feed.end(why)
+
     def _warn_of_size(self) -> None:
-        above = self._writer.used_bytes > self._limits.soft_bytes
+        above = self._used_bytes > self._limits.soft_bytes
         if above and not self._warned:
-            log.warning("store.large", path=self._path, bytes=self._writer.used_bytes, limit=self._limits.hard_bytes)
+            log.warning("store.large", path=self._path, bytes=self._used_bytes, limit=self._limits.hard_bytes)
         self._warned = above
 
     def _plan_expiry(self, ends: float | None) -> None:
         """Wake up at `ends` unless something earlier is planned."""
-        if ends is None or (ends >= self._expiry_at and self._expiry is not None and not self._expiry.done()):
+        planned = self._expiry is not None and not self._expiry.done()
+        if ends is None or (planned and ends >= self._expiry_at):
             return
         if self._expiry is not None:
             self._expiry.cancel()
@@ -223,38 +258,45 @@ class SqliteStore:
                 await self._clock.sleep(wait_s)
             else:
                 await self._submit(Expire(self._clock.now()))
-            ends = self._near.next_lease_end()
+            ends = self._reader.next_lease_end()
 
     def _refuse_closed(self) -> None:
-        if self._closed is not None:
-            raise self._closed
-        if self._writer.failed is not None:
-            raise self._writer.failed
+        if self._refused is not None:
+            raise self._refused
+        if self._lock < 0:
+            raise EdgeError("use", str(self._path), "it closes", outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
 
 
-class _reading:
-    """Turns SQLite's errors while reading into EdgeError."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
+def _settle(future: asyncio.Future[int], answer: int | Refusal) -> None:
+    if future.done():
         return
+    if isinstance(answer, int):
+        future.set_result(answer)
+    else:
+        future.set_exception(answer.error())
 
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, apsw.Error):
-            message = f"{error}; check the disk"
-            raise EdgeError("read", str(self._path), message, outcome=Outcome.NOT_DONE) from error
 
-
-def _lock(path: Path) -> int:
-    """Hold the file for this process alone; the lock goes with the process."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+@contextmanager
+def _translated(operation: str, path: Path) -> Iterator[None]:
+    """Turns the disk's errors into EdgeError."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        message = "another process writes it; one API server owns a file"
-        raise EdgeError("open", str(path), message, outcome=Outcome.NOT_DONE, retry=Retry.LATER) from error
-    return descriptor
+        yield
+    except (apsw.Error, OSError) as error:
+        message = f"{error}; check the file and its disk"
+        raise EdgeError(operation, str(path), message, outcome=Outcome.NOT_DONE) from error
+
+
+async def _lock(path: Path, clock: Clock) -> int:
+    """A descriptor whose lock keeps the file ours; it goes with the last process that holds it."""
+    descriptor = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    deadline = clock.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError as error:
+            if clock.monotonic() >= deadline:
+                os.close(descriptor)
+                message = "another process writes it; one API server owns a file"
+                raise EdgeError("open", str(path), message, outcome=Outcome.NOT_DONE) from error
+        await clock.sleep(LOCK_RETRY_S)

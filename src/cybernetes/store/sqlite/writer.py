@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-import msgspec
 
 from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.store.api import (
@@ -23,6 +22,20 @@ from cybernetes.store.api import (
     lease_gone,
 )
 from cybernetes.store.sqlite.compact import Sweep
+from cybernetes.store.sqlite.jobs import (
+    Committed,
+    Compact,
+    CompactBrief,
+    Expire,
+    Failed,
+    Grant,
+    Job,
+    Opened,
+    Opening,
+    Refusal,
+    Txn,
+    refusal,
+)
 from cybernetes.store.sqlite.schema import FIRST_REVISION, ID_BITS, open_writer, revision_of
 
 # A group also sweeps: more rows than it wrote, so that compaction ends under any load.
@@ -35,74 +48,40 @@ FREE_SHARE = 4
 MEASURE_EVERY_BYTES = 1 << 20
 
 
-class Txn(msgspec.Struct, frozen=True):
-    checks: Sequence[Check]
-    writes: Sequence[Put | Delete]
-
-
-class Grant(msgspec.Struct, frozen=True):
-    ends: float
-
-
-class Expire(msgspec.Struct, frozen=True):
-    """The first lease that ended before `now`, with its keys."""
-
-    now: float
-
-
-class Compact(msgspec.Struct, frozen=True):
-    revision: int
-
-
-class CompactBrief(msgspec.Struct, frozen=True):
-    revision: int
-
-
-Job = Txn | Grant | Expire | Compact | CompactBrief
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """Bytes in use, without free pages. Above `hard` only deletions are taken; `soft` only warns."""
-
-    soft_bytes: int = 4 << 30
-    hard_bytes: int = 8 << 30
-
-
-LIMITS = Limits()
-
-
-class Committed(msgspec.Struct, frozen=True):
-    """Of one group: an answer for each job, what the watches must hear, bytes in use if they were measured."""
-
-    answers: list[Any]
-    batches: list[Batch]
-    failure: EdgeError | None = None
-
-
 class Writer:
-    """Belongs to one thread, except `revision` and `used_bytes`, which others may read.
+    """Opens the file, raises EdgeError when it can't; blocks while it works.
 
-    failed   why the state of the file is unknown; set once, and then all is refused
+    _revision   of the last commit; _next, of the group at work, runs ahead of it
+    _failed     why the state of the file is unknown; set once, and then all is refused
     """
 
-    def __init__(self, path: Path, limits: Limits, brief: tuple[str, ...]) -> None:
-        self._path = path
-        self._limits = limits
-        self._connection = open_writer(path)
-        self._sweeps = (Sweep(self._connection, "", None), Sweep(self._connection, "brief_", brief))
-        self.failed: EdgeError | None = None
-        self.revision = self._stored_revision()
-        self.used_bytes = self._measure()
+    def __init__(self, opening: Opening) -> None:
+        self._path = Path(opening.path)
+        self._limits = opening.limits
+        try:
+            self._connection = open_writer(self._path)
+            self._sweeps = (Sweep(self._connection, "", None), Sweep(self._connection, "brief_", opening.brief))
+            self._revision = self._stored_revision()
+            self._used_bytes = self._measure()
+        except (apsw.Error, OSError) as error:
+            message = f"{error}; check the file and its folder"
+            raise EdgeError("open", opening.path, message, outcome=Outcome.NOT_DONE) from error
+        self._failed: Failed | None = None
         self._unmeasured = 0
-        self._next = self.revision
+        self._next = self._revision
+
+    @property
+    def opened(self) -> Opened:
+        return Opened(self._revision, self._used_bytes)
 
     def close(self) -> None:
         self._connection.close()
 
     def write(self, jobs: list[Job]) -> Committed:
-        if self.failed is not None:
-            return Committed([self.failed] * len(jobs), [])
-        answers: list[Any] = []
+        """One transaction for all jobs. Never raises: what failed is in the answers."""
+        if self._failed is not None:
+            return Committed([self._failed] * len(jobs), [], self._used_bytes, self._failed)
+        answers: list[int | Refusal] = []
         batches: list[Batch] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -111,19 +90,19 @@ class Writer:
             self._sweep(SWEEP_ROWS_PER_JOB * len(jobs))
         except apsw.Error as error:
             refused = self._rolled_back(error)
-            return Committed([refused] * len(jobs), [], self.failed)
+            return Committed([refused] * len(jobs), [], self._used_bytes, self._failed)
         try:
             self._connection.execute("COMMIT")
         except apsw.Error as error:
-            self.failed = self._unknown(error)
-            return Committed([self.failed] * len(jobs), [], self.failed)
-        self.revision = self._next
+            self._failed = self._unknown(error)
+            return Committed([self._failed] * len(jobs), [], self._used_bytes, self._failed)
+        self._revision = self._next
         self._measure_sometimes(batches)
-        return Committed(answers, batches)
+        return Committed(answers, batches, self._used_bytes)
 
     def housekeep(self) -> bool:
         """One small step of compaction or of giving back space; False when there is nothing to do."""
-        if self.failed is not None:
+        if self._failed is not None:
             return False
         try:
             if any(sweep.pending for sweep in self._sweeps):
@@ -137,8 +116,7 @@ class Writer:
             self._rolled_back(error)
             return False
 
-    def _answer(self, job: Job, batches: list[Batch]) -> Any:
-        """What the job's caller gets; an exception value when the job alone is refused."""
+    def _answer(self, job: Job, batches: list[Batch]) -> int | Refusal:
         try:
             match job:
                 case Txn(checks, writes):
@@ -152,8 +130,8 @@ class Writer:
                     return self._compact(self._sweeps[0], revision)
                 case CompactBrief(revision):
                     return self._compact(self._sweeps[1], revision)
-        except (Conflict, Compacted, FutureRevision, EdgeError) as refusal:
-            return refusal
+        except (Conflict, Compacted, FutureRevision, EdgeError) as error:
+            return refusal(error)
 
     def _txn(self, checks: Sequence[Check], writes: Sequence[Put | Delete], batches: list[Batch]) -> int:
         known = {check.key: self._held(check) for check in checks}
@@ -171,7 +149,7 @@ class Writer:
         return found
 
     def _refuse_put(self, write: Put) -> None:
-        if self.used_bytes > self._limits.hard_bytes:
+        if self._used_bytes > self._limits.hard_bytes:
             raise self._full(write.key)
         if write.lease and not self._connection.execute("SELECT 1 FROM leases WHERE id = ?", (write.lease,)).get:
             raise lease_gone(write.key, write.lease)
@@ -250,9 +228,9 @@ class Writer:
     def _measure_sometimes(self, batches: list[Batch]) -> None:
         self._unmeasured += sum(len(event.value or b"") for batch in batches for event in batch.events)
         # Above the limit every group measures, so that writes go on as soon as deletions made room.
-        if self._unmeasured > MEASURE_EVERY_BYTES or self.used_bytes > self._limits.hard_bytes:
+        if self._unmeasured > MEASURE_EVERY_BYTES or self._used_bytes > self._limits.hard_bytes:
             self._unmeasured = 0
-            self.used_bytes = self._measure()
+            self._used_bytes = self._measure()
 
     def _measure(self) -> int:
         pragma = self._connection.pragma
@@ -263,32 +241,26 @@ class Writer:
         # Compaction may have removed the last row, a deletion; its revision must not be given again.
         return max(revision_of(last), *(sweep.mark for sweep in self._sweeps), FIRST_REVISION)
 
-    def _rolled_back(self, error: apsw.Error) -> EdgeError:
+    def _rolled_back(self, error: apsw.Error) -> Failed:
         """Undo the group; nothing of it is on disk, and the next one may succeed."""
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             for sweep in self._sweeps:
                 sweep.reload()
-            self._next = self.revision
+            self._next = self._revision
         except apsw.Error as worse:
-            self.failed = self._unknown(worse)
-            return self.failed
-        return _edge_error(self._path, f"{error}; nothing was written", Outcome.NOT_DONE, Retry.LATER, error)
+            self._failed = self._unknown(worse)
+            return self._failed
+        return Failed("write", str(self._path), f"{error}; nothing was written", Outcome.NOT_DONE, Retry.LATER)
 
-    def _unknown(self, error: apsw.Error) -> EdgeError:
+    def _unknown(self, error: apsw.Error) -> Failed:
         message = f"{error}; the write may have happened; open the store again"
-        return _edge_error(self._path, message, Outcome.UNKNOWN, Retry.NEVER, error)
+        return Failed("write", str(self._path), message, Outcome.UNKNOWN, Retry.NEVER)
 
     def _full(self, key: str) -> EdgeError:
         message = (
-            f"the store {self._path} holds {self.used_bytes >> 20} MiB and its limit is "
+            f"the store {self._path} holds {self._used_bytes >> 20} MiB and its limit is "
             f"{self._limits.hard_bytes >> 20} MiB; delete objects or raise the limit"
         )
         return EdgeError("write", key, message, outcome=Outcome.NOT_DONE, retry=Retry.LATER)
-
-
-def _edge_error(path: Path, message: str, outcome: Outcome, retry: Retry, cause: apsw.Error) -> EdgeError:
-    error = EdgeError("write", str(path), message, outcome=outcome, retry=retry)
-    error.__cause__ = cause
-    return error
