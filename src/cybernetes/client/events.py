@@ -98,6 +98,7 @@ class EventRecorder:
         self._said: _Remembered[_Said] = _Remembered()
         self._similar: _Remembered[_Similar] = _Remembered()
         self._tokens: _Remembered[_Tokens] = _Remembered()
+        self._last_stamp = 0
 
     def normal(self, about: Reference, reason: str, message: str, annotations: dict[str, str] | None = None) -> None:
         self._record(about, "Normal", reason, message, annotations)
@@ -193,7 +194,9 @@ class EventRecorder:
             "resourceVersion": about.resource_version,
             "fieldPath": about.field_path,
         }
-        metadata: dict[str, Any] = {"name": f"{about.name}.{int(event.now * 1e9):x}", "namespace": namespace}
+        # Names end in nanoseconds; two events of one moment must differ.
+        self._last_stamp = max(self._last_stamp + 1, int(event.now * 1e9))
+        metadata: dict[str, Any] = {"name": f"{about.name}.{self._last_stamp:x}", "namespace": namespace}
         if event.annotations:
             metadata["annotations"] = event.annotations
         source = {"component": self._component, **({"host": self._host} if self._host else {})}

@@ -1,0 +1,123 @@
+"""One informer per resource, shared by all controllers, and the indexes that several of them use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeVar
+
+import msgspec
+
+from cybernetes.base.clock import Clock
+from cybernetes.base.random import Random
+from cybernetes.client import target as targets
+from cybernetes.client.api import ApiClient
+from cybernetes.client.informer import Index, Informer
+from cybernetes.client.reflector import EVERYTHING, Selection
+from cybernetes.client.target import Target
+from cybernetes.controllers.objects import (
+    Deployment,
+    Namespace,
+    Node,
+    Pod,
+    ReplicaSet,
+    Service,
+)
+
+T = TypeVar("T")
+
+
+class Informers:
+    """An informer comes into being when a controller first asks for it; all run together."""
+
+    def __init__(self, client: ApiClient, clock: Clock, random: Random) -> None:
+        self._client = client
+        self._clock = clock
+        self._random = random
+        self._all: list[Informer[Any]] = []
+
+    def make(
+        self,
+        target: Target,
+        decode: Callable[[bytes], T],
+        *,
+        selection: Selection = EVERYTHING,
+        metadata_only: bool = False,
+    ) -> Informer[T]:
+        """An informer of one controller's own, run with the shared ones."""
+        informer = Informer(
+            self._client,
+            target,
+            decode,
+            clock=self._clock,
+            random=self._random,
+            selection=selection,
+            metadata_only=metadata_only,
+        )
+        self._all.append(informer)
+        return informer
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for informer in self._all:
+                group.create_task(informer.run(), name=f"informer.{informer.target.plural}")
+
+    async def wait_synced(self) -> None:
+        for informer in self._all:
+            await informer.wait_synced()
+
+    @cached_property
+    def pods(self) -> Informer[Pod]:
+        return self.make(targets.PODS, decoder(Pod))
+
+    @cached_property
+    def pods_by_controller(self) -> Index[Pod]:
+        """By the controlling owner's uid; pods without one under ORPHANS and their namespace."""
+        return self.pods.index(controller_of)
+
+    @cached_property
+    def pods_by_node(self) -> Index[Pod]:
+        return self.pods.index(lambda pod: (pod.spec.node_name,) if pod.spec.node_name else ())
+
+    @cached_property
+    def pods_by_namespace(self) -> Index[Pod]:
+        return self.pods.index(lambda pod: (pod.metadata.namespace,))
+
+    @cached_property
+    def replica_sets(self) -> Informer[ReplicaSet]:
+        return self.make(targets.REPLICA_SETS, decoder(ReplicaSet))
+
+    @cached_property
+    def replica_sets_by_controller(self) -> Index[ReplicaSet]:
+        return self.replica_sets.index(controller_of)
+
+    @cached_property
+    def deployments(self) -> Informer[Deployment]:
+        return self.make(targets.DEPLOYMENTS, decoder(Deployment))
+
+    @cached_property
+    def nodes(self) -> Informer[Node]:
+        return self.make(targets.NODES, decoder(Node))
+
+    @cached_property
+    def namespaces(self) -> Informer[Namespace]:
+        return self.make(targets.NAMESPACES, decoder(Namespace))
+
+    @cached_property
+    def services(self) -> Informer[Service]:
+        return self.make(targets.SERVICES, decoder(Service))
+
+
+def orphans_of(namespace: str) -> str:
+    """The index value of a namespace's objects without a controller."""
+    return f"orphans/{namespace}"
+
+
+def controller_of(item: Any) -> tuple[str, ...]:
+    owner = item.metadata.controller
+    return (owner.uid if owner else orphans_of(item.metadata.namespace),)
+
+
+def decoder(kind: type[T]) -> Callable[[bytes], T]:
+    return msgspec.json.Decoder(kind).decode

@@ -1,0 +1,241 @@
+"""Follows ReplicaSets (or ReplicationControllers) and pods, and carries plans out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from cybernetes.base.errors import ApiError, EdgeError, Outcome
+from cybernetes.client.expectations import Expectations
+from cybernetes.client.informer import Index, Informer, key_of
+from cybernetes.client.target import PODS, REPLICA_SETS, REPLICATION_CONTROLLERS, Target
+from cybernetes.controllers import adoption, pods
+from cybernetes.controllers.informers import controller_of, decoder, orphans_of
+from cybernetes.controllers.loop import Edges, reference, work, write_status
+from cybernetes.controllers.objects import (
+    EMPTY,
+    Meta,
+    OwnerReference,
+    Pod,
+    ReplicaSet,
+    ReplicaSetSpec,
+    ReplicaSetStatus,
+    Selector,
+    View,
+)
+from cybernetes.controllers.replicaset import plan as planning
+
+# First batch of creations; it doubles with each that worked, so that a hopeless template costs one request.
+FIRST_BATCH = 1
+
+
+class _ControllerSpec(View, frozen=True, gc=False):
+    replicas: int = 1
+    min_ready_seconds: int = 0
+    selector: dict[str, str] = {}
+    template: msgspec.Raw = EMPTY
+
+
+class _ReplicationController(View, frozen=True, gc=False):
+    metadata: Meta
+    spec: _ControllerSpec = _ControllerSpec()
+    status: ReplicaSetStatus = ReplicaSetStatus()
+
+
+def _as_replica_set(body: bytes, decode: Callable[[bytes], _ReplicationController]) -> ReplicaSet:
+    found = decode(body)
+    spec = ReplicaSetSpec(
+        replicas=found.spec.replicas,
+        min_ready_seconds=found.spec.min_ready_seconds,
+        selector=Selector(match_labels=found.spec.selector),
+        template=found.spec.template,
+    )
+    return ReplicaSet(metadata=found.metadata, spec=spec, status=found.status)
+
+
+def replica_sets(edges: Edges) -> ReplicaSetController:
+    informers = edges.informers
+    return ReplicaSetController(
+        edges, REPLICA_SETS, informers.replica_sets, related=informers.replica_sets_by_controller
+    )
+
+
+def replication_controllers(edges: Edges) -> ReplicaSetController:
+    decode = decoder(_ReplicationController)
+    informer = edges.informers.make(REPLICATION_CONTROLLERS, lambda body: _as_replica_set(body, decode))
+    return ReplicaSetController(edges, REPLICATION_CONTROLLERS, informer, related=None)
+
+
+class ReplicaSetController:
+    """related: ReplicaSets by their own controller, for resources that can have one."""
+
+    def __init__(
+        self, edges: Edges, target: Target, informer: Informer[ReplicaSet], related: Index[ReplicaSet] | None
+    ) -> None:
+        self._edges = edges
+        self._target = target
+        self._sets = informer
+        self._related = related
+        self._pods = edges.informers.pods_by_controller
+        self._by_namespace = informer.index(lambda each: (each.metadata.namespace,))
+        self._expected = Expectations(edges.clock)
+        self._queue = edges.queue()
+        informer.on_change(self._on_set)
+        edges.informers.pods.on_change(self._on_pod)
+
+    async def run(self) -> None:
+        await self._edges.informers.wait_synced()
+        await work(self._target.plural, self._queue, self.sync)
+
+    def _on_set(self, key: str, old: ReplicaSet | None, new: ReplicaSet | None) -> None:
+        if new is None or (old is not None and old.metadata.uid != new.metadata.uid):
+            self._expected.forget(key)
+        self._queue.add(key)
+
+    def _on_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
+        was, now = self._owner(old), self._owner(new)
+        if now is not None and new is not None:
+            if old is None:
+                self._expected.created(now)
+            if new.metadata.deletion_timestamp:
+                self._expected.deleted(now, new.metadata.uid)
+            self._queue.add(now)
+            self._look_again_when_available(now, old, new)
+        if was is not None and old is not None and was != now:
+            self._expected.deleted(was, old.metadata.uid)
+            self._queue.add(was)
+        if new is not None and new.metadata.controller is None:
+            self._add_matching(new)
+
+    def _look_again_when_available(self, key: str, old: Pod | None, new: Pod) -> None:
+        owner = self._sets.items.get(key)
+        if owner and owner.spec.min_ready_seconds and pods.is_ready(new) and not (old and pods.is_ready(old)):
+            self._queue.add_after(key, owner.spec.min_ready_seconds)
+
+    def _owner(self, pod: Pod | None) -> str | None:
+        """Key of the pod's controller, if it is one of ours."""
+        controller = pod.metadata.controller if pod else None
+        if pod is None or controller is None or not self._is_ours(controller):
+            return None
+        return key_of(pod.metadata.namespace, controller.name)
+
+    def _is_ours(self, controller: OwnerReference) -> bool:
+        group = controller.api_version.rpartition("/")[0]
+        return controller.kind == self._target.kind and group == self._target.group
+
+    def _add_matching(self, orphan: Pod) -> None:
+        for each in self._by_namespace.get(orphan.metadata.namespace):
+            if not each.spec.selector.empty and each.spec.selector.matches(orphan.metadata.labels):
+                self._queue.add(each.metadata.key)
+
+    async def sync(self, key: str) -> float | None:
+        replica_set = self._sets.items.get(key)
+        if replica_set is None:
+            self._expected.forget(key)
+            return None
+        may_act = self._expected.fulfilled(key)
+        owned = await self._claim(replica_set)
+        now = self._edges.clock.now()
+        failure, error = None, None
+        if may_act:
+            plan = planning.plan(replica_set, owned, self._related_pods(replica_set), now)
+            failure, error = await self._apply(key, replica_set, plan)
+        wanted = planning.status(replica_set, owned, failure, now)
+        if not planning.same_status(replica_set, wanted):
+            await write_status(self._edges.client, self._target, replica_set.metadata, wanted)
+        if error is not None:
+            raise error
+        return pods.available_in(owned, replica_set.spec.min_ready_seconds, now)
+
+    async def _claim(self, replica_set: ReplicaSet) -> list[Pod]:
+        metadata = replica_set.metadata
+        orphans = [pod for pod in self._pods.get(orphans_of(metadata.namespace)) if pods.is_active(pod)]
+        claims = adoption.plan(metadata, replica_set.spec.selector, self._pods.get(metadata.uid), orphans)
+        owner = pods.owner_reference(self._target.api_version, self._target.kind, metadata)
+        return await adoption.claim(self._edges.client, self._target, metadata, PODS, claims, owner)
+
+    def _related_pods(self, replica_set: ReplicaSet) -> list[Pod]:
+        if self._related is None or replica_set.metadata.controller is None:
+            siblings = [replica_set]
+        else:
+            siblings = self._related.get(controller_of(replica_set)[0])
+        return [pod for each in siblings for pod in self._pods.get(each.metadata.uid) if pods.is_active(pod)]
+
+    async def _apply(
+        self, key: str, replica_set: ReplicaSet, plan: planning.Plan
+    ) -> tuple[tuple[str, str] | None, Exception | None]:
+        """What went wrong: (reason, message) for the status, and the error to repeat for."""
+        if plan.create:
+            self._expected.expect(key, creations=plan.create)
+            error = await self._create(key, replica_set, plan.create)
+            return (("FailedCreate", str(error)), error) if error else (None, None)
+        if plan.delete:
+            self._expected.expect(key, deletions={pod.metadata.uid for pod in plan.delete})
+            error = await self._delete(key, replica_set, plan.delete)
+            return (("FailedDelete", str(error)), error) if error else (None, None)
+        return None, None
+
+    async def _create(self, key: str, replica_set: ReplicaSet, count: int) -> Exception | None:
+        owner = pods.owner_reference(self._target.api_version, self._target.kind, replica_set.metadata)
+        pod = pods.pod_of(replica_set.spec.template, owner, f"{replica_set.metadata.name}-")
+        about = reference(self._target, replica_set.metadata)
+        recorder = self._edges.recorder
+
+        async def create() -> Exception | None:
+            try:
+                made = await self._edges.client.create(PODS, pod, namespace=replica_set.metadata.namespace)
+            except (ApiError, EdgeError) as error:
+                if isinstance(error, ApiError) or error.outcome is Outcome.NOT_DONE:
+                    self._expected.created(key)
+                if isinstance(error, ApiError) and _namespace_is_going(error):
+                    return None
+                recorder.warning(about, "FailedCreate", f"Error creating: {error}")
+                return error
+            recorder.normal(about, "SuccessfulCreate", f"Created pod: {made['metadata']['name']}")
+            return None
+
+        done, error = await in_batches([create] * count)
+        self._expected.created(key, count - done)
+        return error
+
+    async def _delete(self, key: str, replica_set: ReplicaSet, doomed: Sequence[Pod]) -> Exception | None:
+        about = reference(self._target, replica_set.metadata)
+        recorder = self._edges.recorder
+
+        async def delete(pod: Pod) -> Exception | None:
+            metadata = pod.metadata
+            try:
+                await self._edges.client.delete(PODS, metadata.name, namespace=metadata.namespace, uid=metadata.uid)
+            except (ApiError, EdgeError) as error:
+                self._expected.deleted(key, metadata.uid)
+                if isinstance(error, ApiError) and error.reason == "NotFound":
+                    return None
+                recorder.warning(about, "FailedDelete", f"Error deleting: {error}")
+                return error
+            recorder.normal(about, "SuccessfulDelete", f"Deleted pod: {metadata.name}")
+            return None
+
+        errors = await asyncio.gather(*(delete(pod) for pod in doomed))
+        return next((error for error in errors if error is not None), None)
+
+
+async def in_batches(calls: Sequence[Callable[[], Awaitable[Exception | None]]]) -> tuple[int, Exception | None]:
+    """Run calls in batches of 1, 2, 4, ... until one in a batch fails: (calls made, first error)."""
+    done, size = 0, FIRST_BATCH
+    while done < len(calls):
+        batch = calls[done : done + size]
+        errors = await asyncio.gather(*(call() for call in batch))
+        done += len(batch)
+        error = next((each for each in errors if each is not None), None)
+        if error is not None:
+            return done, error
+        size *= 2
+    return done, None
+
+
+def _namespace_is_going(error: ApiError) -> bool:
+    causes: list[dict[str, Any]] = (error.details or {}).get("causes") or []
+    return error.code == 403 and any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
