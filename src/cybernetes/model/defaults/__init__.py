@@ -2,7 +2,8 @@
 
 enters   an object (or a part of one) in canonical form
 leaves   the same, filled in place; also older spellings of a field brought together with its newer one
-holds    a function sees one struct, and runs wherever that struct is embedded, outer structs first
+holds    a function sees one struct, and runs wherever that struct is embedded, outer structs first; it may also add
+         to structs below it, if these have a function of their own (their fields are brought into order after it)
 source   "API Surface" 4 and 7
 """
 
@@ -13,6 +14,10 @@ from functools import cache
 from typing import Any
 
 Default = Callable[[dict[str, Any]], None]
+
+
+def nothing(obj: dict[str, Any]) -> None:
+    """For structs whose fields others fill."""
 
 
 @cache

@@ -7,21 +7,20 @@ from typing import Any
 CPU_UTILIZATION = 80
 
 
-def autoscaler_v1(obj: dict[str, Any]) -> None:
-    obj["spec"].setdefault("minReplicas", 1)
+def autoscaler_v1(spec: dict[str, Any]) -> None:
+    spec.setdefault("minReplicas", 1)
 
 
-def autoscaler_v2(obj: dict[str, Any]) -> None:
-    spec = obj["spec"]
+def autoscaler_v2(spec: dict[str, Any]) -> None:
     spec.setdefault("minReplicas", 1)
     if not spec.get("metrics"):
         target = {"type": "Utilization", "averageUtilization": CPU_UTILIZATION}
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
     behavior = spec.get("behavior")
     if behavior is not None:
-        up = _complete(behavior.get("scaleUp"), _scale_up())
-        behavior["scaleUp"] = up
-        behavior["scaleDown"] = _complete(behavior.get("scaleDown"), _scale_down())
+        down = behavior.pop("scaleDown", None)
+        behavior["scaleUp"] = _complete(behavior.get("scaleUp"), _scale_up())
+        behavior["scaleDown"] = _complete(down, _scale_down())
 
 
 def _complete(given: dict[str, Any] | None, fallback: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +43,6 @@ def _scale_down() -> dict[str, Any]:
 
 
 DEFAULTS = {
-    "io.k8s.api.autoscaling.v1.HorizontalPodAutoscaler": autoscaler_v1,
-    "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler": autoscaler_v2,
+    "io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerSpec": autoscaler_v1,
+    "io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerSpec": autoscaler_v2,
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from cybernetes.model.defaults import nothing
+
 CORE = "io.k8s.api.core.v1."
 RBAC_GROUP = "rbac.authorization.k8s.io"
 SESSION_SECONDS = 10800
@@ -131,6 +133,8 @@ def priority_class(obj: dict[str, Any]) -> None:
 
 
 DEFAULTS = {
+    "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": nothing,
+    CORE + "LoadBalancerIngress": nothing,
     CORE + "Service": service,
     CORE + "ServicePort": service_port,
     CORE + "Secret": secret,

@@ -17,14 +17,13 @@ def network_policy_port(port: dict[str, Any]) -> None:
     port.setdefault("protocol", "TCP")
 
 
-def ingress_class(obj: dict[str, Any]) -> None:
-    parameters = obj["spec"].get("parameters")
-    if parameters is not None and parameters.get("scope") is None:
-        parameters["scope"] = "Cluster"
+def ingress_class_parameters(reference: dict[str, Any]) -> None:
+    if reference.get("scope") is None:
+        reference["scope"] = "Cluster"
 
 
 DEFAULTS = {
     NETWORKING + "NetworkPolicy": network_policy,
     NETWORKING + "NetworkPolicyPort": network_policy_port,
-    NETWORKING + "IngressClass": ingress_class,
+    NETWORKING + "IngressClassParametersReference": ingress_class_parameters,
 }

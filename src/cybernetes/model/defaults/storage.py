@@ -12,8 +12,7 @@ def storage_class(obj: dict[str, Any]) -> None:
     obj.setdefault("volumeBindingMode", "Immediate")
 
 
-def csi_driver(obj: dict[str, Any]) -> None:
-    spec = obj["spec"]
+def csi_driver(spec: dict[str, Any]) -> None:
     spec.setdefault("attachRequired", True)
     spec.setdefault("podInfoOnMount", False)
     spec.setdefault("storageCapacity", False)
@@ -24,4 +23,4 @@ def csi_driver(obj: dict[str, Any]) -> None:
     spec.setdefault("seLinuxMount", False)
 
 
-DEFAULTS = {STORAGE + "StorageClass": storage_class, STORAGE + "CSIDriver": csi_driver}
+DEFAULTS = {STORAGE + "StorageClass": storage_class, STORAGE + "CSIDriverSpec": csi_driver}

@@ -53,14 +53,13 @@ def scale_io(source: dict[str, Any]) -> None:
     source.setdefault("fsType", "xfs")
 
 
-def persistent_volume(obj: dict[str, Any]) -> None:
-    obj["status"].setdefault("phase", "Pending")
-    obj["spec"].setdefault("persistentVolumeReclaimPolicy", "Retain")
-    obj["spec"].setdefault("volumeMode", "Filesystem")
+def persistent_volume(spec: dict[str, Any]) -> None:
+    spec.setdefault("persistentVolumeReclaimPolicy", "Retain")
+    spec.setdefault("volumeMode", "Filesystem")
 
 
-def claim(obj: dict[str, Any]) -> None:
-    obj["status"].setdefault("phase", "Pending")
+def pending(status: dict[str, Any]) -> None:
+    status.setdefault("phase", "Pending")
 
 
 def claim_spec(spec: dict[str, Any]) -> None:
@@ -82,7 +81,8 @@ DEFAULTS = {
     CORE + "AzureDiskVolumeSource": azure_disk,
     CORE + "ScaleIOVolumeSource": scale_io,
     CORE + "ScaleIOPersistentVolumeSource": scale_io,
-    CORE + "PersistentVolume": persistent_volume,
-    CORE + "PersistentVolumeClaim": claim,
+    CORE + "PersistentVolumeSpec": persistent_volume,
+    CORE + "PersistentVolumeStatus": pending,
+    CORE + "PersistentVolumeClaimStatus": pending,
     CORE + "PersistentVolumeClaimSpec": claim_spec,
 }

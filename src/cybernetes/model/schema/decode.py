@@ -167,7 +167,24 @@ def _read(
 
 
 def _decode_protobuf(expected: Expected, body: bytes) -> Decoded:
-    raise unsupported_media_type()
+    """Protobuf has no unknown fields to complain of, and its types were fixed by the client."""
+    from cybernetes.wire import protobuf
+
+    try:
+        envelope = protobuf.open_envelope(body)
+    except protobuf.ProtobufProblem as problem:
+        raise expected.unrecognized(str(problem), body) from problem
+    kind, api_version = envelope.kind or expected.kind, envelope.api_version or expected.api_version
+    found = _definition(expected, kind, api_version)
+    try:
+        value = protobuf.decode(found, envelope.raw)
+    except protobuf.ProtobufProblem as problem:
+        raise expected.unfit(kind, api_version, str(problem)) from problem
+    value["kind"], value["apiVersion"] = kind, api_version
+    obj, _ = _read(found, value, expected, kind, api_version)
+    if found.name != expected.node.name:
+        raise _inconvertible(expected, found, kind, api_version)
+    return Decoded(obj)
 
 
 def normalize(node: Node, value: Any) -> Any:

@@ -12,6 +12,8 @@ from cybernetes.model.schema.node import ListNode, MapNode, Node, StructNode
 Fill = Callable[[Any], None]
 # Kubernetes rounds resource lists up to thousandths; other maps of quantities keep what was written.
 _RESOURCE_LISTS = ("io.k8s.api.core.v1.", "io.k8s.api.node.v1.")
+# Sequences of fields of one struct that are remembered as being in order.
+MAX_KNOWN_ORDERS = 256
 _compiled: dict[str, Fill | None] = {}
 
 
@@ -41,6 +43,8 @@ def _compile(node: StructNode) -> Fill | None:
     if own is None and not inner:
         return None
     steps = tuple(inner)
+    rank = {name: i for i, name in enumerate(node.fields)}
+    ordered: set[tuple[str, ...]] = set()
 
     def fill(obj: Any) -> None:
         if own is not None:
@@ -48,10 +52,25 @@ def _compile(node: StructNode) -> Fill | None:
         for name, step in steps:
             if name in obj:
                 found = obj[name]
-                if found or (found is not None and type(found) is dict):
+                if found is not None:
                     step(found)
+        names = tuple(obj)
+        if names not in ordered:
+            _order(obj, names, rank, ordered)
 
     return fill
+
+
+def _order(obj: dict[str, Any], names: tuple[str, ...], rank: dict[str, int], known: set[tuple[str, ...]]) -> None:
+    """Bring fields into the order of the struct: equal objects must have equal bytes."""
+    right = tuple(sorted(names, key=rank.__getitem__))
+    if right == names:
+        if len(known) < MAX_KNOWN_ORDERS:
+            known.add(names)
+        return
+    found = dict(obj)
+    obj.clear()
+    obj.update((name, found[name]) for name in right)
 
 
 def _fill(node: Node, owner: str) -> Fill | None:
@@ -63,7 +82,7 @@ def _fill(node: Node, owner: str) -> Fill | None:
         if node.value.type == "quantity":
             return _round_up if owner.startswith(_RESOURCE_LISTS) else None
         inner = _fill(node.value, owner)
-        return None if inner is None else lambda found: [inner(each) for each in found.values()] and None
+        return _each_value(inner)
     return None
 
 
@@ -76,6 +95,11 @@ def _each(inner: Fill | None) -> Fill | None:
             inner(each)
 
     return fill
+
+
+def _each_value(inner: Fill | None) -> Fill | None:
+    each = _each(inner)
+    return None if each is None else lambda found: each(found.values())
 
 
 def _round_up(resources: dict[str, str]) -> None:

@@ -45,23 +45,25 @@ def _build(node: Node) -> Convert:
 
 def _struct(node: StructNode) -> Convert:
     # The plan is made on first use: a definition may contain itself.
-    plan: list[tuple[str, Convert, bool, Convert | None]] = []
+    plan: list[tuple[str, Convert, int, Convert | None]] = []
 
     def read(value: Any) -> Any:
         if type(value) is not dict:
             raise _MISMATCH
         if not plan:
-            plan.extend(_step(field) for field in node.fields.values())
+            plan.extend(_step(node, field) for field in node.fields.values())
         out = {}
         seen = 0
-        for name, convert, keep, zero in plan:
+        for name, convert, empty, zero in plan:
             if name in value:
                 seen += 1
                 found = value[name]
                 if found is not None:
                     found = convert(found)
-                    if found or keep:
+                    if found:
                         out[name] = found
+                    elif empty:
+                        out[name] = found if empty == KEPT else None
                     continue
             if zero is not None:
                 out[name] = zero(None)
@@ -72,15 +74,21 @@ def _struct(node: StructNode) -> Convert:
     return read
 
 
-def _step(field: Field) -> tuple[str, Convert, bool, Convert | None]:
-    return field.name, converter(field.node), keeps_empty(field), zero_of(field)
+def _step(node: StructNode, field: Field) -> tuple[str, Convert, int, Convert | None]:
+    return field.name, converter(field.node), when_empty(node, field), zero_of(field)
 
 
-def keeps_empty(field: Field) -> bool:
-    """Whether a value that is given but empty is written."""
-    if field.form in ("zero", "null", "pointer"):
-        return True
-    return field.node.type in ("struct", "int-or-string", "quantity", "raw", "union")
+# What becomes of a value that is given but empty.
+DROPPED, KEPT, NULL = 0, 1, 2
+# Kinds that the reference stores as JSON; the others go through protobuf, which can't tell [] from nothing.
+_STORED_AS_JSON = ("io.k8s.apiextensions-apiserver.", "io.k8s.kube-aggregator.")
+_ALWAYS_KEPT = ("struct", "int-or-string", "quantity", "raw", "union")
+
+
+def when_empty(owner: StructNode, field: Field) -> int:
+    if field.form == "null" and field.node.type in ("list", "map"):
+        return KEPT if owner.name.startswith(_STORED_AS_JSON) else NULL
+    return KEPT if field.form in ("zero", "null", "pointer") or field.node.type in _ALWAYS_KEPT else DROPPED
 
 
 def zero_of(field: Field) -> Convert | None:

@@ -12,7 +12,7 @@ from typing import Any
 from cybernetes.model import quantity
 from cybernetes.model.schema import scalar
 from cybernetes.model.schema.node import ListNode, MapNode, Node, StructNode, UnionNode
-from cybernetes.model.schema.reader import ZEROS, converter, keeps_empty, zero_of
+from cybernetes.model.schema.reader import DROPPED, KEPT, ZEROS, converter, when_empty, zero_of
 
 _ABSENT = object()
 _GO_NAMES = {
@@ -103,10 +103,13 @@ class Walk:
         out = {}
         for name, field in node.fields.items():
             found = read.get(name, _ABSENT)
-            if found is not _ABSENT and (found or keeps_empty(field)):
+            if found is _ABSENT:
+                if (zero := zero_of(field)) is not None:
+                    out[name] = zero(None)
+            elif found:
                 out[name] = found
-            elif found is _ABSENT and (zero := zero_of(field)) is not None:
-                out[name] = zero(None)
+            elif (empty := when_empty(node, field)) != DROPPED:
+                out[name] = found if empty == KEPT else None
         return out
 
     def _read_list(self, node: ListNode, value: Any, path: str) -> Any:
@@ -124,6 +127,8 @@ class Walk:
             self._wrong(node, json_type(value))
             return None
         read = {key: self.read(node.value, each, f"{path}.{key}" if path else key) for key, each in value.items()}
+        if node.value.type == "bytes":
+            read = {key: each or "" for key, each in read.items()}
         return {key: read[key] for key in sorted(read)}
 
     def _read_union(self, node: UnionNode, value: Any, path: str) -> Any:
