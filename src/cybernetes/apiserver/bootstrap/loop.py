@@ -1,0 +1,221 @@
+"""Makes and keeps the bootstrap objects, as a client of the server it runs in."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from cybernetes.apiserver.bootstrap import fairness, objects, policy, reconcile
+from cybernetes.base.clock import Clock, parse_rfc3339, rfc3339, rfc3339_micro
+from cybernetes.base.errors import ApiError, EdgeError
+from cybernetes.base.log import Log
+from cybernetes.base.tasks import periodic
+from cybernetes.client.api import ApiClient
+from cybernetes.client.target import Target
+
+Object = dict[str, Any]
+Change = Callable[[Object, Object], "Object | None"]
+
+# How often the addresses of API servers are compared, and everything else is.
+ADDRESSES_EVERY_S = 10.0
+OBJECTS_EVERY_S = 60.0
+# An API server that did not renew its lease for this long is taken out of the endpoints.
+SERVER_GONE_S = 60.0
+# Requests at a time while a new cluster's objects are made.
+PARALLEL = 8
+
+_RBAC = "rbac.authorization.k8s.io"
+_FLOW = "flowcontrol.apiserver.k8s.io"
+_NAMESPACES = Target("", "v1", "namespaces", "Namespace", namespaced=False)
+_CONFIG_MAPS = Target("", "v1", "configmaps", "ConfigMap")
+_SERVICES = Target("", "v1", "services", "Service")
+_ENDPOINTS = Target("", "v1", "endpoints", "Endpoints")
+_SLICES = Target("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
+_LEASES = Target("coordination.k8s.io", "v1", "leases", "Lease")
+_CLASSES = Target("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
+_API_SERVICES = Target("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False)
+_CIDRS = Target("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", namespaced=False)
+_LEVELS = Target(_FLOW, "v1", "prioritylevelconfigurations", "PriorityLevelConfiguration", namespaced=False)
+_SCHEMAS = Target(_FLOW, "v1", "flowschemas", "FlowSchema", namespaced=False)
+_POLICY = {
+    "ClusterRole": Target(_RBAC, "v1", "clusterroles", "ClusterRole", namespaced=False),
+    "Role": Target(_RBAC, "v1", "roles", "Role"),
+    "ClusterRoleBinding": Target(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False),
+    "RoleBinding": Target(_RBAC, "v1", "rolebindings", "RoleBinding"),
+}
+_IDENTITY = "apiserver.kubernetes.io/identity"
+_ADDRESS = "cybernetes.io/advertise-address"
+_CIDR_MANAGER = "kubernetes-service-cidr-controller"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """service_range: its first address becomes the service `kubernetes`. served: built-in groups and versions.
+
+    address   where this server is reached, "" when the service `kubernetes` is not to have endpoints
+    identity  this server's name, unique among those of the cluster
+    extra     further roles and bindings, in the form of policy.parse
+    """
+
+    service_range: str
+    served: Sequence[tuple[str, str]]
+    address: str = ""
+    port: int = 6443
+    identity: str = "localhost"
+    client_ca: str = ""
+    front_proxy_ca: str = ""
+    proxy_names: tuple[str, ...] = ()
+    extra: Sequence[Object] = ()
+
+
+class Bootstrap:
+    """client  with an identity that may do everything; requests go to this very server"""
+
+    def __init__(self, client: ApiClient, settings: Settings, clock: Clock) -> None:
+        self._client = client
+        self._settings = settings
+        self._clock = clock
+        self._log = Log("apiserver.bootstrap")
+        self._gate = asyncio.Semaphore(PARALLEL)
+
+    async def ensure(self) -> None:
+        """Make what is missing. Raises ApiError and EdgeError of the first object that could not be made."""
+        await self._each(_NAMESPACES, objects.namespaces())
+        await asyncio.gather(
+            self._ensure_policy(),
+            self._ensure_fairness(),
+            self._each(_CLASSES, objects.priority_classes()),
+            self._each(_API_SERVICES, objects.api_services(self._settings.served)),
+            self._ensure_range(),
+            self._ensure_config_maps(),
+        )
+        await self._ensure_addresses()
+
+    async def run(self) -> None:
+        """Keep everything, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._periodic(ADDRESSES_EVERY_S, self._ensure_addresses), name="bootstrap.addresses")
+            group.create_task(self._periodic(OBJECTS_EVERY_S, self.ensure), name="bootstrap.objects")
+
+    async def _periodic(self, every_s: float, work: Callable[[], Any]) -> None:
+        async def guarded() -> None:
+            try:
+                await work()
+            except (ApiError, EdgeError) as error:
+                self._log.warning("bootstrap.failed", work=work.__name__, error=str(error))
+
+        await self._clock.sleep(every_s)
+        await periodic(self._clock, every_s, guarded)
+
+    async def _ensure_policy(self) -> None:
+        wanted = [*policy.load(), *self._settings.extra]
+        for kind, target in _POLICY.items():
+            change = reconcile.binding if kind.endswith("Binding") else reconcile.role
+            await self._each(target, [each for each in wanted if each["kind"] == kind], change)
+
+    async def _ensure_fairness(self) -> None:
+        for target, wanted in ((_LEVELS, fairness.levels()), (_SCHEMAS, fairness.schemas())):
+            await self._each(target, wanted, reconcile.fairness_object, manager=fairness.PRODUCER)
+        levels = {each["metadata"]["name"] for each in (await self._client.list(_LEVELS)).objects()}
+        for schema in (await self._client.list(_SCHEMAS)).objects():
+            condition = fairness.dangling(schema, levels, rfc3339(self._clock.now()))
+            if condition is not None:
+                await self._apply_condition(_SCHEMAS, schema["metadata"]["name"], condition, fairness.CONSUMER)
+
+    async def _ensure_range(self) -> None:
+        cidr = objects.service_cidr([self._settings.service_range])
+        await self._each(_CIDRS, [cidr])
+        found = await self._client.get(_CIDRS, cidr["metadata"]["name"])
+        if not (found.get("status") or {}).get("conditions"):
+            ready = objects.service_cidr_ready(rfc3339(self._clock.now()))
+            await self._apply_condition(_CIDRS, cidr["metadata"]["name"], ready, _CIDR_MANAGER)
+        service = objects.kubernetes_service(self._settings.service_range, self._settings.port)
+        await self._each(_SERVICES, [service])
+
+    async def _ensure_config_maps(self) -> None:
+        settings = self._settings
+        await self._each(_CONFIG_MAPS, [objects.token_tracking(rfc3339(self._clock.now())[:10])])
+        if settings.client_ca:
+            wanted = objects.authentication_config(settings.client_ca, settings.front_proxy_ca, settings.proxy_names)
+            await self._each(_CONFIG_MAPS, [wanted], reconcile.fields)
+
+    async def _ensure_addresses(self) -> None:
+        if not self._settings.address:
+            return
+        await self._renew_lease()
+        addresses = await self._live_addresses()
+        port = self._settings.port
+        await self._each(_ENDPOINTS, [objects.kubernetes_endpoints(addresses, port)], reconcile.fields)
+        await self._each(_SLICES, [objects.kubernetes_slice(addresses, port)], reconcile.fields)
+
+    async def _renew_lease(self) -> None:
+        """Tell the other API servers that this one lives, and where."""
+        settings, now = self._settings, rfc3339_micro(self._clock.now())
+        digest = base64.b32encode(hashlib.sha256(settings.identity.encode()).digest())[:26].decode().lower()
+        name = f"apiserver-{digest}"
+        labels = {_IDENTITY: "kube-apiserver", "kubernetes.io/hostname": settings.identity}
+        metadata = {"name": name, "namespace": "kube-system", "labels": labels}
+        metadata["annotations"] = {_ADDRESS: settings.address}
+        spec = {"holderIdentity": name, "leaseDurationSeconds": int(SERVER_GONE_S), "renewTime": now}
+        wanted = {"apiVersion": _LEASES.api_version, "kind": _LEASES.kind, "metadata": metadata, "spec": spec}
+        await self._each(_LEASES, [wanted], reconcile.fields)
+
+    async def _live_addresses(self) -> list[str]:
+        now = self._clock.now()
+        leases = await self._client.list(_LEASES, namespace="kube-system", label_selector=_IDENTITY)
+        live = {self._settings.address}
+        for lease in leases.objects():
+            address = (lease["metadata"].get("annotations") or {}).get(_ADDRESS)
+            renewed = (lease.get("spec") or {}).get("renewTime")
+            if address and renewed and now - parse_rfc3339(renewed) < SERVER_GONE_S:
+                live.add(address)
+        return sorted(live)
+
+    async def _each(
+        self, target: Target, wanted: Sequence[Object], change: Change | None = None, *, manager: str = ""
+    ) -> None:
+        """Make each object that is missing; give each that is there what `change` says."""
+
+        async def one(obj: Object) -> None:
+            async with self._gate:
+                await self._one(target, obj, change, manager)
+
+        async with asyncio.TaskGroup() as group:
+            for obj in wanted:
+                group.create_task(one(obj), name=f"bootstrap.{target.plural}")
+
+    async def _one(self, target: Target, wanted: Object, change: Change | None, manager: str) -> None:
+        metadata = wanted["metadata"]
+        name, namespace = metadata["name"], metadata.get("namespace", "")
+        try:
+            found = await self._client.get(target, name, namespace=namespace)
+        except ApiError as missing:
+            if missing.reason != "NotFound":
+                raise
+            await self._create(target, wanted, manager)
+            return
+        if change is reconcile.binding and reconcile.must_replace(found, wanted):
+            await self._client.delete(target, name, namespace=namespace, uid=found["metadata"]["uid"])
+            await self._create(target, wanted, manager)
+            return
+        new = change(found, wanted) if change else None
+        if new is not None:
+            await self._client.update(target, new, field_manager=manager)
+
+    async def _create(self, target: Target, wanted: Object, manager: str) -> None:
+        try:
+            await self._client.create(
+                target, wanted, namespace=wanted["metadata"].get("namespace", ""), field_manager=manager
+            )
+        except ApiError as error:
+            # Another API server starts at the same time.
+            if error.reason != "AlreadyExists":
+                raise
+
+    async def _apply_condition(self, target: Target, name: str, condition: Object, manager: str) -> None:
+        obj = {"metadata": {"name": name}, "status": {"conditions": [condition]}}
+        await self._client.apply(target, obj, field_manager=manager, subresource="status")
