@@ -32,7 +32,7 @@ async def running(api: MemoryApi) -> AsyncIterator[Scheduler]:
 
 async def until(holds: Callable[[], Any]) -> Any:
     async with asyncio.timeout(PATIENCE_S):
-        while not (found := holds()):
+        while not (found := holds()):  # noqa: ASYNC110 -- as a user would poll
             await asyncio.sleep(0.005)
     return found
 
