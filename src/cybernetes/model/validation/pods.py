@@ -44,13 +44,17 @@ _SEARCH_MESSAGE = names.regex_message(
 )
 
 
-def validate_pod_template(template: dict[str, Any], path: Path) -> list[FieldError]:
+def validate_template_meta(template: dict[str, Any], path: Path) -> list[FieldError]:
     meta = template.get("metadata") or {}
     errors = validate_labels(meta.get("labels"), path.child("labels"))
     errors += validate_annotations(meta.get("annotations"), path.child("annotations"))
-    errors += validate_pod_annotations(
+    return errors + validate_pod_annotations(
         meta.get("annotations") or {}, template.get("spec") or {}, path.child("annotations")
     )
+
+
+def validate_pod_template(template: dict[str, Any], path: Path) -> list[FieldError]:
+    errors = validate_template_meta(template, path)
     errors += validate_pod_spec(template.get("spec") or {}, None, path.child("spec"))
     if (template.get("spec") or {}).get("ephemeralContainers"):
         errors.append(

@@ -1,5 +1,6 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
+from cybernetes.model.validation.workloads import validate_replica_set, validate_replica_set_update
 
 RESOURCE = Resource(
     group="apps",
@@ -19,6 +20,8 @@ RESOURCE = Resource(
     storage_version_hash="P1RzHs8/mWQ=",
     strategy=standard(
         namespaced=True,
+        validate=validate_replica_set,
+        validate_update=validate_replica_set_update,
         prepare_create=(
             empty_status,
             first_generation,

@@ -1,6 +1,7 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.names import dns_label
+from cybernetes.model.validation.workloads import validate_stateful_set, validate_stateful_set_update
 
 RESOURCE = Resource(
     group="apps",
@@ -21,6 +22,8 @@ RESOURCE = Resource(
     strategy=standard(
         namespaced=True,
         name_rule=dns_label,
+        validate=validate_stateful_set,
+        validate_update=validate_stateful_set_update,
         prepare_create=(
             empty_status,
             first_generation,

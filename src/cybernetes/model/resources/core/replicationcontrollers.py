@@ -1,5 +1,6 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
+from cybernetes.model.validation.workloads import validate_replication_controller
 
 RESOURCE = Resource(
     group="",
@@ -22,6 +23,7 @@ RESOURCE = Resource(
     storage_version_hash="Jond2If31h0=",
     strategy=standard(
         namespaced=True,
+        validate=validate_replication_controller,
         prepare_create=(
             empty_status,
             first_generation,
