@@ -265,8 +265,9 @@ class FakeApi:
             raise conflict(*resource, old["metadata"]["name"], "Precondition failed: UID in precondition")
         if sub == "status":
             merged = {**old, "status": new.get("status", {})}
-            if "metadata" in new:
-                merged["metadata"] = {**old["metadata"]}
+            merged["metadata"] = {**old["metadata"]}
+            if "annotations" in new["metadata"]:
+                merged["metadata"]["annotations"] = new["metadata"]["annotations"]
         elif sub == "finalize":
             merged = {**old, "spec": new["spec"]}
         elif sub == "scale":
