@@ -34,7 +34,15 @@ from cybernetes.scheduler.bind import (
 )
 from cybernetes.scheduler.config import Config
 from cybernetes.scheduler.cycle import Cycle, Placement, Unschedulable
-from cybernetes.scheduler.objects import BudgetObject, NamespaceObject, NodeObject, PodObject
+from cybernetes.scheduler.objects import (
+    BudgetObject,
+    MapSelectorObject,
+    NamespaceObject,
+    NodeObject,
+    PodObject,
+    SelectorObject,
+)
+from cybernetes.scheduler.owners import OWNERS, Owners
 from cybernetes.scheduler.pods import Interner, PodEntry
 from cybernetes.scheduler.preempt import Budget, Candidate, Refusal, preempt
 from cybernetes.scheduler.queue import SchedulingQueue, Waiting
@@ -90,8 +98,9 @@ class Scheduler:
         self._host = host
         self.queue = SchedulingQueue(self._config.backoff)
         self.state = ClusterState(clock, self.queue, [profile.name for profile in self._config.profiles])
+        self.owners = Owners()
         self.cycles = {
-            profile.name: Cycle(self.state.columns, profile, self.state.nominations)
+            profile.name: Cycle(self.state.columns, profile, self.state.nominations, self.owners.selector)
             for profile in self._config.profiles
         }
         self._announcer = Announcer(client, clock, host)
@@ -103,6 +112,7 @@ class Scheduler:
         self._nodes = self._informer(NODES, msgspec.json.Decoder(NodeObject).decode)
         self._namespaces = self._informer(NAMESPACES, msgspec.json.Decoder(NamespaceObject).decode)
         self._budgets = self._informer(BUDGETS, msgspec.json.Decoder(BudgetObject).decode)
+        self._owning = self._owner_informers()
         self._pods.on_change(self._on_pod)
         self._nodes.on_change(self._on_node)
         self._namespaces.on_change(self._on_namespace)
@@ -307,7 +317,17 @@ class Scheduler:
         return Informer(self._client, target, decode, clock=self._clock, random=self._random)
 
     def _informers(self) -> list[Informer]:
-        return [self._pods, self._nodes, self._namespaces, self._budgets]
+        return [self._pods, self._nodes, self._namespaces, self._budgets, *self._owning]
+
+    def _owner_informers(self) -> list[Informer]:
+        found = []
+        for target, by_map in OWNERS:
+            informer = self._informer(
+                target, msgspec.json.Decoder(MapSelectorObject if by_map else SelectorObject).decode
+            )
+            informer.on_change(self.owners.changer(target.kind))
+            found.append(informer)
+        return found
 
     def _all_budgets(self) -> list[Budget]:
         return [budget_of(each) for each in self._budgets.items.values()]

@@ -262,15 +262,26 @@ class BudgetObject(Slim):
     status: BudgetStatus = msgspec.field(default_factory=BudgetStatus)
 
 
-class WorkloadSpec(Slim):
-    """The selector of a Service or ReplicationController (a map) or of a ReplicaSet or StatefulSet (a LabelSelector)."""
-
-    selector: dict[str, msgspec.Raw] | None = None
+class MapSelectorSpec(Slim):
+    selector: dict[str, str] | None = None
 
 
-class WorkloadObject(Slim):
+class MapSelectorObject(Slim):
+    """A Service or a ReplicationController."""
+
     metadata: Metadata
-    spec: WorkloadSpec = msgspec.field(default_factory=WorkloadSpec)
+    spec: MapSelectorSpec = msgspec.field(default_factory=MapSelectorSpec)
+
+
+class SelectorSpec(Slim):
+    selector: LabelSelector | None = None
+
+
+class SelectorObject(Slim):
+    """A ReplicaSet or a StatefulSet."""
+
+    metadata: Metadata
+    spec: SelectorSpec = msgspec.field(default_factory=SelectorSpec)
 
 
 def pod_key(namespace: str, name: str) -> str:

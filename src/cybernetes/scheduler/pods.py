@@ -28,6 +28,7 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 _NO_LABELS: dict[str, str] = {}
 
 FINISHED = ("Succeeded", "Failed")
+NO_OWNER = ("", "")
 
 
 class Term(msgspec.Struct, frozen=True, gc=False):
@@ -82,7 +83,12 @@ NO_TERMS = Terms()
 
 
 class PodEntry(msgspec.Struct, gc=False):
-    """One pod; `node_name` is "" while it waits."""
+    """One pod; `node_name` is "" while it waits.
+
+    claims      volume claims: name, and "" or the uid of the pod that must own it
+    condition   PodScheduled, while it waits
+    owner       kind and name of the controller
+    """
 
     key: str
     namespace: str
@@ -101,6 +107,7 @@ class PodEntry(msgspec.Struct, gc=False):
     gates: tuple[str, ...] = ()
     claims: tuple[tuple[str, str], ...] = ()
     condition: Condition | None = None
+    owner: tuple[str, str] = ("", "")
 
     @property
     def priority(self) -> int:
@@ -145,6 +152,7 @@ class Interner:
             gates=tuple(gate.name for gate in gates or ()),
             claims=claims,
             condition=_scheduled_condition(pod) if not node_name else None,
+            owner=_controller(pod) if not node_name else NO_OWNER,
         )
 
     def _shape(self, spec: PodSpec) -> Shape:
@@ -271,6 +279,10 @@ def _take_claims(pod: PodObject) -> tuple[tuple[str, str], ...]:
             volume.ephemeral = None
         volume.name = ""
     return tuple(found)
+
+
+def _controller(pod: PodObject) -> tuple[str, str]:
+    return next(((each.kind, each.name) for each in pod.metadata.owner_references or () if each.controller), NO_OWNER)
 
 
 def _scheduled_condition(pod: PodObject) -> Condition | None:
