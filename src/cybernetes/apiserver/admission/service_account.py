@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from cybernetes.apiserver.admission.attributes import AdmissionAttributes, Place
 from cybernetes.apiserver.admission.chain import CatchUp, Step
+from cybernetes.auth import references
 from cybernetes.auth.lister import Lister
 from cybernetes.base.random import Random, name_suffix
 
@@ -93,7 +93,7 @@ class ServiceAccount:
             return
         mountable = {each.get("name") for each in account.get("secrets") or ()}
         pulled = {each.get("name") for each in account.get("imagePullSecrets") or ()}
-        for where, secret in secret_names(attributes.new["spec"], where=True):
+        for where, secret in references.secrets(attributes.new["spec"]):
             allowed = pulled if where == "imagePullSecrets" else mountable
             if secret not in allowed:
                 raise attributes.forbidden(
@@ -148,63 +148,9 @@ def _check_mirror(attributes: AdmissionAttributes) -> None:
     spec = attributes.new["spec"]
     if spec.get("serviceAccountName"):
         raise attributes.forbidden("a mirror pod may not reference service accounts")
-    if next(secret_names(spec), None) is not None:
+    if any(True for _ in references.secrets(spec)):
         raise attributes.forbidden("a mirror pod may not reference secrets")
     for volume in spec.get("volumes") or ():
         sources = (volume.get("projected") or {}).get("sources") or ()
         if any(each.get("serviceAccountToken") for each in sources):
             raise attributes.forbidden("a mirror pod may not use ServiceAccountToken volume projections")
-
-
-def secret_names(spec: Object, where: bool = False) -> Iterator[Any]:
-    """Names of the secrets that a pod refers to; with `where`, (the kind of place, name)."""
-    for place, name in _secrets(spec):
-        yield (place, name) if where else name
-
-
-def _secrets(spec: Object) -> Iterator[tuple[str, str]]:
-    for each in spec.get("imagePullSecrets") or ():
-        yield "imagePullSecrets", each.get("name", "")
-    for kind in ("initContainers", "containers", "ephemeralContainers"):
-        for container in spec.get(kind) or ():
-            yield from _secrets_of_container(container)
-    for volume in spec.get("volumes") or ():
-        yield from _secrets_of_volume(volume)
-
-
-def _secrets_of_container(container: Object) -> Iterator[tuple[str, str]]:
-    for each in container.get("envFrom") or ():
-        if each.get("secretRef"):
-            yield f"envFrom of container {container['name']}", each["secretRef"].get("name", "")
-    for each in container.get("env") or ():
-        reference = (each.get("valueFrom") or {}).get("secretKeyRef")
-        if reference:
-            yield f"env of container {container['name']}", reference.get("name", "")
-
-
-# Volume sources that name a secret, and where.
-_SECRET_FIELDS = (
-    ("secret", ("secretName",)),
-    ("azureFile", ("secretName",)),
-    ("cephfs", ("secretRef", "name")),
-    ("cinder", ("secretRef", "name")),
-    ("flexVolume", ("secretRef", "name")),
-    ("rbd", ("secretRef", "name")),
-    ("iscsi", ("secretRef", "name")),
-    ("scaleIO", ("secretRef", "name")),
-    ("storageos", ("secretRef", "name")),
-    ("csi", ("nodePublishSecretRef", "name")),
-)
-
-
-def _secrets_of_volume(volume: Object) -> Iterator[tuple[str, str]]:
-    place = f"volume {volume.get('name', '')}"
-    for source, path in _SECRET_FIELDS:
-        value: Any = volume.get(source)
-        for step in path:
-            value = (value or {}).get(step)
-        if value:
-            yield place, value
-    for each in (volume.get("projected") or {}).get("sources") or ():
-        if each.get("secret"):
-            yield place, each["secret"].get("name", "")
