@@ -1,0 +1,67 @@
+"""Calls the admission chain with what it needs to know about a write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cybernetes.apiserver.core import Call, Core
+from cybernetes.apiserver.options import WriteOptions
+
+Object = dict[str, Any]
+
+
+async def admit(
+    core: Core,
+    call: Call,
+    operation: str,
+    obj: Object | None,
+    old: Object | None,
+    options: WriteOptions,
+    subresource: str = "",
+) -> None:
+    """Let the mutating plugins change `obj` in place. Raises ApiError when one refuses."""
+    if core.admission is not None:
+        await core.admission.mutate(_attributes(core, call, operation, obj, old, options, subresource))
+
+
+async def check(
+    core: Core,
+    call: Call,
+    operation: str,
+    obj: Object | None,
+    old: Object | None,
+    options: WriteOptions,
+    subresource: str = "",
+) -> None:
+    """Let the validating plugins refuse the write: ApiError."""
+    if core.admission is not None:
+        await core.admission.validate(_attributes(core, call, operation, obj, old, options, subresource))
+
+
+def _attributes(
+    core: Core,
+    call: Call,
+    operation: str,
+    obj: Object | None,
+    old: Object | None,
+    options: WriteOptions,
+    subresource: str,
+) -> Any:
+    from cybernetes.apiserver.admission.chain import AdmissionAttributes
+
+    return AdmissionAttributes(
+        operation=operation,
+        group=call.served.resource.group,
+        version=call.served.resource.version,
+        kind=call.served.resource.kind,
+        plural=call.served.resource.plural,
+        subresource=subresource or call.info.subresource,
+        namespace=call.info.namespace,
+        name=(obj or old or {}).get("metadata", {}).get("name", "") or call.info.name,
+        object=obj,
+        old=old,
+        user=call.user,
+        dry_run=options.dry_run,
+        warnings=call.warnings,
+        annotations=call.annotations,
+    )

@@ -1,0 +1,63 @@
+"""Reads of the caches for code inside the API server: admission, authorizers, allocators, document builders.
+
+Objects are decoded at each call and belong to the caller; an index that is asked often subscribes instead
+and keeps what it needs. Objects are of the stored version, with kind, apiVersion and resourceVersion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cybernetes.apiserver.cache.feed import Caches
+from cybernetes.apiserver.cache.state import Event, Item
+from cybernetes.apiserver.registry import Registry
+
+Object = dict[str, Any]
+
+
+class Lister:
+    """`get` costs a decode (microseconds), `list` one for each object that it returns."""
+
+    def __init__(self, caches: Caches, registry: Registry) -> None:
+        self._caches = caches
+        self._registry = registry
+
+    def get(self, group: str, plural: str, namespace: str, name: str) -> Object | None:
+        """The object, or None. namespace is "" for cluster-scoped resources."""
+        place = f"{namespace}/{name}" if namespace else name
+        item = self._caches.of(group, plural).state.get(place)
+        return None if item is None else self._decode(group, plural, item)
+
+    def exists(self, group: str, plural: str, namespace: str, name: str) -> bool:
+        place = f"{namespace}/{name}" if namespace else name
+        return self._caches.of(group, plural).state.get(place) is not None
+
+    def list(self, group: str, plural: str, namespace: str | None = None) -> list[Object]:
+        """All objects in key order, of one namespace or of all (None)."""
+        items = self._caches.of(group, plural).state.range(namespace or "")
+        return [self._decode(group, plural, item) for item in items]
+
+    def subscribe(self, group: str, plural: str, callback: Callable[[Object | None, Object | None], None]) -> None:
+        """Call `callback(None, obj)` for what exists, then `callback(old, new)` at each change; None is absence.
+
+        Called before watchers hear of the change, on the event loop: return quickly.
+        """
+
+        def on_event(event: Event) -> None:
+            callback(
+                self._decode(group, plural, event.before) if event.before else None,
+                self._decode(group, plural, event.after) if event.after else None,
+            )
+
+        cached = self._caches.of(group, plural)
+        cached.subscribers.append(on_event)
+        for item in cached.state.range():
+            callback(None, self._decode(group, plural, item))
+
+    def _decode(self, group: str, plural: str, item: Item) -> Object:
+        served = self._registry.any_version(group, plural)
+        obj = item.decode()
+        if served is None:
+            return obj
+        return {"kind": served.stored.kind, "apiVersion": served.stored.api_version, **obj}

@@ -1,0 +1,172 @@
+"""One stored resource in memory: items in key order, a window of recent events, the watchers that get them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+from sortedcontainers import SortedDict
+
+from cybernetes.apiserver import stored
+from cybernetes.store.api import Event as StoreEvent
+
+# Events kept for watches that come back: at 1,000 writes a second a few seconds of absence. Older ones are
+# read from the store's history, so this is about speed only.
+WINDOW_EVENTS_MAX = 4096
+WINDOW_BYTES_MAX = 8 << 20
+
+
+class _Labelled(msgspec.Struct, gc=False):
+    labels: dict[str, str] | None = None
+
+
+class _Meta(msgspec.Struct, gc=False):
+    metadata: _Labelled
+
+
+_META = msgspec.json.Decoder(_Meta)
+_NO_LABELS: dict[str, str] = {}
+
+
+class Item:
+    """One object. `json` is its item (see `stored`); labels and fields are parsed when first asked for.
+
+    place  "NAMESPACE/NAME", or the name alone for cluster-scoped resources: the order of lists
+    """
+
+    __slots__ = ("_fields", "_labels", "created", "json", "place", "revision")
+
+    def __init__(self, place: str, json: bytes, revision: int, created: int) -> None:
+        self.place = place
+        self.json = json
+        self.revision = revision
+        self.created = created
+        self._labels: dict[str, str] | None = None
+        self._fields: dict[str, str] | None = None
+
+    @property
+    def namespace(self) -> str:
+        return self.place.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.place.rpartition("/")[2]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        if self._labels is None:
+            self._labels = _META.decode(self.json).metadata.labels or _NO_LABELS
+        return self._labels
+
+    def fields(self, read: Callable[[bytes], dict[str, str]]) -> dict[str, str]:
+        if self._fields is None:
+            self._fields = read(self.json)
+        return self._fields
+
+    def decode(self) -> dict[str, Any]:
+        return stored.decode(self.json)
+
+
+class Event:
+    """A change of one item: `before` is None when it was created, `after` when it was deleted.
+
+    frames  encoded watch events by renderer and type, so that watchers alike share one
+    """
+
+    __slots__ = ("after", "before", "frames", "revision")
+
+    def __init__(self, before: Item | None, after: Item | None, revision: int) -> None:
+        self.before = before
+        self.after = after
+        self.revision = revision
+        self.frames: dict[Any, bytes] = {}
+
+    @property
+    def place(self) -> str:
+        item = self.after or self.before
+        assert item is not None
+        return item.place
+
+    def last(self) -> Item:
+        """What a DELETED event shows: the former state at the revision of this event."""
+        assert self.before is not None
+        json = stored.at_revision(self.before.json, self.revision)
+        return Item(self.before.place, json, self.revision, self.before.created)
+
+
+class ResourceState:
+    """The items of one stored resource, folded from the store's events.
+
+    changed     revision of the newest change of this resource
+    window_from events after this revision are all in the window
+    """
+
+    def __init__(self, prefix: str, revision: int) -> None:
+        self.prefix = prefix
+        self.items: SortedDict[str, Item] = SortedDict()
+        self.changed = 0
+        self.window: deque[Event] = deque()
+        self.window_from = revision
+        self._window_bytes = 0
+
+    def load(self, key: str, value: bytes, revision: int, created: int) -> None:
+        """An entry of the first read of the store."""
+        place = key[len(self.prefix) :]
+        self.items[place] = Item(place, stored.item(value, revision), revision, created)
+        self.changed = max(self.changed, revision)
+
+    def reduce(self, event: StoreEvent) -> Event | None:
+        """Fold one event of the store in; None when there was nothing to delete."""
+        place = event.key[len(self.prefix) :]
+        if event.value is None:
+            before = self.items.pop(place, None)
+            if before is None:
+                return None
+            change = Event(before, None, event.revision)
+        else:
+            before = self.items.get(place)
+            after = Item(place, stored.item(event.value, event.revision), event.revision, event.created)
+            self.items[place] = after
+            change = Event(before, after, event.revision)
+        self.changed = event.revision
+        self._remember(change)
+        return change
+
+    def get(self, place: str) -> Item | None:
+        return self.items.get(place)
+
+    def range(self, namespace: str = "", start: str = "") -> Iterator[Item]:
+        """Items in order, of one namespace or all, from place `start` on."""
+        if not namespace and not start:
+            yield from self.items.values()
+            return
+        least = max(f"{namespace}/" if namespace else "", start)
+        beyond = f"{namespace}0" if namespace else None
+        items = self.items
+        for place in items.irange(least, beyond, inclusive=(True, False)):
+            yield items[place]
+
+    def since(self, revision: int) -> list[Event]:
+        """Events after `revision`, which must not be before `window_from`."""
+        found: list[Event] = []
+        for event in reversed(self.window):
+            if event.revision <= revision:
+                break
+            found.append(event)
+        found.reverse()
+        return found
+
+    def _remember(self, event: Event) -> None:
+        self.window.append(event)
+        self._window_bytes += _size(event)
+        while len(self.window) > WINDOW_EVENTS_MAX or self._window_bytes > WINDOW_BYTES_MAX:
+            oldest = self.window.popleft()
+            self._window_bytes -= _size(oldest)
+            self.window_from = oldest.revision
+
+
+def _size(event: Event) -> int:
+    # Only the former state counts: the new one is the item that is cached anyway, until it is a former one too.
+    return len(event.before.json) if event.before else 64

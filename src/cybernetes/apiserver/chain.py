@@ -1,0 +1,170 @@
+"""The road of a request: an ordered list of filters, each of which answers itself or asks the next.
+
+identify -> time limit -> authenticate -> impersonate -> authorize -> route
+
+Errors of the API become Statuses in the outermost filter; anything else that escapes is a bug, logged and
+answered with 500.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from cybernetes.apiserver import respond
+from cybernetes.apiserver.core import Core
+from cybernetes.apiserver.options import boolean
+from cybernetes.apiserver.request import RequestInfo, parse
+from cybernetes.auth import authz, impersonation
+from cybernetes.auth.authz import Attributes
+from cybernetes.base import random
+from cybernetes.base.errors import ApiError, EdgeError, bad_request, unauthorized
+from cybernetes.base.log import Log
+from cybernetes.wire.http.message import Request, Response
+
+log = Log("apiserver")
+
+# What an ordinary request may take; a client may ask for less.
+REQUEST_TIMEOUT_S = 60.0
+_LONG_SUBRESOURCES = frozenset(("log", "exec", "attach", "portforward", "proxy"))
+_DURATION = re.compile(r"([0-9]*\.?[0-9]+)(ns|us|µs|ms|s|m|h)")
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Passage(msgspec.Struct):
+    """A request on its way through the filters; each fills in what it finds out."""
+
+    request: Request
+    info: RequestInfo
+    user: Any = None
+    warnings: list[str] = []
+    audit_id: str = ""
+
+
+Next = Callable[[Passage], Awaitable[Response]]
+Filter = Callable[[Core, Passage, Next], Awaitable[Response]]
+
+
+async def answer_errors(core: Core, passage: Passage, following: Next) -> Response:
+    passage.audit_id = passage.request.headers.get("audit-id") or random.uid(core.random)
+    try:
+        response = await following(passage)
+    except ApiError as error:
+        response = respond.failure(passage.request, error, passage.warnings)
+    except EdgeError as error:
+        log.warning("request.failed", path=passage.info.path, why=str(error))
+        response = respond.failure(passage.request, internal(str(error)), passage.warnings)
+    except Exception as bug:
+        log.error("request.panicked", bug, method=passage.request.method, path=passage.info.path)
+        response = respond.failure(passage.request, internal(f"{type(bug).__name__}: {bug}"), passage.warnings)
+    response.headers.append(("Audit-Id", passage.audit_id))
+    return response
+
+
+def internal(text: str) -> ApiError:
+    return ApiError(500, "InternalError", f"Internal error occurred: {text}", {"causes": [{"message": text}]})
+
+
+async def limit_time(core: Core, passage: Passage, following: Next) -> Response:
+    """Ordinary requests end in time; watches, logs and connections live as long as their own options say."""
+    seconds = _asked_timeout(passage.request)
+    if is_long(passage):
+        return await following(passage)
+    try:
+        async with asyncio.timeout(seconds):
+            return await following(passage)
+    except TimeoutError as late:
+        message = "Timeout: request did not complete within the allotted timeout"
+        raise ApiError(504, "Timeout", message) from late
+
+
+def is_long(passage: Passage) -> bool:
+    info = passage.info
+    return info.verb == "watch" or info.subresource in _LONG_SUBRESOURCES or boolean(passage.request, "watch")
+
+
+def _asked_timeout(request: Request) -> float:
+    """Seconds. Raises ApiError 400 when `timeout` is no duration."""
+    text = request.param("timeout")
+    if not text or not request.path.startswith(("/api/", "/apis/")):
+        return REQUEST_TIMEOUT_S
+    if text == "0":
+        return REQUEST_TIMEOUT_S
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise bad_request(f'invalid timeout specified in the request URL - time: invalid duration "{text}"')
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return min(seconds, REQUEST_TIMEOUT_S) if seconds > 0 else REQUEST_TIMEOUT_S
+
+
+async def authenticate(core: Core, passage: Passage, following: Next) -> Response:
+    if passage.user is None:
+        if core.authenticator is None:
+            raise unauthorized()
+        passage.user = core.authenticator.identify(passage.request)
+    return await following(passage)
+
+
+async def impersonate(core: Core, passage: Passage, following: Next) -> Response:
+    asked = impersonation.wanted(passage.request.headers)
+    if asked is not None:
+        passage.user = impersonation.impersonate(passage.user, asked, core.authorizer, attributes_of(passage))
+    return await following(passage)
+
+
+async def authorize(core: Core, passage: Passage, following: Next) -> Response:
+    authz.check(core.authorizer, attributes_of(passage))
+    return await following(passage)
+
+
+def attributes_of(passage: Passage) -> Attributes:
+    info = passage.info
+    if not info.is_resource:
+        return Attributes(passage.user, info.verb, path=info.path, is_resource=False)
+    return Attributes(
+        passage.user,
+        info.verb,
+        info.group,
+        info.version,
+        info.resource,
+        info.subresource,
+        info.namespace,
+        info.name,
+        info.path,
+        True,
+        _field_pairs(passage.request),
+    )
+
+
+def _field_pairs(request: Request) -> tuple[tuple[str, str], ...]:
+    text = request.param("fieldSelector")
+    if not text:
+        return ()
+    pairs = (part.partition("=") for part in text.split(",") if "!=" not in part)
+    return tuple((key, value.lstrip("=")) for key, equals, value in pairs if equals)
+
+
+FILTERS: tuple[Filter, ...] = (answer_errors, limit_time, authenticate, impersonate, authorize)
+
+
+def chain(core: Core, filters: tuple[Filter, ...], route: Next) -> Next:
+    """One function that passes a request through the filters, outermost first, and then routes it."""
+    following = route
+    for each in reversed(filters):
+        following = _link(core, each, following)
+    return following
+
+
+def _link(core: Core, each: Filter, following: Next) -> Next:
+    async def linked(passage: Passage) -> Response:
+        return await each(core, passage, following)
+
+    return linked
+
+
+def passage_of(request: Request) -> Passage:
+    return Passage(request, parse(request))

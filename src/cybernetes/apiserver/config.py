@@ -1,0 +1,32 @@
+"""What an API server needs to know, as values; files and flags are the composition root's."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """PEM bytes throughout.
+
+    client_authorities        sign the certificates of clients
+    front_proxy_authorities   sign the certificates of front proxies; b"" for none
+    service_account_key       signs service account tokens; `former_keys` (public) are still believed
+    kubelet_authorities       sign the serving certificates of kubelets; b"": theirs are not verified
+    kubelet_certificate, kubelet_key  what kubelets know this server by
+    advertise                 host:port at which clients reach it
+    service_range, node_port_range    from which services get addresses and ports
+    shared_store              whether other API servers write to the same store
+    """
+
+    client_authorities: bytes
+    service_account_key: bytes
+    front_proxy_authorities: bytes = b""
+    former_keys: tuple[bytes, ...] = ()
+    issuer: str = "https://kubernetes.default.svc.cluster.local"
+    kubelet_authorities: bytes = b""
+    kubelet_certificate: bytes = b""
+    kubelet_key: bytes = b""
+    advertise: str = "127.0.0.1:6443"
+    service_range: str = "10.96.0.0/12"
+    node_port_range: tuple[int, int] = (30000, 32767)
+    shared_store: bool = False

@@ -1,0 +1,104 @@
+"""What handlers work with: one Core for the server, one Call for each request."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from cybernetes.apiserver.cache.feed import Caches
+from cybernetes.apiserver.cache.lister import Lister
+from cybernetes.apiserver.leases import Leases
+from cybernetes.apiserver.registry import Registry, Served
+from cybernetes.apiserver.request import RequestInfo
+from cybernetes.base.clock import Clock
+from cybernetes.base.errors import Bug
+from cybernetes.base.random import Random
+from cybernetes.model.resource import WriteContext
+from cybernetes.store.api import Check, Delete, Put, Store
+from cybernetes.wire.http.message import Request, Response, Transport
+
+Object = dict[str, Any]
+
+
+class Call(msgspec.Struct):
+    """One request on its way. warnings: texts of Warning headers, in order."""
+
+    request: Request
+    info: RequestInfo
+    user: Any
+    served: Served
+    warnings: list[str] = []
+    annotations: dict[str, str] = {}
+
+    @property
+    def not_found(self) -> tuple[str, str, str]:
+        """group, plural, name: what errors about this object name."""
+        return self.served.resource.group, self.served.resource.plural, self.info.name
+
+
+def _nowhere(url: str) -> Transport:
+    raise Bug(f"no outbound connections were set up; asked for {url}")
+
+
+Handler = Callable[["Core", Call], Awaitable[Response]]
+
+
+class Core:
+    """The parts that handlers share.
+
+    committed  the newest revision that this process was told of by the store; reads wait for it
+    """
+
+    def __init__(
+        self, store: Store, registry: Registry, caches: Caches, clock: Clock, random: Random, *, shared_store: bool
+    ) -> None:
+        self.store = store
+        self.registry = registry
+        self.caches = caches
+        self.clock = clock
+        self.random = random
+        self.lister = Lister(caches, registry)
+        self.committed = 0
+        self.leases = Leases(store, clock)
+        self._shared_store = shared_store
+        self.metrics: Any = None
+        # Set by the server once the parts that need the lister are built.
+        self.admission: Any = None
+        self.authenticator: Any = None
+        self.authorizer: Any = None
+        # Allocates service addresses and ports inside the write path.
+        self.creating: Any = None
+        # Create-only resources and subresources: (group, plural, subresource) -> handler.
+        self.virtual: dict[tuple[str, str, str], Handler] = {}
+        self.nonresource: Any = None
+        # Answers for groups of other API servers, or None.
+        self.aggregated: Any = None
+        self.outbound: Callable[[str], Transport] = _nowhere
+
+    async def consistent(self) -> None:
+        """Wait until the caches have everything that was acknowledged before this call."""
+        if self._shared_store:
+            self.committed = max(self.committed, await self.store.revision())
+        if self.caches.revision < self.committed:
+            await self.caches.reached(self.committed)
+
+    async def commit(self, checks: list[Check], writes: list[Put | Delete]) -> int:
+        """Write; the revision. Raises store.Conflict, EdgeError."""
+        revision = await self.store.txn(checks, writes)
+        self.committed = max(self.committed, revision)
+        return revision
+
+    def context(self, call: Call, *, dry_run: bool = False) -> WriteContext:
+        user = call.user
+        return WriteContext(
+            now=self.clock.now(),
+            random=self.random,
+            user=user.name,
+            uid=user.uid,
+            groups=tuple(user.groups),
+            extra=user.extra,
+            namespace=call.info.namespace,
+            dry_run=dry_run,
+        )

@@ -1,0 +1,254 @@
+"""Deletion: at once, after a grace period, or when the last finalizer is gone.
+
+source  Kubernetes documentation "Finalizers", "Garbage Collection"; api-conventions, graceful deletion
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import orjson
+
+from cybernetes.apiserver import respond, stored
+from cybernetes.apiserver.admit import check
+from cybernetes.apiserver.cache.state import Item
+from cybernetes.apiserver.core import Call, Core, Object
+from cybernetes.apiserver.options import WriteOptions, boolean
+from cybernetes.apiserver.write import ATTEMPTS_MAX, Written, ends, place
+from cybernetes.base.clock import parse_rfc3339, rfc3339
+from cybernetes.base.errors import MODIFIED, bad_request, conflict, not_found
+from cybernetes.model import field
+from cybernetes.model.field import Path
+from cybernetes.model.resource import Resource
+from cybernetes.store.api import Check, Conflict, Delete, Put
+from cybernetes.wire import negotiate
+from cybernetes.wire.http.message import Request, Response
+
+ORPHAN = "orphan"
+FOREGROUND = "foregroundDeletion"
+_POLICIES = ("Foreground", "Background", "Orphan")
+
+
+class DeleteOptions(msgspec.Struct, frozen=True):
+    grace_s: int | None = None
+    policy: str | None = None
+    orphan_dependents: bool | None = None
+    uid: str | None = None
+    revision: str | None = None
+    dry_run: bool = False
+
+    def as_mapping(self) -> dict[str, Any]:
+        return {} if self.grace_s is None else {"gracePeriodSeconds": self.grace_s}
+
+
+async def delete(core: Core, call: Call) -> Response:
+    options = delete_options(call)
+    return await delete_with(core, call, options)
+
+
+async def delete_with(core: Core, call: Call, options: DeleteOptions) -> Response:
+    written = await remove(core, call, options)
+    row = call.served.resource
+    if not written.deleted or row.strategy.returns_deleted_object:
+        accepted = not written.deleted and options.orphan_dependents is False
+        return respond.one(core, call, written.item, 202 if accepted else 200)
+    return respond.plain(call, _success(row, call.info.name, stored.decode(written.item)))
+
+
+def _success(row: Resource, name: str, obj: Object) -> Object:
+    details = {"name": name, "group": row.group, "kind": row.plural, "uid": obj["metadata"].get("uid", "")}
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": {key: value for key, value in details.items() if value},
+    }
+
+
+async def remove(core: Core, call: Call, options: DeleteOptions) -> Written:
+    """Delete one object, or begin to. Raises ApiError 404, 409, and what admission refuses with."""
+    row, attempt = call.served.resource, 0
+    while True:
+        await core.consistent()
+        item = core.caches.of(*call.served.keeper).state.get(place(call, call.info.name))
+        if item is None:
+            raise not_found(row.group, row.plural, call.info.name)
+        try:
+            return await _remove_once(core, call, item, options)
+        except Conflict as lost:
+            attempt += 1
+            if attempt >= ATTEMPTS_MAX:
+                raise conflict(row.group, row.plural, call.info.name, MODIFIED) from lost
+            core.committed = max(core.committed, lost.current.revision if lost.current else await core.store.revision())
+
+
+async def _remove_once(core: Core, call: Call, item: Item, options: DeleteOptions) -> Written:
+    served = call.served
+    old = served.decode(item.json)
+    _check_preconditions(call, old, options)
+    await check(core, call, "DELETE", None, old, WriteOptions(dry_run=options.dry_run))
+    new = marked(served.resource, served.decode(item.json), options, core.clock.now())
+    if new is None:
+        return Written(item.json)
+    key = served.key(call.info.namespace, call.info.name)
+    value = served.encode(new)
+    if options.dry_run:
+        return Written(stored.item(value, item.revision), deleted=ends(new))
+    checks = [Check(key, item.revision)]
+    if ends(new):
+        revision = await core.commit(checks, [Delete(key), *_with_it(call)])
+        return Written(stored.item(value, revision), deleted=True)
+    revision = await core.commit(checks, [Put(key, value)])
+    return Written(stored.item(value, revision))
+
+
+def _with_it(call: Call) -> list[Put | Delete]:
+    """What goes in the same transaction: a Service's Endpoints, which nothing else would ever delete."""
+    if call.served.resource.kind != "Service":
+        return []
+    return [Delete(f"/core/endpoints/{call.info.namespace}/{call.info.name}")]
+
+
+def marked(row: Resource, obj: Object, options: DeleteOptions, now: float) -> Object | None:
+    """The object as deletion leaves it: with deletionTimestamp and finalizers. None: it is being deleted already,
+    and these options don't change how."""
+    metadata = obj["metadata"]
+    grace = row.strategy.grace(obj, options.as_mapping()) if row.strategy.grace is not None else None
+    grace = grace or 0
+    finalizers = finalizers_after(row, metadata.get("finalizers", []), options)
+    deleting = bool(metadata.get("deletionTimestamp"))
+    if deleting:
+        was = metadata.get("deletionGracePeriodSeconds") or 0
+        if grace >= was and finalizers == metadata.get("finalizers", []) and not ends(obj):
+            return None
+        grace = min(grace, was)
+    elif metadata.get("generation"):
+        metadata["generation"] += 1
+    start = parse_rfc3339(metadata["deletionTimestamp"]) - was if deleting else now
+    metadata["deletionTimestamp"] = rfc3339(max(start + grace, now if grace else 0) if grace else now)
+    metadata["deletionGracePeriodSeconds"] = grace
+    if finalizers:
+        metadata["finalizers"] = finalizers
+    else:
+        metadata.pop("finalizers", None)
+    if row.kind == "Namespace":
+        obj.setdefault("status", {})["phase"] = "Terminating"
+    return obj
+
+
+def finalizers_after(row: Resource, finalizers: list[str], options: DeleteOptions) -> list[str]:
+    """The finalizers once the propagation policy is applied."""
+    wanted = _collector_finalizer(row, finalizers, options)
+    kept = [each for each in finalizers if each not in (ORPHAN, FOREGROUND)]
+    if row.strategy.default_propagation == "Unsupported":
+        return kept
+    return [*kept, wanted] if wanted else kept
+
+
+def _collector_finalizer(row: Resource, finalizers: list[str], options: DeleteOptions) -> str:
+    if options.orphan_dependents is not None:
+        return ORPHAN if options.orphan_dependents else ""
+    match options.policy:
+        case "Orphan":
+            return ORPHAN
+        case "Foreground":
+            return FOREGROUND
+        case "Background":
+            return ""
+    for each in (ORPHAN, FOREGROUND):
+        if each in finalizers:
+            return each
+    return ORPHAN if row.strategy.default_propagation == "Orphan" else ""
+
+
+def _check_preconditions(call: Call, obj: Object, options: DeleteOptions) -> None:
+    row, metadata = call.served.resource, obj["metadata"]
+    if options.uid is not None and options.uid != metadata.get("uid"):
+        why = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata.get('uid')}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise conflict(row.group, row.kind, call.info.name, why)
+    if options.revision is not None and options.revision != metadata["resourceVersion"]:
+        why = (
+            f"the ResourceVersion in the precondition ({options.revision}) does not match the ResourceVersion in "
+            f"record ({metadata['resourceVersion']}). The object might have been modified"
+        )
+        raise conflict(row.group, row.kind, call.info.name, why)
+
+
+def delete_options(call: Call) -> DeleteOptions:
+    """From the body, or from the query when there is none. Raises ApiError 400, 422."""
+    request = call.request
+    given = _from_body(request) if request.body.strip() else _from_query(request)
+    errors = []
+    policy, orphan = given.get("propagationPolicy"), given.get("orphanDependents")
+    if policy is not None and orphan is not None:
+        why = "orphanDependents and deletionPropagation cannot be both set"
+        errors.append(field.invalid(Path("propagationPolicy"), policy, why))
+    elif policy is not None and policy not in _POLICIES:
+        errors.append(field.not_supported(Path("propagationPolicy"), policy, (*_POLICIES, "nil")))
+    dry_run = given.get("dryRun") or []
+    if any(each != "All" for each in dry_run):
+        errors.append(field.not_supported(Path("dryRun"), dry_run, ("All",)))
+    if errors:
+        raise field.invalid_object("meta.k8s.io", "DeleteOptions", "", errors)
+    preconditions = given.get("preconditions") or {}
+    return DeleteOptions(
+        grace_s=given.get("gracePeriodSeconds"),
+        policy=policy,
+        orphan_dependents=orphan,
+        uid=preconditions.get("uid"),
+        revision=preconditions.get("resourceVersion"),
+        dry_run=bool(dry_run),
+    )
+
+
+def _from_body(request: Request) -> dict[str, Any]:
+    content_type = negotiate.media_type(request.headers.get("content-type", ""))
+    if content_type == negotiate.PROTOBUF:
+        return _from_protobuf(request.body)
+    try:
+        parsed = orjson.loads(request.body)
+    except orjson.JSONDecodeError as wrong:
+        why = "the object provided is unrecognized (must be of type DeleteOptions): couldn't get version/kind; json parse error: "
+        raise bad_request(f"{why}{wrong}") from wrong
+    if not isinstance(parsed, dict):
+        raise bad_request("expected DeleteOptions")
+    if parsed.get("kind", "DeleteOptions") != "DeleteOptions":
+        raise bad_request(f"decoded object cannot be converted to DeleteOptions: {parsed.get('kind')}")
+    grace = parsed.get("gracePeriodSeconds")
+    if grace is not None and not isinstance(grace, int):
+        raise bad_request(
+            'DeleteOptions in version "v1" cannot be handled as a DeleteOptions: json: cannot unmarshal '
+            "string into Go struct field DeleteOptions.gracePeriodSeconds of type int64"
+        )
+    return parsed
+
+
+def _from_protobuf(data: bytes) -> dict[str, Any]:
+    from cybernetes.model.schema import compile as schema_compile
+    from cybernetes.model.schema import decode as schema_decode
+
+    node = schema_compile.node("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions")
+    decoded = schema_decode.decode(node, data, negotiate.PROTOBUF, kind="DeleteOptions", api_version="v1")
+    obj: dict[str, Any] = decoded.object
+    return obj
+
+
+def _from_query(request: Request) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    if "gracePeriodSeconds" in request.query:
+        text = request.param("gracePeriodSeconds")
+        if not text.lstrip("+-").isdigit():
+            raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        given["gracePeriodSeconds"] = int(text)
+    if request.param("propagationPolicy"):
+        given["propagationPolicy"] = request.param("propagationPolicy")
+    if "orphanDependents" in request.query:
+        given["orphanDependents"] = boolean(request, "orphanDependents")
+    if "dryRun" in request.query:
+        given["dryRun"] = request.query["dryRun"]
+    return given

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import msgspec
+import orjson
+
+from cybernetes.apiserver import respond
+from cybernetes.apiserver.core import Call, Core
+from cybernetes.apiserver.handlers.delete import DeleteOptions, delete_options, remove
+from cybernetes.apiserver.handlers.list import selection_of
+from cybernetes.apiserver.options import list_options
+from cybernetes.base.errors import ApiError
+from cybernetes.wire.http.message import Response
+
+
+async def deletecollection(core: Core, call: Call) -> Response:
+    """Delete what the selectors match; the answer lists the objects as deletion left them."""
+    selection = selection_of(call, list_options(call.request, watch=False))
+    options = delete_options(call)
+    await core.consistent()
+    state = core.caches.of(*call.served.keeper).state
+    found = [item for item in state.range(selection.namespace) if selection.matches(item)]
+    items = []
+    for item in found:
+        removed = await _remove(core, call, item.namespace, item.name, options)
+        if removed is not None:
+            items.append(removed)
+    row = call.served.resource
+    body = b'{"kind":%b,"apiVersion":%b,"metadata":{"resourceVersion":"%d"},"items":[%b]}\n' % (
+        orjson.dumps(f"{row.kind}List"),
+        orjson.dumps(row.api_version),
+        core.caches.revision,
+        b",".join(items),
+    )
+    form = respond.form_of(call, frozenset())
+    return respond.body(call.request, form, body, 200, warnings=call.warnings)
+
+
+async def _remove(core: Core, call: Call, namespace: str, name: str, options: DeleteOptions) -> bytes | None:
+    """The item after its deletion; None when something else deleted it meanwhile."""
+    info = msgspec.structs.replace(call.info, namespace=namespace, name=name, verb="delete")
+    single = msgspec.structs.replace(call, info=info)
+    try:
+        written = await remove(core, single, options)
+    except ApiError as error:
+        if error.reason == "NotFound":
+            return None
+        raise
+    return written.item

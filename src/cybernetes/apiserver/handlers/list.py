@@ -1,0 +1,169 @@
+"""Lists: one page of what is cached, or of the store's history where an older version is asked for.
+
+source  Kubernetes API Concepts, "Resource versions", "Retrieving large results sets in chunks"
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import posixpath
+from collections.abc import Iterator
+
+import msgspec
+import orjson
+
+from cybernetes.apiserver import respond, stored
+from cybernetes.apiserver.cache.selection import Selection
+from cybernetes.apiserver.cache.state import Item
+from cybernetes.apiserver.core import Call, Core
+from cybernetes.apiserver.handlers.revisions import check_not_future, expired
+from cybernetes.apiserver.options import ListOptions, list_options
+from cybernetes.apiserver.render import ListMeta
+from cybernetes.base.errors import ApiError, bad_request
+from cybernetes.store.api import Compacted
+from cybernetes.wire.http.message import Response
+
+_TOO_OLD = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter"
+)
+_INCONSISTENT = (
+    ", or use the continue token in this response to retrieve the remainder of the results. Continuing with the "
+    "provided token results in an inconsistent list - objects that were created, modified, or deleted between the "
+    "time the first chunk was returned and now may show up in the list."
+)
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Where a list begins. revision 0: the current one; start: the first place that may be in it."""
+
+    revision: int = 0
+    start: str = ""
+
+
+async def list_objects(core: Core, call: Call) -> Response:
+    options = list_options(call.request, watch=False)
+    selection = selection_of(call, options)
+    page = _page(options)
+    await core.consistent()
+    if options.revision and not options.continued:
+        await check_not_future(core, options.number)
+    form = respond.form_of(call, respond.LIST_SHAPES, listed=True)
+    state = core.caches.of(*call.served.keeper).state
+    if page.revision == 0 or (state.changed <= page.revision <= core.caches.revision):
+        revision = page.revision or core.caches.revision
+        items, more = _cut(state.range(selection.namespace, page.start), selection, options.limit)
+    else:
+        revision = page.revision
+        items, more = _cut(iter(await _history(core, call, page)), selection, options.limit)
+    meta = _meta(revision, items, more, options, selection)
+    json = respond.renderer(core, call, form).many(items, meta)
+    return respond.body(call.request, form, json, 200, warnings=call.warnings)
+
+
+def selection_of(call: Call, options: ListOptions) -> Selection:
+    return Selection(call.served, call.info.namespace, options.labels, options.fields)
+
+
+def _cut(source: Iterator[Item], selection: Selection, limit: int) -> tuple[list[Item], list[Item]]:
+    """The items of a page, and what is behind it: all of it without selectors, else at most one item."""
+    items: list[Item] = []
+    if selection.everything and not limit:
+        return list(source), []
+    for item in source:
+        if not selection.matches(item):
+            continue
+        if limit and len(items) == limit:
+            return items, [item, *source] if selection.everything else [item]
+        items.append(item)
+    return items, []
+
+
+def _meta(revision: int, items: list[Item], more: list[Item], options: ListOptions, selection: Selection) -> ListMeta:
+    if not more:
+        return ListMeta(revision)
+    remaining = len(more) if selection.everything else None
+    return ListMeta(revision, _token(revision, items[-1].place + "\0"), remaining)
+
+
+async def _history(core: Core, call: Call, page: Page) -> list[Item]:
+    """Items as of an older revision, from the store."""
+    served = call.served
+    namespace = call.info.namespace
+    prefix = f"{served.prefix}{namespace}/" if namespace else served.prefix
+    start = served.prefix + page.start if page.start else ""
+    try:
+        found = await core.store.range(prefix, start=start, revision=page.revision)
+    except Compacted:
+        raise _gone(page) from None
+    cut = len(served.prefix)
+    return [
+        Item(entry.key[cut:], stored.item(entry.value, entry.revision), entry.revision, entry.created)
+        for entry in found.entries
+    ]
+
+
+def _gone(page: Page) -> ApiError:
+    if not page.start:
+        return expired("The resourceVersion for the provided list is too old.")
+    return _ListExpired(_TOO_OLD + _INCONSISTENT, _token(-1, page.start))
+
+
+class _ListExpired(ApiError):
+    """410 with a token that goes on with the current state."""
+
+    def __init__(self, message: str, token: str) -> None:
+        super().__init__(410, "Expired", message)
+        self._token = token
+
+    def status(self) -> dict[str, object]:
+        return {**super().status(), "metadata": {"continue": self._token}}
+
+
+def _page(options: ListOptions) -> Page:
+    if options.continued:
+        if options.revision and options.revision != "0":
+            raise bad_request("specifying resource version is not allowed when using continue")
+        return _parse_token(options.continued)
+    exact = options.match == "Exact" or (options.limit and not options.match and options.number)
+    return Page(options.number if exact else 0)
+
+
+def _token(revision: int, start: str) -> str:
+    token = orjson.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": start})
+    return base64.urlsafe_b64encode(token).rstrip(b"=").decode()
+
+
+def _parse_token(text: str) -> Page:
+    def broken(why: str) -> ApiError:
+        return bad_request(f"invalid continue token: continue key is not valid: {why}")
+
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError) as wrong:
+        raise broken(f"illegal base64 data: {wrong}") from None
+    try:
+        token = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise broken(_go_json_error(data)) from None
+    if not isinstance(token, dict) or token.get("v") != "meta.k8s.io/v1":
+        version = token.get("v", "") if isinstance(token, dict) else ""
+        raise broken(f"server does not recognize this encoded version {version}")
+    revision, start = token.get("rv", 0), token.get("start", "")
+    if revision == 0:
+        raise broken("incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
+    if not start:
+        raise broken("encoded start key empty (version meta.k8s.io/v1)")
+    if posixpath.normpath("/" + start) != "/" + start:
+        raise broken(start)
+    return Page(max(0, revision), start)
+
+
+def _go_json_error(data: bytes) -> str:
+    text = data.decode("utf-8", "replace").lstrip()
+    if not text:
+        return "unexpected end of JSON input"
+    first = data.lstrip()[0]
+    shown = chr(first) if 0x20 <= first < 0x7F else f"\\u{first:04x}"
+    return f"invalid character '{shown}' looking for beginning of value"

@@ -1,0 +1,154 @@
+"""Patches: the three kinds that change a document, and server-side apply, which `model.apply` decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import orjson
+
+from cybernetes.apiserver import body, managed, respond, write
+from cybernetes.apiserver.body import Shape
+from cybernetes.apiserver.core import Call, Core, Object
+from cybernetes.apiserver.handlers.update import check_identity
+from cybernetes.apiserver.options import WriteOptions, write_options
+from cybernetes.base.errors import ApiError, bad_request
+from cybernetes.model import field, patch
+from cybernetes.model.field import Path
+from cybernetes.model.resource import Strategy
+from cybernetes.model.schema import decode as schema_decode
+from cybernetes.model.schema import default as schema_default
+from cybernetes.wire import negotiate
+from cybernetes.wire.http.message import Response
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+OPERATIONS_MAX = 10_000
+
+Patcher = Callable[[Object], Object]
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What is patched: the object (subresource "") or a view of it of the same shape."""
+
+    shape: Shape
+    strategy: Strategy
+    subresource: str = ""
+
+
+async def patch_object(core: Core, call: Call) -> Response:
+    return await apply_patch(core, call, Target(body.shape_of(call), call.served.resource.strategy))
+
+
+async def apply_patch(core: Core, call: Call, target: Target) -> Response:
+    content_type = negotiate.media_type(call.request.headers.get("content-type", ""))
+    options = patch_options(call, content_type)
+    if content_type == APPLY_PATCH:
+        return await _server_side_apply(core, call, target, options)
+    patcher = patcher_of(call, content_type, target.shape)
+    change = write.Change(
+        apply=lambda old: _patched(call, target.shape, patcher, old, options),
+        strategy=target.strategy,
+        subresource=target.subresource,
+    )
+    written = await write.update(core, call, change, options)
+    return respond.one(core, call, written.item)
+
+
+def patch_options(call: Call, content_type: str) -> WriteOptions:
+    """Raises ApiError 415 for a patch type that the resource does not take, 422 for options that do not fit it."""
+    allowed = {JSON_PATCH, MERGE_PATCH, *(() if call.served.custom else (STRATEGIC_PATCH,))}
+    if managed.AVAILABLE:
+        allowed.add(APPLY_PATCH)
+    if content_type not in allowed:
+        raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+    options = write_options(call.request, "PatchOptions")
+    errors = []
+    if content_type == APPLY_PATCH and not call.request.param("fieldManager"):
+        errors.append(field.required(Path("fieldManager"), "is required for apply patch"))
+    if content_type != APPLY_PATCH and options.force is not None:
+        errors.append(field.forbidden(Path("force"), "may not be specified for non-apply patch"))
+    if errors:
+        raise field.invalid_object("meta.k8s.io", "PatchOptions", "", errors)
+    return options
+
+
+def patcher_of(call: Call, content_type: str, shape: Shape) -> Patcher:
+    """A function from a document to the patched one. Raises ApiError 400, 413; so does the function, or 422."""
+    document = _parsed(call.request.body)
+    if content_type == JSON_PATCH:
+        if not isinstance(document, list):
+            raise bad_request(
+                "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"
+            )
+        if len(document) > OPERATIONS_MAX:
+            limit = f"The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {len(document)}"
+            raise ApiError(413, "RequestEntityTooLarge", f"Request entity too large: {limit}")
+        return lambda doc: patch.json_patch(doc, document)
+    if not isinstance(document, dict):
+        raise bad_request(
+            "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+        )
+    if content_type == MERGE_PATCH:
+        return lambda doc: patch.merge_patch(doc, document)
+    return lambda doc: patch.strategic_merge(shape.node, doc, document)
+
+
+def _parsed(data: bytes) -> object:
+    from cybernetes.wire import json as json_codec
+
+    try:
+        parsed: object = json_codec.decode(data)
+    except json_codec.SyntaxProblem as problem:
+        raise bad_request(f"error decoding patch: {problem}") from problem
+    return parsed
+
+
+def _patched(call: Call, shape: Shape, patcher: Patcher, old: Object, options: WriteOptions) -> Object:
+    identity = old["metadata"]["name"], old["metadata"].get("namespace", "")
+    new = redecoded(call, shape, patcher(old), options)
+    metadata = new.setdefault("metadata", {})
+    metadata.setdefault("name", identity[0])
+    if identity[1]:
+        metadata.setdefault("namespace", identity[1])
+    check_identity(call, new)
+    return new
+
+
+def redecoded(call: Call, shape: Shape, document: Object, options: WriteOptions) -> Object:
+    """A patched document as an object: types checked, unknown fields dropped, defaults filled in."""
+    try:
+        decoded = schema_decode.decode(
+            shape.node,
+            orjson.dumps(document),
+            negotiate.JSON,
+            kind=shape.kind,
+            api_version=shape.api_version,
+            field_validation=options.field_validation,
+        )
+    except ApiError as error:
+        raise _unfit(call, shape, document, error) from error
+    call.warnings.extend(decoded.warnings)
+    obj = decoded.object
+    schema_default.default(shape.node, obj)
+    return {"kind": shape.kind, "apiVersion": shape.api_version, **obj}
+
+
+def _unfit(call: Call, shape: Shape, document: Object, error: ApiError) -> ApiError:
+    """Fields that do not fit are the patch's fault: 422, as for any other invalid value."""
+    marker = ": strict decoding error: "
+    if marker not in error.message:
+        return error
+    why = "strict decoding error: " + error.message.partition(marker)[2]
+    row = call.served.resource
+    problem = field.invalid(Path("patch"), document, why)
+    return field.invalid_object(row.group, shape.kind, call.info.name, [problem])
+
+
+async def _server_side_apply(core: Core, call: Call, target: Target, options: WriteOptions) -> Response:
+    from cybernetes.apiserver.handlers.apply import server_side_apply
+
+    return await server_side_apply(core, call, target, options)

@@ -1,0 +1,188 @@
+"""Watches: a stream of frames that begins with the current objects, or with what happened since a version.
+
+source  Kubernetes API Concepts, "Efficient detection of changes", "Streaming lists"
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+
+import msgspec
+
+from cybernetes.apiserver import respond
+from cybernetes.apiserver.cache.feed import Cached
+from cybernetes.apiserver.cache.selection import ADDED, DELETED, Selection
+from cybernetes.apiserver.cache.state import Event, Item, ResourceState
+from cybernetes.apiserver.cache.watch import Watcher
+from cybernetes.apiserver.core import Call, Core
+from cybernetes.apiserver.handlers.list import selection_of
+from cybernetes.apiserver.handlers.revisions import check_not_future, expired
+from cybernetes.apiserver.options import ListOptions, list_options
+from cybernetes.apiserver.render import Renderer
+from cybernetes.apiserver.tables import TableRenderer
+from cybernetes.base.errors import ApiError
+from cybernetes.model.selector import FieldTerm
+from cybernetes.store.api import Compacted
+from cybernetes.wire.http.message import Response
+
+# Without a time-out of its own a watch ends after half an hour to an hour, so that load spreads over servers.
+DEFAULT_TIMEOUT_S = 1800
+# Initial events that are joined into one chunk: large enough for speed, small enough not to hold the loop.
+CHUNK_EVENTS = 200
+BOOKMARK_FIRST_S = 60.0
+
+
+class Start(msgspec.Struct, frozen=True):
+    """current: whether the objects of now come first; after: events after this revision follow; end_mark: whether a
+    bookmark tells that the initial ones are complete."""
+
+    current: bool
+    after: int = 0
+    end_mark: bool = False
+
+
+async def watch(core: Core, call: Call) -> Response:
+    options = list_options(call.request, watch=True)
+    if call.info.path.split("/")[-1] == call.info.name and call.info.name != "":
+        options = _of_name(options, call.info.name)
+    selection = selection_of(call, options)
+    form = respond.form_of(call, respond.WATCH_SHAPES)
+    renderer = respond.renderer(core, call, form)
+    start = _start(options)
+    await core.consistent()
+    if options.number:
+        await check_not_future(core, options.number)
+    cached = core.caches.of(*call.served.keeper)
+    watcher = _join(core, cached, selection, options)
+    headers = [respond.CACHE_CONTROL, ("Content-Type", renderer.stream_type)]
+    headers += [("Warning", text) for text in respond.warning_headers(call.warnings)]
+    return Response(200, headers, _stream(core, cached, watcher, renderer, start))
+
+
+def _of_name(options: ListOptions, name: str) -> ListOptions:
+    """A watch on the path of one object."""
+    term = FieldTerm("metadata.name", name, True)
+    return msgspec.structs.replace(options, fields=(*options.fields, term))
+
+
+def _start(options: ListOptions) -> Start:
+    if options.initial_events:
+        return Start(current=True, end_mark=options.bookmarks)
+    if options.number:
+        return Start(current=False, after=options.number)
+    return Start(current=options.initial_events is None)
+
+
+def _join(core: Core, cached: Cached, selection: Selection, options: ListOptions) -> Watcher:
+    now = core.clock.monotonic()
+    timeout_s: float = options.timeout_s or core.random.jitter(DEFAULT_TIMEOUT_S, 1.0)
+    watcher = Watcher(selection, deadline=now + timeout_s, bookmarks=options.bookmarks)
+    watcher.next_bookmark = now + min(BOOKMARK_FIRST_S, max(0.0, timeout_s - 2.0))
+    return watcher
+
+
+async def _stream(
+    core: Core, cached: Cached, watcher: Watcher, renderer: Renderer, start: Start
+) -> AsyncIterator[bytes]:
+    """Frames, a chunk for all that is ready. The watcher is joined before anything else can happen to the state."""
+    state = cached.state
+    encode = _Frames(renderer, watcher.selection)
+    cached.hub.join(watcher)
+    try:
+        at = core.caches.revision
+        if start.current:
+            for chunk in encode.current(_snapshot(state, watcher.selection)):
+                yield chunk
+        elif start.after:
+            async for chunk in _missed(core, state, encode, start.after, at):
+                yield chunk
+        else:
+            yield b""
+        if start.end_mark:
+            yield renderer.bookmark(at, initial_end=True)
+        while True:
+            await watcher.wait()
+            if watcher.queue:
+                yield encode.entries(watcher.take())
+            elif watcher.over:
+                return
+    except ApiError as error:
+        yield renderer.error(error.status())
+    finally:
+        cached.hub.leave(watcher)
+
+
+def _snapshot(state: ResourceState, selection: Selection) -> list[Item]:
+    if selection.place is not None:
+        item = state.get(selection.place)
+        return [item] if item is not None and selection.matches(item) else []
+    return [item for item in state.range(selection.namespace) if selection.matches(item)]
+
+
+async def _missed(core: Core, state: ResourceState, encode: _Frames, after: int, upto: int) -> AsyncIterator[bytes]:
+    """Events after a revision, from the window, or from the store's history. Raises ApiError 410."""
+    if after >= state.window_from:
+        events = [event for event in state.since(after) if event.revision <= upto]
+        yield encode.events(events)
+        return
+    past = ResourceState(state.prefix, after)
+    try:
+        found = await core.store.range(state.prefix, revision=after)
+        for entry in found.entries:
+            past.load(entry.key, entry.value, entry.revision, entry.created)
+        async for batch in core.store.watch(state.prefix, after):
+            if batch.revision > upto:
+                return
+            reduced = (past.reduce(change) for change in batch.events)
+            yield encode.events([event for event in reduced if event is not None])
+            if batch.revision == upto:
+                return
+    except Compacted as gone:
+        raise expired(f"too old resource version: {after} ({gone.oldest})") from gone
+
+
+class _Frames:
+    """Encodes for one watch; frames of events are shared with others of the same renderer."""
+
+    def __init__(self, renderer: Renderer, selection: Selection) -> None:
+        self._renderer = renderer
+        self._selection = selection
+        # The first Table of a watch has the column definitions.
+        self._columns = isinstance(renderer, TableRenderer)
+
+    def current(self, items: list[Item]) -> Iterator[bytes]:
+        for at in range(0, len(items), CHUNK_EVENTS):
+            chunk = items[at : at + CHUNK_EVENTS]
+            yield self._joined(self._renderer.frame(ADDED, item.json) for item in chunk)
+        if not items:
+            yield b""
+
+    def events(self, events: list[Event]) -> bytes:
+        frames = []
+        for event in events:
+            kind = self._selection.transition(event)
+            if kind is not None:
+                frames.append(self._frame(kind, event))
+        return self._joined(frames)
+
+    def entries(self, entries: list[tuple[str, Event] | int]) -> bytes:
+        return self._joined(
+            self._renderer.bookmark(entry, initial_end=False) if isinstance(entry, int) else self._frame(*entry)
+            for entry in entries
+        )
+
+    def _frame(self, kind: str, event: Event) -> bytes:
+        key = (self._renderer, kind)
+        frame = event.frames.get(key)
+        if frame is None:
+            item = event.last() if kind == DELETED else event.after
+            assert item is not None
+            frame = event.frames[key] = self._renderer.frame(kind, item.json)
+        return frame
+
+    def _joined(self, frames: Iterable[bytes]) -> bytes:
+        joined = b"".join(frames)
+        if self._columns and joined and isinstance(self._renderer, TableRenderer):
+            self._columns = False
+            return self._renderer.with_columns(joined)
+        return joined

@@ -1,0 +1,39 @@
+"""/healthz, /livez, /readyz: named checks, one by one with `verbose`, less those in `exclude`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from cybernetes.apiserver import respond
+from cybernetes.wire.http.message import Request, Response
+
+# A check returns "" when all is well, else the reason, which only the log sees.
+Checks = Mapping[str, Callable[[], str]]
+
+
+def answer(request: Request, checks: Checks) -> Response:
+    """`path` is /KIND or /KIND/CHECK."""
+    _, kind, *rest = request.path.split("/")
+    if rest and rest[0]:
+        if rest[0] not in checks:
+            return respond.text(404, "404 page not found\n")
+        checks = {rest[0]: checks[rest[0]]}
+    excluded = set(request.query.get("exclude", []))
+    lines, failed = [], []
+    for name, check in checks.items():
+        if name in excluded:
+            lines.append(f"[+]{name} excluded: ok\n")
+        elif check():
+            failed.append(name)
+            lines.append(f"[-]{name} failed: reason withheld\n")
+        else:
+            lines.append(f"[+]{name} ok\n")
+    unknown = sorted(excluded - set(checks))
+    if unknown:
+        listed = ", ".join(f'"{name}"' for name in unknown)
+        lines.append(f"warn: some health checks cannot be excluded: no matches for {listed}\n")
+    if failed:
+        return respond.text(500, "".join(lines) + f"{kind} check failed\n")
+    if "verbose" in request.query:
+        return respond.text(200, "".join(lines) + f"{kind} check passed\n")
+    return respond.text(200, "ok")

@@ -1,0 +1,101 @@
+"""Paths that are no resources: health, version, metrics, discovery and schemas, the list of all of them."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import cybernetes
+from cybernetes.apiserver import health, metrics, respond
+from cybernetes.apiserver.chain import Passage
+from cybernetes.apiserver.core import Core
+from cybernetes.apiserver.routing import nothing_there
+from cybernetes.base.errors import ApiError
+from cybernetes.wire.http.message import Response
+
+# The version of Kubernetes whose API is served: clients decide by it what they may ask for.
+KUBERNETES_MAJOR, KUBERNETES_MINOR, KUBERNETES_PATCH = "1", "37", "0"
+
+Documents = Callable[[Core, Passage], Awaitable[Response | None]]
+
+
+def version() -> dict[str, Any]:
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    git_version = f"v{KUBERNETES_MAJOR}.{KUBERNETES_MINOR}.{KUBERNETES_PATCH}"
+    return {
+        "major": KUBERNETES_MAJOR,
+        "minor": KUBERNETES_MINOR,
+        "emulationMajor": KUBERNETES_MAJOR,
+        "emulationMinor": KUBERNETES_MINOR,
+        "minCompatibilityMajor": KUBERNETES_MAJOR,
+        "minCompatibilityMinor": str(int(KUBERNETES_MINOR) - 1),
+        "gitVersion": f"{git_version}+cybernetes-{cybernetes.__version__}",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": f"python{platform.python_version()}",
+        "compiler": "cpython",
+        "platform": f"linux/{machine}",
+    }
+
+
+class NonResource:
+    """documents: discovery and OpenAPI; asked for every path that is not answered here."""
+
+    def __init__(self, checks: health.Checks, ready: health.Checks, documents: Documents | None = None) -> None:
+        self._checks = checks
+        self._ready = ready
+        self._documents = documents
+
+    async def answer(self, core: Core, passage: Passage) -> Response:
+        request = passage.request
+        top = request.path.split("/")[1]
+        if request.method not in ("GET", "HEAD"):
+            if top in ("api", "apis"):
+                raise ApiError(
+                    405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {}
+                )
+            return respond.text(404, "404 page not found\n")
+        if top in ("healthz", "livez"):
+            return health.answer(request, self._checks)
+        if top == "readyz":
+            return health.answer(request, self._ready)
+        if request.path in ("/version", "/version/"):
+            return respond.json(version())
+        if request.path == "/metrics":
+            return Response(200, [("Content-Type", metrics.CONTENT_TYPE)], metrics.render(core))
+        if request.path == "/":
+            return respond.json({"paths": paths(core)})
+        found = await self._documents(core, passage) if self._documents is not None else None
+        if found is not None:
+            return found
+        if top == "apis" and passage.request.path.count("/") == 2 and _known_group(core, request.path):
+            raise nothing_there()
+        return respond.text(404, "404 page not found\n")
+
+
+def _known_group(core: Core, path: str) -> bool:
+    group = path.split("/")[2]
+    return any(each.resource.group == group for each in core.registry)
+
+
+def paths(core: Core) -> list[str]:
+    found = {
+        "/.well-known/openid-configuration",
+        "/api",
+        "/apis",
+        "/healthz",
+        "/livez",
+        "/metrics",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/openid/v1/jwks",
+        "/readyz",
+        "/version",
+    }
+    for each in core.registry:
+        found.add(each.resource.path)
+        if each.resource.group:
+            found.add(f"/apis/{each.resource.group}")
+    return sorted(found)

@@ -1,0 +1,148 @@
+"""Response values: objects, lists, Statuses and plain text, with the headers that every answer has."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+import orjson
+import yaml
+
+from cybernetes.apiserver.core import Call, Core
+from cybernetes.apiserver.options import boolean
+from cybernetes.apiserver.render import JsonRenderer, MetadataRenderer, Renderer
+from cybernetes.apiserver.tables import TableRenderer
+from cybernetes.base.errors import ApiError
+from cybernetes.wire import negotiate
+from cybernetes.wire.http.message import Request, Response
+from cybernetes.wire.negotiate import Form
+
+Object = dict[str, Any]
+Headers = list[tuple[str, str]]
+
+CACHE_CONTROL = ("Cache-Control", "no-cache, private")
+# The API server's threshold: below it, compressing costs more time than it saves.
+GZIP_MIN = 128 << 10
+# Level 1, because the time of large lists counts more than their size on a local network.
+GZIP_LEVEL = 1
+_BROWSERS = ("curl", "Wget", "Mozilla/5.0")
+
+OBJECT_SHAPES = frozenset((negotiate.TABLE, negotiate.METADATA))
+LIST_SHAPES = frozenset((negotiate.TABLE, negotiate.METADATA_LIST))
+WATCH_SHAPES = frozenset((negotiate.TABLE, negotiate.METADATA))
+_ANY_SHAPE = OBJECT_SHAPES | LIST_SHAPES
+
+
+def form_of(call: Call, shapes: frozenset[str], *, listed: bool = False) -> Form:
+    """The form of the answer. Raises ApiError 406."""
+    accept = call.request.headers.get("accept", "")
+    form = negotiate.negotiate(accept, shapes, call.served.protobuf)
+    if form is not None:
+        return form
+    other = negotiate.negotiate(accept, _ANY_SHAPE, call.served.protobuf)
+    if listed and other is not None and other.shape == negotiate.METADATA:
+        kind = call.served.resource.kind
+        message = f"you requested PartialObjectMetadata, but the requested object is a list (*core.{kind}List)"
+        raise ApiError(406, "NotAcceptable", message)
+    raise negotiate.not_acceptable(accept)
+
+
+def renderer(core: Core, call: Call, form: Form) -> Renderer:
+    """The renderer that all requests of this resource and form share."""
+    include = call.request.param("includeObject", "Metadata") if form.shape == negotiate.TABLE else ""
+    key = (form.media, form.shape, form.version, include)
+    found = call.served.renderers.get(key)
+    if found is None:
+        found = call.served.renderers[key] = _build(core, call, form, include)
+    return found
+
+
+def _build(core: Core, call: Call, form: Form, include: str) -> Renderer:
+    if form.shape == negotiate.TABLE:
+        return TableRenderer(call.served, form.version, include, core.clock)
+    if form.shape:
+        return MetadataRenderer(call.served, form.version)
+    return JsonRenderer(call.served)
+
+
+def one(core: Core, call: Call, item: bytes, status: int = 200) -> Response:
+    """The answer with the object of an item."""
+    form = form_of(call, OBJECT_SHAPES)
+    return body(call.request, form, renderer(core, call, form).one(item), status, warnings=call.warnings)
+
+
+def plain(call: Call, obj: Object, status: int = 200) -> Response:
+    """The answer with an object that is not stored: a Status, a review, a Scale."""
+    form = form_of(call, frozenset())
+    return body(call.request, form, orjson.dumps(obj), status, warnings=call.warnings)
+
+
+def body(request: Request, form: Form, json: bytes, status: int, *, warnings: list[str] | None = None) -> Response:
+    """Bring JSON into the media type of `form`, with the headers of all API answers."""
+    content_type, data = _encoded(request, form, json)
+    headers: Headers = [CACHE_CONTROL, ("Content-Type", content_type)]
+    if warnings:
+        headers += [("Warning", text) for text in warning_headers(warnings)]
+    if len(data) > GZIP_MIN and "gzip" in request.headers.get("accept-encoding", ""):
+        data = gzip.compress(data, GZIP_LEVEL)
+        headers.append(("Content-Encoding", "gzip"))
+    return Response(status, headers, data)
+
+
+def _encoded(request: Request, form: Form, json: bytes) -> tuple[str, bytes]:
+    if form.media == negotiate.YAML:
+        return negotiate.YAML, to_yaml(orjson.loads(json))
+    if wants_pretty(request):
+        return negotiate.JSON, orjson.dumps(orjson.loads(json), option=orjson.OPT_INDENT_2) + b"\n"
+    return negotiate.JSON, json
+
+
+def to_yaml(value: Any) -> bytes:
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, default_flow_style=False)
+    return text.encode()
+
+
+def wants_pretty(request: Request) -> bool:
+    if "pretty" in request.query:
+        return boolean(request, "pretty")
+    return request.headers.get("user-agent", "").startswith(_BROWSERS)
+
+
+def failure(request: Request, error: ApiError, warnings: list[str] | None = None) -> Response:
+    """The Status of an error, in a media type that the client reads; JSON when it accepts none."""
+    form = negotiate.negotiate(request.headers.get("accept", ""), frozenset()) or negotiate.PLAIN
+    response = body(request, form, orjson.dumps(error.status()) + b"\n", error.code, warnings=warnings)
+    response.headers += list(error.headers.items())
+    retry = (error.details or {}).get("retryAfterSeconds")
+    if retry and "Retry-After" not in error.headers:
+        response.headers.append(("Retry-After", str(retry)))
+    return response
+
+
+def text(status: int, message: str) -> Response:
+    headers: Headers = [("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff")]
+    return Response(status, [CACHE_CONTROL, *headers], message.encode())
+
+
+def json(value: Any, status: int = 200) -> Response:
+    return Response(status, [CACHE_CONTROL, ("Content-Type", negotiate.JSON)], orjson.dumps(value))
+
+
+# Header space for warnings of one answer; longer ones are cut, so that proxies don't refuse the whole answer.
+WARNINGS_BYTES_MAX = 4096
+WARNING_BYTES_CUT = 256
+
+
+def warning_headers(warnings: list[str]) -> list[str]:
+    texts = list(dict.fromkeys(" ".join(each.split("\n")) for each in warnings if each))
+    if sum(map(len, texts)) > WARNINGS_BYTES_MAX:
+        texts = [each[:WARNING_BYTES_CUT] for each in texts]
+    headers, size = [], 0
+    for each in texts:
+        size += len(each)
+        if size > WARNINGS_BYTES_MAX:
+            break
+        escaped = each.replace("\\", "\\\\").replace('"', '\\"')
+        headers.append(f'299 - "{escaped}"')
+    return headers

@@ -1,0 +1,100 @@
+"""From a request that may go on to the function that answers it."""
+
+from __future__ import annotations
+
+from cybernetes.apiserver import respond
+from cybernetes.apiserver.chain import Passage
+from cybernetes.apiserver.core import Call, Core, Handler
+from cybernetes.apiserver.handlers.create import create
+from cybernetes.apiserver.handlers.delete import delete
+from cybernetes.apiserver.handlers.deletecollection import deletecollection
+from cybernetes.apiserver.handlers.get import get
+from cybernetes.apiserver.handlers.list import list_objects
+from cybernetes.apiserver.handlers.patch import patch_object
+from cybernetes.apiserver.handlers.update import update
+from cybernetes.apiserver.handlers.watch import watch
+from cybernetes.apiserver.registry import Served
+from cybernetes.apiserver.request import RequestInfo, boolean
+from cybernetes.apiserver.subresources import binding, routes
+from cybernetes.base.errors import ApiError
+from cybernetes.wire.http.message import Response
+
+_COLLECTION: dict[str, Handler] = {
+    "create": create,
+    "list": list_objects,
+    "watch": watch,
+    "deletecollection": deletecollection,
+}
+_OBJECT: dict[str, Handler] = {"get": get, "update": update, "patch": patch_object, "delete": delete, "watch": watch}
+
+
+async def route(core: Core, passage: Passage) -> Response:
+    info = passage.info
+    if not info.is_resource:
+        return await core.nonresource(core, passage)
+    served = core.registry.find(info.group, info.version, info.resource)
+    if served is None:
+        return await _unknown(core, passage)
+    call = Call(passage.request, info, passage.user, served, passage.warnings)
+    return await _handler(core, call)(core, call)
+
+
+async def _unknown(core: Core, passage: Passage) -> Response:
+    """A resource that is not served here: another server's, or nobody's."""
+    if core.aggregated is not None:
+        answer: Response | None = await core.aggregated(core, passage)
+        if answer is not None:
+            return answer
+    if core.registry.knows_version(passage.info.group, passage.info.version):
+        raise nothing_there()
+    return respond.text(404, "404 page not found\n")
+
+
+def _handler(core: Core, call: Call) -> Handler:
+    """Raises ApiError 404 for what the resource does not have, 405 for methods that it does not take."""
+    info, row = call.info, call.served.resource
+    virtual = core.virtual.get((row.group, row.plural, info.subresource))
+    if virtual is not None:
+        return _of_verb({"create": virtual}, info.verb)
+    if info.subresource:
+        found = routes.find(call.served, info.subresource)
+        if found is None or not info.name or _misplaced(call.served, info):
+            raise nothing_there()
+        return _of_verb(found, info.verb)
+    if row.plural == "bindings" and not row.group:
+        return _of_verb({"create": binding.bind_named}, info.verb)
+    named = _names_object(call)
+    if named and _misplaced(call.served, info):
+        raise nothing_there()
+    verbs = {verb: handler for verb, handler in (_OBJECT if named else _COLLECTION).items() if verb in row.verbs}
+    if not named and row.namespaced and not info.namespace:
+        verbs = {verb: handler for verb, handler in verbs.items() if verb in ("list", "watch")}
+    verb = "watch" if named and info.verb == "get" and boolean(call.request, "watch") else info.verb
+    return _of_verb(verbs, verb)
+
+
+def _of_verb(handlers: dict[str, Handler], verb: str) -> Handler:
+    found = handlers.get(verb)
+    if found is None:
+        message = "the server does not allow this method on the requested resource"
+        raise ApiError(405, "MethodNotAllowed", message, {})
+    return found
+
+
+def _names_object(call: Call) -> bool:
+    """Whether the path names one object: a name may also come from a field selector of a list."""
+    info = call.info
+    if not info.name or info.verb in ("list", "deletecollection"):
+        return False
+    return info.verb != "watch" or info.path.rstrip("/").endswith(f"/{info.name}")
+
+
+def _misplaced(served: Served, info: RequestInfo) -> bool:
+    """An object's path must have a namespace exactly where its resource is in one."""
+    if info.resource == "namespaces" and not info.group:
+        return False
+    return served.resource.namespaced != bool(info.namespace)
+
+
+def nothing_there() -> ApiError:
+    return ApiError(404, "NotFound", "the server could not find the requested resource", {})

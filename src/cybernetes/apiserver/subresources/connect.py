@@ -1,0 +1,205 @@
+"""Forwards logs, exec, attach, port-forward and proxies to kubelets, pods and services.
+
+enters   the request of a client; the kubelet's address from the node's status
+leaves   the kubelet's answer, streamed; upgraded connections are joined byte by byte
+fails    404 and 400 for pods that can't answer, 503 when the other side can't be reached
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from cybernetes.apiserver import respond
+from cybernetes.apiserver.core import Call, Core, Object
+from cybernetes.base.errors import ApiError, EdgeError, bad_request, not_found
+from cybernetes.model import field
+from cybernetes.model.field import Path
+from cybernetes.wire.http.message import Request, Response
+
+KUBELET_PORT = 10250
+_LOG_PARAMETERS = (
+    "follow",
+    "previous",
+    "sinceSeconds",
+    "sinceTime",
+    "timestamps",
+    "tailLines",
+    "limitBytes",
+    "stream",
+    "insecureSkipTLSVerifyBackend",
+)
+_STREAM_FLAGS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
+_HOP_BY_HOP = frozenset(
+    ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers", "transfer-encoding")
+)
+_ADDRESS_TYPES = ("InternalIP", "Hostname", "InternalDNS", "ExternalDNS", "ExternalIP")
+
+
+async def log(core: Core, call: Call) -> Response:
+    await core.consistent()
+    pod = _pod(core, call)
+    _check_log_options(call)
+    container = _container(pod, call.request.param("container"))
+    if not pod["spec"].get("nodeName"):
+        return Response(200, [("Content-Type", "text/plain")], b"")
+    query = {name: call.request.query[name] for name in _LOG_PARAMETERS if name in call.request.query}
+    path = f"/containerLogs/{call.info.namespace}/{call.info.name}/{container}"
+    answer = await _to_kubelet(core, call, pod, Request("GET", path, query))
+    if answer.status != 200:
+        raise _log_failure(call, answer)
+    return Response(200, [respond.CACHE_CONTROL, ("Content-Type", "text/plain")], answer.body)
+
+
+async def stream(core: Core, call: Call) -> Response:
+    """exec, attach and portforward: the upgrade is the kubelet's, its bytes pass through."""
+    await core.consistent()
+    pod = _pod(core, call)
+    kind = call.info.subresource
+    query = {name: list(values) for name, values in call.request.query.items()}
+    path = f"/{'portForward' if kind == 'portforward' else kind}/{call.info.namespace}/{call.info.name}"
+    if kind != "portforward":
+        _check_stream_options(call)
+        path += f"/{_container(pod, call.request.param('container'))}"
+        query = _kubelet_query(call)
+    if not pod["spec"].get("nodeName"):
+        raise bad_request(f"pod {call.info.name} does not have a host assigned")
+    return await _to_kubelet(
+        core, call, pod, Request(call.request.method, path, query, forwarded(call), call.request.body)
+    )
+
+
+async def proxy(core: Core, call: Call) -> Response:
+    from cybernetes.apiserver.subresources import proxying
+
+    await core.consistent()
+    return await proxying.forward(core, call)
+
+
+def _kubelet_query(call: Call) -> dict[str, list[str]]:
+    query = {name: ["1"] for key, name in _STREAM_FLAGS.items() if call.request.param(key) in ("1", "true")}
+    if "command" in call.request.query:
+        query["command"] = call.request.query["command"]
+    return query
+
+
+def forwarded(call: Call) -> dict[str, str]:
+    """Headers for the kubelet: what the client sent, without its credentials and what belongs to its connection."""
+    upgrade = call.request.headers.get("upgrade")
+    dropped = {"authorization", "host", "content-length", *_HOP_BY_HOP}
+    headers = {name: value for name, value in call.request.headers.items() if name not in dropped}
+    if upgrade:
+        headers["connection"] = "Upgrade"
+    return headers
+
+
+def _pod(core: Core, call: Call) -> Object:
+    pod = core.lister.get("", "pods", call.info.namespace, call.info.name)
+    if pod is None:
+        raise not_found("", "pods", call.info.name)
+    return pod
+
+
+def _container(pod: Object, asked: str) -> str:
+    """The container that is meant. Raises ApiError 400 when that is not clear, or there is none of this name."""
+    name, spec = pod["metadata"]["name"], pod["spec"]
+    groups = {
+        kind: [each["name"] for each in spec.get(kind) or ()]
+        for kind in ("containers", "initContainers", "ephemeralContainers")
+    }
+    if asked:
+        if not any(asked in names for names in groups.values()):
+            raise bad_request(f"container {asked} is not valid for pod {name}")
+        return asked
+    if len(groups["containers"]) == 1 and not groups["initContainers"] and not groups["ephemeralContainers"]:
+        return str(groups["containers"][0])
+    default = pod["metadata"].get("annotations", {}).get("kubectl.kubernetes.io/default-container")
+    if default in groups["containers"]:
+        return str(default)
+    if len(groups["containers"]) == 1:
+        return str(groups["containers"][0])
+    message = f"a container name must be specified for pod {name}, choose one of: [{' '.join(groups['containers'])}]"
+    if groups["initContainers"]:
+        message += f" or one of the init containers: [{' '.join(groups['initContainers'])}]"
+    if groups["ephemeralContainers"]:
+        message += f" or one of the ephemeral containers: [{' '.join(groups['ephemeralContainers'])}]"
+    raise bad_request(message)
+
+
+def _check_stream_options(call: Call) -> None:
+    if not any(call.request.param(name) in ("1", "true") for name in ("stdin", "stdout", "stderr")):
+        raise bad_request("you must specify at least 1 of stdin, stdout, stderr")
+    if call.info.subresource == "exec" and not call.request.query.get("command"):
+        raise bad_request("command: Required value")
+
+
+def _check_log_options(call: Call) -> None:
+    errors = []
+    for name, least, why in (
+        ("tailLines", 0, "must be greater than or equal to 0"),
+        ("limitBytes", 1, "must be greater than 0"),
+        ("sinceSeconds", 1, "must be greater than 0"),
+    ):
+        text = call.request.param(name)
+        if not text:
+            continue
+        if not text.lstrip("+-").isdigit():
+            raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        if int(text) < least:
+            errors.append(field.invalid(Path(name), int(text), why))
+    if call.request.param("sinceSeconds") and call.request.param("sinceTime"):
+        errors.append(field.forbidden(Path(""), "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+    if errors:
+        raise field.invalid_object("", "PodLogOptions", call.info.name, errors)
+
+
+def _log_failure(call: Call, answer: Response) -> ApiError:
+    text = answer.body.decode("utf-8", "replace").strip() if isinstance(answer.body, bytes) else ""
+    if answer.status == 400:
+        return bad_request(text)
+    if answer.status == 500:
+        message = f"Internal error occurred: {text}"
+        return ApiError(500, "InternalError", message, {"causes": [{"message": text}]})
+    message = "the server could not find the requested resource"
+    details: dict[str, Any] = {"name": call.info.name, "kind": "pods/log"}
+    return ApiError(
+        answer.status, "NotFound" if answer.status == 404 else "", f"{message} ( pods/log {call.info.name})", details
+    )
+
+
+async def _to_kubelet(core: Core, call: Call, pod: Object, request: Request) -> Response:
+    node_name = pod["spec"]["nodeName"]
+    node = core.lister.get("", "nodes", "", node_name)
+    if node is None:
+        # The reference names the node as if it were the pod.
+        raise not_found("", "pods", node_name)
+    address, port = kubelet_address(node)
+    return await send(core, f"https://{address}:{port}", request)
+
+
+def kubelet_address(node: Object) -> tuple[str, int]:
+    """Where a node's kubelet listens. Raises ApiError 500 when it has not said so."""
+    status = node.get("status", {})
+    port = status.get("daemonEndpoints", {}).get("kubeletEndpoint", {}).get("Port") or KUBELET_PORT
+    by_type = {each["type"]: each["address"] for each in reversed(status.get("addresses") or [])}
+    for kind in _ADDRESS_TYPES:
+        if kind in by_type:
+            address = by_type[kind]
+            return (f"[{address}]" if ":" in address else address), port
+    name = node["metadata"]["name"]
+    raise ApiError(500, "", f"no preferred addresses found; known addresses: [] (node {name})")
+
+
+async def send(core: Core, url: str, request: Request) -> Response:
+    """Ask another server. Raises ApiError 503 when it does not answer."""
+    try:
+        answer = await core.outbound(url).send(request)
+    except EdgeError as broken:
+        message = f"error trying to reach service: {broken.message}"
+        raise ApiError(503, "ServiceUnavailable", message) from broken
+    headers = [
+        (name, value) for name, value in answer.headers if name.lower() not in _HOP_BY_HOP or answer.status == 101
+    ]
+    headers = [pair for pair in headers if pair[0].lower() not in ("content-length", "content-encoding")]
+    return msgspec.structs.replace(answer, headers=headers)

@@ -1,0 +1,129 @@
+"""Scale: the number of replicas of any workload, in one shape (autoscaling/v1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+
+from cybernetes.apiserver import body, respond, stored, write
+from cybernetes.apiserver.body import Shape
+from cybernetes.apiserver.core import Call, Core, Object
+from cybernetes.apiserver.handlers.patch import patch_options, patcher_of, redecoded
+from cybernetes.apiserver.handlers.update import check_identity
+from cybernetes.apiserver.options import WriteOptions, write_options
+from cybernetes.base.errors import not_found
+from cybernetes.model import field, selector
+from cybernetes.model.field import Path
+from cybernetes.wire import negotiate
+from cybernetes.wire.http.message import Response
+
+API_VERSION = "autoscaling/v1"
+
+
+def _shape() -> Shape:
+    from cybernetes.model.schema import compile as schema_compile
+
+    return Shape(schema_compile.node("io.k8s.api.autoscaling.v1.Scale"), "Scale", API_VERSION)
+
+
+async def read(core: Core, call: Call) -> Response:
+    await core.consistent()
+    item = core.caches.of(*call.served.keeper).state.get(write.place(call, call.info.name))
+    if item is None:
+        raise not_found(*call.not_found)
+    return respond.plain(call, scale_of(call, call.served.decode(item.json)))
+
+
+async def update(core: Core, call: Call) -> Response:
+    options = write_options(call.request, "UpdateOptions")
+    scale = body.read(call, _shape(), options)
+    check_identity(call, scale)
+    return await _write(core, call, lambda current: scale, options, bool(scale["metadata"].get("resourceVersion")))
+
+
+async def patch(core: Core, call: Call) -> Response:
+    content_type = negotiate.media_type(call.request.headers.get("content-type", ""))
+    options = patch_options(call, content_type)
+    shape = _shape()
+    patcher = patcher_of(call, content_type, shape)
+    return await _write(core, call, lambda current: redecoded(call, shape, patcher(current), options), options, False)
+
+
+async def _write(
+    core: Core, call: Call, wanted: Callable[[Object], Object], options: WriteOptions, versioned: bool
+) -> Response:
+    def apply(obj: Object) -> Object:
+        scale = wanted(scale_of(call, obj))
+        replicas = scale.get("spec", {}).get("replicas", 0)
+        _check(call, replicas)
+        asked = scale["metadata"].get("resourceVersion")
+        if asked:
+            obj["metadata"]["resourceVersion"] = asked
+        if scale["metadata"].get("uid"):
+            obj["metadata"]["uid"] = scale["metadata"]["uid"]
+        set_replicas(call, obj, replicas)
+        return obj
+
+    change = write.Change(
+        apply=apply, strategy=call.served.resource.strategy, subresource="scale", lenient=not versioned
+    )
+    written = await write.update(core, call, change, options)
+    kept = {"kind": call.served.stored.kind, **stored.decode(written.item)}
+    return respond.plain(call, scale_of(call, kept))
+
+
+def _check(call: Call, replicas: int) -> None:
+    if replicas < 0:
+        error = field.invalid(Path("spec").child("replicas"), replicas, "must be greater than or equal to 0")
+        raise field.invalid_object("autoscaling", "Scale", call.info.name, [error])
+
+
+def scale_of(call: Call, obj: Object) -> Object:
+    """The Scale of a workload."""
+    metadata = obj["metadata"]
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    paths = call.served.scale_paths
+    replicas = lookup(obj, paths.spec_replicas)
+    status: Object = {"replicas": lookup(obj, paths.status_replicas) or 0}
+    chosen = lookup(obj, paths.selector) if paths.selector else None
+    text = _selector_text(chosen)
+    if text:
+        status["selector"] = text
+    return {
+        "kind": "Scale",
+        "apiVersion": API_VERSION,
+        "metadata": {key: metadata[key] for key in kept if metadata.get(key)},
+        "spec": {"replicas": replicas} if replicas else {},
+        "status": status,
+    }
+
+
+def _selector_text(chosen: object) -> str:
+    if isinstance(chosen, str) or not isinstance(chosen, dict):
+        return chosen if isinstance(chosen, str) else ""
+    if "matchLabels" in chosen or "matchExpressions" in chosen:
+        requirements = selector.from_object(chosen) or ()
+    else:
+        requirements = selector.from_labels(chosen)
+    return ",".join(
+        f"{each.key}={each.values[0]}" if each.operator == "in" and len(each.values) == 1 else str(each)
+        for each in requirements
+    )
+
+
+def set_replicas(call: Call, obj: Object, replicas: int) -> None:
+    *parents, last = call.served.scale_paths.spec_replicas
+    node = obj
+    for part in parents:
+        node = node.setdefault(part, {})
+    node[last] = replicas
+
+
+def lookup(obj: Object, path: tuple[str, ...]) -> object:
+    node: object = obj
+    for part in path:
+        if not isinstance(node, dict):
+            return None
+        node = node.get(part)
+    return orjson.loads(orjson.dumps(node)) if isinstance(node, dict) else node

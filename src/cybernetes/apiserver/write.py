@@ -1,0 +1,221 @@
+"""The write path: admission, strategy, one checked transaction. Every handler that changes an object ends here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import orjson
+
+from cybernetes.apiserver import managed, stored
+from cybernetes.apiserver.admit import admit, check
+from cybernetes.apiserver.cache.state import Item
+from cybernetes.apiserver.core import Call, Core
+from cybernetes.apiserver.options import WriteOptions
+from cybernetes.base import random
+from cybernetes.base.clock import rfc3339
+from cybernetes.base.errors import MODIFIED, ApiError, already_exists, conflict, not_found
+from cybernetes.model import field
+from cybernetes.model.field import Path
+from cybernetes.model.resource import Strategy
+from cybernetes.store.api import Check, Conflict, Delete, Put
+
+Object = dict[str, Any]
+
+# Tries of a write that lost against another one, where the client left the choice of version to the server.
+ATTEMPTS_MAX = 8
+GENERATED_NAME_BASE_MAX = 58
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What a write left: the item, and whether it made or removed the object."""
+
+    item: bytes
+    created: bool = False
+    deleted: bool = False
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One kind of update of an object.
+
+    apply        the new object from (a copy of) the old one, both in the served version; raises ApiError
+    strategy     of the resource, or of the subresource that is written
+    subresource  "" for the object itself
+    lenient      whether it may be tried again on what another write left; not where the client named a version
+    track        whether managedFields record this write
+    """
+
+    apply: Callable[[Object], Object]
+    strategy: Strategy
+    subresource: str = ""
+    lenient: bool = True
+    track: bool = True
+
+
+async def create(core: Core, call: Call, obj: Object, options: WriteOptions) -> Written:
+    """Make a new object. Raises ApiError 409, 422, and what admission refuses with."""
+    generated = not obj["metadata"].get("name") and bool(obj["metadata"].get("generateName"))
+    attempt = 0
+    while True:
+        fresh = orjson.loads(orjson.dumps(obj)) if generated else obj
+        try:
+            return await _create_once(core, call, fresh, options)
+        except ApiError as error:
+            attempt += 1
+            if not generated or error.reason != "AlreadyExists":
+                raise
+            if attempt >= ATTEMPTS_MAX:
+                raise _names_exhausted(error) from error
+
+
+async def _create_once(core: Core, call: Call, obj: Object, options: WriteOptions) -> Written:
+    served, row = call.served, call.served.resource
+    ctx = core.context(call, dry_run=options.dry_run)
+    await admit(core, call, "CREATE", obj, None, options)
+    _set_system_fields(core, obj)
+    row.strategy.prepare_create(obj, ctx)
+    if core.creating is not None:
+        await core.creating.create(row, obj, options.dry_run)
+    name = obj["metadata"].get("name", "")
+    errors = row.strategy.validate_create(obj, ctx)
+    if not name and not any(each.field == "metadata.name" for each in errors):
+        errors = [field.required(Path("metadata.name"), "name or generateName is required"), *errors]
+    if errors:
+        raise field.invalid_object(row.group, row.kind, name, errors)
+    call.warnings.extend(row.strategy.warnings(obj, None, ctx))
+    managed.track_create(call, obj, options, ctx.now)
+    await check(core, call, "CREATE", obj, None, options)
+    if obj["metadata"].get("resourceVersion"):
+        raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
+    value = served.encode(obj)
+    if options.dry_run:
+        if core.caches.of(*served.keeper).state.get(place(call, name)) is not None:
+            raise already_exists(row.group, row.plural, name)
+        return Written(_unstored(value), created=True)
+    key = served.key(call.info.namespace, name)
+    lease = await core.leases.lease_for(row)
+    try:
+        revision = await core.commit([Check(key, 0)], [Put(key, value, lease)])
+    except Conflict as taken:
+        raise already_exists(row.group, row.plural, name) from taken
+    return Written(stored.item(value, revision), created=True)
+
+
+def place(call: Call, name: str) -> str:
+    return f"{call.info.namespace}/{name}" if call.served.resource.namespaced else name
+
+
+def _set_system_fields(core: Core, obj: Object) -> None:
+    metadata = obj["metadata"]
+    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+        metadata.pop(name, None)
+    metadata["uid"] = random.uid(core.random)
+    metadata["creationTimestamp"] = rfc3339(core.clock.now())
+    if metadata.get("generateName") and not metadata.get("name"):
+        metadata["name"] = metadata["generateName"][:GENERATED_NAME_BASE_MAX] + random.name_suffix(core.random)
+
+
+def _unstored(value: bytes) -> bytes:
+    """The item of an object that a dry run did not store: it has no resourceVersion."""
+    return value[value.index(b"\n") + 1 :]
+
+
+def _names_exhausted(error: ApiError) -> ApiError:
+    message = f"{error.message}, the server was not able to generate a unique name for the object"
+    return ApiError(409, "AlreadyExists", message, {**(error.details or {}), "retryAfterSeconds": 1})
+
+
+async def update(core: Core, call: Call, change: Change, options: WriteOptions) -> Written:
+    """Change an existing object; repeats with the latest one when it lost a race that the client did not forbid."""
+    row = call.served.resource
+    attempt = 0
+    while True:
+        await core.consistent()
+        item = core.caches.of(*call.served.keeper).state.get(place(call, call.info.name))
+        if item is None:
+            raise not_found(row.group, row.plural, call.info.name)
+        new = change.apply(call.served.decode(item.json))
+        try:
+            return await _update_once(core, call, item, new, change, options)
+        except Conflict as lost:
+            attempt += 1
+            if not change.lenient or attempt >= ATTEMPTS_MAX:
+                raise conflict(row.group, row.plural, call.info.name, MODIFIED) from lost
+            core.committed = max(core.committed, lost.current.revision if lost.current else await core.store.revision())
+
+
+async def _update_once(
+    core: Core, call: Call, item: Item, new: Object, change: Change, options: WriteOptions
+) -> Written:
+    served, row = call.served, call.served.resource
+    old = served.decode(item.json)
+    _check_preconditions(call, old, new, change)
+    _keep_system_fields(old, new)
+    ctx = core.context(call, dry_run=options.dry_run)
+    await admit(core, call, "UPDATE", new, old, options, change.subresource)
+    change.strategy.prepare_update(new, old, ctx)
+    if core.creating is not None and not change.subresource:
+        await core.creating.update(row, new, old, options.dry_run)
+    errors = change.strategy.validate_update(new, old, ctx)
+    if errors:
+        raise field.invalid_object(row.group, row.kind, call.info.name, errors)
+    call.warnings.extend(change.strategy.warnings(new, old, ctx))
+    if change.track:
+        managed.track_update(call, new, old, options, ctx.now, change.subresource)
+    await check(core, call, "UPDATE", new, old, options, change.subresource)
+    return await _store_update(core, call, item, new, options)
+
+
+async def _store_update(core: Core, call: Call, item: Item, new: Object, options: WriteOptions) -> Written:
+    served = call.served
+    key = served.key(call.info.namespace, call.info.name)
+    value = served.encode(new)
+    item_now = stored.item(value, item.revision)
+    if options.dry_run:
+        return Written(item_now)
+    if ends(new):
+        revision = await core.commit([Check(key, item.revision)], [Delete(key)])
+        return Written(stored.item(value, revision), deleted=True)
+    if item_now == item.json:
+        return Written(item.json)
+    lease = await core.leases.lease_for(served.resource)
+    revision = await core.commit([Check(key, item.revision)], [Put(key, value, lease)])
+    return Written(stored.item(value, revision))
+
+
+def ends(obj: Object) -> bool:
+    """Whether nothing holds a deleted object any more: no finalizers, no grace."""
+    metadata = obj["metadata"]
+    if not metadata.get("deletionTimestamp") or metadata.get("finalizers"):
+        return False
+    if obj.get("kind") == "Namespace" and obj.get("spec", {}).get("finalizers"):
+        return False
+    return not metadata.get("deletionGracePeriodSeconds")
+
+
+def _check_preconditions(call: Call, old: Object, new: Object, change: Change) -> None:
+    row = call.served.resource
+    asked = new["metadata"].get("resourceVersion", "")
+    if not asked and not row.strategy.allow_unconditional_update:
+        error = field.invalid(Path("metadata.resourceVersion"), 0, "must be specified for an update")
+        raise field.invalid_object(row.group, row.plural, call.info.name, [error])
+    if asked and asked != old["metadata"]["resourceVersion"]:
+        raise conflict(row.group, row.plural, call.info.name, MODIFIED)
+    uid, known = new["metadata"].get("uid"), old["metadata"].get("uid", "")
+    if uid and uid != known:
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {known}"
+        raise conflict(row.group, row.plural, call.info.name, why)
+
+
+_KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation")
+
+
+def _keep_system_fields(old: Object, new: Object) -> None:
+    was, metadata = old["metadata"], new["metadata"]
+    for name in _KEPT:
+        if name in was:
+            metadata[name] = was[name]
+        else:
+            metadata.pop(name, None)
+    metadata["resourceVersion"] = was["resourceVersion"]

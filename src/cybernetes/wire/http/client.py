@@ -1,0 +1,193 @@
+"""Transport over pooled HTTP/1.1 connections, usually with TLS.
+
+enters   Request values for one server, an SSL context
+leaves   Response values; bodies of watches and of followed logs stream, others are read whole
+fails    EdgeError when there was no answer: NOT_DONE when no connection came about, else UNKNOWN
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from yarl import URL
+
+from cybernetes.base.errors import EdgeError, Outcome, Retry
+from cybernetes.wire.http.duplex import READ_AHEAD_MAX
+from cybernetes.wire.http.message import Duplex, Request, Response
+
+# Watches hold a connection each, so the pool must be wider than the number of resources a component follows.
+CONNECTIONS_MAX = 512
+CONNECT_TIMEOUT_S = 10
+# The API server ends ordinary requests after 60 s; later than that nothing comes any more.
+ANSWER_TIMEOUT_S = 90
+KEEP_ALIVE_S = 60
+
+
+class HttpTransport:
+    """One server's connections. `token` is sent as a bearer token unless the request has an authorization.
+
+    `reload` swaps the TLS context, so that renewed certificates are used without a restart; connections in
+    use go on with the old one.
+    """
+
+    def __init__(self, url: str, tls: ssl.SSLContext | None = None, *, token: str = "", server_name: str = "") -> None:
+        self.url = url.rstrip("/")
+        self._tls = tls
+        self._token = token
+        self._server_name = server_name or None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, request: Request) -> Response:
+        streaming = _streams(request)
+        timeout = aiohttp.ClientTimeout(
+            total=None if streaming else ANSWER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S, sock_read=None
+        )
+        try:
+            answer = await self._open().request(
+                request.method,
+                URL(self.url + _target(request), encoded=True),
+                headers=self._headers(request),
+                data=request.body or None,
+                timeout=timeout,
+                ssl=self._tls if self._tls is not None else True,
+                server_hostname=self._server_name if self._tls is not None else None,
+                allow_redirects=False,
+            )
+            return await _response(answer, streaming)
+        except (TimeoutError, aiohttp.ClientError, OSError) as broken:
+            raise self._failed(request, broken) from broken
+
+    def reload(self, tls: ssl.SSLContext) -> None:
+        self._tls = tls
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=10)
+            self._session = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True
+            )
+        return self._session
+
+    def _headers(self, request: Request) -> dict[str, str]:
+        headers = dict(request.headers)
+        if self._token:
+            headers.setdefault("authorization", f"Bearer {self._token}")
+        if request.body:
+            headers.setdefault("content-type", "application/json")
+        return headers
+
+    def _failed(self, request: Request, broken: Exception) -> EdgeError:
+        unsent = isinstance(broken, aiohttp.ClientConnectorError)
+        return EdgeError(
+            request.method,
+            self.url + request.path,
+            str(broken) or type(broken).__name__,
+            outcome=Outcome.NOT_DONE if unsent else Outcome.UNKNOWN,
+            retry=Retry.LATER,
+        )
+
+
+def _streams(request: Request) -> bool:
+    return (
+        request.param("watch") in ("1", "true")
+        or request.param("follow") in ("1", "true")
+        or "upgrade" in request.headers
+        or "/watch/" in request.path
+    )
+
+
+def _target(request: Request) -> str:
+    path = quote(request.path, safe="/:@!$&'()*+,;=~-._")
+    return f"{path}?{urlencode(request.query, doseq=True)}" if request.query else path
+
+
+async def _response(answer: aiohttp.ClientResponse, streaming: bool) -> Response:
+    headers = [(name, value) for name, value in answer.headers.items()]
+    if answer.status == 101:
+        assert answer.connection is not None
+        duplex = _ClientDuplex(answer)
+        return Response(101, headers, upgrade=duplex.hand_over)
+    if streaming and answer.status == 200:
+        return Response(200, headers, _chunks(answer))
+    async with answer:
+        return Response(answer.status, headers, await answer.read())
+
+
+async def _chunks(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in answer.content.iter_any():
+            yield chunk
+    except (aiohttp.ClientError, OSError) as broken:
+        raise EdgeError("read", str(answer.url), str(broken) or type(broken).__name__) from broken
+    finally:
+        answer.close()
+
+
+class _ClientDuplex:
+    """The connection of a 101 answer; aiohttp's protocol feeds it through its parser seam, as for WebSockets."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        connection: Any = answer.connection
+        self._answer = answer
+        self._protocol = connection.protocol
+        self._transport: asyncio.Transport = connection.transport
+        self._data: deque[bytes] = deque()
+        self._size = 0
+        self._ended = False
+        self._readable = asyncio.Event()
+        self._protocol.set_parser(self, self)
+
+    async def hand_over(self, peer: Duplex) -> None:
+        """Copy both ways between this connection and `peer` until either ends."""
+        from cybernetes.wire.stream.copy import join
+
+        await join(self, peer)
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        if data:
+            self._data.append(data)
+            self._size += len(data)
+            if self._size > READ_AHEAD_MAX:
+                self._transport.pause_reading()
+            self._readable.set()
+        return False, b""
+
+    def feed_eof(self) -> None:
+        self._ended = True
+        self._readable.set()
+
+    def set_exception(self, exc: BaseException, cause: BaseException | None = None) -> None:
+        self.feed_eof()
+
+    async def read(self) -> bytes:
+        while not self._data:
+            if self._ended or self._transport.is_closing():
+                return b""
+            self._readable.clear()
+            await self._readable.wait()
+        data = b"".join(self._data)
+        self._data.clear()
+        if self._size > READ_AHEAD_MAX and not self._transport.is_closing():
+            self._transport.resume_reading()
+        self._size = 0
+        return data
+
+    async def write(self, data: bytes) -> None:
+        if self._transport.is_closing():
+            raise ConnectionResetError("the server closed the connection")
+        self._transport.write(data)
+        await self._protocol._drain_helper()
+
+    async def close(self) -> None:
+        self._answer.close()
