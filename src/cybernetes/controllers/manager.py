@@ -1,0 +1,143 @@
+"""Runs all controllers in one process, on the one that leads.
+
+source  controllers.md 0
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from cybernetes.base.clock import Clock
+from cybernetes.base.log import Log
+from cybernetes.base.random import Random
+from cybernetes.client.api import ApiClient
+from cybernetes.client.events import EventRecorder
+from cybernetes.client.leader import LeaderElector, LeaseLost
+from cybernetes.controllers.accounts import AccountTransport
+from cybernetes.controllers.informers import Informers
+from cybernetes.controllers.loop import Controller, Edges
+from cybernetes.wire.http.message import Transport
+
+LEASE_NAME = "kube-controller-manager"
+LEASE_NAMESPACE = "kube-system"
+
+_log = Log("controllers")
+
+
+class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the controllers need to know of the cluster.
+
+    identity      of this process among candidates, HOST_UUID
+    pod_ranges    (range, mask size of a node's part), one per address family; none: nodes get no ranges
+    root_ca       PEM, published to every namespace; "" to publish nothing
+    leader_elect  without, this process works at once; for one that is alone
+    """
+
+    identity: str
+    pod_ranges: tuple[tuple[str, int], ...] = ()
+    root_ca: str = ""
+    leader_elect: bool = True
+
+
+class _Row(msgspec.Struct, frozen=True):
+    """A controller: its service account, the source of its Events, and how it is built."""
+
+    account: str
+    source: str
+    build: Callable[[Edges], Controller]
+
+
+def _rows(config: ManagerConfig) -> Iterator[_Row]:
+    """Imports here, so that a process that only looks at the configuration loads no controller."""
+    from cybernetes.controllers.deployment.loop import DeploymentController
+    from cybernetes.controllers.nodeipam.loop import NodeIpamController
+    from cybernetes.controllers.replicaset.loop import replica_sets, replication_controllers
+    from cybernetes.controllers.serviceaccount.defaults import ServiceAccountController
+    from cybernetes.controllers.serviceaccount.root_ca import RootCaPublisher
+
+    yield _Row("deployment-controller", "deployment-controller", DeploymentController)
+    yield _Row("replicaset-controller", "replicaset-controller", replica_sets)
+    yield _Row("replication-controller", "replication-controller", replication_controllers)
+    yield _Row("service-account-controller", "service-account-controller", ServiceAccountController)
+    if config.root_ca:
+        yield _Row(
+            "root-ca-cert-publisher",
+            "root-ca-cert-publisher",
+            lambda edges: RootCaPublisher(edges, config.root_ca),
+        )
+    if config.pod_ranges:
+        yield _Row("node-controller", "cidrAllocator", lambda edges: NodeIpamController(edges, config.pod_ranges))
+
+
+class ControllerManager:
+    """`run` waits to lead, then runs every controller until cancelled.
+
+    client    the manager's own identity: reads everything, makes service accounts and their tokens
+    accounts  reaches the server without an identity; None: every controller uses `client`
+    raises    LeaseLost when another process may lead; the process must end then
+    """
+
+    def __init__(
+        self,
+        client: ApiClient,
+        clock: Clock,
+        random: Random,
+        config: ManagerConfig,
+        *,
+        accounts: Transport | None = None,
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._random = random
+        self._config = config
+        self._accounts = accounts
+
+    async def run(self) -> None:
+        if not self._config.leader_elect:
+            await self._work()
+            return
+        recorder = EventRecorder(self._client, component=LEASE_NAME, clock=self._clock)
+        elector = LeaderElector(
+            self._client,
+            namespace=LEASE_NAMESPACE,
+            name=LEASE_NAME,
+            identity=self._config.identity,
+            clock=self._clock,
+            random=self._random,
+            recorder=recorder,
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                events = group.create_task(recorder.run(), name="events")
+                await elector.run(self._work)
+                events.cancel()
+        except BaseExceptionGroup as ended:
+            if ended.subgroup(LeaseLost):
+                raise LeaseLost(LEASE_NAME) from ended
+            raise
+
+    async def _work(self) -> None:
+        informers = Informers(self._client, self._clock, self._random)
+        started = [self._start(row, informers) for row in _rows(self._config)]
+        _log.info("controllers.started", controllers=len(started))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(informers.run(), name="informers")
+            for name, edges, controller in started:
+                group.create_task(edges.recorder.run(), name=f"{name}.events")
+                group.create_task(controller.run(), name=name)
+
+    def _start(self, row: _Row, informers: Informers) -> tuple[str, Edges, Controller]:
+        client = self._client_of(row.account)
+        recorder = EventRecorder(client, component=row.source, clock=self._clock)
+        edges = Edges(client, recorder, informers, self._clock, self._random)
+        return row.account, edges, row.build(edges)
+
+    def _client_of(self, account: str) -> ApiClient:
+        if self._accounts is None:
+            return self._client
+        transport = AccountTransport(self._accounts, self._client, account, self._clock)
+        agent = f"{LEASE_NAME}/system:serviceaccount:kube-system:{account}"
+        return ApiClient(transport, user_agent=agent, clock=self._clock)
