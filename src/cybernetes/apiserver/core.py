@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -75,6 +75,8 @@ class Core:
         self.nonresource: Any = None
         # Answers for groups of other API servers, or None.
         self.aggregated: Any = None
+        # Versions that other API servers answer for, as discovery lists them.
+        self.remote_versions: Callable[[], Sequence[Any]] = tuple
         self.outbound: Callable[[str], Transport] = _nowhere
 
     async def consistent(self) -> None:

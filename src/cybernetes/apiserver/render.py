@@ -18,7 +18,7 @@ from cybernetes.wire import negotiate
 
 Object = dict[str, Any]
 
-_INITIAL_END = {"k8s.io/initial-events-end": "true"}
+INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
 
 class ListMeta(msgspec.Struct, frozen=True):
@@ -93,7 +93,7 @@ class JsonRenderer:
     def bookmark(self, revision: int, *, initial_end: bool) -> bytes:
         metadata: Object = {"resourceVersion": str(revision)}
         if initial_end:
-            metadata["annotations"] = _INITIAL_END
+            metadata["annotations"] = INITIAL_END
         obj = b'%b"metadata":%b}' % (self._served.head, orjson.dumps(metadata))
         return b'{"type":"BOOKMARK","object":%b}\n' % obj
 
@@ -129,7 +129,7 @@ class MetadataRenderer:
     def bookmark(self, revision: int, *, initial_end: bool) -> bytes:
         metadata: Object = {"resourceVersion": str(revision)}
         if initial_end:
-            metadata["annotations"] = _INITIAL_END
+            metadata["annotations"] = INITIAL_END
         obj = {"kind": negotiate.METADATA, "apiVersion": self._version, "metadata": metadata}
         return orjson.dumps({"type": "BOOKMARK", "object": obj}) + b"\n"
 

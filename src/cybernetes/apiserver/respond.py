@@ -60,26 +60,42 @@ def renderer(core: Core, call: Call, form: Form) -> Renderer:
 def _build(core: Core, call: Call, form: Form, include: str) -> Renderer:
     if form.shape == negotiate.TABLE:
         return TableRenderer(call.served, form.version, include, core.clock)
-    if form.shape:
-        return MetadataRenderer(call.served, form.version)
-    return JsonRenderer(call.served)
+    if form.media == negotiate.PROTOBUF:
+        return _protobuf(call, form)
+    return MetadataRenderer(call.served, form.version) if form.shape else JsonRenderer(call.served)
+
+
+def _protobuf(call: Call, form: Form) -> Renderer:
+    from cybernetes.apiserver.render_protobuf import ProtobufMetadataRenderer, ProtobufRenderer
+
+    return ProtobufMetadataRenderer(call.served, form.version) if form.shape else ProtobufRenderer(call.served)
 
 
 def one(core: Core, call: Call, item: bytes, status: int = 200) -> Response:
     """The answer with the object of an item."""
     form = form_of(call, OBJECT_SHAPES)
-    return body(call.request, form, renderer(core, call, form).one(item), status, warnings=call.warnings)
+    rendered = renderer(core, call, form)
+    return body(call.request, form, rendered.one(item), status, warnings=call.warnings)
 
 
 def plain(call: Call, obj: Object, status: int = 200) -> Response:
     """The answer with an object that is not stored: a Status, a review, a Scale."""
     form = form_of(call, frozenset())
-    return body(call.request, form, orjson.dumps(obj), status, warnings=call.warnings)
+    return body(call.request, form, encoded(form, obj), status, warnings=call.warnings)
 
 
-def body(request: Request, form: Form, json: bytes, status: int, *, warnings: list[str] | None = None) -> Response:
-    """Bring JSON into the media type of `form`, with the headers of all API answers."""
-    content_type, data = _encoded(request, form, json)
+def encoded(form: Form, obj: Object) -> bytes:
+    """An object in JSON, or in protobuf where `form` says so."""
+    if form.media == negotiate.PROTOBUF:
+        from cybernetes.apiserver.render_protobuf import encode
+
+        return encode(obj)
+    return orjson.dumps(obj)
+
+
+def body(request: Request, form: Form, data: bytes, status: int, *, warnings: list[str] | None = None) -> Response:
+    """An answer with the headers of all API answers. data: protobuf where `form` says so, else JSON."""
+    content_type, data = _dressed(request, form, data)
     headers: Headers = [CACHE_CONTROL, ("Content-Type", content_type)]
     if warnings:
         headers += [("Warning", text) for text in warning_headers(warnings)]
@@ -89,7 +105,10 @@ def body(request: Request, form: Form, json: bytes, status: int, *, warnings: li
     return Response(status, headers, data)
 
 
-def _encoded(request: Request, form: Form, json: bytes) -> tuple[str, bytes]:
+def _dressed(request: Request, form: Form, json: bytes) -> tuple[str, bytes]:
+    """JSON as YAML, or indented, where that is asked for."""
+    if form.media == negotiate.PROTOBUF:
+        return negotiate.PROTOBUF, json
     if form.media == negotiate.YAML:
         return negotiate.YAML, to_yaml(orjson.loads(json))
     if wants_pretty(request):
@@ -112,7 +131,7 @@ def wants_pretty(request: Request) -> bool:
 def failure(request: Request, error: ApiError, warnings: list[str] | None = None) -> Response:
     """The Status of an error, in a media type that the client reads; JSON when it accepts none."""
     form = negotiate.negotiate(request.headers.get("accept", ""), frozenset()) or negotiate.PLAIN
-    response = body(request, form, orjson.dumps(error.status()) + b"\n", error.code, warnings=warnings)
+    response = body(request, form, encoded(form, error.status()), error.code, warnings=warnings)
     response.headers += list(error.headers.items())
     retry = (error.details or {}).get("retryAfterSeconds")
     if retry and "Retry-After" not in error.headers:

@@ -6,12 +6,16 @@ from typing import Any
 
 import msgspec
 
+from cybernetes.apiserver.admission import builtin
+from cybernetes.apiserver.bootstrap import policy
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.core import Core
 from cybernetes.auth.authn import Authenticator
 from cybernetes.auth.authz import Chain, PrivilegedGroup
 from cybernetes.auth.certificates import Authorities
+from cybernetes.auth.node import NodeAuthorizer, NodeGraph
 from cybernetes.auth.rbac import Rbac
+from cybernetes.auth.rules import Rule, parse_all
 from cybernetes.auth.tokens import Issuer
 
 
@@ -24,8 +28,18 @@ class Security(msgspec.Struct, frozen=True):
 
 
 def build_security(core: Core, config: ServerConfig) -> Security:
+    """Needs loaded caches: authorizers index what is there, and follow it from then on."""
     issuer = Issuer(config.service_account_key, core.clock, core.random, url=config.issuer, former=config.former_keys)
     authorities = Authorities(config.client_authorities, config.front_proxy_authorities)
     authenticator = Authenticator(core.lister, issuer, core.clock, authorities)
-    authorizer = Chain((PrivilegedGroup(), Rbac(core.lister)))
-    return Security(authenticator, authorizer)
+    node = NodeAuthorizer(NodeGraph(core.lister), _node_rules())
+    authorizer = Chain((PrivilegedGroup(), node, Rbac(core.lister)))
+    admission = builtin.build(core.lister, authorizer, core.consistent, core.random)
+    return Security(authenticator, authorizer, admission)
+
+
+def _node_rules() -> tuple[Rule, ...]:
+    for each in policy.load():
+        if each["kind"] == "ClusterRole" and each["metadata"]["name"] == "system:node":
+            return parse_all(each)
+    raise LookupError("the bootstrap policy has no role system:node")

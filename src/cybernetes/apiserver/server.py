@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from cybernetes.apiserver.bootstrap.loop import Bootstrap, Settings
 from cybernetes.apiserver.cache.feed import Caches
 from cybernetes.apiserver.chain import FILTERS, Passage, chain, passage_of
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.core import Core
+from cybernetes.apiserver.documents import Documents
 from cybernetes.apiserver.metrics import Metrics
 from cybernetes.apiserver.nonresource import NonResource
 from cybernetes.apiserver.outbound import Outbound
@@ -17,9 +19,11 @@ from cybernetes.apiserver.routing import route
 from cybernetes.apiserver.security import Security, build_security
 from cybernetes.auth.user import AUTHENTICATED, MASTERS, User
 from cybernetes.base.clock import Clock
-from cybernetes.base.errors import Bug
+from cybernetes.base.errors import ApiError, Bug, EdgeError
 from cybernetes.base.log import Log
 from cybernetes.base.random import Random
+from cybernetes.base.tasks import backoff
+from cybernetes.client.api import ApiClient
 from cybernetes.store.api import Store
 from cybernetes.wire.http.message import Request, Response
 
@@ -54,24 +58,60 @@ class ApiServer:
         self._outbound = Outbound(config)
         self.core.outbound = self._outbound.to
         checks = {"ping": lambda: "", "log": lambda: "", "etcd": self._check_feed}
-        self._nonresource = NonResource(
-            checks, {**checks, "informer-sync": self._check_feed, "shutdown": self._check_stop}
-        )
+        ready = {
+            **checks,
+            "informer-sync": self._check_feed,
+            "poststarthook/bootstrap-objects": self._check_bootstrap,
+            "shutdown": self._check_stop,
+        }
+        self.documents = Documents(self.core, config.advertise)
+        self._nonresource = NonResource(checks, ready, self.documents.answer)
         self.core.nonresource = self._nonresource.answer
         self._chain = chain(self.core, FILTERS, lambda passage: route(self.core, passage))
         self._running: asyncio.Task[None] | None = None
+        self._bootstrapped = asyncio.Event()
         self._stopping = False
 
     async def start(self) -> None:
-        """Load everything, then follow the store."""
+        """Load everything, then follow the store. Bootstrap objects are made meanwhile: `ready` waits for them."""
         core = self.core
         await core.caches.load()
-        self._running = asyncio.get_running_loop().create_task(core.caches.run(), name="apiserver.caches")
         security = self._security(core, self.config)
         core.authenticator = security.authenticator
         core.authorizer = security.authorizer
         core.admission = security.admission
+        self._running = asyncio.get_running_loop().create_task(self._follow(), name="apiserver")
         log.info("apiserver.started", revision=core.caches.revision)
+
+    async def ready(self) -> None:
+        """Return once the bootstrap objects are there. Raises what ended the server before."""
+        if self._running is None:
+            raise Bug("the API server was not started")
+        waiting = asyncio.ensure_future(self._bootstrapped.wait())
+        await asyncio.wait((waiting, self._running), return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            await self._running
+
+    async def _follow(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.core.caches.run(), name="apiserver.caches")
+            group.create_task(self._bootstrap(), name="apiserver.bootstrap")
+
+    async def _bootstrap(self) -> None:
+        core, attempt = self.core, 0
+        client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=core.clock)
+        objects = Bootstrap(client, _bootstrap_settings(self.config, self.registry), core.clock)
+        while not self._bootstrapped.is_set():
+            try:
+                await objects.ensure()
+                self._bootstrapped.set()
+            except* (ApiError, EdgeError) as failed:
+                log.warning("bootstrap.failed", why="; ".join(map(str, failed.exceptions)))
+                pause_s = backoff(attempt, first_s=0.5, limit_s=10.0, random=core.random)
+                attempt += 1
+                await core.clock.sleep(pause_s)
+        await objects.run()
 
     async def stop(self) -> None:
         """End watches, then the caches; requests in flight should be drained before."""
@@ -119,8 +159,25 @@ class ApiServer:
         running = self._running is not None and not self._running.done()
         return "" if running else "the caches do not follow the store"
 
+    def _check_bootstrap(self) -> str:
+        return "" if self._bootstrapped.is_set() else "bootstrap objects are not there yet"
+
     def _check_stop(self) -> str:
         return "process is shutting down" if self._stopping else ""
+
+
+def _bootstrap_settings(config: ServerConfig, registry: Registry) -> Settings:
+    host, _, port = config.advertise.rpartition(":")
+    served = dict.fromkeys((each.resource.group, each.resource.version) for each in registry)
+    return Settings(
+        service_range=config.service_range,
+        served=tuple(served),
+        address=host.strip("[]"),
+        port=int(port),
+        identity=config.advertise,
+        client_ca=config.client_authorities.decode(),
+        front_proxy_ca=config.front_proxy_authorities.decode(),
+    )
 
 
 class InProcessTransport:

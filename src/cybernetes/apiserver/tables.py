@@ -9,7 +9,7 @@ import orjson
 
 from cybernetes.apiserver.cache.state import Item
 from cybernetes.apiserver.registry import Served
-from cybernetes.apiserver.render import ListMeta
+from cybernetes.apiserver.render import INITIAL_END, ListMeta
 from cybernetes.base.clock import Clock
 from cybernetes.model.resource import Column
 from cybernetes.wire import negotiate
@@ -82,7 +82,7 @@ class TableRenderer:
     def bookmark(self, revision: int, *, initial_end: bool) -> bytes:
         metadata: Object = {"resourceVersion": str(revision)}
         if initial_end:
-            metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
+            metadata["annotations"] = INITIAL_END
         partial = {"kind": negotiate.METADATA, "apiVersion": self._version, "metadata": metadata}
         row = {"cells": [""] * len(self._columns), "object": partial}
         table = {**self._table([row], {"resourceVersion": str(revision)}), "columnDefinitions": None}

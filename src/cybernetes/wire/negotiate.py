@@ -80,6 +80,8 @@ def _form(offer: _Offer, shapes: frozenset[str], protobuf: bool) -> Form | None:
     if not shape:
         return Form(media)
     version = offer.parameters.get("v", "")
+    if media == PROTOBUF and shape == TABLE:
+        return None
     if shape not in shapes or offer.parameters.get("g") != "meta.k8s.io" or version not in _META_VERSIONS:
         return None
     return Form(media, shape, version)

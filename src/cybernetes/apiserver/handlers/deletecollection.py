@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import msgspec
-import orjson
 
 from cybernetes.apiserver import respond
+from cybernetes.apiserver.cache.state import Item
 from cybernetes.apiserver.core import Call, Core
 from cybernetes.apiserver.handlers.delete import DeleteOptions, delete_options, remove
 from cybernetes.apiserver.handlers.list import selection_of
 from cybernetes.apiserver.options import list_options
+from cybernetes.apiserver.render import ListMeta
 from cybernetes.base.errors import ApiError
 from cybernetes.wire.http.message import Response
 
@@ -23,15 +24,10 @@ async def deletecollection(core: Core, call: Call) -> Response:
     for item in found:
         removed = await _remove(core, call, item.namespace, item.name, options)
         if removed is not None:
-            items.append(removed)
-    row = call.served.resource
-    body = b'{"kind":%b,"apiVersion":%b,"metadata":{"resourceVersion":"%d"},"items":[%b]}\n' % (
-        orjson.dumps(f"{row.kind}List"),
-        orjson.dumps(row.api_version),
-        core.caches.revision,
-        b",".join(items),
-    )
-    form = respond.form_of(call, frozenset())
+            items.append(Item(item.place, removed, item.revision, item.created))
+    form = respond.form_of(call, respond.LIST_SHAPES, listed=True)
+    meta = ListMeta(core.caches.revision)
+    body = respond.renderer(core, call, form).many(items, meta)
     return respond.body(call.request, form, body, 200, warnings=call.warnings)
 
 

@@ -6,7 +6,7 @@ from cybernetes.apiserver.core import Handler
 from cybernetes.apiserver.registry import Served
 from cybernetes.apiserver.subresources import binding, connect, eviction, scale, status
 
-_OWN_SHAPE = {"get": status.read, "update": status.update, "patch": status.patch}
+_OWN_SHAPE: dict[str, Handler] = {"get": status.read, "update": status.update, "patch": status.patch}
 
 _HANDLERS: dict[str, dict[str, Handler]] = {
     "status": _OWN_SHAPE,

@@ -1,5 +1,6 @@
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
+from cybernetes.model.validation.names import path_segment
 
 RESOURCE = Resource(
     group="apiregistration.k8s.io",
@@ -17,6 +18,7 @@ RESOURCE = Resource(
     storage_version_hash="InPBPD7+PqM=",
     strategy=standard(
         namespaced=False,
+        name_rule=path_segment,
         prepare_create=(empty_status,),
         prepare_update=(keep("status"),),
         allow_unconditional_update=False,
