@@ -297,10 +297,12 @@ def patch(old: Object, new: Object) -> Object:
     """
     result: Object = {}
     for name in sorted(old.keys() | new.keys()):
-        if old.get(name) == new.get(name):
+        if _bare(old.get(name)) == _bare(new.get(name)):
             continue
         if name == "conditions":
-            result[name] = _changed_conditions(old.get(name) or [], new.get(name) or [])
+            changed = _changed_conditions(old.get(name) or [], new.get(name) or [])
+            if changed:
+                result[name] = changed
         elif name in ("podIPs", "hostIPs"):
             wanted = new.get(name) or []
             stale = [each for each in old.get(name) or () if each not in wanted]
@@ -316,9 +318,24 @@ def patch(old: Object, new: Object) -> Object:
 _OWNED_FIELDS = ("reason", "message", "podIP", "initContainerStatuses", "ephemeralContainerStatuses")
 
 
+def _bare(value: Any) -> Any:
+    """Without nulls and empty objects, which servers do not keep."""
+    if isinstance(value, dict):
+        cleaned = {name: _bare(each) for name, each in value.items()}
+        return {name: each for name, each in cleaned.items() if each is not None and each != {}}
+    return [_bare(each) for each in value] if isinstance(value, list) else value
+
+
 def _changed_conditions(old: Sequence[Object], new: Sequence[Object]) -> list[Object]:
-    before = {each["type"]: each for each in old}
-    after = {each["type"] for each in new}
-    changed = [each for each in new if before.get(each["type"]) != each]
-    removed = [kind for kind in before if kind not in after and kind in conditions.OWNED]
-    return changed + [{"$patch": "delete", "type": kind} for kind in removed]
+    before = {each["type"]: each for each in old if _is_ours(each)}
+    after = {each["type"]: each for each in new if _is_ours(each)}
+    changed = [each for kind, each in after.items() if _bare(before.get(kind)) != _bare(each)]
+    return changed + [{"$patch": "delete", "type": kind} for kind in before if kind not in after]
+
+
+def _is_ours(condition: Object) -> bool:
+    """DisruptionTarget has several writers; the kubelet's has its reason."""
+    kind = condition["type"]
+    if kind == "DisruptionTarget":
+        return condition.get("reason") == "TerminationByKubelet"
+    return kind in conditions.OWNED

@@ -59,6 +59,7 @@ class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One container, whole.
 
     image      as the runtime resolved it; image_ref is `repo@sha256:..` or the image's id
+    message_file  this machine's path of what is mounted where the container leaves its last words
     resources  what the runtime enforces now; None when it does not tell
     user       uid, gid and supplementary groups of the first process; None when it does not tell
     """
@@ -78,6 +79,7 @@ class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
     image_ref: str = ""
     image_id: str = ""
     log_path: str = ""
+    message_file: str = ""
     annotations: Mapping[str, str] = {}
     resources: cri.LinuxContainerResources | None = None
     user: tuple[int, int, tuple[int, ...]] | None = None
@@ -154,7 +156,9 @@ class Runtime(Protocol):
 
     async def status(self) -> RuntimeStatus: ...
 
-    async def list_sandboxes(self) -> list[Sandbox]: ...
+    async def list_sandboxes(self, uid: str = "") -> list[Sandbox]:
+        """All sandboxes, or those of one pod."""
+        ...
 
     async def list_containers(self, uid: str = "") -> list[Container]:
         """All containers, or those of one pod."""

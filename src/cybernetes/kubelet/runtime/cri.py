@@ -60,6 +60,8 @@ _EVENT_TYPES = {
     "/tasks/delete": containerd_event_types_pb2.TaskDelete,
 }
 _CRI_NAMESPACE = "k8s.io"
+_LABEL_UID = "io.kubernetes.pod.uid"
+_NOTE_MESSAGE_PATH = "io.kubernetes.container.terminationMessagePath"
 
 
 class CriRuntime:
@@ -85,9 +87,11 @@ class CriRuntime:
             network_message=_condition_text("NetworkReady", network),
         )
 
-    async def list_sandboxes(self) -> list[Sandbox]:
-        call = self._runtime.ListPodSandbox(cri.ListPodSandboxRequest(), timeout=CALL_TIMEOUT_S)
-        answer = await self._call("list sandboxes of", call)
+    async def list_sandboxes(self, uid: str = "") -> list[Sandbox]:
+        request = cri.ListPodSandboxRequest()
+        if uid:
+            request.filter.label_selector[_LABEL_UID] = uid
+        answer = await self._call("list sandboxes of", self._runtime.ListPodSandbox(request, timeout=CALL_TIMEOUT_S))
         return [
             Sandbox(
                 id=each.id,
@@ -104,13 +108,13 @@ class CriRuntime:
     async def list_containers(self, uid: str = "") -> list[Container]:
         request = cri.ListContainersRequest()
         if uid:
-            request.filter.label_selector["io.kubernetes.pod.uid"] = uid
+            request.filter.label_selector[_LABEL_UID] = uid
         answer = await self._call("list containers of", self._runtime.ListContainers(request, timeout=CALL_TIMEOUT_S))
         return [
             Container(
                 id=each.id,
                 sandbox_id=each.pod_sandbox_id,
-                uid=each.labels.get("io.kubernetes.pod.uid", ""),
+                uid=each.labels.get(_LABEL_UID, ""),
                 name=each.metadata.name,
                 attempt=each.metadata.attempt,
                 state=State(each.state),
@@ -195,6 +199,7 @@ class CriRuntime:
             image_ref=status.image_ref,
             image_id=status.image_id,
             log_path=status.log_path,
+            message_file=_message_file(status),
             annotations=dict(status.annotations),
             resources=status.resources.linux if status.resources.HasField("linux") else None,
             user=(user.uid, user.gid, tuple(user.supplemental_groups)) if status.user.HasField("linux") else None,
@@ -318,6 +323,11 @@ def _condition_text(kind: str, condition: Any) -> str:
     return f"{kind}={str(condition.status).lower()} reason:{condition.reason} message:{condition.message}"
 
 
+def _message_file(status: Any) -> str:
+    inside = status.annotations.get(_NOTE_MESSAGE_PATH, "")
+    return next((each.host_path for each in status.mounts if each.container_path == inside), "") if inside else ""
+
+
 def _image(image: Any) -> Image:
     return Image(
         id=image.id,
@@ -333,7 +343,7 @@ def _image(image: Any) -> Image:
 def _stats(each: Any) -> Stats:
     return Stats(
         id=each.attributes.id,
-        uid=each.attributes.labels.get("io.kubernetes.pod.uid", ""),
+        uid=each.attributes.labels.get(_LABEL_UID, ""),
         name=each.attributes.metadata.name,
         timestamp=each.cpu.timestamp,
         cpu_ns=each.cpu.usage_core_nano_seconds.value,

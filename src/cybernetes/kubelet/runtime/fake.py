@@ -127,8 +127,8 @@ class FakeRuntime:
         self._enter("status", None)
         return RuntimeStatus(True, True, "RuntimeReady=true", "NetworkReady=true")
 
-    async def list_sandboxes(self) -> list[Sandbox]:
-        self._enter("list_sandboxes", None)
+    async def list_sandboxes(self, uid: str = "") -> list[Sandbox]:
+        self._enter("list_sandboxes", uid)
         return [
             Sandbox(
                 id=each.id,
@@ -140,6 +140,7 @@ class FakeRuntime:
                 created_at=each.created_at,
             )
             for each in self._sandboxes.values()
+            if uid in ("", each.config.metadata.uid)
         ]
 
     async def list_containers(self, uid: str = "") -> list[Container]:

@@ -1,0 +1,74 @@
+"""Decides whether this node takes a pod that was bound to it.
+
+source  kubelet contract 23, admission order; 10, rejection reasons
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cybernetes.kubelet import pods, resources, security
+from cybernetes.kubelet.pods import Object
+from cybernetes.kubelet.resources import Amounts
+from cybernetes.kubelet.tools import Tools
+from cybernetes.kubelet.verdict import Rejection
+
+
+class Admission:
+    """active: the pods that the node runs now, among them the one to decide about."""
+
+    def __init__(self, tools: Tools, active: Callable[[], Sequence[Object]]) -> None:
+        self._tools = tools
+        self._active = active
+
+    def decide(self, pod: Object) -> Rejection | None:
+        others = [each for each in self._active() if pods.uid(each) != pods.uid(pod)]
+        config = self._tools.config
+        unsafe = security.forbidden_sysctl(pod, config.allowed_unsafe_sysctls)
+        if unsafe:
+            return Rejection("SysctlForbidden", f'forbidden sysctl: "{unsafe}" not allowlisted')
+        if (pod["spec"].get("os") or {}).get("name") not in (None, "linux"):
+            return Rejection("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
+        return short_of(pod, others, self._tools.allocatable) or ports_taken(pod, others)
+
+
+def short_of(pod: Object, others: Sequence[Object], allocatable: Amounts) -> Rejection | None:
+    """The first resource that the node has not enough of."""
+    room = allocatable.get("pods", 0)
+    if len(others) + 1 > room:
+        return _short("pods", 1, len(others), room)
+    used: dict[str, int] = {}
+    for each in others:
+        for name, value in resources.pod_requests(each).items():
+            used[name] = used.get(name, 0) + value
+    for name, value in sorted(resources.pod_requests(pod).items()):
+        if value and used.get(name, 0) + value > allocatable.get(name, 0):
+            return _short(name, value, used.get(name, 0), allocatable.get(name, 0))
+    return None
+
+
+def _short(name: str, requested: int, used: int, capacity: int) -> Rejection:
+    text = f"Node didn't have enough resource: {name}, requested: {requested}, used: {used}, capacity: {capacity}"
+    return Rejection(f"OutOf{name}", text)
+
+
+def ports_taken(pod: Object, others: Sequence[Object]) -> Rejection | None:
+    taken = {port for each in others for port in _host_ports(each)}
+    for ip, protocol, port in _host_ports(pod):
+        for other_ip, other_protocol, other_port in taken:
+            same = (protocol, port) == (other_protocol, other_port)
+            if same and (ip == other_ip or "0.0.0.0" in (ip, other_ip)):
+                return Rejection(
+                    "NodePorts",
+                    "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+                )
+    return None
+
+
+def _host_ports(pod: Object) -> list[tuple[str, str, int]]:
+    return [
+        (port.get("hostIP") or "0.0.0.0", port.get("protocol") or "TCP", int(port["hostPort"]))
+        for each in [*pods.containers(pod), *(c for c in pods.init_containers(pod) if pods.is_sidecar(c))]
+        for port in each.get("ports") or ()
+        if port.get("hostPort")
+    ]

@@ -1,0 +1,88 @@
+"""Looks at one pod in the runtime: rows first, and the whole status of what changed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cybernetes.kubelet import pods
+from cybernetes.kubelet.cri_config import NOTE_MESSAGE_POLICY
+from cybernetes.kubelet.host import Host
+from cybernetes.kubelet.observe import Observed, Rows, build, group
+from cybernetes.kubelet.pods import Object
+from cybernetes.kubelet.runtime.api import Container, ContainerStatus, NotFound, Runtime, Sandbox, SandboxStatus, State
+
+MESSAGE_BYTES_MAX = 4096
+# Of all containers of a pod together.
+MESSAGES_BYTES_MAX = 12 * 1024
+LOG_TAIL_BYTES_MAX = 2048
+LOG_TAIL_LINES_MAX = 80
+
+
+class Lookout:
+    def __init__(self, runtime: Runtime, host: Host) -> None:
+        self._runtime = runtime
+        self._host = host
+        self._rows = Rows()
+        self.observed = Observed()
+
+    async def look(self, pod: Object) -> Observed:
+        """What the runtime has of the pod now. Raises EdgeError."""
+        uid = pods.uid(pod)
+        sandboxes = await self._runtime.list_sandboxes(uid)
+        containers = await self._runtime.list_containers(uid)
+        rows = group(sandboxes, containers).get(uid, Rows())
+        if rows != self._rows:
+            boxes = [await self._sandbox(row) for row in rows.sandboxes]
+            found = [await self._container(pod, row) for row in rows.containers]
+            self.observed = build([each for each in boxes if each], [each for each in found if each])
+            self._rows = rows
+        return self.observed
+
+    async def _sandbox(self, row: Sandbox) -> SandboxStatus | None:
+        known = next((each for each in self.observed.sandboxes if each.id == row.id), None)
+        if known is not None and row in self._rows.sandboxes:
+            return known
+        try:
+            status = await self._runtime.sandbox_status(row.id)
+        except NotFound:
+            return None
+        if known is not None and not status.ips:
+            # A stopped sandbox has lost its address; the pod's status keeps it.
+            return msgspec.structs.replace(status, ips=known.ips)
+        return status
+
+    async def _container(self, pod: Object, row: Container) -> ContainerStatus | None:
+        if row in self._rows.containers:
+            known = next((each for each in self.observed.containers if each.id == row.id), None)
+            if known is not None:
+                return known
+        try:
+            status = await self._runtime.container_status(row.id)
+        except NotFound:
+            return None
+        status = msgspec.structs.replace(status, sandbox_id=row.sandbox_id)
+        if status.state is not State.EXITED:
+            return status
+        return msgspec.structs.replace(status, message=await self._message(pod, status))
+
+    async def _message(self, pod: Object, status: ContainerStatus) -> str:
+        """The container's last words: its own file, the end of its log when it asks for that, or the runtime's."""
+        count = sum(1 for _ in pods.all_containers(pod)) or 1
+        limit = min(MESSAGE_BYTES_MAX, MESSAGES_BYTES_MAX // count)
+        own = await self._host.read_tail(status.message_file, limit) if status.message_file else ""
+        if own:
+            return own
+        if status.annotations.get(NOTE_MESSAGE_POLICY) == "FallbackToLogsOnError" and status.exit_code != 0:
+            tail = await self._host.read_tail(status.log_path, LOG_TAIL_BYTES_MAX * 2)
+            return log_text(tail)
+        return status.message
+
+
+def log_text(tail: str) -> str:
+    """What CRI log lines say, without times and tags; the last lines that fit."""
+    out = []
+    for line in tail.splitlines()[-LOG_TAIL_LINES_MAX:]:
+        parts = line.split(" ", 3)
+        if len(parts) == 4:
+            out.append(parts[3] + ("\n" if parts[2].startswith("F") else ""))
+    return "".join(out)[-LOG_TAIL_BYTES_MAX:]

@@ -1,0 +1,157 @@
+"""Brings pod status to the API server: the newest of each pod, soon, once.
+
+Only the difference to what the server is known to have is sent. When somebody else changes
+what belongs to the kubelet, the watch shows it and it is written again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from cybernetes.base.clock import Clock
+from cybernetes.base.errors import ApiError, EdgeError
+from cybernetes.base.log import Log
+from cybernetes.base.random import Random
+from cybernetes.base.tasks import backoff
+from cybernetes.client.api import ApiClient, PatchType
+from cybernetes.client.target import PODS
+from cybernetes.kubelet import status as statuses
+from cybernetes.kubelet.pods import Object
+
+_log = Log("kubelet")
+
+# Patches under way at once; a burst of pods becoming ready is written side by side.
+WRITERS = 8
+_RETRY_FIRST_S = 0.2
+_RETRY_LIMIT_S = 10.0
+
+
+class _Entry:
+    """One pod: what is wanted, what the server has, and whether somebody waits for both to be equal."""
+
+    def __init__(self, namespace: str, name: str) -> None:
+        self.namespace = namespace
+        self.name = name
+        self.wanted: Object | None = None
+        self.known: Object = {}
+        # What was asked for last, and what the server made of it: equal again means nothing to do.
+        self.echo: tuple[Object, Object] | None = None
+        self.gone = False
+        self.attempts = 0
+        self.settled = asyncio.Event()
+
+    def difference(self) -> Object:
+        if self.wanted is None or self.echo == (self.wanted, self.known):
+            return {}
+        return statuses.patch(self.known, self.wanted)
+
+
+class StatusWriter:
+    def __init__(self, client: ApiClient, clock: Clock, random: Random) -> None:
+        self._client = client
+        self._clock = clock
+        self._random = random
+        self._entries: dict[str, _Entry] = {}
+        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        self._queued: set[str] = set()
+        self._writing: set[str] = set()
+
+    def see(self, pod: Object) -> None:
+        """The API server's pod as the watch shows it."""
+        meta = pod["metadata"]
+        entry = self._entry(meta["uid"], meta["namespace"], meta["name"])
+        entry.known = pod.get("status") or {}
+        if entry.wanted is not None:
+            self._enqueue(meta["uid"], entry)
+
+    def set(self, pod: Object, status: Object) -> None:
+        """`status` is what the pod's should be from now on."""
+        meta = pod["metadata"]
+        entry = self._entry(meta["uid"], meta["namespace"], meta["name"])
+        entry.wanted = status
+        self._enqueue(meta["uid"], entry)
+
+    def forget(self, uid: str) -> None:
+        entry = self._entries.pop(uid, None)
+        if entry is not None:
+            entry.settled.set()
+
+    async def settled(self, uid: str) -> None:
+        """Wait until the server has what was set last, or the pod is gone there."""
+        entry = self._entries.get(uid)
+        if entry is not None:
+            await entry.settled.wait()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(WRITERS):
+                group.create_task(self._work(group), name=f"status.{number}")
+
+    def _entry(self, uid: str, namespace: str, name: str) -> _Entry:
+        entry = self._entries.get(uid)
+        if entry is None:
+            entry = self._entries[uid] = _Entry(namespace, name)
+        return entry
+
+    def _enqueue(self, uid: str, entry: _Entry) -> None:
+        if entry.gone or entry.wanted is None or not entry.difference():
+            entry.settled.set()
+            return
+        entry.settled.clear()
+        if uid not in self._queued:
+            self._queued.add(uid)
+            self._queue.put_nowait(uid)
+
+    async def _work(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            uid = await self._queue.get()
+            self._queued.discard(uid)
+            entry = self._entries.get(uid)
+            if entry is None or uid in self._writing:
+                continue
+            self._writing.add(uid)
+            try:
+                again_s = await self._write(uid, entry)
+            finally:
+                self._writing.discard(uid)
+            if again_s is not None:
+                group.create_task(self._later(uid, again_s), name=f"status.retry.{entry.name}")
+            elif uid in self._entries:
+                self._enqueue(uid, entry)
+
+    async def _later(self, uid: str, delay_s: float) -> None:
+        await self._clock.sleep(delay_s)
+        entry = self._entries.get(uid)
+        if entry is not None:
+            self._enqueue(uid, entry)
+
+    async def _write(self, uid: str, entry: _Entry) -> float | None:
+        """Send the difference; seconds until it has to be tried again, None when it need not be."""
+        wanted, difference = entry.wanted, entry.difference()
+        if wanted is None or not difference:
+            return None
+        body: dict[str, Any] = {"metadata": {"uid": uid}, "status": difference}
+        try:
+            answer = await self._client.patch(
+                PODS, entry.name, body, PatchType.STRATEGIC, namespace=entry.namespace, subresource="status"
+            )
+        except ApiError as error:
+            if error.code in (404, 409):
+                # The pod is gone, or another one has its name.
+                entry.gone = True
+                entry.settled.set()
+                return None
+            _log.warning("status.refused", pod=f"{entry.namespace}/{entry.name}", why=error.message)
+            return self._next_try(entry)
+        except EdgeError as error:
+            _log.debug("status.delayed", pod=f"{entry.namespace}/{entry.name}", why=error.message)
+            return self._next_try(entry)
+        entry.attempts = 0
+        entry.known = answer.get("status") or {}
+        entry.echo = (wanted, entry.known)
+        return None
+
+    def _next_try(self, entry: _Entry) -> float:
+        entry.attempts += 1
+        return backoff(entry.attempts - 1, first_s=_RETRY_FIRST_S, limit_s=_RETRY_LIMIT_S, random=self._random)

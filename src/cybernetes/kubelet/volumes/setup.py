@@ -1,0 +1,110 @@
+"""Makes all volumes of a pod, and keeps those that follow objects of the API current."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cybernetes.base.clock import Clock
+from cybernetes.base.errors import ApiError, EdgeError
+from cybernetes.base.random import Random, name_suffix
+from cybernetes.kubelet import pods, resources, security
+from cybernetes.kubelet.host import Host
+from cybernetes.kubelet.pods import Object
+from cybernetes.kubelet.sources import CLAIMS, VOLUMES, ObjectReader, Tokens
+from cybernetes.kubelet.volumes import layout, payload
+from cybernetes.kubelet.volumes.layout import MountedVolume
+from cybernetes.kubelet.volumes.payload import PayloadContext, VolumeError
+from cybernetes.model import quantity
+
+
+class VolumeFailed(Exception):
+    """One volume of the pod could not be made."""
+
+    def __init__(self, volume: str, why: str) -> None:
+        super().__init__(f'MountVolume.SetUp failed for volume "{volume}" : {why}')
+
+
+class Volumes:
+    def __init__(self, host: Host, reader: ObjectReader, tokens: Tokens, clock: Clock, random: Random) -> None:
+        self._host = host
+        self._reader = reader
+        self._tokens = tokens
+        self._clock = clock
+        self._random = random
+
+    async def ensure(self, pod: Object, allocatable: Mapping[str, int], not_before: float) -> dict[str, MountedVolume]:
+        """Every volume by name, made or brought up to date. Raises VolumeFailed."""
+        made: dict[str, MountedVolume] = {}
+        for volume in pod["spec"].get("volumes") or ():
+            try:
+                made[volume["name"]] = await self._ensure(pod, volume, allocatable, not_before)
+            except VolumeError as wrong:
+                raise VolumeFailed(volume["name"], str(wrong)) from wrong
+            except (ApiError, EdgeError) as error:
+                raise VolumeFailed(volume["name"], str(error)) from error
+        return made
+
+    async def _ensure(
+        self, pod: Object, volume: Object, allocatable: Mapping[str, int], not_before: float
+    ) -> MountedVolume:
+        uid, kind = pods.uid(pod), layout.kind_of(volume)
+        group = security.context_of(pod["spec"]).get("fsGroup")
+        if layout.is_payload(volume):
+            context = await self._context(pod, volume, allocatable, not_before)
+            files = payload.files(pod, volume, context)
+            suffix = name_suffix(self._random, 10)
+            return await self._host.write_payload(uid, volume, files, suffix, self._clock.now(), group)
+        if kind == "emptyDir":
+            return await self._host.empty_dir(uid, volume, _memory_size(pod, volume, allocatable), group)
+        if kind == "hostPath":
+            spec = volume["hostPath"]
+            return await self._host.host_path(spec["path"], spec.get("type") or "")
+        if kind == "persistentVolumeClaim":
+            spec = volume["persistentVolumeClaim"]
+            return await self._claim(pod, spec["claimName"], bool(spec.get("readOnly")), group)
+        if kind == "ephemeral":
+            return await self._claim(pod, f"{pod['metadata']['name']}-{volume['name']}", False, group)
+        raise VolumeError(f"volumes of kind {kind} are not supported by this node")
+
+    async def _context(
+        self, pod: Object, volume: Object, allocatable: Mapping[str, int], not_before: float
+    ) -> PayloadContext:
+        sources = await self._reader.load(pod["metadata"]["namespace"], payload.references(volume), not_before)
+        tokens = {each: await self._tokens.get(pod, each) for each in payload.token_requests(volume)}
+        return PayloadContext(sources, tokens, allocatable)
+
+    async def _claim(self, pod: Object, name: str, read_only: bool, group: int | None) -> MountedVolume:
+        claim = await self._reader.find(CLAIMS, pod["metadata"]["namespace"], name)
+        if claim is None:
+            raise VolumeError(f'persistentvolumeclaim "{name}" not found')
+        if (claim.get("status") or {}).get("phase") != "Bound" or not claim["spec"].get("volumeName"):
+            raise VolumeError(f"PVC {pod['metadata']['namespace']}/{name} is not bound")
+        volume = await self._reader.find(VOLUMES, "", claim["spec"]["volumeName"])
+        if volume is None:
+            raise VolumeError(f'persistentvolume "{claim["spec"]["volumeName"]}" not found')
+        mounted = await self._persistent(pod, volume, group)
+        return MountedVolume(mounted.path, read_only or mounted.read_only)
+
+    async def _persistent(self, pod: Object, volume: Object, group: int | None) -> MountedVolume:
+        spec: dict[str, Any] = volume["spec"]
+        if "hostPath" in spec:
+            return await self._host.host_path(spec["hostPath"]["path"], spec["hostPath"].get("type") or "")
+        if "local" in spec:
+            return await self._host.local_volume(
+                pods.uid(pod), volume["metadata"]["name"], spec["local"]["path"], group
+            )
+        known = ("capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName")
+        kinds = sorted(name for name, value in spec.items() if isinstance(value, dict) and name not in known)
+        raise VolumeError(f"persistent volumes of kind {'/'.join(kinds)} are not supported by this node")
+
+
+def _memory_size(pod: Object, volume: Object, allocatable: Mapping[str, int]) -> int:
+    """Of an emptyDir in memory: the least of its own limit, the pod's, and what the node has."""
+    spec = volume.get("emptyDir") or {}
+    if spec.get("medium") != "Memory":
+        return 0
+    limits = [allocatable.get("memory", 0), resources.pod_limits(pod).get("memory", 0)]
+    if spec.get("sizeLimit"):
+        limits.append(quantity.value(str(spec["sizeLimit"])))
+    return min((each for each in limits if each), default=0)

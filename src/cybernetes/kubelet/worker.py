@@ -1,0 +1,501 @@
+"""One pod's worker: looks, plans, acts, reports; until the pod is gone.
+
+Everything that can change a pod only wakes its worker, which then looks again. What the worker
+knows beside the runtime (back-off, reasons, probe results) is lost with the kubelet and comes back
+from the runtime and from the pod's status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from cybernetes.base.clock import parse_rfc3339
+from cybernetes.base.errors import ApiError, EdgeError
+from cybernetes.base.log import Log
+from cybernetes.base.tasks import backoff as error_backoff
+from cybernetes.client.api import is_reason
+from cybernetes.client.target import PODS
+from cybernetes.kubelet import backoff, images, launch, plan, pods, resources, status
+from cybernetes.kubelet.backoff import Entry
+from cybernetes.kubelet.launch import Launch, StartFailed
+from cybernetes.kubelet.lookout import Lookout
+from cybernetes.kubelet.observe import Observed
+from cybernetes.kubelet.plan import CRASH_LOOP, RunSandbox, StartContainer, StopContainer, StopPod
+from cybernetes.kubelet.pods import Object
+from cybernetes.kubelet.prober import HOOK_TIMEOUT_S
+from cybernetes.kubelet.runtime.api import ContainerStatus, NotFound, State
+from cybernetes.kubelet.stop import Stopper, pod_ip
+from cybernetes.kubelet.tools import Tools
+from cybernetes.kubelet.verdict import Rejection, Verdict
+from cybernetes.kubelet.volumes.layout import MountedVolume
+from cybernetes.kubelet.volumes.setup import VolumeFailed
+from cybernetes.kubelet.watchman import Watchman
+
+ERROR_FIRST_S = 0.5
+ERROR_LIMIT_S = 10.0
+DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
+
+_log = Log("kubelet")
+
+
+class PodWorker:
+    def __init__(self, tools: Tools, pod: Object, admit: Callable[[Object], Rejection | None]) -> None:
+        self.pod = pod
+        self.wake = asyncio.Event()
+        self.status: Object = dict(pod.get("status") or {})
+        self.verdict: Verdict | None = None
+        self._tools = tools
+        self._admit = admit
+        self._removed = False
+        self._completed = False
+        self._interrupt = asyncio.Event()
+        self._errors = 0
+        self._lookout = Lookout(tools.runtime, tools.host)
+        self._stopper = Stopper(tools)
+        self._start = _Start(seen_at=tools.clock.now(), fresh_from=tools.clock.monotonic())
+        self._watchman = Watchman(tools.prober, tools.clock, tools.random, tools.group, self._say, self.wake.set)
+
+    # What the loop tells.
+
+    def update(self, pod: Object) -> None:
+        """The pod has changed in the API."""
+        shorter = pods.is_deleted(pod) and pods.grace_s(pod) < pods.grace_s(self.pod)
+        ends = pods.is_deleted(pod) and not pods.is_deleted(self.pod)
+        if pod["metadata"].get("labels") != self.pod["metadata"].get("labels") or pod["metadata"].get(
+            "annotations"
+        ) != self.pod["metadata"].get("annotations"):
+            self._start.volumes_at = None
+        self.pod = pod
+        if shorter or ends:
+            self._interrupt.set()
+        self.wake.set()
+
+    def remove(self) -> None:
+        """The pod is no longer in the API."""
+        self._removed = True
+        self._interrupt.set()
+        self.wake.set()
+
+    def condemn(self, verdict: Verdict) -> None:
+        """End the pod for good: evicted, preempted, shut down."""
+        if self.verdict is None and not self._must_end():
+            self.verdict = verdict
+            self._interrupt.set()
+            self.wake.set()
+
+    @property
+    def observed(self) -> Observed:
+        return self._lookout.observed
+
+    @property
+    def active(self) -> bool:
+        """Whether the pod counts for the node's resources."""
+        return not pods.is_terminal({"status": self.status}) and self.verdict is None and not self._removed
+
+    # The loop.
+
+    async def run(self) -> None:
+        """Until nothing of the pod is left."""
+        while True:
+            self.wake.clear()
+            self._interrupt.clear()
+            if self._must_end():
+                gone = await self._guarded(self._end())
+                if gone is True:
+                    return
+                await launch.wait_or(self.wake, gone if isinstance(gone, float) else None)
+            else:
+                wait_s = await self._guarded(self._sync())
+                if not self._must_end():
+                    await launch.wait_or(self.wake, wait_s if isinstance(wait_s, float) else 0.0)
+
+    def _must_end(self) -> bool:
+        return (
+            self._removed
+            or self._completed
+            or self.verdict is not None
+            or pods.is_deleted(self.pod)
+            or pods.is_terminal({"status": self.status})
+        )
+
+    async def _guarded(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Do `work`, given up when something more urgent comes; a number of seconds when it failed."""
+        task = self._tools.group.create_task(self._without_errors(work), name=f"pod.{self.pod['metadata']['name']}")
+        interrupt = self._tools.group.create_task(self._interrupt.wait(), name="pod.interrupt")
+        try:
+            await asyncio.wait({task, interrupt}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            interrupt.cancel()
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+        return 0.0 if task.cancelled() else task.result()
+
+    async def _without_errors(self, work: Coroutine[Any, Any, Any]) -> Any:
+        try:
+            result = await work
+        except (EdgeError, ApiError, NotFound) as error:
+            self._errors += 1
+            _log.warning("pod.failed", pod=self._ref(), why=str(error))
+            return error_backoff(
+                self._errors - 1, first_s=ERROR_FIRST_S, limit_s=ERROR_LIMIT_S, random=self._tools.random
+            )
+        self._errors = 0
+        return result
+
+    def _ref(self) -> str:
+        return f"{self.pod['metadata']['namespace']}/{self.pod['metadata']['name']}"
+
+    def _say(self, container: str, kind: str, reason: str, message: str) -> None:
+        self._tools.say(self.pod, container, kind, reason, message)
+
+    # Towards a pod that runs.
+
+    async def _sync(self) -> float | None:
+        """Bring the pod closer to its spec until nothing can be done now; seconds until to look again."""
+        await self._look()
+        if not self._admitted():
+            return 0.0
+        deadline_s = self._deadline_s()
+        if self.verdict is not None:
+            return 0.0
+        self._publish()
+        if not await self._prepare():
+            return self._start.retry_s
+        self._start.failed.clear()
+        wait_s = await self._converge()
+        waits = [each for each in (wait_s, deadline_s, self._tools.config.sync_frequency_s) if each is not None]
+        return min(waits)
+
+    def _admitted(self) -> bool:
+        if self._start.admitted:
+            return True
+        if not self.observed.containers and not self.status.get("startTime"):
+            rejection = self._admit(self.pod)
+            if rejection is not None:
+                self._tools.say(self.pod, "", "Warning", rejection.reason, rejection.message)
+                self.verdict = Verdict("Failed", rejection.reason, f"Pod was rejected: {rejection.message}")
+                return False
+        self._start.admitted = True
+        return True
+
+    def _deadline_s(self) -> float | None:
+        """Seconds the pod may still be active; None without a limit. Sets the verdict when it has passed."""
+        limit_s = self.pod["spec"].get("activeDeadlineSeconds")
+        if limit_s is None:
+            return None
+        started = self.status.get("startTime")
+        left_s = limit_s - (self._tools.clock.now() - parse_rfc3339(started)) if started else float(limit_s)
+        if left_s > 0:
+            return left_s
+        self.verdict = Verdict("Failed", "DeadlineExceeded", DEADLINE_MESSAGE)
+        self._say("", "Normal", "DeadlineExceeded", DEADLINE_MESSAGE)
+        return 0.0
+
+    async def _prepare(self) -> bool:
+        """Folders, cgroup, volumes, pull secrets; False when a volume can't be made yet."""
+        tools, start, pod = self._tools, self._start, self.pod
+        meta = pod["metadata"]
+        if not start.prepared:
+            await tools.host.prepare_pod(
+                meta["uid"], tools.config.log_dir(meta["namespace"], meta["name"], meta["uid"])
+            )
+            limits = resources.pod_cgroup_limits(pod, tools.config.pod_pids_max)
+            await tools.host.ensure_cgroup(resources.pod_cgroup(tools.config.cgroup_root, pod), limits)
+            start.prepared = True
+        now = tools.clock.monotonic()
+        if start.volumes_at is not None and now - start.volumes_at < tools.config.sync_frequency_s * 0.9:
+            return True
+        not_before = self._not_before()
+        try:
+            start.volumes = await tools.volumes.ensure(pod, tools.allocatable, not_before)
+        except VolumeFailed as failed:
+            self._say("", "Warning", "FailedMount", str(failed))
+            start.fresh_from = tools.clock.monotonic()
+            start.retry_s = min(ERROR_LIMIT_S, (start.retry_s or ERROR_FIRST_S) * 2)
+            return False
+        start.retry_s = None
+        start.keys = await launch.pull_secrets(tools, pod, not_before)
+        start.volumes_at = now
+        return True
+
+    def _not_before(self) -> float:
+        return max(self._start.fresh_from, self._tools.clock.monotonic() - self._tools.config.sync_frequency_s)
+
+    async def _converge(self) -> float | None:
+        """Apply plans until there is nothing left that may be done now."""
+        while True:
+            observed = await self._look()
+            decided = self._decide(observed)
+            self._publish()
+            actions = [each for each in decided.actions if not self._has_failed(each)]
+            if not actions:
+                waits = [*self._start.failed.values()]
+                if decided.wake_after_s is not None:
+                    waits.append(decided.wake_after_s)
+                return min(waits, default=None)
+            for action in actions:
+                await self._apply(action)
+                if self._must_end():
+                    return 0.0
+
+    def _has_failed(self, action: plan.Action) -> bool:
+        name = action.name if isinstance(action, StartContainer) else ""
+        return isinstance(action, (StartContainer, RunSandbox)) and name in self._start.failed
+
+    def _decide(self, observed: Observed) -> plan.Plan:
+        config = self._tools.config
+        decided = plan.plan(
+            self.pod,
+            observed,
+            self._watchman.health(),
+            self._start.entries,
+            self._tools.clock.now(),
+            limit_s=config.max_restart_s,
+        )
+        for name in [name for name, why in self._start.waiting.items() if why[0] == CRASH_LOOP]:
+            if name not in decided.waiting:
+                del self._start.waiting[name]
+        for name, why in decided.waiting.items():
+            if self._start.waiting.get(name, ("",))[0] != CRASH_LOOP:
+                text = f"Back-off restarting failed container {name} in pod {pods.full_name(self.pod)}"
+                self._say(name, "Warning", "BackOff", text)
+            self._start.waiting[name] = why
+        return decided
+
+    async def _apply(self, action: plan.Action) -> None:
+        match action:
+            case StopPod(restarts=False):
+                self._completed = True
+            case StopPod():
+                self._say("", "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+                await self._stop_everything(pods.grace_s(self.pod))
+            case RunSandbox(attempt):
+                await self._run_sandbox(attempt)
+            case StartContainer():
+                await self._start_container(action)
+            case StopContainer():
+                await self._stop_container(action)
+
+    async def _run_sandbox(self, attempt: int) -> None:
+        try:
+            await launch.run_sandbox(self._tools, self._launch(), attempt)
+        except StartFailed as failed:
+            self._start.failed[""] = failed.wait_s
+
+    def _launch(self) -> Launch:
+        start = self._start
+        return Launch(self.pod, start.volumes, start.keys, start.seen_at, self._not_before())
+
+    async def _start_container(self, step: StartContainer) -> None:
+        found = pods.find_container(self.pod, step.name)
+        assert found is not None
+        start, observed = self._start, self.observed
+        self._note_restart(found[1], observed)
+        try:
+            await self._ensure_hosts(observed)
+            container_id = await launch.create_container(self._tools, self._launch(), observed, step)
+            if (found[1].get("lifecycle") or {}).get("postStart"):
+                start.hooking.add(container_id)
+            await launch.start_container(self._tools, self.pod, step.name, container_id)
+            start.waiting.pop(step.name, None)
+            await self._post_start(found[1], container_id)
+        except StartFailed as failed:
+            start.waiting[step.name] = (failed.reason, failed.message)
+            start.failed[step.name] = failed.wait_s
+            start.fresh_from = self._tools.clock.monotonic()
+            return
+        await self._collect(step.name)
+
+    def _note_restart(self, container: Object, observed: Observed) -> None:
+        """Count the restart: the next one has to wait longer."""
+        ended = next((each for each in observed.instances(container["name"]) if each.state is State.EXITED), None)
+        if ended is None:
+            return
+        key = plan.restart_key(container)
+        since, limit_s = ended.finished_at / 1e9, self._tools.config.max_restart_s
+        self._start.entries[key] = backoff.following(
+            self._start.entries.get(key), since, self._tools.clock.now(), limit_s
+        )
+
+    async def _ensure_hosts(self, observed: Observed) -> None:
+        box = observed.sandbox
+        ips = box.ips if box is not None else ()
+        if self._start.hosts_for != ips:
+            await launch.write_hosts(self._tools, self.pod, ips)
+            self._start.hosts_for = ips
+
+    async def _post_start(self, container: Object, container_id: str) -> None:
+        handler = (container.get("lifecycle") or {}).get("postStart")
+        if not handler:
+            return
+        observed = await self._look()
+        self._publish()
+        ip = pod_ip(self._tools, self.pod, observed)
+        failure = await self._tools.prober.hook(handler, container, container_id, ip, HOOK_TIMEOUT_S)
+        if failure:
+            name = container["name"]
+            self._say(name, "Warning", "FailedPostStartHook", "PostStartHook failed")
+            instance = observed.latest(name)
+            if instance is not None:
+                await self._stopper.stop(self.pod, observed, instance, pods.grace_s(self.pod), "FailedPostStartHook")
+            self._start.hooking.discard(container_id)
+            raise StartFailed("PostStartHookError", "PostStartHook failed", 0.0)
+        self._start.hooking.discard(container_id)
+
+    async def _stop_container(self, step: StopContainer) -> None:
+        observed = self.observed
+        instance = next((each for each in observed.containers if each.id == step.container_id), None)
+        self._watchman.forget(step.container_id)
+        if instance is None:
+            return
+        await self._stopper.stop(self.pod, observed, instance, self._grace_of(step), step.message)
+
+    def _grace_of(self, step: StopContainer) -> int:
+        found = pods.find_container(self.pod, step.name)
+        probe = found[1].get(f"{step.probe}Probe") if found and step.probe else None
+        own = (probe or {}).get("terminationGracePeriodSeconds")
+        return int(own) if own is not None else pods.grace_s(self.pod)
+
+    async def _collect(self, name: str) -> None:
+        """Remove dead instances of a container but the newest, whose end its status still tells."""
+        dead = [each for each in self.observed.instances(name) if each.state is State.EXITED]
+        for each in dead[1:]:
+            await self._tools.runtime.remove_container(each.id)
+
+    # Looking and telling.
+
+    async def _look(self) -> Observed:
+        observed = await self._lookout.look(self.pod)
+        running = {each.id: each for each in observed.running()}
+        for container in observed.containers:
+            if container.id not in running:
+                self._watchman.forget(container.id)
+        for container in running.values():
+            if not self._watchman.knows(container.id) and container.id not in self._start.hooking:
+                self._watch(observed, container)
+        return observed
+
+    def _watch(self, observed: Observed, container: ContainerStatus) -> None:
+        found = pods.find_container(self.pod, container.name)
+        if found is None:
+            return
+        known = self._known_before(container)
+        self._watchman.watch(
+            found[1],
+            container.id,
+            container.started_at / 1e9,
+            pod_ip(self._tools, self.pod, observed),
+            was_started=bool(known.get("started")),
+            was_ready=bool(known.get("ready")),
+        )
+
+    def _known_before(self, container: ContainerStatus) -> Object:
+        """What the pod's status says of this very instance: the results of before a restart of the kubelet."""
+        fields = ("containerStatuses", "initContainerStatuses")
+        suffix = f"//{container.id}"
+        return next(
+            (
+                each
+                for field in fields
+                for each in self.status.get(field) or ()
+                if (each.get("containerID") or "").endswith(suffix)
+            ),
+            {},
+        )
+
+    def _publish(self, *, gone: bool = False) -> None:
+        verdict = self.verdict
+        view = status.View(
+            waiting=self._start.waiting,
+            started=self._watchman.health().started,
+            ready=self._watchman.ready(),
+            hooking=frozenset(self._start.hooking),
+            ending=self._must_end(),
+            gone=gone,
+            phase=verdict.phase if verdict else "",
+            reason=verdict.reason if verdict else "",
+            message=verdict.message if verdict else "",
+            disruption=verdict.disruption if verdict else "",
+        )
+        now = self._tools.clock.now()
+        self.status = status.compute(self.pod, self.observed, view, self.status, self._tools.node, now)
+        self._tools.statuses.set(self.pod, self.status)
+
+    # Towards a pod that is gone.
+
+    async def _end(self) -> bool | None:
+        """Stop everything and report it; True when nothing is left of the pod, None when it waits to be deleted."""
+        tools, pod = self._tools, self.pod
+        self._watchman.end()
+        await self._look()
+        if not self._removed:
+            self._publish()
+        await self._stop_everything(pods.grace_s(pod, self.verdict.grace_s if self.verdict else None))
+        self._watchman.forget_all()
+        if not self._removed:
+            self._publish(gone=True)
+        await tools.host.unmount_pod(pods.uid(pod))
+        await tools.host.remove_cgroup(resources.pod_cgroup(tools.config.cgroup_root, pod))
+        self._start.prepared, self._start.volumes_at = False, None
+        if not self._removed and not pods.is_deleted(self.pod):
+            return None
+        if not self._removed:
+            await tools.statuses.settled(pods.uid(pod))
+            await self._delete()
+        await self._remove_remains()
+        return True
+
+    async def _stop_everything(self, grace_s: int) -> None:
+        observed = self.observed
+        await self._stopper.stop_all(self.pod, observed, grace_s)
+        for box in observed.sandboxes:
+            if box.ready:
+                await self._tools.runtime.stop_sandbox(box.id)
+        await self._look()
+
+    async def _delete(self) -> None:
+        meta = self.pod["metadata"]
+        try:
+            await self._tools.client.delete(PODS, meta["name"], namespace=meta["namespace"], uid=meta["uid"], grace_s=0)
+        except ApiError as error:
+            if not is_reason(error, "NotFound") and not is_reason(error, "Conflict"):
+                raise
+
+    async def _remove_remains(self) -> None:
+        tools, meta = self._tools, self.pod["metadata"]
+        for box in self.observed.sandboxes:
+            await tools.runtime.remove_sandbox(box.id)
+        log_dir = tools.config.log_dir(meta["namespace"], meta["name"], meta["uid"])
+        await tools.host.remove_pod(meta["uid"], log_dir)
+        tools.tokens.forget(meta["uid"])
+        tools.puller.forget(meta["uid"])
+        tools.statuses.forget(meta["uid"])
+
+
+class _Start(msgspec.Struct):
+    """What a worker remembers while its pod starts and runs.
+
+    fresh_from  objects that the pod refers to must have been read since (monotonic)
+    entries     restart back-off; waiting: why containers do not run, as users see it
+    failed      steps that failed in this pass -> seconds until they may be tried again; "" is the sandbox
+    hooking     containers whose postStart hook still runs
+    """
+
+    seen_at: float
+    fresh_from: float
+    admitted: bool = False
+    prepared: bool = False
+    volumes_at: float | None = None
+    retry_s: float | None = None
+    volumes: dict[str, MountedVolume] = {}
+    keys: tuple[images.Credential, ...] = ()
+    hosts_for: tuple[str, ...] | None = None
+    entries: dict[str, Entry] = {}
+    waiting: dict[str, tuple[str, str]] = {}
+    failed: dict[str, float] = {}
+    hooking: set[str] = set()
