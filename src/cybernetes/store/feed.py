@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from cybernetes.base.clock import Clock
@@ -117,12 +117,12 @@ class Feed:
                 shared[watcher.prefix] = Batch(batch.revision, tuple(events)), sum(map(_size, events))
             watcher.offer(*shared[watcher.prefix])
 
-    def _concerned(self, key: str) -> Iterable[_Watcher]:
-        for folder in folders(key):
-            yield from self._by_folder.get(folder, ())
-        for watcher in self._other:
-            if key.startswith(watcher.prefix):
-                yield watcher
+    def _concerned(self, key: str) -> list[_Watcher]:
+        found = [watcher for watcher in self._other if key.startswith(watcher.prefix)]
+        if self._by_folder:
+            for folder in folders(key):
+                found += self._by_folder.get(folder, ())
+        return found
 
     def _all(self) -> list[_Watcher]:
         return [*self._other, *(watcher for each in self._by_folder.values() for watcher in each)]

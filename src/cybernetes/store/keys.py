@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 _LAST = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
 
@@ -18,12 +16,14 @@ def prefix_end(prefix: str) -> str | None:
     return None
 
 
-def folders(key: str) -> Iterator[str]:
+def folders(key: str) -> list[str]:
     """`/`, `/pods/`, `/pods/shop/` for `/pods/shop/web-1`; a key that ends in a slash is its own last folder."""
-    at = key.find("/")
-    while at >= 0:
-        yield key[: at + 1]
-        at = key.find("/", at + 1)
+    found = []
+    at = key.find("/") + 1
+    while at:
+        found.append(key[:at])
+        at = key.find("/", at) + 1
+    return found
 
 
 def overlap(a: str, b: str) -> bool:

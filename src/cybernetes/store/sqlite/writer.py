@@ -109,6 +109,7 @@ class Writer:
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._sweep(SWEEP_ROWS_IDLE)
                 self._connection.execute("COMMIT")
+                self._used_bytes = self._measure()
                 return True
             return self._give_back()
         except apsw.Error as error:
