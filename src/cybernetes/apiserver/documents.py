@@ -8,8 +8,12 @@ from cybernetes.apiserver import discovery, respond
 from cybernetes.apiserver.chain import Passage
 from cybernetes.apiserver.core import Core
 from cybernetes.apiserver.discovery import Listing
+from cybernetes.apiserver.openapi.serve import Schemas
 from cybernetes.wire import negotiate
 from cybernetes.wire.http.message import Request, Response
+
+# What the documents say of themselves; clients read the server's version elsewhere.
+API_VERSION = "v1.37.0"
 
 
 class Documents:
@@ -20,11 +24,13 @@ class Documents:
         self._address = address
         self._listing: Listing | None = None
         self._made: dict[str, tuple[bytes, str]] = {}
+        self._schemas: Schemas | None = None
         core.registry.on_change(self.forget)
 
     def forget(self) -> None:
         """What is served has changed."""
         self._listing = None
+        self._schemas = None
         self._made.clear()
 
     @property
@@ -39,6 +45,8 @@ class Documents:
         """The document of a path below /api and /apis; None where there is none."""
         request = passage.request
         parts = [part for part in request.path.split("/") if part]
+        if parts[:1] == ["openapi"]:
+            return self._openapi().answer(request, core.clock.now())
         if parts in (["api"], ["apis"]):
             return self._top(request, core_group=parts == ["api"])
         if parts[0] == "api" and len(parts) == 2:
@@ -48,6 +56,14 @@ class Documents:
         if parts[0] == "apis" and len(parts) == 3:
             return self._plain(request, lambda: discovery.resource_list(self.listing, parts[1], parts[2]))
         return None
+
+    def _openapi(self) -> Schemas:
+        if self._schemas is None:
+            custom: dict[str, bytes] = {}
+            for each in self._core.registry:
+                custom.update(each.definitions)
+            self._schemas = Schemas(self.listing, custom, API_VERSION)
+        return self._schemas
 
     def _top(self, request: Request, *, core_group: bool) -> Response | None:
         version = discovery.asked_version(request.headers.get("accept", ""))

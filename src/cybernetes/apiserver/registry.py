@@ -7,7 +7,7 @@ holds    one Kept per stored resource, shared by all versions that serve it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -33,6 +33,7 @@ class Served:
     node      its compiled schema; None until first used, `schema_node()` compiles it
     keeper    (group, plural) under which objects lie in the store
     stored    the Resource of the version in which they lie there
+    definitions  OpenAPI v3 schemas of a custom resource by name (built-in ones are generated)
     to_stored, from_stored  conversions of whole objects, None where served and stored versions are the same
     """
 
@@ -46,6 +47,7 @@ class Served:
         scale_paths: ScalePaths = ScalePaths(),  # noqa: B008
         to_stored: Callable[[Object], Object] | None = None,
         from_stored: Callable[[Object], Object] | None = None,
+        definitions: Mapping[str, bytes] = {},
     ) -> None:
         self.resource = resource
         self.stored = kept_as or resource
@@ -53,6 +55,7 @@ class Served:
         self.scale_paths = scale_paths
         self.to_stored = to_stored
         self.from_stored = from_stored
+        self.definitions = definitions
         self.head = stored.head(resource.api_version, resource.kind)
         self.converts = to_stored is not None
         # Renderers by form, so that all requests of a form share one (see `respond.renderer`).
