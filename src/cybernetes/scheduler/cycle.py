@@ -117,6 +117,10 @@ class Cycle:
         row = kernels.best_at(total, filtered.code, random.below(ties) if ties > 1 else 0)
         return Placement(names[row], total[row], possible)
 
+    @property
+    def has_nominations(self) -> bool:
+        return bool(self._nominations)
+
     # -- filters
 
     def filter(self, pod: PodEntry) -> Filtered:

@@ -15,10 +15,10 @@ import msgspec
 from cybernetes.base.random import Random
 from cybernetes.scheduler.columns import Columns
 from cybernetes.scheduler.cycle import Cycle, Filtered
-from cybernetes.scheduler.plugins.resources import resource_text
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.profile import PreemptionArgs
 from cybernetes.scheduler.reasons import FIT, FIT_NEVER, OTHER, OTHER_NEVER, RESOLVABLE, TEXTS, available_text
+from cybernetes.scheduler.room import Room, only_room
 from cybernetes.scheduler.selectors import Selector, accepts
 
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
@@ -139,8 +139,9 @@ def _dry_run(
     found: list[Candidate] = []
     reasons: dict[str, int] = {}
     harmless = False
+    judge = victims_by_room if only_room(cycle, pod) else victims_by_filters
     for row in rows:
-        result = _victims_on(cycle, pod, row, budgets)
+        result = judge(cycle, pod, row, budgets)
         if isinstance(result, Candidate):
             found.append(result)
             harmless = harmless or result.violations == 0
@@ -153,7 +154,27 @@ def _dry_run(
     return found, reasons
 
 
-def _victims_on(cycle: Cycle, pod: PodEntry, row: int, budgets: Sequence[Budget]) -> Candidate | list[str]:
+def victims_by_room(cycle: Cycle, pod: PodEntry, row: int, budgets: Sequence[Budget]) -> Candidate | list[str]:
+    """The same as `victims_by_filters`, for a pod to which only room matters."""
+    columns = cycle.columns
+    order = list(columns.pods[row].values())
+    possible = [other for other in order if other.priority < pod.priority]
+    if not possible:
+        return [NO_VICTIMS]
+    room = Room(cycle, pod, row)
+    for other in possible:
+        room.give_back(other)
+    reasons = room.missing()
+    if reasons:
+        return reasons
+    violating, others = _by_violation(by_importance(possible), budgets)
+    victims = room.reprieve(violating)
+    violations = len(victims)
+    victims += room.reprieve(others)
+    return Candidate(columns.names[row], _ranked(order, victims), violations)
+
+
+def victims_by_filters(cycle: Cycle, pod: PodEntry, row: int, budgets: Sequence[Budget]) -> Candidate | list[str]:
     """The fewest least important pods of one node that must go, or the reasons why that does not help."""
     columns = cycle.columns
     node = columns.names[row]
@@ -173,11 +194,16 @@ def _victims_on(cycle: Cycle, pod: PodEntry, row: int, budgets: Sequence[Budget]
         victims = [other for other in violating if not _reprieve(cycle, pod, other, node, gone)]
         violations = len(victims)
         victims += [other for other in others if not _reprieve(cycle, pod, other, node, gone)]
-        return Candidate(node, tuple(by_importance([each for each in order if each in victims])), violations)
+        return Candidate(node, _ranked(order, victims), violations)
     finally:
         for other in gone.values():
             columns.add_pod(other, node)
         _restore_order(columns, node, order)
+
+
+def _ranked(order: Sequence[PodEntry], victims: Sequence[PodEntry]) -> tuple[PodEntry, ...]:
+    keys = {victim.key for victim in victims}
+    return tuple(by_importance([each for each in order if each.key in keys]))
 
 
 def _reprieve(cycle: Cycle, pod: PodEntry, other: PodEntry, node: str, gone: dict[str, PodEntry]) -> bool:
@@ -192,13 +218,16 @@ def _reprieve(cycle: Cycle, pod: PodEntry, other: PodEntry, node: str, gone: dic
 
 def _reasons(cycle: Cycle, pod: PodEntry, node: str) -> list[str]:
     """Why one node is not possible as the columns are now; [] when it is."""
-    filtered = cycle.filter(pod)
-    row = cycle.columns.rows[node]
+    return reasons_of(cycle.filter(pod), cycle.columns.rows[node])
+
+
+def reasons_of(filtered: Filtered, row: int) -> list[str]:
+    """Why one row is not possible, in Kubernetes' words; [] when it is."""
     code = filtered.code[row]
     if filtered.message:
         return [filtered.message]
     if code in (FIT, FIT_NEVER):
-        return [resource_text(name) for bit, name in enumerate(filtered.fit.names) if filtered.fit.bits[row] >> bit & 1]
+        return filtered.fit.texts(row)
     if code in (OTHER, OTHER_NEVER):
         return filtered.words[row].split("\n")
     return [TEXTS[code]] if code else []

@@ -12,8 +12,9 @@ from cybernetes.base.random import SeededRandom
 from cybernetes.scheduler.cycle import Cycle, Placement
 from cybernetes.scheduler.plugins.images import score_images
 from cybernetes.scheduler.pods import PodEntry
-from cybernetes.scheduler.preempt import Candidate, preempt
+from cybernetes.scheduler.preempt import Candidate, preempt, victims_by_filters, victims_by_room
 from cybernetes.scheduler.profile import SCORES
+from cybernetes.scheduler.room import only_room
 
 pytestmark = pytest.mark.skipif(not golden_file().exists(), reason=f"no recorded decisions in {golden_file()}")
 
@@ -63,6 +64,18 @@ def test_the_same_words_nominated_node_and_victims(scenario: dict[str, Any]) -> 
     else:
         assert f"{decision.message} no new claims to deallocate, preemption: {result.words}" == wanted["message"]
         assert (wanted["nominated"], wanted["victims"]) == (None, [])
+
+
+def test_victims_by_arithmetic_are_those_of_the_filters() -> None:
+    compared = 0
+    for scenario in FAILED:
+        cycle, pod, budgets = cluster(scenario)
+        filtered = cycle.filter(pod)
+        if only_room(cycle, pod):
+            for row in cycle.resolvable_rows(filtered):
+                compared += 1
+                assert victims_by_room(cycle, pod, row, budgets) == victims_by_filters(cycle, pod, row, budgets)
+    assert compared > 10
 
 
 def weighted(cycle: Cycle, plugin: str, found: Any, possible: set[str]) -> dict[str, int | None]:

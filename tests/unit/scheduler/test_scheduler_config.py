@@ -74,13 +74,19 @@ def test_arguments_reach_their_plugins() -> None:
         ({"nonsense": 1}, "Object contains unknown field `nonsense`"),
         ({"extenders": [{}]}, "extenders: HTTP extenders are not supported"),
         ({"profiles": [{}, {}]}, 'profiles[1].schedulerName: Duplicate value: "default-scheduler"'),
-        ({"profiles": [{"plugins": {"score": {"enabled": [{"name": "ImageLocalty"}]}}}]}, "did you mean ImageLocality?"),
+        (
+            {"profiles": [{"plugins": {"score": {"enabled": [{"name": "ImageLocalty"}]}}}]},
+            "did you mean ImageLocality?",
+        ),
         (
             {"profiles": [{"pluginConfig": [{"name": "InterPodAffinity", "args": {"hardPodAffinityWeight": 101}}]}]},
             "profiles[0].pluginConfig[InterPodAffinity].hardPodAffinityWeight: must be in the range 0-100",
         ),
         ({"leaderElection": {"leaseDuration": "soon"}}, "leaderElection.leaseDuration: 'soon' is not a duration"),
-        ({"leaderElection": {"leaseDuration": "5s"}}, "leaderElection.leaseDuration: must be greater than RenewDeadline"),
+        (
+            {"leaderElection": {"leaseDuration": "5s"}},
+            "leaderElection.leaseDuration: must be greater than RenewDeadline",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(document: dict[str, Any], words: str) -> None:

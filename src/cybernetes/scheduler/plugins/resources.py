@@ -63,6 +63,11 @@ class Fit:
         self.score = array("q")
         self.balance: array[int] | None = None
 
+    @property
+    def wanted(self) -> list[tuple[int, str, int]]:
+        """(resource id, name, amount) in the order of the bits."""
+        return list(zip(self._wanted, self.names, self._amounts, strict=True))
+
     def refresh(self, columns: Columns) -> None:
         end = columns.journal_base + len(columns.journal)
         if self.stride != columns.stride or self.position < columns.journal_base:
