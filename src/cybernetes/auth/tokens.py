@@ -32,7 +32,7 @@ CLOCK_SKEW_S = 60
 
 
 class InvalidToken(Exception):
-    """The token was not issued here, is over, or is for someone else; the text never holds the token."""
+    """The token was not issued here (no text), is over, or is for someone else; the text never holds the token."""
 
 
 class Reference(msgspec.Struct, frozen=True, gc=False):
@@ -141,11 +141,11 @@ class Issuer:
         try:
             public = self._publics.get(str(jwt.get_unverified_header(token).get("kid")))
             if public is None:
-                raise InvalidToken("signed by an unknown key")
+                raise InvalidToken
             # The algorithm is the key's, never the token's own choice.
             found: dict[str, Any] = jwt.decode(token, public, [_algorithm(public)], unchecked)  # type: ignore[arg-type]
         except jwt.PyJWTError as wrong:
-            raise InvalidToken(type(wrong).__name__) from wrong
+            raise InvalidToken from wrong
         return found
 
     def _check_times(self, claims: dict[str, Any]) -> None:
