@@ -85,6 +85,16 @@ class Informers:
         return self.pods.index(lambda pod: (pod.metadata.namespace,))
 
     @cached_property
+    def pods_by_label(self) -> Index[Pod]:
+        """By namespace and label, `NAMESPACE/KEY=VALUE`."""
+        return self.pods.index(lambda pod: label_values(pod.metadata.namespace, pod.metadata.labels))
+
+    @cached_property
+    def services_by_selector(self) -> Index[Service]:
+        """By namespace and the first pair of the selector, `NAMESPACE/KEY=VALUE`."""
+        return self.services.index(first_pair)
+
+    @cached_property
     def replica_sets(self) -> Informer[ReplicaSet]:
         return self.make(targets.REPLICA_SETS, decoder(ReplicaSet))
 
@@ -117,6 +127,18 @@ def orphans_of(namespace: str) -> str:
 def controller_of(item: Any) -> tuple[str, ...]:
     owner = item.metadata.controller
     return (owner.uid if owner else orphans_of(item.metadata.namespace),)
+
+
+def label_values(namespace: str, labels: dict[str, str]) -> list[str]:
+    return [f"{namespace}/{key}={value}" for key, value in labels.items()]
+
+
+def first_pair(service: Service) -> list[str]:
+    """One value is enough to find a service from a pod: pods that match have all pairs."""
+    if not service.spec.selector:
+        return []
+    key = min(service.spec.selector)
+    return label_values(service.metadata.namespace, {key: service.spec.selector[key]})
 
 
 def decoder(kind: type[T]) -> Callable[[bytes], T]:

@@ -382,7 +382,7 @@ def _selected(request: Request, obj: Object) -> bool:
     labels = obj["metadata"].get("labels") or {}
     for term in filter(None, request.param("labelSelector").split(",")):
         name, _, value = term.partition("=")
-        if labels.get(name) != value:
+        if (labels.get(name.rstrip("!")) == value) == name.endswith("!"):
             return False
     for term in filter(None, request.param("fieldSelector").split(",")):
         path, _, value = term.partition("=")

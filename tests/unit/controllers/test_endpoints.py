@@ -1,0 +1,263 @@
+"""EndpointSlices, Endpoints and mirrored slices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+import virtual
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from world import World, pod, view_of
+
+from cybernetes.controllers.endpoints.loop import EndpointsController
+from cybernetes.controllers.endpointslice import endpoints, plan
+from cybernetes.controllers.endpointslice.loop import EndpointSliceController
+from cybernetes.controllers.endpointslice.objects import Endpoint, Port, Slice
+from cybernetes.controllers.mirroring.loop import MirroringController
+from cybernetes.controllers.objects import Meta, Node, Pod, Service
+
+Object = dict[str, Any]
+HTTP = (Port(name="http", port=80),)
+
+
+def ends(*numbers: int) -> tuple[Endpoint, ...]:
+    return tuple(Endpoint(addresses=(f"10.0.{n // 250}.{n % 250}",)) for n in numbers)
+
+
+def slice_of(name: str, endpoints: tuple[Endpoint, ...], ports: tuple[Port, ...] = HTTP) -> Slice:
+    return Slice(metadata=Meta(name=name, uid=name), endpoints=endpoints, ports=ports)
+
+
+def reconcile(desired: dict[Any, Any], existing: list[Slice], size_max: int = 4) -> list[plan.Action]:
+    return plan.reconcile("IPv4", desired, existing, size_max=size_max, metadata_differs={})
+
+
+def apply(existing: list[Slice], actions: list[plan.Action]) -> list[Slice]:
+    by_name = {each.metadata.name: each for each in existing}
+    for n, action in enumerate(actions):
+        match action:
+            case plan.Create(_, ports, found):
+                name = f"slice-{len(by_name)}-{n}-{sorted(by_name)}"
+                by_name[name] = slice_of(name, found, ports)
+            case plan.Update(old, ports, found):
+                by_name[old.metadata.name] = slice_of(old.metadata.name, found, ports)
+            case plan.Delete(old):
+                del by_name[old.metadata.name]
+    return list(by_name.values())
+
+
+def test_nothing_to_list_leaves_one_empty_slice() -> None:
+    assert reconcile({}, []) == [plan.Create("IPv4", (), ())]
+    empty = slice_of("s", (), ())
+    assert reconcile({}, [empty]) == []
+    full = slice_of("s", ends(1))
+    assert reconcile({}, [full]) == [plan.Update(full, (), ())]
+    other = slice_of("t", ends(2))
+    assert reconcile({}, [full, other]) == [plan.Update(full, (), ()), plan.Delete(other)]
+
+
+def test_the_placeholder_is_reused() -> None:
+    empty = slice_of("s", (), ())
+    assert reconcile({HTTP: ends(1, 2)}, [empty]) == [plan.Update(empty, HTTP, ends(1, 2))]
+
+
+def test_a_new_endpoint_goes_into_the_fullest_slice_with_room() -> None:
+    small, big, full = slice_of("a", ends(1)), slice_of("b", ends(2, 3)), slice_of("c", ends(4, 5, 6, 7))
+    actions = reconcile({HTTP: ends(1, 2, 3, 4, 5, 6, 7, 8)}, [small, big, full])
+    assert actions == [plan.Update(big, HTTP, ends(2, 3, 8))]
+
+
+def test_one_swap_writes_one_slice() -> None:
+    a, b = slice_of("a", ends(1, 2, 3, 4)), slice_of("b", ends(5))
+    assert reconcile({HTTP: ends(1, 2, 4, 5, 9)}, [a, b]) == [plan.Update(a, HTTP, ends(1, 2, 4, 9))]
+
+
+def test_a_big_service_gets_full_slices_and_a_rest() -> None:
+    actions = reconcile({HTTP: ends(*range(10))}, [])
+    assert [len(each.endpoints) for each in actions if isinstance(each, plan.Create)] == [4, 4, 2]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sets(st.integers(0, 40), max_size=30), min_size=1, max_size=6),
+    st.lists(st.booleans(), min_size=6, max_size=6),
+)
+def test_any_history_ends_with_exactly_the_wanted_endpoints(history: list[set[int]], named: list[bool]) -> None:
+    slices: list[Slice] = []
+    other = (Port(name="http", port=8080),)
+    for wanted, split in zip(history, named, strict=False):
+        ordered = sorted(wanted)
+        desired = {
+            HTTP: ends(*(n for n in ordered if not split or n % 2)),
+            other: ends(*(n for n in ordered if split and not n % 2)),
+        }
+        desired = {ports: found for ports, found in desired.items() if found}
+        slices = apply(slices, reconcile(desired, slices))
+        listed = sorted((each.port_set, e.addresses[0]) for each in slices for e in each.listed)
+        assert listed == sorted((ports, e.addresses[0]) for ports, found in desired.items() for e in found)
+        assert all(len(each.listed) <= 4 for each in slices) and slices
+        assert reconcile(desired, slices) == []
+
+
+def service(name: str = "web", **spec: Any) -> Object:
+    ports = [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": "default", "labels": {"team": "shop"}},
+        "spec": {"selector": {"app": "web"}, "ports": ports, "clusterIP": "10.96.0.9", "ipFamilies": ["IPv4"], **spec},
+    }
+
+
+def web(name: str, port: int = 8080, **labels: str) -> Object:
+    found = pod(name, app="web", **labels)
+    found["spec"]["containers"] = [
+        {"name": "app", "ports": [{"name": "http", "containerPort": port, "protocol": "TCP"}]}
+    ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "ready", "wanted"),
+    [
+        ({}, True, (True, True, False)),
+        ({}, False, (False, False, False)),
+        ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, True, (False, True, True)),
+    ],
+)
+def test_conditions_of_an_endpoint(change: Object, ready: bool, wanted: tuple[bool, bool, bool]) -> None:
+    found = web("a")
+    found["metadata"].update(change)
+    found["status"] = {"phase": "Running", "conditions": [{"type": "Ready", "status": str(ready)}]}
+    endpoint = endpoints.endpoint_of(view_of(service(), Service), view_of(found, Pod), "10.0.0.1", None)
+    conditions = endpoint.conditions
+    assert (conditions.ready, conditions.serving, conditions.terminating) == wanted
+    tolerant = view_of(service(publishNotReadyAddresses=True), Service)
+    assert endpoints.endpoint_of(tolerant, view_of(found, Pod), "10.0.0.1", None).conditions.ready is True
+
+
+@pytest.mark.parametrize(
+    ("preference", "hints"),
+    [
+        (None, None),
+        ("PreferClose", {"forZones": [{"name": "z1"}]}),
+        ("PreferSameNode", {"forNodes": [{"name": "n1"}]}),
+    ],
+)
+def test_hints_follow_the_preference(preference: str | None, hints: Any) -> None:
+    found = web("a")
+    found["spec"]["nodeName"] = "n1"
+    found["status"] = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    node = view_of({"metadata": {"name": "n1", "labels": {endpoints.ZONE_LABEL: "z1"}}}, Node)
+    wanting = view_of(service(trafficDistribution=preference), Service)
+    endpoint = endpoints.endpoint_of(wanting, view_of(found, Pod), "10.0.0.1", node)
+    assert orjson.loads(msgspec.json.encode(endpoint.hints)) == hints
+    assert endpoint.zone == "z1"
+
+
+def listed(w: World) -> dict[int, list[str]]:
+    """Port -> names of pods, over all slices."""
+    found: dict[int, list[str]] = {}
+    for each in w.api.all("endpointslices"):
+        for port in each.get("ports") or [{"port": 0}]:
+            names = [e["targetRef"]["name"] for e in each["endpoints"] if e["conditions"]["ready"]]
+            found.setdefault(port["port"], []).extend(sorted(names))
+    return found
+
+
+def test_slices_and_endpoints_follow_pods() -> None:
+    async def main() -> None:
+        w = World(EndpointSliceController, EndpointsController)
+        w.api.put("services", service())
+        async with w.running():
+            await w.settle()
+            [placeholder] = w.api.all("endpointslices")
+            assert placeholder["endpoints"] == [] and placeholder["ports"] == []
+            assert placeholder["metadata"]["name"].startswith("web-")
+            assert placeholder["metadata"]["labels"] == {
+                "team": "shop",
+                "kubernetes.io/service-name": "web",
+                "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+            }
+            assert w.api.all("endpoints")[0]["subsets"] == []
+            for name, port in (("a", 8080), ("b", 8080), ("c", 9090)):
+                w.api.put("pods", web(name, port))
+            w.api.put("pods", pod("stranger", app="other"))
+            await w.settle()
+            assert listed(w) == {8080: ["a", "b"], 9090: ["c"]}
+            [both] = w.api.all("endpoints")
+            assert [[a["targetRef"]["name"] for a in s["addresses"]] for s in both["subsets"]] == [["a", "b"], ["c"]]
+            assert both["subsets"][0]["ports"] == [{"name": "http", "port": 8080, "protocol": "TCP"}]
+            w.api.edit("pods", "a", lambda p: p["status"]["conditions"][0].update(status="False"))
+            await w.settle()
+            assert listed(w)[8080] == ["b"]
+            [both] = w.api.all("endpoints")
+            assert [a["targetRef"]["name"] for a in both["subsets"][0]["notReadyAddresses"]] == ["a"]
+            w.api.edit("pods", "b", lambda p: p["metadata"].update(labels={"app": "elsewhere"}))
+            w.api.remove("pods", "c")
+            await w.settle()
+            assert not any(listed(w).values())
+            w.api.remove("services", "web")
+            await w.settle()
+            assert w.api.all("endpoints") == []
+
+    virtual.run(main())
+
+
+def test_quiet_pod_updates_cost_no_write() -> None:
+    async def main() -> None:
+        w = World(EndpointSliceController, EndpointsController)
+        w.api.put("services", service())
+        w.api.put("pods", web("a"))
+        async with w.running():
+            await w.settle()
+            before = len([r for r in w.api.requests if r[0] in ("PUT", "POST")])
+            w.api.edit("pods", "a", lambda p: p["metadata"].update(annotations={"x": "y"}))
+            w.api.edit("pods", "a", lambda p: p["status"].update(startTime="2026-01-01T00:00:00Z"))
+            await w.settle()
+            assert len([r for r in w.api.requests if r[0] in ("PUT", "POST")]) == before
+
+    virtual.run(main())
+
+
+def test_a_service_without_a_selector_keeps_its_endpoints_and_they_are_mirrored() -> None:
+    async def main() -> None:
+        w = World(EndpointSliceController, EndpointsController, MirroringController)
+        plain = service("db")
+        del plain["spec"]["selector"]
+        mine = {
+            "apiVersion": "v1",
+            "kind": "Endpoints",
+            "metadata": {"name": "db", "namespace": "default", "labels": {"tier": "data"}},
+            "subsets": [
+                {
+                    "addresses": [{"ip": "192.0.2.1"}, {"ip": "2001:db8::1"}],
+                    "ports": [{"port": 5432, "protocol": "TCP"}],
+                }
+            ],
+        }
+        w.api.put("services", plain)
+        w.api.put("endpoints", mine)
+        async with w.running():
+            await w.settle()
+            slices = {each["addressType"]: each for each in w.api.all("endpointslices")}
+            assert slices["IPv4"]["endpoints"] == [{"addresses": ["192.0.2.1"], "conditions": {"ready": True}}]
+            assert slices["IPv6"]["endpoints"][0]["addresses"] == ["2001:db8::1"]
+            assert slices["IPv4"]["ports"] == [{"name": "", "port": 5432, "protocol": "TCP"}]
+            assert slices["IPv4"]["metadata"]["labels"]["tier"] == "data"
+            assert w.api.all("endpoints")[0]["subsets"] == mine["subsets"]
+            w.api.edit("endpoints", "db", lambda e: e["subsets"][0]["addresses"].pop())
+            await w.settle()
+            assert [each["addressType"] for each in w.api.all("endpointslices")] == ["IPv4"]
+            w.api.edit(
+                "endpoints",
+                "db",
+                lambda e: e["metadata"]["labels"].update({"endpointslice.kubernetes.io/skip-mirror": "true"}),
+            )
+            await w.settle()
+            assert w.api.all("endpointslices") == []
+
+    virtual.run(main())
