@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from cybernetes.cli import options
-from cybernetes.install import image_build, oci, pki, registry
+from cybernetes.install import image_build, oci, registry
 from cybernetes.run import config as cluster_config
+from cybernetes.run import files
 from cybernetes.run.layout import Layout
 
 
@@ -46,8 +47,8 @@ def build(folder: Path, push: bool, archive: Path | None, data_dir: Path) -> Non
 def _push(image: oci.Image, described: image_build.ImageFile, data_dir: Path) -> None:
     layout = Layout(data_dir)
     config = cluster_config.read(layout.config)
-    client = pki.registry_client(layout)
-    context = ssl.create_default_context(cafile=str(pki.ca(layout).certificate))
+    client = files.registry_client(layout)
+    context = ssl.create_default_context(cafile=str(files.ca(layout).certificate))
     context.load_cert_chain(client.certificate, client.key)
     to = registry.RegistryClient(config.api_address, registry.REGISTRY_PORT, context)
     if not to.has(described.name, described.tag, image.manifest):

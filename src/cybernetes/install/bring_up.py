@@ -14,7 +14,7 @@ from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.base.log import configure as configure_log
 from cybernetes.install import checks, containerd, fabric, images, pki, registry
 from cybernetes.install.user_kubeconfig import merge_into_users
-from cybernetes.run import components, control
+from cybernetes.run import components, control, files
 from cybernetes.run import config as cluster_config
 from cybernetes.run.config import ClusterConfig
 from cybernetes.run.layout import Layout
@@ -67,9 +67,9 @@ def _write_files(config: ClusterConfig, layout: Layout) -> None:
             layout.registry_config,
             storage=layout.registry,
             address=f"{config.api_address}:{registry.REGISTRY_PORT}",
-            certificate=pki.registry(layout).certificate,
-            key=pki.registry(layout).key,
-            client_ca=pki.ca(layout).certificate,
+            certificate=files.registry(layout).certificate,
+            key=files.registry(layout).key,
+            client_ca=files.ca(layout).certificate,
         )
 
 

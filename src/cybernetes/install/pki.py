@@ -10,7 +10,6 @@ from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import yaml
 
 from cybernetes.auth import pki
@@ -19,6 +18,7 @@ from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SystemRandom
 from cybernetes.install.containerd import RegistryHost
 from cybernetes.install.registry import REGISTRY_NAME, REGISTRY_PORT
+from cybernetes.run import files
 from cybernetes.run.config import ClusterConfig, NodeConfig
 from cybernetes.run.layout import Layout
 
@@ -26,78 +26,12 @@ from cybernetes.run.layout import Layout
 _RENEW_BELOW_S = 120 * 24 * 3600
 
 
-class CertificateFiles(msgspec.Struct, frozen=True):
-    certificate: Path
-    key: Path
-
-    def read(self) -> Credential:
-        return Credential(self.certificate.read_bytes(), self.key.read_bytes())
-
-
-def ca(layout: Layout) -> CertificateFiles:
-    return _files(layout, "ca")
-
-
-def front_proxy_ca(layout: Layout) -> CertificateFiles:
-    return _files(layout, "front-proxy-ca")
-
-
-def front_proxy_client(layout: Layout) -> CertificateFiles:
-    return _files(layout, "front-proxy-client")
-
-
-def api_server(layout: Layout) -> CertificateFiles:
-    return _files(layout, "apiserver")
-
-
-def kubelet_client(layout: Layout) -> CertificateFiles:
-    """What the API server shows to kubelets."""
-    return _files(layout, "apiserver-kubelet-client")
-
-
-def registry(layout: Layout) -> CertificateFiles:
-    return _files(layout, "registry")
-
-
-def registry_client(layout: Layout) -> CertificateFiles:
-    return _files(layout, "registry-client")
-
-
-def etcd_ca(layout: Layout) -> CertificateFiles:
-    return _files(layout, "etcd-ca")
-
-
-def etcd_server(layout: Layout) -> CertificateFiles:
-    return _files(layout, "etcd")
-
-
-def etcd_client(layout: Layout) -> CertificateFiles:
-    return _files(layout, "apiserver-etcd-client")
-
-
-def kubelet_serving(layout: Layout, node: str) -> CertificateFiles:
-    return _files(layout, f"kubelet-{node}")
-
-
-def service_account_key(layout: Layout) -> Path:
-    return layout.pki / "sa.key"
-
-
-def envelope_key(layout: Layout) -> Path:
-    """What Secrets are encrypted with in the store."""
-    return layout.pki / "secrets.key"
-
-
-def _files(layout: Layout, name: str) -> CertificateFiles:
-    return CertificateFiles(layout.pki / f"{name}.crt", layout.pki / f"{name}.key")
-
-
 def registry_hosts(config: ClusterConfig, layout: Layout) -> list[RegistryHost]:
     if not config.registry:
         return []
-    client = registry_client(layout)
+    client = files.registry_client(layout)
     server = f"https://{config.api_address}:{REGISTRY_PORT}"
-    return [RegistryHost(REGISTRY_NAME, server, ca(layout).certificate, client.certificate, client.key)]
+    return [RegistryHost(REGISTRY_NAME, server, files.ca(layout).certificate, client.certificate, client.key)]
 
 
 def ensure(config: ClusterConfig, layout: Layout) -> None:
@@ -118,33 +52,33 @@ class _Issuer:
         self._ca_terms = pki.Terms(self._terms.now, self._terms.random, pki.CA_LIFETIME_S)
 
     def authorities(self) -> None:
-        for files, name in (
-            (ca(self._layout), "cybernetes-ca"),
-            (front_proxy_ca(self._layout), "front-proxy-ca"),
-            (etcd_ca(self._layout), "etcd-ca"),
+        for where, name in (
+            (files.ca(self._layout), "cybernetes-ca"),
+            (files.front_proxy_ca(self._layout), "front-proxy-ca"),
+            (files.etcd_ca(self._layout), "etcd-ca"),
         ):
-            self._ensure(files, lambda name=name: pki.ca(name, self._ca_terms))  # type: ignore[misc]
-        key = service_account_key(self._layout)
+            self._ensure(where, lambda name=name: pki.ca(name, self._ca_terms))  # type: ignore[misc]
+        key = files.service_account_key(self._layout)
         if not key.exists():
             _write_private(key, pki.new_key(self._terms.random))
-        if not envelope_key(self._layout).exists():
-            _write_private(envelope_key(self._layout), b64encode(self._terms.random.token(32)) + b"\n")
+        if not files.envelope_key(self._layout).exists():
+            _write_private(files.envelope_key(self._layout), b64encode(self._terms.random.token(32)) + b"\n")
 
     def control_plane(self) -> None:
         layout = self._layout
         self._api_server()
-        self._client(kubelet_client(layout), "kube-apiserver-kubelet-client", "system:masters")
-        self._client(front_proxy_client(layout), "front-proxy-client", authority=front_proxy_ca(layout))
-        self._client(registry_client(layout), "registry-client")
-        self._client(etcd_client(layout), "apiserver", authority=etcd_ca(layout))
-        self._serving(registry(layout), "registry", [], [self._config.api_address])
-        self._serving(etcd_server(layout), "etcd", ["localhost"], ["127.0.0.1"], authority=etcd_ca(layout))
+        self._client(files.kubelet_client(layout), "kube-apiserver-kubelet-client", "system:masters")
+        self._client(files.front_proxy_client(layout), "front-proxy-client", authority=files.front_proxy_ca(layout))
+        self._client(files.registry_client(layout), "registry-client")
+        self._client(files.etcd_client(layout), "apiserver", authority=files.etcd_ca(layout))
+        self._serving(files.registry(layout), "registry", [], [self._config.api_address])
+        self._serving(files.etcd_server(layout), "etcd", ["localhost"], ["127.0.0.1"], authority=files.etcd_ca(layout))
         self._kubeconfig("admin", layout.admin_kubeconfig, "kubernetes-admin", "system:masters", local=True)
         for component in ("controller-manager", "scheduler"):
             self._kubeconfig(component, layout.kubeconfig(component), f"system:kube-{component}", local=True)
 
     def node(self, node: NodeConfig) -> None:
-        serving = kubelet_serving(self._layout, node.name)
+        serving = files.kubelet_serving(self._layout, node.name)
         self._serving(serving, f"system:node:{node.name}", [node.name], [node.address], organization="system:nodes")
         kubelet, proxy = f"kubelet-{node.name}", f"proxy-{node.name}"
         self._kubeconfig(kubelet, self._layout.kubeconfig(kubelet), f"system:node:{node.name}", "system:nodes")
@@ -157,22 +91,22 @@ class _Issuer:
         addresses = ["127.0.0.1", "::1", config.network.kubernetes_address, config.api_address]
         for each in config.api_server.extra_names:
             (addresses if each.replace(".", "").isdigit() or ":" in each else names).append(each)
-        self._serving(api_server(self._layout), "kube-apiserver", [*names, "localhost"], sorted(set(addresses)))
+        self._serving(files.api_server(self._layout), "kube-apiserver", [*names, "localhost"], sorted(set(addresses)))
 
     def _serving(
         self,
-        files: CertificateFiles,
+        where: files.CertificateFiles,
         common_name: str,
         names: list[str],
         addresses: list[str],
         *,
         organization: str = "",
-        authority: CertificateFiles | None = None,
+        authority: files.CertificateFiles | None = None,
     ) -> None:
-        signer = authority or ca(self._layout)
+        signer = authority or files.ca(self._layout)
         organizations = [organization] if organization else []
         self._ensure(
-            files,
+            where,
             lambda: pki.serving(
                 signer.read(),
                 common_name,
@@ -184,30 +118,37 @@ class _Issuer:
         )
 
     def _client(
-        self, files: CertificateFiles, user: str, group: str = "", *, authority: CertificateFiles | None = None
+        self,
+        where: files.CertificateFiles,
+        user: str,
+        group: str = "",
+        *,
+        authority: files.CertificateFiles | None = None,
     ) -> None:
-        signer, groups = authority or ca(self._layout), [group] if group else []
-        self._ensure(files, lambda: pki.client(signer.read(), user, groups, self._terms))
+        signer, groups = authority or files.ca(self._layout), [group] if group else []
+        self._ensure(where, lambda: pki.client(signer.read(), user, groups, self._terms))
 
     def _kubeconfig(self, name: str, path: Path, user: str, group: str = "", *, local: bool = False) -> None:
         """local: used on this machine, where loopback always reaches the API server."""
-        files = _files(self._layout, f"client-{name}")
-        self._client(files, user, group)
+        where = files.of(self._layout, f"client-{name}")
+        self._client(where, user, group)
         config = self._config
         address = "127.0.0.1" if local and config.api_server.bind_address in ("0.0.0.0", "127.0.0.1") else ""
         server = f"https://{address}:{config.api_server.port}" if address else config.server_url
-        document = render_kubeconfig(config.name, server, ca(self._layout).certificate.read_bytes(), user, files.read())
+        document = render_kubeconfig(
+            config.name, server, files.ca(self._layout).certificate.read_bytes(), user, where.read()
+        )
         _write_private(path, document)
 
-    def _ensure(self, files: CertificateFiles, make: Callable[[], Credential]) -> None:
-        if files.certificate.exists() and files.key.exists() and self._lasts(files):
+    def _ensure(self, where: files.CertificateFiles, make: Callable[[], Credential]) -> None:
+        if where.certificate.exists() and where.key.exists() and self._lasts(where):
             return
         made = make()
-        _write_private(files.key, made.key)
-        _write_private(files.certificate, made.certificate)
+        _write_private(where.key, made.key)
+        _write_private(where.certificate, made.certificate)
 
-    def _lasts(self, files: CertificateFiles) -> bool:
-        return pki.expires_at(files.certificate.read_bytes()) - self._terms.now > _RENEW_BELOW_S
+    def _lasts(self, where: files.CertificateFiles) -> bool:
+        return pki.expires_at(where.certificate.read_bytes()) - self._terms.now > _RENEW_BELOW_S
 
 
 def render_kubeconfig(cluster: str, server: str, ca_pem: bytes, user: str, credential: Credential) -> bytes:

@@ -7,7 +7,7 @@ import shutil
 from cybernetes.install import fabric, removal
 from cybernetes.install.bring_up import Step
 from cybernetes.install.user_kubeconfig import remove_from_users
-from cybernetes.network.removal import remove_node_network
+
 from cybernetes.run import components, control
 from cybernetes.run import config as cluster_config
 from cybernetes.run.layout import Layout
@@ -22,7 +22,7 @@ def down(layout: Layout, step: Step, *, keep_data: bool) -> None:
     for node in config.nodes:
         with step(f"removing containers, mounts and rules of {node.name}"):
             removal.remove_node(layout.node(node.name), components.cgroup_root(node))
-            remove_node_network(node.network)
+
     fabric.remove(config.nodes)
     if keep_data:
         return

@@ -1,0 +1,76 @@
+"""Where each key and certificate lies; `install.pki` writes them, components read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from cybernetes.auth.pki import Credential
+from cybernetes.run.layout import Layout
+
+
+class CertificateFiles(msgspec.Struct, frozen=True):
+    certificate: Path
+    key: Path
+
+    def read(self) -> Credential:
+        return Credential(self.certificate.read_bytes(), self.key.read_bytes())
+
+
+def ca(layout: Layout) -> CertificateFiles:
+    return of(layout, "ca")
+
+
+def front_proxy_ca(layout: Layout) -> CertificateFiles:
+    return of(layout, "front-proxy-ca")
+
+
+def front_proxy_client(layout: Layout) -> CertificateFiles:
+    return of(layout, "front-proxy-client")
+
+
+def api_server(layout: Layout) -> CertificateFiles:
+    return of(layout, "apiserver")
+
+
+def kubelet_client(layout: Layout) -> CertificateFiles:
+    """What the API server shows to kubelets."""
+    return of(layout, "apiserver-kubelet-client")
+
+
+def registry(layout: Layout) -> CertificateFiles:
+    return of(layout, "registry")
+
+
+def registry_client(layout: Layout) -> CertificateFiles:
+    return of(layout, "registry-client")
+
+
+def etcd_ca(layout: Layout) -> CertificateFiles:
+    return of(layout, "etcd-ca")
+
+
+def etcd_server(layout: Layout) -> CertificateFiles:
+    return of(layout, "etcd")
+
+
+def etcd_client(layout: Layout) -> CertificateFiles:
+    return of(layout, "apiserver-etcd-client")
+
+
+def kubelet_serving(layout: Layout, node: str) -> CertificateFiles:
+    return of(layout, f"kubelet-{node}")
+
+
+def service_account_key(layout: Layout) -> Path:
+    return layout.pki / "sa.key"
+
+
+def envelope_key(layout: Layout) -> Path:
+    """What Secrets are encrypted with in the store."""
+    return layout.pki / "secrets.key"
+
+
+def of(layout: Layout, name: str) -> CertificateFiles:
+    return CertificateFiles(layout.pki / f"{name}.crt", layout.pki / f"{name}.key")

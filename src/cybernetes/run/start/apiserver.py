@@ -1,0 +1,74 @@
+"""The API server on its store, behind TLS."""
+
+from __future__ import annotations
+
+import asyncio
+
+from cybernetes.apiserver.config import ServerConfig
+from cybernetes.apiserver.server import ApiServer
+from cybernetes.base.clock import SystemClock
+from cybernetes.base.random import SystemRandom
+from cybernetes.run import files
+from cybernetes.run.notify import notify_ready
+from cybernetes.run.start import Setting
+from cybernetes.store.api import Store
+from cybernetes.wire.http.server import HttpServer
+from cybernetes.wire.http.tls import server_context
+
+# Requests in flight when the server is told to stop get this long.
+DRAIN_S = 5.0
+
+
+async def serve(setting: Setting) -> None:
+    clock, random = SystemClock(), SystemRandom()
+    store = await _open_store(setting, clock)
+    try:
+        server = ApiServer(store, _server_config(setting), clock, random)
+        await server.start()
+        await _serve(server, setting)
+    finally:
+        await store.close()
+
+
+async def _serve(server: ApiServer, setting: Setting) -> None:
+    config, layout = setting.config.api_server, setting.layout
+    certificate = files.api_server(layout)
+    tls = server_context(certificate.certificate, certificate.key, files.ca(layout).certificate.read_bytes())
+    http = HttpServer(server.handle)
+    try:
+        await http.listen(config.bind_address, config.port, tls)
+        notify_ready()
+        await asyncio.Event().wait()
+    finally:
+        server.begin_shutdown()
+        await http.stop(DRAIN_S)
+        await server.stop()
+
+
+async def _open_store(setting: Setting, clock: SystemClock) -> Store:
+    if setting.config.store.kind == "etcd":
+        from cybernetes.run.start.etcd import open_etcd
+
+        return await open_etcd(setting, clock)
+    from cybernetes.store.sqlite.store import SqliteStore
+
+    setting.layout.store.parent.mkdir(parents=True, exist_ok=True)
+    return await SqliteStore.open(setting.layout.store, clock=clock)
+
+
+def _server_config(setting: Setting) -> ServerConfig:
+    config, layout = setting.config, setting.layout
+    authorities = files.ca(layout).certificate.read_bytes()
+    client = files.kubelet_client(layout)
+    return ServerConfig(
+        client_authorities=authorities,
+        service_account_key=files.service_account_key(layout).read_bytes(),
+        front_proxy_authorities=files.front_proxy_ca(layout).certificate.read_bytes(),
+        issuer=f"https://kubernetes.default.svc.{config.network.cluster_domain}",
+        kubelet_authorities=authorities,
+        kubelet_certificate=client.certificate.read_bytes(),
+        kubelet_key=client.key.read_bytes(),
+        advertise=f"{config.api_address}:{config.api_server.port}",
+        service_range=config.network.service_range,
+        shared_store=config.store.kind == "etcd",
+    )
