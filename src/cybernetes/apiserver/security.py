@@ -10,6 +10,7 @@ from cybernetes.apiserver.admission import builtin
 from cybernetes.apiserver.bootstrap import policy
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.core import Core
+from cybernetes.apiserver.reviews import routes
 from cybernetes.auth.authn import Authenticator
 from cybernetes.auth.authz import Chain, PrivilegedGroup
 from cybernetes.auth.certificates import Authorities
@@ -33,7 +34,9 @@ def build_security(core: Core, config: ServerConfig) -> Security:
     authorities = Authorities(config.client_authorities, config.front_proxy_authorities)
     authenticator = Authenticator(core.lister, issuer, core.clock, authorities)
     node = NodeAuthorizer(NodeGraph(core.lister), _node_rules())
-    authorizer = Chain((PrivilegedGroup(), node, Rbac(core.lister)))
+    rbac = Rbac(core.lister)
+    authorizer = Chain((PrivilegedGroup(), node, rbac))
+    core.virtual.update(routes.handlers(routes.Reviewers(authenticator, rbac, issuer)))
     admission = builtin.build(core.lister, authorizer, core.consistent, core.random)
     return Security(authenticator, authorizer, admission)
 

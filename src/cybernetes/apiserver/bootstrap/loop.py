@@ -83,7 +83,7 @@ class Bootstrap:
         self._gate = asyncio.Semaphore(PARALLEL)
 
     async def ensure(self) -> None:
-        """Make what is missing. Raises ApiError and EdgeError of the first object that could not be made."""
+        """Make what is missing. Raises ApiError and EdgeError, in groups, of objects that could not be made."""
         await self._each(_NAMESPACES, objects.namespaces())
         await asyncio.gather(
             self._ensure_policy(),
@@ -105,8 +105,8 @@ class Bootstrap:
         async def guarded() -> None:
             try:
                 await work()
-            except (ApiError, EdgeError) as error:
-                self._log.warning("bootstrap.failed", work=work.__name__, error=str(error))
+            except* (ApiError, EdgeError) as failed:
+                self._log.warning("bootstrap.failed", work=work.__name__, why=str(failed.exceptions[0]))
 
         await self._clock.sleep(every_s)
         await periodic(self._clock, every_s, guarded)
@@ -157,7 +157,7 @@ class Bootstrap:
         settings, now = self._settings, rfc3339_micro(self._clock.now())
         digest = base64.b32encode(hashlib.sha256(settings.identity.encode()).digest())[:26].decode().lower()
         name = f"apiserver-{digest}"
-        labels = {_IDENTITY: "kube-apiserver", "kubernetes.io/hostname": settings.identity}
+        labels = {_IDENTITY: "kube-apiserver"}
         metadata = {"name": name, "namespace": "kube-system", "labels": labels}
         metadata["annotations"] = {_ADDRESS: settings.address}
         spec = {"holderIdentity": name, "leaseDurationSeconds": int(SERVER_GONE_S), "renewTime": now}
@@ -217,5 +217,9 @@ class Bootstrap:
                 raise
 
     async def _apply_condition(self, target: Target, name: str, condition: Object, manager: str) -> None:
+        """A condition only informs, so the server starts without it; the next round tries again."""
         obj = {"metadata": {"name": name}, "status": {"conditions": [condition]}}
-        await self._client.apply(target, obj, field_manager=manager, subresource="status")
+        try:
+            await self._client.apply(target, obj, field_manager=manager, subresource="status")
+        except (ApiError, EdgeError) as error:
+            self._log.warning("bootstrap.condition_failed", object=f"{target.plural}/{name}", why=str(error))
