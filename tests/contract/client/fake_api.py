@@ -279,7 +279,7 @@ class FakeApi:
             for kept in ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"):
                 if kept in old["metadata"]:
                     merged["metadata"][kept] = old["metadata"][kept]
-        merged["metadata"].pop("resourceVersion", None)
+        merged["metadata"] = {name: value for name, value in merged["metadata"].items() if name != "resourceVersion"}
         before = copy.deepcopy(old)
         before["metadata"].pop("resourceVersion")
         if merged == before:
