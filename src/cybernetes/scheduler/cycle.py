@@ -41,6 +41,9 @@ from cybernetes.scheduler.reasons import (
     resource_text,
 )
 from cybernetes.scheduler.selectors import Selector
+from cybernetes.scheduler.storage.choose import Choices, Claims, choices
+from cybernetes.scheduler.storage.filters import VolumeFilter
+from cybernetes.scheduler.storage.state import Storage
 
 kernels = load("score")
 
@@ -88,12 +91,18 @@ class Cycle:
     """Decides with one profile; keeps what it computed for a shape until its inputs change."""
 
     def __init__(
-        self, columns: Columns, profile: Profile, nominations: Nominations, owners: OwnerSelector = lambda pod: None
+        self,
+        columns: Columns,
+        profile: Profile,
+        nominations: Nominations,
+        owners: OwnerSelector = lambda pod: None,
+        volumes: VolumeFilter | None = None,
     ) -> None:
         self.columns = columns
         self.profile = profile
         self._nominations = nominations
         self._owners = owners
+        self._volumes = volumes or VolumeFilter(Storage())
         self._standing: Recent[Standing] = Recent()
         self._fits: Recent[Fit] = Recent()
         self._plans: Recent[Plan] = Recent()
@@ -116,6 +125,18 @@ class Cycle:
         ties = kernels.best(total, filtered.code)
         row = kernels.best_at(total, filtered.code, random.below(ties) if ties > 1 else 0)
         return Placement(names[row], total[row], possible)
+
+    def volume_choices(self, pod: PodEntry, node_name: str) -> Choices:
+        """What to bind and provision for a pod that was placed on the node."""
+        node = self.columns.node(node_name)
+        claims = self._volumes.claims(pod) if pod.claims and "VolumeBinding" in self.profile.filters else None
+        if node is None or not isinstance(claims, Claims):
+            return Choices()
+        found = choices(self._volumes.storage, claims, node)
+        return found if isinstance(found, Choices) else Choices()
+
+    def has_volumes(self, pod: PodEntry) -> bool:
+        return self._volumes.concerns(pod)
 
     @property
     def has_nominations(self) -> bool:
@@ -147,7 +168,11 @@ class Cycle:
             filter_ports(self.columns, pod.shape.ports, filtered.code)
         if "NodeResourcesFit" in active:
             fit.filter(filtered.code)
-        self._filter_rows(pod, self.profile.early, filtered)
+        if self._volumes.concerns(pod):
+            filtered.message = self._volumes.filter(pod, self.columns, active, filtered.code)
+            if filtered.message:
+                filtered.plugins = {"VolumeBinding"}
+                return filtered
         constraints = self.plan(pod).hard
         if constraints and "PodTopologySpread" in active:
             filter_spread(self.columns, standing, constraints, filtered.code)

@@ -15,12 +15,13 @@ from typing import Any
 
 import msgspec
 
+from cybernetes.scheduler.nodes import matches_node
 from cybernetes.scheduler.objects import NodeObject
 from cybernetes.scheduler.plugins.ports import conflicts
 from cybernetes.scheduler.plugins.standing import UNSCHEDULABLE_TAINT, tolerates, untolerated
 from cybernetes.scheduler.pods import PodEntry, Term, spread_selector, term_accepts, terms_of
 from cybernetes.scheduler.requests import amounts
-from cybernetes.scheduler.selectors import accepts, compile_map, compile_requirement
+from cybernetes.scheduler.selectors import accepts
 
 
 class Kind(enum.Enum):
@@ -90,24 +91,6 @@ def _taints_went(pod: PodEntry, change: Change) -> bool:
 
 def _labels_match_now(pod: PodEntry, change: Change) -> bool:
     return matches_node(pod, change.new) and (change.old is None or not matches_node(pod, change.old))
-
-
-def matches_node(pod: PodEntry, node: NodeObject) -> bool:
-    """Node selector and required node affinity of one pod against one node."""
-    labels = node.metadata.labels or {}
-    spec = pod.shape.spec
-    if spec.node_selector and not accepts(compile_map(spec.node_selector), labels):
-        return False
-    affinity = spec.affinity.node_affinity if spec.affinity else None
-    if affinity is None or affinity.required is None:
-        return True
-    name = {"metadata.name": node.metadata.name}
-    return any(
-        (term.match_expressions or term.match_fields)
-        and all(compile_requirement(each).accepts(labels.get(each.key)) for each in term.match_expressions or ())
-        and all(compile_requirement(each).accepts(name.get(each.key)) for each in term.match_fields or ())
-        for term in affinity.required.node_selector_terms or ()
-    )
 
 
 def _has_room(pod: PodEntry, change: Change) -> bool:

@@ -34,6 +34,7 @@ from cybernetes.scheduler.bind import (
 )
 from cybernetes.scheduler.config import Config
 from cybernetes.scheduler.cycle import Cycle, Placement, Unschedulable
+from cybernetes.scheduler.hints import Kind
 from cybernetes.scheduler.objects import (
     BudgetObject,
     MapSelectorObject,
@@ -49,6 +50,10 @@ from cybernetes.scheduler.queue import SchedulingQueue, Waiting
 from cybernetes.scheduler.reasons import failure_text
 from cybernetes.scheduler.selectors import compile_selector
 from cybernetes.scheduler.state import ClusterState
+from cybernetes.scheduler.storage.choose import Choices
+from cybernetes.scheduler.storage.filters import VolumeFilter
+from cybernetes.scheduler.storage.state import CLAIMS, KINDS, Storage
+from cybernetes.scheduler.storage.write import VolumesNotReady, bind_volumes, promise, release
 
 BUDGETS = Target("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 
@@ -69,6 +74,7 @@ class Placed(msgspec.Struct, gc=False):
     waiting: Waiting
     pod: PodEntry
     node_name: str
+    volumes: Choices = Choices()
 
 
 class Failed(msgspec.Struct, gc=False):
@@ -99,8 +105,11 @@ class Scheduler:
         self.queue = SchedulingQueue(self._config.backoff)
         self.state = ClusterState(clock, self.queue, [profile.name for profile in self._config.profiles])
         self.owners = Owners()
+        self.storage = Storage()
         self.cycles = {
-            profile.name: Cycle(self.state.columns, profile, self.state.nominations, self.owners.selector)
+            profile.name: Cycle(
+                self.state.columns, profile, self.state.nominations, self.owners.selector, VolumeFilter(self.storage)
+            )
             for profile in self._config.profiles
         }
         self._announcer = Announcer(client, clock, host)
@@ -113,6 +122,7 @@ class Scheduler:
         self._namespaces = self._informer(NAMESPACES, msgspec.json.Decoder(NamespaceObject).decode)
         self._budgets = self._informer(BUDGETS, msgspec.json.Decoder(BudgetObject).decode)
         self._owning = self._owner_informers()
+        self._stored = self._storage_informers()
         self._pods.on_change(self._on_pod)
         self._nodes.on_change(self._on_node)
         self._namespaces.on_change(self._on_namespace)
@@ -145,7 +155,7 @@ class Scheduler:
                 group.create_task(informer.run(), name=f"scheduler.{informer.target.plural}")
             group.create_task(self._announcer.run(), name="scheduler.events")
             for n in range(WORKERS):
-                group.create_task(self._carry_out(), name=f"scheduler.worker-{n}")
+                group.create_task(self._carry_out(group), name=f"scheduler.worker-{n}")
             group.create_task(self._tick(), name="scheduler.tick")
             group.create_task(self._decide_all(), name="scheduler.decide")
 
@@ -185,8 +195,10 @@ class Scheduler:
         cycle = self.cycles[pod.shape.spec.scheduler_name]
         decision = cycle.decide(pod, self._random)
         if isinstance(decision, Placement):
+            volumes = cycle.volume_choices(pod, decision.node) if pod.claims else Choices()
+            promise(self.storage, volumes, decision.node)
             self.state.assume(pod, decision.node)
-            return Placed(waiting, pod, decision.node)
+            return Placed(waiting, pod, decision.node, volumes)
         return self._fail(cycle, waiting, decision)
 
     def _fail(self, cycle: Cycle, waiting: Waiting, decision: Unschedulable) -> Failed:
@@ -226,41 +238,53 @@ class Scheduler:
 
     # -- carrying out
 
-    async def _carry_out(self) -> None:
+    async def _carry_out(self, group: asyncio.TaskGroup) -> None:
         while True:
             work = await self._work.get()
             if self._paused and self._work.qsize() < PLACED_MAX // 2:
                 self._paused = False
                 self._wake.set()
-            if isinstance(work, Placed):
+            if isinstance(work, Failed):
+                await self._tell(work)
+            elif work.volumes == Choices():
                 await self._bind(work)
             else:
-                await self._tell(work)
+                # May wait for a provisioner for minutes, which must not keep a worker.
+                group.create_task(self._bind_with_volumes(work), name=f"scheduler.volumes.{work.pod.key}")
 
     async def _bind(self, placed: Placed) -> None:
         pod = placed.pod
         try:
             await bind(self._client, pod, placed.node_name)
         except (ApiError, EdgeError) as error:
-            await self._unbind(placed, error)
+            await self._unbind(placed, bind_failure(error))
             return
         self._announcer.scheduled(pod, placed.node_name)
 
-    async def _unbind(self, placed: Placed, error: ApiError | EdgeError) -> None:
+    async def _bind_with_volumes(self, placed: Placed) -> None:
+        try:
+            await bind_volumes(self._client, self._clock, self.storage, placed.volumes, placed.node_name)
+        except (ApiError, EdgeError, VolumesNotReady) as error:
+            await self._unbind(placed, f'running PreBind plugin "VolumeBinding": {error}')
+        else:
+            await self._bind(placed)
+        finally:
+            release(self.storage, placed.volumes)
+
+    async def _unbind(self, placed: Placed, why: str) -> None:
+        """Take the pod off its node again and let it be tried again."""
         pod = placed.pod
-        _log.info("pod.not_bound", pod=pod.key, node=placed.node_name, why=str(error))
+        _log.info("pod.not_bound", pod=pod.key, node=placed.node_name, why=why)
         if not self.state.forget_assumed(pod):
             # The watch told more than the answer: the pod is bound after all, or gone.
             return
         self._wake.set()
-        if is_reason(error, "NotFound") and pod.key not in self._pods.items:
-            return
         current = self._pods.items.get(pod.key)
         if current is None or current.node_name or current.uid != pod.uid:
             return
         placed.waiting.pod = current
         self.queue.put_back_failed(placed.waiting, self._clock.monotonic())
-        await self._tell(Failed(placed.waiting, SCHEDULER_ERROR, bind_failure(error)))
+        await self._tell(Failed(placed.waiting, SCHEDULER_ERROR, why))
 
     async def _tell(self, failed: Failed) -> None:
         pod = failed.waiting.pod
@@ -317,7 +341,25 @@ class Scheduler:
         return Informer(self._client, target, decode, clock=self._clock, random=self._random)
 
     def _informers(self) -> list[Informer]:
-        return [self._pods, self._nodes, self._namespaces, self._budgets, *self._owning]
+        return [self._pods, self._nodes, self._namespaces, self._budgets, *self._owning, *self._stored]
+
+    def _storage_informers(self) -> list[Informer]:
+        found = []
+        for target, struct in KINDS:
+            informer = self._informer(target, msgspec.json.Decoder(struct).decode)
+            informer.on_change(self._storage_changer(target))
+            found.append(informer)
+        return found
+
+    def _storage_changer(self, target: Target) -> Callable[[str, object, object], None]:
+        kind = Kind.CLAIM if target is CLAIMS else Kind.STORAGE
+
+        def change(key: str, old: object, new: object) -> None:
+            self.storage.change(target, key, new)
+            self.state.on_other(kind, key)
+            self._wake.set()
+
+        return change
 
     def _owner_informers(self) -> list[Informer]:
         found = []

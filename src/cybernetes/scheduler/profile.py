@@ -81,7 +81,7 @@ class Profile(msgspec.Struct, frozen=True):
     """What one scheduler name means.
 
     scores      plugin -> weight; filters and row plugins by presence
-    early, late row filters before PodTopologySpread (volumes) and after all kernels
+    late        row filters, after all others; outside: scores from outside
     """
 
     name: str = DEFAULT_NAME
@@ -93,6 +93,5 @@ class Profile(msgspec.Struct, frozen=True):
     added_affinity: NodeAffinity | None = None
     spread_defaults: tuple[Default, ...] = SYSTEM_DEFAULTS
     spread_system: bool = True
-    early: Sequence[RowFilter] = ()
     late: Sequence[RowFilter] = ()
     outside: Sequence[RowScore] = ()

@@ -19,6 +19,14 @@ SPREAD = 10
 POD_AFFINITY = 11
 POD_ANTI_AFFINITY = 12
 EXISTING_ANTI_AFFINITY = 13
+DISK = 16
+CLAIM_IN_USE = 17
+VOLUME_COUNT = 18
+VOLUME_GONE = 19
+VOLUME_AFFINITY = 20
+VOLUME_UNBOUND = 21
+VOLUME_SPACE = 22
+VOLUME_ZONE = 23
 # Reasons in words, kept beside the codes: of volumes, of claims, of plugins from outside.
 OTHER = 14
 OTHER_NEVER = 15
@@ -42,10 +50,22 @@ TEXTS = {
     POD_AFFINITY: "node(s) didn't match pod affinity rules",
     POD_ANTI_AFFINITY: "node(s) didn't match pod anti-affinity rules",
     EXISTING_ANTI_AFFINITY: "node(s) didn't satisfy existing pods anti-affinity rules",
+    DISK: "node(s) had no available disk",
+    CLAIM_IN_USE: (
+        "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod"
+    ),
+    VOLUME_COUNT: "node(s) exceed max volume count",
+    VOLUME_GONE: "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)",
+    VOLUME_AFFINITY: "node(s) didn't match PersistentVolume's node affinity",
+    VOLUME_UNBOUND: "node(s) didn't find available persistent volumes to bind",
+    VOLUME_SPACE: "node(s) did not have enough free storage",
+    VOLUME_ZONE: "node(s) had no available volume zone",
     LEFT_OUT: "node(s) didn't satisfy plugin(s) [NodeAffinity]",
 }
 
-RESOLVABLE = frozenset((PORTS, FIT, SPREAD, POD_ANTI_AFFINITY, EXISTING_ANTI_AFFINITY, OTHER))
+RESOLVABLE = frozenset(
+    (PORTS, FIT, SPREAD, POD_ANTI_AFFINITY, EXISTING_ANTI_AFFINITY, OTHER, DISK, CLAIM_IN_USE, VOLUME_COUNT)
+)
 
 # The plugin that rejects with each code, by its name in profiles and queueing hints.
 PLUGINS = {
@@ -62,6 +82,14 @@ PLUGINS = {
     POD_AFFINITY: "InterPodAffinity",
     POD_ANTI_AFFINITY: "InterPodAffinity",
     EXISTING_ANTI_AFFINITY: "InterPodAffinity",
+    DISK: "VolumeRestrictions",
+    CLAIM_IN_USE: "VolumeRestrictions",
+    VOLUME_COUNT: "NodeVolumeLimits",
+    VOLUME_GONE: "VolumeBinding",
+    VOLUME_AFFINITY: "VolumeBinding",
+    VOLUME_UNBOUND: "VolumeBinding",
+    VOLUME_SPACE: "VolumeBinding",
+    VOLUME_ZONE: "VolumeZone",
     LEFT_OUT: "NodeAffinity",
 }
 

@@ -18,12 +18,11 @@ def only_room(cycle: Cycle, pod: PodEntry) -> bool:
     terms = terms_of(pod)
     return not (
         pod.shape.ports
-        or pod.claims
+        or cycle.has_volumes(pod)
         or terms.required
         or terms.required_anti
         or cycle.plan(pod).hard
         or cycle.has_nominations
-        or cycle.profile.early
         or cycle.profile.late
         or cycle.columns.tallies.carried("required_anti", pod.label_set)
     )
