@@ -65,9 +65,10 @@ class ApiClient:
         namespace: str = "",
         subresource: str = "",
         resource_version: str = "",
+        accept: str = JSON,
     ) -> Object:
         query = _query(resourceVersion=resource_version)
-        return _object(await self._call("GET", target.path(namespace, name, subresource), query))
+        return _object(await self._call("GET", target.path(namespace, name, subresource), query, accept=accept))
 
     async def list(
         self,

@@ -55,6 +55,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.deployment.loop import DeploymentController
     from cybernetes.controllers.endpoints.loop import EndpointsController
     from cybernetes.controllers.endpointslice.loop import EndpointSliceController
+    from cybernetes.controllers.garbagecollector.loop import GarbageCollector
     from cybernetes.controllers.mirroring.loop import MirroringController
     from cybernetes.controllers.namespace.loop import NamespaceController
     from cybernetes.controllers.nodeipam.loop import NodeIpamController
@@ -67,6 +68,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     yield _Row("replication-controller", "replication-controller", replication_controllers)
     yield _Row("service-account-controller", "service-account-controller", ServiceAccountController)
     yield _Row("namespace-controller", "namespace-controller", NamespaceController)
+    yield _Row("generic-garbage-collector", "garbage-collector-controller", GarbageCollector)
     yield _Row("endpointslice-controller", "endpoint-slice-controller", EndpointSliceController)
     yield _Row("endpoint-controller", "endpoint-controller", EndpointsController)
     yield _Row("endpointslicemirroring-controller", "endpoint-slice-mirroring-controller", MirroringController)
