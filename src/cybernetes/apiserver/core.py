@@ -68,8 +68,8 @@ class Core:
         self.admission: Any = None
         self.authenticator: Any = None
         self.authorizer: Any = None
-        # Allocates service addresses and ports inside the write path.
-        self.creating: Any = None
+        # Gives Services their addresses and ports inside the write path.
+        self.allocator: Any = None
         # Create-only resources and subresources: (group, plural, subresource) -> handler.
         self.virtual: dict[tuple[str, str, str], Handler] = {}
         self.nonresource: Any = None

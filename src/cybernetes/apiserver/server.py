@@ -17,6 +17,7 @@ from cybernetes.apiserver.outbound import Outbound
 from cybernetes.apiserver.registry import Registry
 from cybernetes.apiserver.routing import route
 from cybernetes.apiserver.security import Security, build_security
+from cybernetes.apiserver.services.allocator import Allocator
 from cybernetes.auth.user import AUTHENTICATED, MASTERS, User
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import ApiError, Bug, EdgeError
@@ -80,6 +81,9 @@ class ApiServer:
         core.authenticator = security.authenticator
         core.authorizer = security.authorizer
         core.admission = security.admission
+        core.allocator = Allocator(
+            core.lister, self.config.service_range, self.config.node_port_range, core.clock, core.random
+        )
         self._running = asyncio.get_running_loop().create_task(self._follow(), name="apiserver")
         log.info("apiserver.started", revision=core.caches.revision)
 

@@ -13,12 +13,15 @@ from cybernetes.apiserver.admit import admit, check
 from cybernetes.apiserver.cache.state import Item
 from cybernetes.apiserver.core import Call, Core
 from cybernetes.apiserver.options import WriteOptions
+from cybernetes.apiserver.services.allocator import NOTHING, Grant
 from cybernetes.base import random
 from cybernetes.base.clock import rfc3339
 from cybernetes.base.errors import MODIFIED, ApiError, already_exists, conflict, not_found
 from cybernetes.model import field
-from cybernetes.model.field import Path
-from cybernetes.model.resource import Strategy
+from cybernetes.model.field import FieldError, Path
+from cybernetes.model.resource import Resource, Strategy
+from cybernetes.model.validation import meta
+from cybernetes.model.validation.names import path_segment
 from cybernetes.store.api import Check, Conflict, Delete, Put
 
 Object = dict[str, Any]
@@ -70,13 +73,12 @@ async def create(core: Core, call: Call, obj: Object, options: WriteOptions) -> 
 
 
 async def _create_once(core: Core, call: Call, obj: Object, options: WriteOptions) -> Written:
-    served, row = call.served, call.served.resource
+    row = call.served.resource
     ctx = core.context(call, dry_run=options.dry_run)
     await admit(core, call, "CREATE", obj, None, options)
     _set_system_fields(core, obj)
     row.strategy.prepare_create(obj, ctx)
-    if core.creating is not None:
-        await core.creating.create(row, obj, options.dry_run)
+    core.allocator.prepare(row, obj, None)
     name = obj["metadata"].get("name", "")
     errors = row.strategy.validate_create(obj, ctx)
     if not name and not any(each.field == "metadata.name" for each in errors):
@@ -84,8 +86,18 @@ async def _create_once(core: Core, call: Call, obj: Object, options: WriteOption
     if errors:
         raise field.invalid_object(row.group, row.kind, name, errors)
     call.warnings.extend(row.strategy.warnings(obj, None, ctx))
-    managed.track_create(call, obj, options, ctx.now)
-    await check(core, call, "CREATE", obj, None, options)
+    grant = core.allocator.allocate(row, obj, None, dry_run=options.dry_run)
+    try:
+        managed.track_create(call, obj, options, ctx.now)
+        await check(core, call, "CREATE", obj, None, options)
+        return await _store_new(core, call, obj, options, grant)
+    except BaseException:
+        grant.fail()
+        raise
+
+
+async def _store_new(core: Core, call: Call, obj: Object, options: WriteOptions, grant: Grant) -> Written:
+    served, row, name = call.served, call.served.resource, obj["metadata"]["name"]
     if obj["metadata"].get("resourceVersion"):
         raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
     value = served.encode(obj)
@@ -96,10 +108,22 @@ async def _create_once(core: Core, call: Call, obj: Object, options: WriteOption
     key = served.key(call.info.namespace, name)
     lease = await core.leases.lease_for(row)
     try:
-        revision = await core.commit([Check(key, 0)], [Put(key, value, lease)])
+        revision = await core.commit([Check(key, 0), *grant.checks], [Put(key, value, lease), *grant.writes])
     except Conflict as taken:
+        if taken.key != key:
+            raise _lost_race(call) from taken
         raise already_exists(row.group, row.plural, name) from taken
     return Written(stored.item(value, revision), created=True)
+
+
+def _lost_race(call: Call) -> ApiError:
+    """Another API server gave away the same address; trying again finds another one."""
+    row = call.served.resource
+    message = (
+        f"The {call.info.verb} operation against {row.plural} could not be completed at this time, please try again."
+    )
+    details = {"name": call.info.verb, "group": row.group, "kind": row.plural, "retryAfterSeconds": 1}
+    return ApiError(500, "ServerTimeout", message, details)
 
 
 def place(call: Call, name: str) -> str:
@@ -155,19 +179,34 @@ async def _update_once(
     ctx = core.context(call, dry_run=options.dry_run)
     await admit(core, call, "UPDATE", new, old, options, change.subresource)
     change.strategy.prepare_update(new, old, ctx)
-    if core.creating is not None and not change.subresource:
-        await core.creating.update(row, new, old, options.dry_run)
-    errors = change.strategy.validate_update(new, old, ctx)
+    if not change.subresource:
+        core.allocator.prepare(row, new, old)
+    errors = [*_metadata_errors(row, new, old), *change.strategy.validate_update(new, old, ctx)]
     if errors:
         raise field.invalid_object(row.group, row.kind, call.info.name, errors)
     call.warnings.extend(change.strategy.warnings(new, old, ctx))
-    if change.track:
-        managed.track_update(call, new, old, options, ctx.now, change.subresource)
-    await check(core, call, "UPDATE", new, old, options, change.subresource)
-    return await _store_update(core, call, item, new, options)
+    grant = core.allocator.allocate(row, new, old, dry_run=options.dry_run) if not change.subresource else NOTHING
+    try:
+        if change.track:
+            managed.track_update(call, new, old, options, ctx.now, change.subresource)
+        await check(core, call, "UPDATE", new, old, options, change.subresource)
+        return await _store_update(core, call, item, new, options, grant)
+    except BaseException:
+        grant.fail()
+        raise
 
 
-async def _store_update(core: Core, call: Call, item: Item, new: Object, options: WriteOptions) -> Written:
+def _metadata_errors(row: Resource, new: Object, old: Object) -> list[FieldError]:
+    """What holds for the metadata of every kind; strategies repeat most of it, and so does the reference."""
+    return [
+        *meta.validate_meta(new, namespaced=row.namespaced, name_rule=path_segment),
+        *meta.validate_meta_update(new, old),
+    ]
+
+
+async def _store_update(
+    core: Core, call: Call, item: Item, new: Object, options: WriteOptions, grant: Grant
+) -> Written:
     served = call.served
     key = served.key(call.info.namespace, call.info.name)
     value = served.encode(new)
@@ -175,12 +214,14 @@ async def _store_update(core: Core, call: Call, item: Item, new: Object, options
     if options.dry_run:
         return Written(item_now)
     if ends(new):
-        revision = await core.commit([Check(key, item.revision)], [Delete(key)])
+        freed = core.allocator.freed(served.resource, new)
+        revision = await core.commit([Check(key, item.revision)], [Delete(key), *freed])
         return Written(stored.item(value, revision), deleted=True)
     if item_now == item.json:
         return Written(item.json)
     lease = await core.leases.lease_for(served.resource)
-    revision = await core.commit([Check(key, item.revision)], [Put(key, value, lease)])
+    checks = [Check(key, item.revision), *grant.checks]
+    revision = await core.commit(checks, [Put(key, value, lease), *grant.writes])
     return Written(stored.item(value, revision))
 
 

@@ -85,50 +85,55 @@ async def remove(core: Core, call: Call, options: DeleteOptions) -> Written:
 
 
 async def _remove_once(core: Core, call: Call, item: Item, options: DeleteOptions) -> Written:
-    served = call.served
+    served, row = call.served, call.served.resource
     old = served.decode(item.json)
     _check_preconditions(call, old, options)
     await check(core, call, "DELETE", None, old, WriteOptions(dry_run=options.dry_run))
-    new = marked(served.resource, served.decode(item.json), options, core.clock.now())
+    new = marked(row, served.decode(item.json), options, core.clock.now())
     if new is None:
         return Written(item.json)
-    key = served.key(call.info.namespace, call.info.name)
-    value = served.encode(new)
+    key, value = served.key(call.info.namespace, call.info.name), served.encode(new)
+    # What goes at once is shown as it was, unless its kind is one that is ended gracefully.
+    last = item.json if ends(new) and row.strategy.grace is None else stored.item(value, item.revision)
     if options.dry_run:
-        return Written(stored.item(value, item.revision), deleted=ends(new))
+        return Written(last, deleted=ends(new))
     checks = [Check(key, item.revision)]
     if ends(new):
-        revision = await core.commit(checks, [Delete(key), *_with_it(call)])
-        return Written(stored.item(value, revision), deleted=True)
+        revision = await core.commit(checks, [Delete(key), *_with_it(core, call, new)])
+        return Written(stored.at_revision(last, revision), deleted=True)
     revision = await core.commit(checks, [Put(key, value)])
     return Written(stored.item(value, revision))
 
 
-def _with_it(call: Call) -> list[Put | Delete]:
-    """What goes in the same transaction: a Service's Endpoints, which nothing else would ever delete."""
-    if call.served.resource.kind != "Service":
-        return []
-    return [Delete(f"/core/endpoints/{call.info.namespace}/{call.info.name}")]
+def _with_it(core: Core, call: Call, obj: Object) -> list[Put | Delete]:
+    """What goes in the same transaction: a Service's addresses, and its Endpoints, which nothing else would delete."""
+    freed: list[Put | Delete] = core.allocator.freed(call.served.resource, obj)
+    if call.served.keeper == ("", "services"):
+        freed.append(Delete(f"/core/endpoints/{call.info.namespace}/{call.info.name}"))
+    return freed
+
+
+# Kinds that go once their content is gone; their deletion knows no grace.
+_EMPTIED_FIRST = ("Namespace", "CustomResourceDefinition")
 
 
 def marked(row: Resource, obj: Object, options: DeleteOptions, now: float) -> Object | None:
-    """The object as deletion leaves it: with deletionTimestamp and finalizers. None: it is being deleted already,
-    and these options don't change how."""
+    """The object as deletion leaves it: with deletionTimestamp and finalizers.
+
+    None: it is being deleted already, and these options don't change how.
+    """
     metadata = obj["metadata"]
     grace = row.strategy.grace(obj, options.as_mapping()) if row.strategy.grace is not None else None
-    grace = grace or 0
     finalizers = finalizers_after(row, metadata.get("finalizers", []), options)
-    deleting = bool(metadata.get("deletionTimestamp"))
-    if deleting:
-        was = metadata.get("deletionGracePeriodSeconds") or 0
-        if grace >= was and finalizers == metadata.get("finalizers", []) and not ends(obj):
+    if metadata.get("deletionTimestamp"):
+        if not _hastened(metadata, grace or 0) and finalizers == metadata.get("finalizers", []) and not ends(obj):
             return None
-        grace = min(grace, was)
-    elif metadata.get("generation"):
-        metadata["generation"] += 1
-    start = parse_rfc3339(metadata["deletionTimestamp"]) - was if deleting else now
-    metadata["deletionTimestamp"] = rfc3339(max(start + grace, now if grace else 0) if grace else now)
-    metadata["deletionGracePeriodSeconds"] = grace
+    else:
+        metadata["deletionTimestamp"] = rfc3339(now + (grace or 0))
+        if row.kind not in _EMPTIED_FIRST:
+            metadata["deletionGracePeriodSeconds"] = grace or 0
+            if metadata.get("generation"):
+                metadata["generation"] += 1
     if finalizers:
         metadata["finalizers"] = finalizers
     else:
@@ -136,6 +141,17 @@ def marked(row: Resource, obj: Object, options: DeleteOptions, now: float) -> Ob
     if row.kind == "Namespace":
         obj.setdefault("status", {})["phase"] = "Terminating"
     return obj
+
+
+def _hastened(metadata: Object, grace: int) -> bool:
+    """Shorten the grace period of a deletion that has begun; False when it is not shorter."""
+    was = metadata.get("deletionGracePeriodSeconds") or 0
+    if grace >= was:
+        return False
+    begun = parse_rfc3339(metadata["deletionTimestamp"]) - was
+    metadata["deletionTimestamp"] = rfc3339(begun + grace)
+    metadata["deletionGracePeriodSeconds"] = grace
+    return True
 
 
 def finalizers_after(row: Resource, finalizers: list[str], options: DeleteOptions) -> list[str]:

@@ -1,0 +1,240 @@
+"""Allocation for one write of a Service: a Grant of addresses and ports that is kept or given back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cybernetes.apiserver import stored
+from cybernetes.apiserver.services import fields
+from cybernetes.apiserver.services.fields import SPEC, Object, Spec
+from cybernetes.apiserver.services.pools import Addresses, Pool, Ports
+from cybernetes.auth.lister import Lister
+from cybernetes.base import random
+from cybernetes.base.clock import Clock, rfc3339
+from cybernetes.base.errors import ApiError
+from cybernetes.base.random import Random
+from cybernetes.model import field
+from cybernetes.model.resource import Resource
+from cybernetes.store.api import Check, Delete, Put
+
+_ADDRESS_PREFIX = "/networking.k8s.io/ipaddresses/"
+
+
+class Grant:
+    """What a write was given. Call `fail` when it did not happen.
+
+    checks, writes  belong into the write's transaction
+    """
+
+    def __init__(self) -> None:
+        self.checks: list[Check] = []
+        self.writes: list[Put | Delete] = []
+        # Of a write that happened a promise ends when the caches see the Service: `Allocator` takes the number then.
+        self._promises: list[tuple[Pool, int]] = []
+
+    def hold(self, pool: Pool, number: int) -> None:
+        self._promises.append((pool, number))
+
+    def fail(self) -> None:
+        """The write did not happen."""
+        for pool, number in self._promises:
+            pool.withdraw(number)
+
+
+NOTHING = Grant()
+
+
+class Allocator:
+    """Follows all Services from its construction on."""
+
+    def __init__(
+        self, lister: Lister, service_range: str, ports: tuple[int, int], clock: Clock, source: Random
+    ) -> None:
+        self.addresses = Addresses(service_range)
+        self.ports = Ports(*ports)
+        self._clock = clock
+        self._random = source
+        lister.subscribe("", "services", self._changed)
+
+    def prepare(self, row: Resource, new: Object, old: Object | None) -> None:
+        """Fill in and drop what follows from the type, before validation."""
+        if not _is_service(row):
+            return
+        spec = new.setdefault("spec", {})
+        before = old.get("spec", {}) if old is not None else None
+        fields.normalize(spec, before)
+        if before is not None:
+            fields.carry_over(spec, before)
+            fields.drop_of_former_type(spec, before)
+            if spec.get("type") != "LoadBalancer" and before.get("type") == "LoadBalancer":
+                new.setdefault("status", {})["loadBalancer"] = {}
+
+    def allocate(self, row: Resource, new: Object, old: Object | None, *, dry_run: bool) -> Grant:
+        """Give the valid Service what it lacks. Raises ApiError 422, 500."""
+        if not _is_service(row):
+            return NOTHING
+        grant = Grant()
+        try:
+            before = old.get("spec", {}) if old is not None else {}
+            fields.set_families(new, before, self.addresses.family)
+            self._give_address(new, before if old is not None else None, grant)
+            self._give_ports(new, before, grant)
+            self._give_health_port(new, before, grant)
+        except ApiError:
+            grant.fail()
+            raise
+        if dry_run:
+            grant.fail()
+        return grant
+
+    def freed(self, row: Resource, obj: Object) -> list[Put | Delete]:
+        """What goes together with a deleted Service."""
+        if not _is_service(row):
+            return []
+        return [Delete(_ADDRESS_PREFIX + address) for address in _addresses(obj["spec"])]
+
+    def _give_address(self, service: Object, before: Spec | None, grant: Grant) -> None:
+        spec = service["spec"]
+        had = _addresses(before) if before is not None else []
+        if not fields.needs_address(spec):
+            grant.writes += [Delete(_ADDRESS_PREFIX + address) for address in had]
+            return
+        if fields.headless(spec) or had:
+            return
+        asked = spec.get("clusterIP", "")
+        address = self._hold_address(service, asked, grant) if asked else self._pick_address(grant)
+        spec["clusterIP"], spec["clusterIPs"] = address, [address]
+        grant.checks.append(Check(_ADDRESS_PREFIX + address, 0))
+        grant.writes.append(Put(_ADDRESS_PREFIX + address, self._ip_address(address, service)))
+
+    def _hold_address(self, service: Object, asked: str, grant: Grant) -> str:
+        number = self.addresses.number(asked)
+        if number is None:
+            raise self._no_address(service, asked, "the provided network does not match the current range")
+        if not self.addresses.pool.promise(number):
+            raise self._no_address(service, asked, "provided IP is already allocated")
+        grant.hold(self.addresses.pool, number)
+        return asked
+
+    def _pick_address(self, grant: Grant) -> str:
+        number = self.addresses.pool.pick(self._random)
+        if number is None:
+            raise _used_up("failed to allocate a serviceIP: range is full")
+        grant.hold(self.addresses.pool, number)
+        return self.addresses.text(number)
+
+    def _no_address(self, service: Object, asked: str, why: str) -> ApiError:
+        error = field.invalid(SPEC.child("clusterIPs"), [asked], f"failed to allocate IP {asked}: {why}")
+        return fields.invalid(service, [error])
+
+    def _give_ports(self, service: Object, before: Spec, grant: Grant) -> None:
+        spec = service["spec"]
+        if not fields.may_have_node_ports(spec):
+            return
+        mine = {port["nodePort"] for port in before.get("ports") or () if port.get("nodePort")}
+        for i, port in enumerate(spec.get("ports") or ()):
+            asked = port.get("nodePort", 0)
+            if asked and asked not in mine:
+                self._hold_port(service, SPEC.child("ports").index(i).child("nodePort"), asked, grant)
+                mine.add(asked)
+        if not fields.needs_node_ports(spec):
+            return
+        for port in spec.get("ports") or ():
+            if not port.get("nodePort"):
+                port["nodePort"] = _of_other_protocol(spec, port) or self._pick_port(grant)
+
+    def _hold_port(self, service: Object, path: field.Path, asked: int, grant: Grant) -> None:
+        number = self.ports.number(asked)
+        if number is None:
+            span = f"{self.ports.first}-{self.ports.last}"
+            why = f"provided port is not in the valid range. The range of valid ports is {span}"
+            raise fields.invalid(service, [field.invalid(path, asked, why)])
+        if not self.ports.pool.promise(number):
+            raise fields.invalid(service, [field.invalid(path, asked, "provided port is already allocated")])
+        grant.hold(self.ports.pool, number)
+
+    def _pick_port(self, grant: Grant) -> int:
+        number = self.ports.pool.pick(self._random)
+        if number is None:
+            raise _used_up("failed to allocate a nodePort: range is full")
+        grant.hold(self.ports.pool, number)
+        return self.ports.first + number
+
+    def _give_health_port(self, service: Object, before: Spec, grant: Grant) -> None:
+        spec = service["spec"]
+        if not fields.needs_health_port(spec):
+            return
+        asked = spec.get("healthCheckNodePort", 0)
+        if not asked:
+            spec["healthCheckNodePort"] = self._pick_port(grant)
+        elif asked != before.get("healthCheckNodePort"):
+            self._hold_port(service, SPEC.child("healthCheckNodePort"), asked, grant)
+
+    def _ip_address(self, address: str, service: Object) -> bytes:
+        """The IPAddress that marks an address as taken, in the form in which it is stored."""
+        metadata = service["metadata"]
+        obj = {
+            "metadata": {
+                "name": address,
+                "uid": random.uid(self._random),
+                "creationTimestamp": rfc3339(self._clock.now()),
+                "labels": {
+                    "ipaddress.kubernetes.io/ip-family": self.addresses.family,
+                    "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
+                },
+            },
+            "spec": {
+                "parentRef": {
+                    "group": "",
+                    "resource": "services",
+                    "namespace": metadata.get("namespace", ""),
+                    "name": metadata["name"],
+                }
+            },
+        }
+        return stored.encode(obj, "networking.k8s.io/v1", "IPAddress")
+
+    def _changed(self, old: Object | None, new: Object | None) -> None:
+        """Take what the new state holds before giving back the old one's, so that nothing is free in between."""
+        for pool, number in self._numbers(new):
+            pool.take(number)
+        for pool, number in self._numbers(old):
+            pool.give_back(number)
+
+    def _numbers(self, service: Object | None) -> Iterator[tuple[Pool, int]]:
+        if service is None:
+            return
+        spec = service.get("spec", {})
+        for address in _addresses(spec):
+            number = self.addresses.number(address)
+            if number is not None:
+                yield self.addresses.pool, number
+        ports = {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
+        if spec.get("healthCheckNodePort"):
+            ports.add(spec["healthCheckNodePort"])
+        for port in sorted(ports):
+            number = self.ports.number(port)
+            if number is not None:
+                yield self.ports.pool, number
+
+
+def _of_other_protocol(spec: Spec, port: Object) -> int:
+    """The node port that the same port has with another protocol: one number serves both."""
+    same = [each for each in spec["ports"] if each["port"] == port["port"] and each.get("nodePort")]
+    mine = port.get("protocol", "TCP")
+    used = {each["nodePort"] for each in same if each.get("protocol", "TCP") == mine}
+    return next((each["nodePort"] for each in same if each["nodePort"] not in used), 0)
+
+
+def _is_service(row: Resource) -> bool:
+    return row.kind == "Service" and row.group == ""
+
+
+def _addresses(spec: Spec) -> list[str]:
+    return [each for each in spec.get("clusterIPs") or () if each and each != fields.NONE]
+
+
+def _used_up(why: str) -> ApiError:
+    details: dict[str, Any] = {"causes": [{"message": why}]}
+    return ApiError(500, "InternalError", f"Internal error occurred: {why}", details)
