@@ -6,12 +6,14 @@ source  "Clients" 1.4, 2 and 8; "Validation" 1
 from __future__ import annotations
 
 import binascii
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from cybernetes.base.errors import ApiError, Bug, bad_request
 from cybernetes.model.schema.compile import kinds, node
+from cybernetes.model.schema.custom import read as custom
+from cybernetes.model.schema.custom.structural import CustomNode
 from cybernetes.model.schema.node import Node, StructNode
 from cybernetes.model.schema.reader import Mismatch, converter
 from cybernetes.model.schema.strict import Walk, json_type
@@ -105,6 +107,8 @@ def decode_value(
     kind, api_version = _identify(expected, value, body)
     if value is None:
         value = {}
+    if isinstance(expected.node, CustomNode):
+        return _decode_custom(expected, value, kind, api_version, repeated, field_validation)
     found = _definition(expected, kind, api_version)
     value["kind"], value["apiVersion"] = kind, api_version
     obj, complaints = _read(found, value, expected, kind, api_version)
@@ -113,6 +117,23 @@ def decode_value(
         raise expected.unfit(kind, api_version, "strict decoding error: " + ", ".join(complaints))
     if found.name != expected.node.name:
         raise _inconvertible(expected, found, kind, api_version)
+    return Decoded(obj, tuple(complaints) if field_validation in ("", "Warn") else ())
+
+
+def _decode_custom(
+    expected: Expected, value: dict[str, Any], kind: str, api_version: str, repeated: list[str], field_validation: str
+) -> Decoded:
+    if api_version != expected.api_version:
+        raise _other_version(expected, api_version)
+    if kind != expected.kind:
+        raise expected.unfit(kind, api_version, f'expected kind "{expected.kind}"')
+    value["kind"], value["apiVersion"] = kind, api_version
+    obj, unknown, error = custom.read(cast(CustomNode, expected.node), value)
+    if error is not None:
+        raise expected.unfit(kind, api_version, error)
+    complaints = [*(f'unknown field "{path}"' for path in unknown), *repeated][:MAX_COMPLAINTS]
+    if complaints and field_validation == "Strict":
+        raise expected.unfit(kind, api_version, "strict decoding error: " + ", ".join(complaints))
     return Decoded(obj, tuple(complaints) if field_validation in ("", "Warn") else ())
 
 
@@ -144,13 +165,17 @@ def _definition(expected: Expected, kind: str, api_version: str) -> StructNode:
 
 def _inconvertible(expected: Expected, found: StructNode, kind: str, api_version: str) -> ApiError:
     if kind == expected.kind:
-        return bad_request(
-            f"the API version in the data ({api_version}) does not match the expected API version ({expected.api_version})"
-        )
+        return _other_version(expected, api_version)
     version, group = api_version.rpartition("/")[2], expected.api_version.rpartition("/")[0]
     internal = group.partition(".")[0] or "core"
     why = f"converting ({version}.{kind}) to ({internal}.{expected.kind}): unknown conversion"
     return expected.unfit(kind, api_version, why)
+
+
+def _other_version(expected: Expected, api_version: str) -> ApiError:
+    return bad_request(
+        f"the API version in the data ({api_version}) does not match the expected API version ({expected.api_version})"
+    )
 
 
 def _read(
@@ -192,6 +217,8 @@ def normalize(node: Node, value: Any) -> Any:
 
     raises  Bug when it has a wrong type somewhere
     """
+    if isinstance(node, CustomNode):
+        return custom.read(node, value)[0]
     try:
         return converter(node)(value)
     except Mismatch:

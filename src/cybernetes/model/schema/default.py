@@ -7,6 +7,8 @@ from typing import Any
 
 from cybernetes.model import quantity
 from cybernetes.model.defaults import registry
+from cybernetes.model.schema.custom import read as custom
+from cybernetes.model.schema.custom.structural import CustomNode
 from cybernetes.model.schema.node import ListNode, MapNode, Node, StructNode
 
 Fill = Callable[[Any], None]
@@ -19,6 +21,9 @@ _compiled: dict[str, Fill | None] = {}
 
 def default(node: StructNode, obj: dict[str, Any]) -> None:
     """Fill an object of the kind `node` in place."""
+    if isinstance(node, CustomNode):
+        custom.fill(node, obj)
+        return
     fill = _struct_fill(node)
     if fill is not None:
         fill(obj)

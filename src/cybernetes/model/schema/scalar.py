@@ -70,7 +70,8 @@ def _moment(text: str, layout: str) -> datetime:
         raise _unparsed(text, layout)
     try:
         micros = int((found[7] or ".0")[1:7].ljust(6, "0"))
-        moment = datetime(*(int(found[i]) for i in range(1, 7)), micros, tzinfo=UTC)
+        year, month, day, hour, minute, second = (int(found[i]) for i in range(1, 7))
+        moment = datetime(year, month, day, hour, minute, second, micros, tzinfo=UTC)
         zone = found[8]
         if zone != "Z":
             offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6]))
