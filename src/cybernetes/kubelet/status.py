@@ -329,7 +329,12 @@ def _bare(value: Any) -> Any:
 def _changed_conditions(old: Sequence[Object], new: Sequence[Object]) -> list[Object]:
     before = {each["type"]: each for each in old if _is_ours(each)}
     after = {each["type"]: each for each in new if _is_ours(each)}
-    changed = [each for kind, each in after.items() if _bare(before.get(kind)) != _bare(each)]
+    changed = [
+        # Merging keeps what is not named: a reason that no longer holds has to be taken away.
+        {**dict.fromkeys(set(before.get(kind, ())) & {"reason", "message"}), **each}
+        for kind, each in after.items()
+        if _bare(before.get(kind)) != _bare(each)
+    ]
     return changed + [{"$patch": "delete", "type": kind} for kind in before if kind not in after]
 
 

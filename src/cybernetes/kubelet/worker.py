@@ -104,12 +104,12 @@ class PodWorker:
             self.wake.clear()
             self._interrupt.clear()
             if self._must_end():
-                gone = await self._guarded(self._end())
+                gone = await self._guarded(self._end)
                 if gone is True:
                     return
                 await launch.wait_or(self.wake, gone if isinstance(gone, float) else None)
             else:
-                wait_s = await self._guarded(self._sync())
+                wait_s = await self._guarded(self._sync)
                 if not self._must_end():
                     await launch.wait_or(self.wake, wait_s if isinstance(wait_s, float) else 0.0)
 
@@ -122,7 +122,7 @@ class PodWorker:
             or pods.is_terminal({"status": self.status})
         )
 
-    async def _guarded(self, work: Coroutine[Any, Any, Any]) -> Any:
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """Do `work`, given up when something more urgent comes; a number of seconds when it failed."""
         task = self._tools.group.create_task(self._without_errors(work), name=f"pod.{self.pod['metadata']['name']}")
         interrupt = self._tools.group.create_task(self._interrupt.wait(), name="pod.interrupt")
@@ -135,9 +135,9 @@ class PodWorker:
                 await asyncio.wait({task})
         return 0.0 if task.cancelled() else task.result()
 
-    async def _without_errors(self, work: Coroutine[Any, Any, Any]) -> Any:
+    async def _without_errors(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         try:
-            result = await work
+            result = await work()
         except (EdgeError, ApiError, NotFound) as error:
             self._errors += 1
             _log.warning("pod.failed", pod=self._ref(), why=str(error))

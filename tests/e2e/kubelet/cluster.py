@@ -1,0 +1,153 @@
+"""An API server in memory and a kubelet on a real containerd, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from testbed import PAUSE, SHELL, Testbed
+
+from cybernetes.apiserver.config import ServerConfig
+from cybernetes.apiserver.server import ApiServer, InProcessTransport
+from cybernetes.auth import pki
+from cybernetes.auth.user import AUTHENTICATED, NODE_PREFIX, NODES, User
+from cybernetes.base.clock import SystemClock
+from cybernetes.base.errors import ApiError
+from cybernetes.base.random import SystemRandom
+from cybernetes.client.api import ApiClient
+from cybernetes.client.target import EVENTS, PODS, SERVICE_ACCOUNTS
+from cybernetes.kubelet.config import KubeletConfig
+from cybernetes.kubelet.loop import Kubelet
+from cybernetes.kubelet.runtime.cri import CriRuntime
+from cybernetes.store.memory import MemoryStore
+
+NODE = "node-a"
+CLOCK = SystemClock()
+Object = dict[str, Any]
+
+__all__ = ["CLOCK", "NODE", "PAUSE", "SHELL", "Cluster", "cluster", "pod"]
+
+
+class Cluster:
+    def __init__(self, admin: ApiClient, node: ApiClient, testbed: Testbed, config: KubeletConfig) -> None:
+        self.admin = admin
+        self.node = node
+        self.testbed = testbed
+        self.config = config
+        self.kubelet: Kubelet | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._runtime: CriRuntime | None = None
+
+    def start_kubelet(self) -> None:
+        self._runtime = CriRuntime(str(self.testbed.socket))
+        self.kubelet = Kubelet(self.node, self._runtime, CLOCK, SystemRandom(), self.config)
+        self._task = asyncio.get_running_loop().create_task(self.kubelet.run(), name="kubelet")
+
+    async def stop_kubelet(self) -> None:
+        if self._task is None or self._runtime is None:
+            return
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        await self._runtime.close()
+        self._task = None
+
+    async def create(self, manifest: Object) -> Object:
+        return await self.admin.create(PODS, manifest, namespace="default")
+
+    async def get(self, name: str) -> Object:
+        return await self.admin.get(PODS, name, namespace="default")
+
+    async def until(self, name: str, holds: Callable[[Object], bool], timeout_s: float = 20) -> Object:
+        """The pod once `holds` of it is true."""
+        last: Object = {}
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    last = await self.get(name)
+                    if holds(last):
+                        return last
+                    if self._task is not None and self._task.done():
+                        self._task.result()
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(f"{name}: {last.get('status')}\n{await self.events(name)}") from None
+
+    async def until_true(self, holds: Callable[[], bool], timeout_s: float = 10) -> None:
+        deadline = CLOCK.monotonic() + timeout_s
+        while not holds():
+            assert CLOCK.monotonic() < deadline, "it did not come true"
+            await asyncio.sleep(0.05)
+
+    async def said(self, name: str, reason: str, timeout_s: float = 10) -> None:
+        """Wait for an event."""
+        async with asyncio.timeout(timeout_s):
+            while reason not in [each[1] for each in await self.events(name)]:
+                await asyncio.sleep(0.02)
+
+    async def gone(self, name: str, timeout_s: float = 20) -> None:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                try:
+                    await self.get(name)
+                except ApiError as error:
+                    assert error.code == 404
+                    return
+                await asyncio.sleep(0.01)
+
+    async def delete(self, name: str, grace_s: int | None = None) -> None:
+        await self.admin.delete(PODS, name, namespace="default", grace_s=grace_s)
+
+    async def events(self, name: str) -> list[tuple[str, str, str]]:
+        page = await self.admin.list(EVENTS, namespace="default")
+        about = [each for each in page.objects() if each["involvedObject"]["name"] == name]
+        return [(each["type"], each["reason"], each["message"]) for each in about]
+
+
+@asynccontextmanager
+async def cluster(testbed: Testbed, **settings: Any) -> AsyncIterator[Cluster]:
+    random = SystemRandom()
+    authority = pki.ca("test", pki.Terms(random=random, now=CLOCK.now(), lifetime_s=86400))
+    server = ApiServer(
+        MemoryStore(CLOCK),
+        ServerConfig(client_authorities=authority.certificate, service_account_key=pki.new_key(random)),
+        CLOCK,
+        random,
+    )
+    await server.start()
+    await server.ready()
+    admin = ApiClient(InProcessTransport(server), user_agent="test", clock=CLOCK)
+    user = User(f"{NODE_PREFIX}{NODE}", groups=(NODES, AUTHENTICATED))
+    node = ApiClient(InProcessTransport(server, user), user_agent="kubelet", clock=CLOCK)
+    with suppress(ApiError):
+        await admin.create(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, namespace="default")
+    config = KubeletConfig(
+        node_name=NODE,
+        node_ip="10.77.0.1",
+        root_dir=testbed.root / "kubelet",
+        pod_log_dir=testbed.root / "pods",
+        container_log_dir=testbed.root / "containers",
+        cgroup_root=testbed.cgroup_root,
+        cluster_dns=("10.96.0.10",),
+        **settings,
+    )
+    running = Cluster(admin, node, testbed, config)
+    running.start_kubelet()
+    try:
+        yield running
+    finally:
+        await running.stop_kubelet()
+        await server.stop()
+
+
+def pod(name: str, *command: str, **spec: Any) -> Object:
+    """A pod of one container `c` that runs a shell line; `container` in `spec` adds to that container."""
+    container = {"name": "c", "image": SHELL, "imagePullPolicy": "IfNotPresent", **spec.pop("container", {})}
+    if command:
+        container["command"] = ["sh", "-c", *command]
+    return {
+        "metadata": {"name": name},
+        "spec": {"nodeName": NODE, "containers": [container], "automountServiceAccountToken": False, **spec},
+    }
