@@ -25,6 +25,9 @@ EVENTS = Target("events.k8s.io", "v1", "events", "Event")
 # Bindings come faster than events can be written; what does not fit is dropped, for events are a courtesy.
 PENDING_MAX = 20_000
 WORKERS = 4
+# A burst is told at once; after that bindings, which matter more, get the API server's time.
+BURST = 200
+EVENTS_PER_S = 200
 NOTE_BYTES_MAX = 1024
 CUT = " ..."
 # Failing pods whose event is known, so that it is counted up.
@@ -52,6 +55,8 @@ class Announcer:
         self._clock = clock
         self._host = host
         self._pending: asyncio.Queue[Announcement] = asyncio.Queue(PENDING_MAX)
+        self._tokens = float(BURST)
+        self._filled_at = clock.monotonic()
         self._series: OrderedDict[tuple[str, str, str], tuple[str, int]] = OrderedDict()
 
     def scheduled(self, pod: PodEntry, node_name: str) -> None:
@@ -83,10 +88,18 @@ class Announcer:
     async def _work(self) -> None:
         while True:
             event = await self._pending.get()
+            await self._wait_for_turn()
             try:
                 await self._send(event)
             except (ApiError, EdgeError) as error:
                 _log.debug("event.refused", reason=event.reason, pod=event.pod, why=str(error))
+
+    async def _wait_for_turn(self) -> None:
+        now = self._clock.monotonic()
+        self._tokens = min(BURST, self._tokens + (now - self._filled_at) * EVENTS_PER_S) - 1
+        self._filled_at = now
+        if self._tokens < 0:
+            await self._clock.sleep(-self._tokens / EVENTS_PER_S)
 
     async def _send(self, event: Announcement) -> None:
         key = (event.uid, event.reason, event.note)
