@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,20 +69,80 @@ async def open_sqlite_inline(path: Path, clock: Clock) -> Store:
     return await SqliteStore.open(path / "state.db", clock=clock, launch=inline.launch)
 
 
-OPENERS: dict[str, Callable[[Path, Clock], Awaitable[Store]]] = {
+Opener = Callable[[Path, Clock], Awaitable[Store]]
+
+OPENERS: dict[str, Opener] = {
     "memory": open_memory,
     "sqlite": open_sqlite,
     "sqlite-inline": open_sqlite_inline,
 }
 
 
-@pytest.fixture(params=sorted(OPENERS))
-def opener(request: pytest.FixtureRequest) -> Callable[[Path, Clock], Awaitable[Store]]:
-    return OPENERS[request.param]
+@pytest.fixture(scope="module")
+def etcd_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of this module's own. Its tests share revisions, and have a root of keys each."""
+    if shutil.which("etcd") is None:
+        pytest.skip("etcd is not installed: apt-get install etcd-server")
+    with etcd_server(tmp_path_factory.mktemp("etcd")) as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def etcd_server(folder: Path, *arguments: str) -> Iterator[str]:
+    scheme = "https" if "--cert-file" in arguments else "http"
+    client, peer = free_port(), free_port()
+    command = [
+        *("etcd", "--data-dir", str(folder / "data"), "--log-level", "error", "--unsafe-no-fsync"),
+        *("--listen-client-urls", f"{scheme}://127.0.0.1:{client}"),
+        *("--advertise-client-urls", f"{scheme}://127.0.0.1:{client}"),
+        *("--listen-peer-urls", f"http://127.0.0.1:{peer}"),
+        *("--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}"),
+        *("--initial-cluster", f"default=http://127.0.0.1:{peer}"),
+        # What an etcd that answers no progress requests offers instead.
+        *("--experimental-watch-progress-notify-interval", "100ms"),
+        *arguments,
+    ]
+    with (folder / "log").open("ab") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        wait_for_port(client)
+        yield f"127.0.0.1:{client}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port: int) -> None:
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listens on port {port}")
+
+
+@pytest.fixture(params=[*sorted(OPENERS), "etcd"])
+def opener(request: pytest.FixtureRequest) -> Opener:
+    if request.param != "etcd":
+        return OPENERS[request.param]
+    endpoint = request.getfixturevalue("etcd_endpoint")
+
+    async def open_etcd(_path: Path, clock: Clock) -> Store:
+        from cybernetes.store.etcd.store import EtcdStore
+
+        return await EtcdStore.open([endpoint], clock=clock, root=f"/{request.node.name}")
+
+    return open_etcd
 
 
 @pytest.fixture
-def run(opener: Callable[[Path, Clock], Awaitable[Store]], tmp_path: Path) -> Run:
+def run(opener: Opener, tmp_path: Path) -> Run:
     """Runs a scenario on a fresh store and closes it."""
 
     def run(scenario: Scenario) -> None:
@@ -95,7 +160,7 @@ def run(opener: Callable[[Path, Clock], Awaitable[Store]], tmp_path: Path) -> Ru
 
 
 @pytest.fixture(params=["memory", "sqlite", "sqlite-inline"])
-def stepped_opener(request: pytest.FixtureRequest) -> Callable[[Path, Clock], Awaitable[Store]]:
+def stepped_opener(request: pytest.FixtureRequest) -> Opener:
     """The stores whose leases follow the injected clock; etcd has its own."""
     return OPENERS[request.param]
 
