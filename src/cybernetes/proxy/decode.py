@@ -1,0 +1,255 @@
+"""JSON of the API's objects -> the values in `objects`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cybernetes.proxy.objects import (
+    AFFINITY_DEFAULT_S,
+    DELETION_TAINT,
+    IPV4,
+    IPV6,
+    PROTOCOLS,
+    SERVICE_NAME_LABEL,
+    ZONE_LABEL,
+    Endpoint,
+    NodeFacts,
+    Service,
+    ServicePort,
+    Slice,
+    pack,
+)
+
+
+class _Meta(msgspec.Struct, rename={"deletion_timestamp": "deletionTimestamp"}, gc=False):
+    name: str
+    namespace: str = ""
+    labels: dict[str, str] | None = None
+    deletion_timestamp: str | None = None
+
+
+class _ServicePort(msgspec.Struct, rename={"node_port": "nodePort"}, gc=False):
+    port: int
+    name: str = ""
+    protocol: str = "TCP"
+    node_port: int = 0
+
+
+class _ClientIP(msgspec.Struct, rename={"timeout_s": "timeoutSeconds"}, gc=False):
+    timeout_s: int | None = None
+
+
+class _Affinity(msgspec.Struct, rename={"client_ip": "clientIP"}, gc=False):
+    client_ip: _ClientIP | None = None
+
+
+class _ServiceSpec(
+    msgspec.Struct,
+    rename={
+        "cluster_ip": "clusterIP",
+        "cluster_ips": "clusterIPs",
+        "external_ips": "externalIPs",
+        "affinity": "sessionAffinity",
+        "affinity_config": "sessionAffinityConfig",
+        "internal_policy": "internalTrafficPolicy",
+        "external_policy": "externalTrafficPolicy",
+        "source_ranges": "loadBalancerSourceRanges",
+        "health_port": "healthCheckNodePort",
+    },
+    gc=False,
+):
+    type: str = "ClusterIP"
+    cluster_ip: str = ""
+    cluster_ips: list[str] | None = None
+    external_ips: list[str] | None = None
+    affinity: str = "None"
+    affinity_config: _Affinity | None = None
+    internal_policy: str | None = None
+    external_policy: str | None = None
+    source_ranges: list[str] | None = None
+    health_port: int = 0
+    ports: list[_ServicePort] | None = None
+
+
+class _Ingress(msgspec.Struct, rename={"mode": "ipMode"}, gc=False):
+    ip: str = ""
+    mode: str | None = None
+
+
+class _LoadBalancer(msgspec.Struct, gc=False):
+    ingress: list[_Ingress] | None = None
+
+
+class _ServiceStatus(msgspec.Struct, rename={"load_balancer": "loadBalancer"}, gc=False):
+    load_balancer: _LoadBalancer | None = None
+
+
+class _Service(msgspec.Struct, gc=False):
+    metadata: _Meta
+    spec: _ServiceSpec = _ServiceSpec()
+    status: _ServiceStatus | None = None
+
+
+class _Conditions(msgspec.Struct, gc=False):
+    ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
+
+
+class _Named(msgspec.Struct, gc=False):
+    name: str
+
+
+class _Hints(msgspec.Struct, rename={"zones": "forZones", "nodes": "forNodes"}, gc=False):
+    zones: list[_Named] | None = None
+    nodes: list[_Named] | None = None
+
+
+class _Endpoint(msgspec.Struct, rename={"node": "nodeName"}, gc=False):
+    addresses: list[str]
+    conditions: _Conditions | None = None
+    node: str | None = None
+    hints: _Hints | None = None
+
+
+class _SlicePort(msgspec.Struct, gc=False):
+    name: str | None = None
+    protocol: str | None = None
+    port: int | None = None
+
+
+class _Slice(msgspec.Struct, rename={"address_type": "addressType"}, gc=False):
+    metadata: _Meta
+    address_type: str = "IPv4"
+    endpoints: list[_Endpoint] | None = None
+    ports: list[_SlicePort] | None = None
+
+
+class _Taint(msgspec.Struct, gc=False):
+    key: str = ""
+
+
+class _NodeSpec(msgspec.Struct, rename={"pod_range": "podCIDR", "pod_ranges": "podCIDRs"}, gc=False):
+    pod_range: str = ""
+    pod_ranges: list[str] | None = None
+    taints: list[_Taint] | None = None
+
+
+class _NodeAddress(msgspec.Struct, gc=False):
+    type: str = ""
+    address: str = ""
+
+
+class _NodeStatus(msgspec.Struct, gc=False):
+    addresses: list[_NodeAddress] | None = None
+
+
+class _Node(msgspec.Struct, gc=False):
+    metadata: _Meta
+    spec: _NodeSpec = _NodeSpec()
+    status: _NodeStatus = _NodeStatus()
+
+
+_service = msgspec.json.Decoder(_Service)
+_slice = msgspec.json.Decoder(_Slice)
+_node = msgspec.json.Decoder(_Node)
+
+
+def service(body: bytes) -> Service:
+    """A Service; one that packets never go to (ExternalName, headless) comes out without cluster addresses."""
+    decoded = _service.decode(body)
+    spec = decoded.spec
+    key = f"{decoded.metadata.namespace}/{decoded.metadata.name}"
+    if spec.type == "ExternalName" or spec.cluster_ip in ("", "None"):
+        return Service(key, (), ())
+    return Service(
+        key=key,
+        cluster_ips=_packed(spec.cluster_ips or [spec.cluster_ip]),
+        ports=tuple(
+            ServicePort(port.name, PROTOCOLS[port.protocol], port.port, port.node_port)
+            for port in spec.ports or ()
+            if port.protocol in PROTOCOLS
+        ),
+        external_ips=_packed(spec.external_ips or ()),
+        ingress_ips=_ingress(decoded.status) if spec.type == "LoadBalancer" else (),
+        source_ranges=tuple(each.strip() for each in spec.source_ranges or ()),
+        affinity_s=_affinity_s(spec),
+        internal_local=spec.internal_policy == "Local",
+        external_local=spec.external_policy == "Local",
+        health_port=spec.health_port,
+    )
+
+
+def _packed(addresses: list[str] | tuple[str, ...]) -> tuple[bytes, ...]:
+    return tuple(pack(each) for each in addresses)
+
+
+def _ingress(status: _ServiceStatus | None) -> tuple[bytes, ...]:
+    """Addresses of mode VIP; those of mode Proxy reach this node as NodePort traffic."""
+    if status is None or status.load_balancer is None:
+        return ()
+    found = status.load_balancer.ingress or ()
+    return tuple(pack(each.ip) for each in found if each.ip and each.mode in (None, "VIP"))
+
+
+def _affinity_s(spec: _ServiceSpec) -> int:
+    if spec.affinity != "ClientIP":
+        return 0
+    config = spec.affinity_config
+    if config is None or config.client_ip is None or config.client_ip.timeout_s is None:
+        return AFFINITY_DEFAULT_S
+    return config.client_ip.timeout_s
+
+
+def endpoint_slice(body: bytes) -> Slice:
+    """An EndpointSlice; one of names instead of addresses, or of no service, comes out empty."""
+    decoded = _slice.decode(body)
+    name = (decoded.metadata.labels or {}).get(SERVICE_NAME_LABEL, "")
+    service_key = f"{decoded.metadata.namespace}/{name}"
+    if not name or decoded.address_type not in ("IPv4", "IPv6"):
+        return Slice(service_key, IPV4, (), ())
+    return Slice(
+        service=service_key,
+        family=IPV6 if decoded.address_type == "IPv6" else IPV4,
+        ports=tuple(
+            (port.name or "", PROTOCOLS[port.protocol or "TCP"], port.port)
+            for port in decoded.ports or ()
+            if port.port is not None and (port.protocol or "TCP") in PROTOCOLS
+        ),
+        endpoints=tuple(_endpoint(each) for each in decoded.endpoints or () if each.addresses),
+    )
+
+
+def _endpoint(decoded: _Endpoint) -> Endpoint:
+    """Only the first address counts, as the API documents it. An absent condition means the obvious."""
+    conditions = decoded.conditions
+    ready = conditions is None or conditions.ready is not False
+    serving = ready if conditions is None or conditions.serving is None else conditions.serving
+    hints = decoded.hints
+    return Endpoint(
+        pack(decoded.addresses[0]),
+        ready,
+        serving,
+        conditions is not None and conditions.terminating is True,
+        decoded.node or "",
+        _names(hints.zones) if hints else (),
+        _names(hints.nodes) if hints else (),
+    )
+
+
+def _names(hints: list[_Named] | None) -> tuple[str, ...]:
+    return tuple(each.name for each in hints or ())
+
+
+def node(body: bytes) -> NodeFacts:
+    decoded = _node.decode(body)
+    spec = decoded.spec
+    ranges = spec.pod_ranges or ([spec.pod_range] if spec.pod_range else [])
+    return NodeFacts(
+        name=decoded.metadata.name,
+        zone=(decoded.metadata.labels or {}).get(ZONE_LABEL, ""),
+        addresses=tuple(pack(each.address) for each in decoded.status.addresses or () if each.type == "InternalIP"),
+        pod_ranges=tuple(ranges),
+        leaving=decoded.metadata.deletion_timestamp is not None
+        or any(each.key == DELETION_TAINT for each in spec.taints or ()),
+    )

@@ -1,0 +1,182 @@
+"""A node, pods behind it and a client outside, each a network namespace, joined by routed pairs.
+
+    client 192.0.2.2 -- 192.0.2.1 node 10.77.N.1 -- 10.77.N.2 pod N      (and fd77::/16 alike)
+
+Every pod answers on TCP and UDP with its name and the address that it saw the caller under.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import selectors
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+
+PREFIX = "cyb-px-"
+NODE, CLIENT = f"{PREFIX}node", f"{PREFIX}client"
+NODE_IP = {4: "192.0.2.1", 6: "fd02::1"}
+CLIENT_IP = {4: "192.0.2.2", 6: "fd02::2"}
+POD_RANGES = ("10.77.0.0/16", "fd77::/16")
+PORT = 8080
+# Errors at once, however many tests wait for one.
+_SYSCTLS = {
+    "net/ipv4/ip_forward": "1",
+    "net/ipv6/conf/all/forwarding": "1",
+    "net/ipv4/icmp_ratelimit": "0",
+    "net/ipv6/icmp/ratelimit": "0",
+    "net/ipv4/conf/all/send_redirects": "0",
+}
+_CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def pod(number: int) -> str:
+    return f"{PREFIX}pod{number}"
+
+
+def pod_ip(number: int, family: int = 4) -> str:
+    return f"10.77.{number}.2" if family == 4 else f"fd77:{number}::2"
+
+
+@contextlib.contextmanager
+def inside(namespace: str) -> Iterator[None]:
+    """This thread is in the namespace; sockets opened here stay there."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    try:
+        _set_namespace(there)
+        yield
+    finally:
+        _set_namespace(home)
+        os.close(home)
+        os.close(there)
+
+
+def _set_namespace(fd: int) -> None:
+    if _libc.setns(fd, _CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def run(*command: str, namespace: str = "") -> str:
+    prefix = ("ip", "netns", "exec", namespace) if namespace else ()
+    done = subprocess.run([*prefix, *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done.stdout
+
+
+class Lab:
+    """Use as a context manager; nothing of it remains."""
+
+    def __init__(self, pods: int) -> None:
+        self.pods = pods
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._sockets: list[socket.socket] = []
+
+    def __enter__(self) -> Lab:
+        remove_all()
+        try:
+            self._build()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(5)
+        for each in self._sockets:
+            each.close()
+        remove_all()
+
+    def _build(self) -> None:
+        run("ip", "netns", "add", NODE)
+        run("ip", "link", "set", "lo", "up", namespace=NODE)
+        for name, value in _SYSCTLS.items():
+            with inside(NODE), open(f"/proc/sys/{name}", "w") as file:
+                file.write(value)
+        _join(CLIENT, "px-client", NODE_IP, CLIENT_IP)
+        # As every machine has: without it the kernel has no route for service addresses to begin with.
+        run("ip", "route", "add", "default", "via", CLIENT_IP[4], namespace=NODE)
+        run("ip", "-6", "route", "add", "default", "via", CLIENT_IP[6], namespace=NODE)
+        for number in range(1, self.pods + 1):
+            gateways = {4: f"10.77.{number}.1", 6: f"fd77:{number}::1"}
+            _join(pod(number), f"px-pod{number}", gateways, {f: pod_ip(number, f) for f in (4, 6)})
+            self._serve(number)
+
+    def _serve(self, number: int) -> None:
+        listeners = []
+        with inside(pod(number)):
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                each = socket.socket(socket.AF_INET6, kind)
+                each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+                each.bind(("::", PORT))
+                if kind == socket.SOCK_STREAM:
+                    each.listen(64)
+                listeners.append(each)
+        self._sockets += listeners
+        thread = threading.Thread(target=self._answer, args=(f"pod{number}", listeners), daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _answer(self, name: str, listeners: list[socket.socket]) -> None:
+        with selectors.DefaultSelector() as selector:
+            for each in listeners:
+                selector.register(each, selectors.EVENT_READ)
+            while not self._stop.is_set():
+                for key, _ in selector.select(0.1):
+                    self._answer_one(name, key.fileobj)  # type: ignore[arg-type]
+
+    def _answer_one(self, name: str, listener: socket.socket) -> None:
+        if listener.type == socket.SOCK_DGRAM:
+            _, peer = listener.recvfrom(100)
+            listener.sendto(f"{name} {_plain(peer[0])}".encode(), peer)
+            return
+        connection, peer = listener.accept()
+        with connection:
+            connection.sendall(f"{name} {_plain(peer[0])}".encode())
+
+
+def _plain(address: str) -> str:
+    return address.removeprefix("::ffff:")
+
+
+def _join(namespace: str, link: str, near: dict[int, str], far: dict[int, str]) -> None:
+    run("ip", "netns", "add", namespace)
+    run("ip", "link", "set", "lo", "up", namespace=namespace)
+    run("ip", "link", "add", link, "netns", NODE, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+    for place, name, own, other in ((NODE, link, near, far), (namespace, "eth0", far, near)):
+        run("ip", "addr", "add", f"{own[4]}/32", "peer", other[4], "dev", name, namespace=place)
+        run("ip", "-6", "addr", "add", f"{own[6]}/64", "dev", name, "nodad", namespace=place)
+        run("ip", "link", "set", name, "up", namespace=place)
+    run("ip", "route", "add", "default", "via", near[4], "dev", "eth0", namespace=namespace)
+    run("ip", "-6", "route", "add", "default", "via", near[6], "dev", "eth0", namespace=namespace)
+
+
+def remove_all() -> None:
+    for line in run("ip", "netns", "list").splitlines():
+        name = line.split()[0]
+        if name.startswith(PREFIX):
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+
+
+def ask(namespace: str, address: str, port: int, *, udp: bool = False, timeout_s: float = 4.0) -> tuple[str, str]:
+    """(pod, address it saw) of one new connection; OSError when refused, TimeoutError when nothing answers.
+
+    A refusal that comes while the kernel still holds the socket for sending is lost; the next one comes a second later.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with inside(namespace):
+        caller = socket.socket(family, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
+    with caller:
+        caller.settimeout(timeout_s)
+        caller.connect((address, port))
+        if udp:
+            caller.send(b"?")
+        name, seen = caller.recv(100).decode().split()
+    return name, seen
