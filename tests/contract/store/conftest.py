@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from etcd_process import EtcdProcess
 
 from cybernetes.base.clock import Clock, SystemClock
 from cybernetes.store.api import Store
@@ -83,48 +80,9 @@ def etcd_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of this module's own. Its tests share revisions, and have a root of keys each."""
     if shutil.which("etcd") is None:
         pytest.skip("etcd is not installed: apt-get install etcd-server")
-    with etcd_server(tmp_path_factory.mktemp("etcd")) as endpoint:
-        yield endpoint
-
-
-@contextmanager
-def etcd_server(folder: Path, *arguments: str) -> Iterator[str]:
-    scheme = "https" if "--cert-file" in arguments else "http"
-    client, peer = free_port(), free_port()
-    command = [
-        *("etcd", "--data-dir", str(folder / "data"), "--log-level", "error", "--unsafe-no-fsync"),
-        *("--listen-client-urls", f"{scheme}://127.0.0.1:{client}"),
-        *("--advertise-client-urls", f"{scheme}://127.0.0.1:{client}"),
-        *("--listen-peer-urls", f"http://127.0.0.1:{peer}"),
-        *("--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}"),
-        *("--initial-cluster", f"default=http://127.0.0.1:{peer}"),
-        # What an etcd that answers no progress requests offers instead.
-        *("--experimental-watch-progress-notify-interval", "100ms"),
-        *arguments,
-    ]
-    with (folder / "log").open("ab") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        wait_for_port(client)
-        yield f"127.0.0.1:{client}"
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for_port(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"nothing listens on port {port}")
+    server = EtcdProcess(tmp_path_factory.mktemp("etcd"))
+    yield server.endpoint
+    server.stop()
 
 
 @pytest.fixture(params=[*sorted(OPENERS), "etcd"])

@@ -1,0 +1,49 @@
+"""A private etcd server for tests."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+
+class EtcdProcess:
+    """Listens on `endpoint` of this machine until `stop`; `restart` keeps its data."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self._folder = folder
+        self._port = free_port()
+        self.endpoint = f"127.0.0.1:{self._port}"
+        client = f"{'https' if '--cert-file' in arguments else 'http'}://{self.endpoint}"
+        peer = f"http://127.0.0.1:{free_port()}"
+        self._command = [
+            *("etcd", "--data-dir", str(folder / "data"), "--log-level", "error", "--unsafe-no-fsync"),
+            *("--listen-client-urls", client, "--advertise-client-urls", client),
+            *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
+            *("--initial-cluster", f"default={peer}"),
+            # What an etcd that answers no progress requests offers instead.
+            *("--experimental-watch-progress-notify-interval", "100ms"),
+            *arguments,
+        ]
+        self.start()
+
+    def start(self) -> None:
+        with (self._folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self._port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise AssertionError((self._folder / "log").read_text())
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
