@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 VERSION = "v1.37.0"
 REF = "#/$defs/"
@@ -91,20 +91,28 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def wire_paths(message: str, properties: set[str], messages: Messages) -> dict[str, tuple[int, ...]]:
-    """JSON field -> numbers of the (nested) protobuf fields that lead to it, in struct order.
+class Way(NamedTuple):
+    """How a field is reached: the numbers of (nested) protobuf fields, and the structs that Go embeds on the way."""
+
+    numbers: tuple[int, ...]
+    embedded: tuple[str, ...] = ()
+
+
+def wire_paths(message: str, properties: set[str], messages: Messages) -> dict[str, Way]:
+    """JSON field -> the way to it on the wire, in struct order.
 
     Structs that Go embeds are messages of their own on the wire, and flat in JSON.
     """
     by_plain = {_plain(name): name for name in properties}
-    paths: dict[str, tuple[int, ...]] = {}
+    paths: dict[str, Way] = {}
     for field, (number, cardinality, kind) in messages.get(message, {}).items():
         name = by_plain.get(_plain(field))
         if name is not None:
-            paths[name] = (number,)
+            paths[name] = Way((number,))
         elif cardinality == "one" and kind in messages and kind not in SCALARS and message not in SCALARS:
-            for inner, path in wire_paths(kind, properties, messages).items():
-                paths.setdefault(inner, (number, *path))
+            struct = kind.rpartition(".")[2]
+            for inner, way in wire_paths(kind, properties, messages).items():
+                paths.setdefault(inner, Way((number, *way.numbers), (struct, *way.embedded)))
     return paths
 
 
@@ -140,7 +148,7 @@ def zero_form(name: str, field: str, kind: Any, required: bool, forms: dict[tupl
 
 
 def compact(name: str, schema: dict[str, Any], messages: Messages, forms: dict[tuple[str, str], str]) -> dict[str, Any]:
-    """`{"f": [[field, type, flags], ...], "m": map type}`; flags z form, r required, w wire, l k list, s p patch, m map."""
+    """`{"f": [[field, type, flags], ...], "m": map type}`; flags z form, r required, w wire, e embedded, l k list, s p patch, m map."""
     properties = schema.get("properties", {})
     paths = wire_paths(name, set(properties), messages)
     typemeta = [each for each in ("kind", "apiVersion") if each in properties and each not in paths]
@@ -154,7 +162,9 @@ def compact(name: str, schema: dict[str, Any], messages: Messages, forms: dict[t
         if required:
             flags["r"] = 1
         if field in paths:
-            flags["w"] = paths[field]
+            flags["w"] = paths[field].numbers
+            if paths[field].embedded:
+                flags["e"] = paths[field].embedded
         for key, source in (
             ("l", "x-kubernetes-list-type"),
             ("k", "x-kubernetes-list-map-keys"),

@@ -63,6 +63,7 @@ def _field(name: str, kind: Any, flags: dict[str, Any]) -> Field:
         patch_strategy=tuple(flags["s"].split(",")) if "s" in flags else (),
         merge_key=flags.get("p", ""),
         wire=tuple(flags.get("w", ())),
+        embedded=tuple(flags.get("e", ())),
     )
 
 

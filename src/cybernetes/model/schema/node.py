@@ -110,9 +110,10 @@ class Field:
     patch_strategy  strategic merge: of "merge", "replace", "retainKeys"
     merge_key       identifies items of a merged list of structs
     wire            numbers of the protobuf fields that lead to it; () where it has none
+    embedded        Go structs that hold the field without a name of their own; decoding errors tell of them
     """
 
-    __slots__ = ("form", "merge_key", "name", "node", "patch_strategy", "required", "wire")
+    __slots__ = ("embedded", "form", "merge_key", "name", "node", "patch_strategy", "required", "wire")
 
     def __init__(
         self,
@@ -124,6 +125,7 @@ class Field:
         patch_strategy: tuple[str, ...] = (),
         merge_key: str = "",
         wire: tuple[int, ...] = (),
+        embedded: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.node = node
@@ -132,6 +134,7 @@ class Field:
         self.patch_strategy = patch_strategy
         self.merge_key = merge_key
         self.wire = wire
+        self.embedded = embedded
 
     def __repr__(self) -> str:
         return f"<field {self.name} {self.node!r}>"

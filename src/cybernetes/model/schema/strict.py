@@ -28,7 +28,6 @@ _GO_NAMES = {
     "micro-time": "v1.MicroTime",
     "raw": "runtime.RawExtension",
 }
-_DEFINITION_NAMES = {"resource.Quantity": "quantity", "intstr.IntOrString": "int-or-string"}
 
 
 def go_type(node: Node) -> str:
@@ -38,7 +37,7 @@ def go_type(node: Node) -> str:
     if isinstance(node, ListNode):
         return "[]" + go_type(node.item)
     if isinstance(node, MapNode):
-        return "map[string]" + go_type(node.value)
+        return "v1.ResourceList" if node.value.type == "quantity" else "map[string]" + go_type(node.value)
     return _GO_NAMES.get(node.type, node.type)
 
 
@@ -78,15 +77,15 @@ class Walk:
         if self.error is None:
             self.error = message
 
-    def _wrong(self, node: Node, shown: str) -> None:
+    def _wrong(self, wanted: str, shown: str) -> None:
         where = f"Go struct field {self._struct}.{'.'.join(self._names)}" if self._names else "Go value"
-        self.fail(f"json: cannot unmarshal {shown} into {where} of type {go_type(node)}")
+        self.fail(f"json: cannot unmarshal {shown} into {where} of type {wanted}")
 
     def _read_struct(self, node: StructNode, value: Any, path: str) -> Any:
         if value is None:
             value = {}
         if not isinstance(value, dict):
-            self._wrong(node, json_type(value))
+            self._wrong(go_type(node), json_type(value))
             return {}
         outer, self._struct = self._struct, node.name.rpartition(".")[2]
         read: dict[str, Any] = {}
@@ -96,9 +95,10 @@ class Walk:
             if field is None:
                 self.unknown.append(here)
             elif each is not None:
-                self._names.append(name)
+                depth = len(self._names)
+                self._names += (*field.embedded, name)
                 read[name] = self.read(field.node, each, here)
-                self._names.pop()
+                del self._names[depth:]
         self._struct = outer
         out = {}
         for name, field in node.fields.items():
@@ -116,7 +116,7 @@ class Walk:
         if value is None:
             return None
         if not isinstance(value, list):
-            self._wrong(node, json_type(value))
+            self._wrong(go_type(node), json_type(value))
             return None
         return [self.read(node.item, each, f"{path}[{i}]") for i, each in enumerate(value)]
 
@@ -124,7 +124,7 @@ class Walk:
         if value is None:
             return None
         if not isinstance(value, dict):
-            self._wrong(node, json_type(value))
+            self._wrong(go_type(node), json_type(value))
             return None
         read = {key: self.read(node.value, each, f"{path}.{key}" if path else key) for key, each in value.items()}
         if node.value.type == "bytes":
@@ -152,11 +152,11 @@ class Walk:
             node.type
         ]
         if kind != wanted:
-            self._wrong(node, kind)
+            self._wrong(go_type(node), kind)
         elif node.type in ("int32", "int64"):
             limit = 2**31 if node.type == "int32" else 2**63
             if not isinstance(value, int) or not -limit <= value < limit:
-                self._wrong(node, f"number {_number(value)}")
+                self._wrong(go_type(node), f"number {_number(value)}")
         elif node.type == "double":
             return converter(node)(value)
         return value
@@ -166,8 +166,7 @@ class Walk:
 
     def _read_bytes(self, value: Any) -> Any:
         if not isinstance(value, str):
-            where = f"Go struct field {self._struct}.{'.'.join(self._names)}" if self._names else "Go value"
-            self.fail(f"json: cannot unmarshal {json_type(value)} into {where} of type []uint8")
+            self._wrong("[]uint8", json_type(value))
             return None
         return self._worded(scalar.base64, value)
 
@@ -179,9 +178,9 @@ class Walk:
         if isinstance(value, str):
             return value
         if isinstance(value, bool) or not isinstance(value, int | float):
-            self.fail(f"json: cannot unmarshal {json_type(value)} into Go value of type int32")
+            self._wrong("int32", json_type(value))
         elif not isinstance(value, int) or not -(2**31) <= value < 2**31:
-            self.fail(f"json: cannot unmarshal number {_number(value)} into Go value of type int32")
+            self._wrong("int32", f"number {_number(value)}")
         return value
 
     def _read_time(self, value: Any) -> Any:
@@ -195,7 +194,7 @@ class Walk:
 
     def _moment(self, parse: Callable[[str], Any], value: Any) -> Any:
         if not isinstance(value, str):
-            self.fail(f"json: cannot unmarshal {json_type(value)} into Go value of type string")
+            self._wrong("string", json_type(value))
             return None
         return self._worded(parse, value)
 

@@ -217,13 +217,13 @@ def _check_junctors(schema: Structural, value: Any, path: Path, errors: list[Fie
     branches = {name: [_branch_errors(each, value, path) for each in source.get(name) or ()] for name in _JUNCTORS[:3]}
     if branches["anyOf"] and all(branches["anyOf"]):
         _composite(f"{where} must validate at least one schema (anyOf)", errors)
-        errors += min(branches["anyOf"], key=_count)
+        errors += _fewest(branches["anyOf"])
     valid = sum(not each for each in branches["oneOf"])
     if branches["oneOf"] and valid != 1:
         found = "Found none valid" if valid == 0 else f"Found {valid} valid alternatives"
         _composite(f"{where} must validate one and only one schema (oneOf). {found}", errors)
         if valid == 0:
-            errors += min(branches["oneOf"], key=_count)
+            errors += _fewest(branches["oneOf"])
     failed = [each for each in branches["allOf"] if each]
     if failed:
         detail = " None validated" if len(failed) == len(branches["allOf"]) else ""
@@ -240,8 +240,9 @@ def _branch_errors(source: dict[str, Any], value: Any, path: Path) -> list[Field
     return found
 
 
-def _count(errors: list[FieldError]) -> int:
-    return len(errors)
+def _fewest(branches: list[list[FieldError]]) -> list[FieldError]:
+    """Of the branches, the one that was nearest."""
+    return min(branches, key=len)
 
 
 def _composite(text: str, errors: list[FieldError]) -> None:
