@@ -1,0 +1,52 @@
+"""How long history is kept: compaction behind the present, by time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from cybernetes.base.clock import Clock
+from cybernetes.base.errors import EdgeError, Retry
+from cybernetes.base.log import Log
+from cybernetes.store.api import Compacted, Store
+
+log = Log("store")
+
+# Long enough for a client to come back to its watch and to finish a list in pages, as in Kubernetes.
+KEEP_S = 300.0
+EVERY_S = 30.0
+
+Compact = Callable[[int], Awaitable[None]]
+
+
+async def retain(store: Store, clock: Clock, *, keep_s: float = KEEP_S, compact: Compact | None = None) -> None:
+    """Forget what is older than `keep_s`, every EVERY_S, until cancelled or the store is closed.
+
+    compact   store.compact by default; another one for a part that is kept shorter
+    """
+    forget = compact or store.compact
+    marks: deque[tuple[float, int]] = deque()
+    while True:
+        try:
+            marks.append((clock.monotonic(), await store.revision()))
+            await _forget_due(forget, marks, clock.monotonic() - keep_s)
+        except EdgeError as error:
+            if error.retry is Retry.NEVER:
+                raise
+            log.warning("store.not_compacted", reason=str(error))
+        await clock.sleep(EVERY_S)
+
+
+async def _forget_due(forget: Compact, marks: deque[tuple[float, int]], before: float) -> None:
+    """Compact to the newest mark that is old enough."""
+    revision = 0
+    while marks and marks[0][0] <= before:
+        revision = marks.popleft()[1]
+    if not revision:
+        return
+    try:
+        await forget(revision)
+        log.debug("store.compacted", revision=revision)
+    except Compacted:
+        # Another API server on the same cluster went further.
+        return
