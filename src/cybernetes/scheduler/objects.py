@@ -203,8 +203,17 @@ class Condition(Slim):
     message: str = ""
 
 
+class ContainerStatus(Slim):
+    """What a running container really has, while a resize is under way."""
+
+    name: str = ""
+    resources: Resources | None = None
+    allocated_resources: dict[str, str | int | float] | None = None
+
+
 class PodStatus(Slim):
     phase: str = ""
+    container_statuses: list[ContainerStatus] | None = None
     nominated_node_name: str = ""
     start_time: str | None = None
     conditions: list[Condition] | None = None

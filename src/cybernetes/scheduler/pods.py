@@ -21,7 +21,7 @@ from cybernetes.scheduler.objects import (
     TopologySpreadConstraint,
     pod_key,
 )
-from cybernetes.scheduler.requests import Requests, pod_requests
+from cybernetes.scheduler.requests import Requests, pod_requests, with_actual
 from cybernetes.scheduler.selectors import Requirement, Selector, accepts, compile_selector
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
@@ -134,6 +134,8 @@ class Interner:
         node_name, spec.node_name = spec.node_name, ""
         gates, spec.scheduling_gates = spec.scheduling_gates, None
         claims = _take_claims(pod)
+        if node_name and status.container_statuses:
+            with_actual(spec, status.container_statuses)
         return PodEntry(
             key=pod_key(meta.namespace, meta.name),
             namespace=sys.intern(meta.namespace),

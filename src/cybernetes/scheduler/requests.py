@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from cybernetes.model import quantity as quantities
-from cybernetes.scheduler.objects import Container, PodSpec
+from cybernetes.scheduler.objects import Container, ContainerStatus, PodSpec, Resources
 
 CPU, MEMORY, EPHEMERAL, PODS = "cpu", "memory", "ephemeral-storage", "pods"
 
@@ -49,6 +49,24 @@ def pod_requests(spec: PodSpec) -> Requests:
     scored = _total(spec, {CPU: DEFAULT_CPU_MILLI, MEMORY: DEFAULT_MEMORY_BYTES})
     kept = tuple(sorted((name, value) for name, value in asked.items() if value > 0))
     return Requests(kept, scored.get(CPU, 0), scored.get(MEMORY, 0))
+
+
+def with_actual(spec: PodSpec, statuses: list[ContainerStatus]) -> None:
+    """Raise the requests of running containers to what they have, so that a shrinking pod keeps its room until it shrank."""
+    by_name = {each.name: each for each in statuses}
+    for container in spec.containers:
+        status = by_name.get(container.name)
+        if status is None:
+            continue
+        asked = dict((container.resources.requests if container.resources else None) or {})
+        actual = (status.resources.requests if status.resources else None) or {}
+        changed = False
+        for name, quantity in [*actual.items(), *(status.allocated_resources or {}).items()]:
+            if amount(name, quantity) > amount(name, asked.get(name, 0)):
+                asked[name] = quantity
+                changed = True
+        if changed:
+            container.resources = Resources(asked)
 
 
 def _total(spec: PodSpec, missing: Amounts) -> Amounts:
