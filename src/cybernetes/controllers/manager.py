@@ -59,9 +59,12 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.mirroring.loop import MirroringController
     from cybernetes.controllers.namespace.loop import NamespaceController
     from cybernetes.controllers.nodeipam.loop import NodeIpamController
+    from cybernetes.controllers.nodelifecycle.loop import NodeLifecycleController
+    from cybernetes.controllers.podgc.loop import PodGc
     from cybernetes.controllers.replicaset.loop import replica_sets, replication_controllers
     from cybernetes.controllers.serviceaccount.defaults import ServiceAccountController
     from cybernetes.controllers.serviceaccount.root_ca import RootCaPublisher
+    from cybernetes.controllers.tainteviction.loop import TaintEvictionController
 
     yield _Row("deployment-controller", "deployment-controller", DeploymentController)
     yield _Row("replicaset-controller", "replicaset-controller", replica_sets)
@@ -69,6 +72,9 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     yield _Row("service-account-controller", "service-account-controller", ServiceAccountController)
     yield _Row("namespace-controller", "namespace-controller", NamespaceController)
     yield _Row("generic-garbage-collector", "garbage-collector-controller", GarbageCollector)
+    yield _Row("node-controller", "node-controller", NodeLifecycleController)
+    yield _Row("node-controller", "taint-eviction-controller", TaintEvictionController)
+    yield _Row("pod-garbage-collector", "pod-garbage-collector", PodGc)
     yield _Row("endpointslice-controller", "endpoint-slice-controller", EndpointSliceController)
     yield _Row("endpoint-controller", "endpoint-controller", EndpointsController)
     yield _Row("endpointslicemirroring-controller", "endpoint-slice-mirroring-controller", MirroringController)
