@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import importlib.util
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cybernetes.apiserver.core import Call
 from cybernetes.apiserver.options import WriteOptions
 from cybernetes.base.clock import rfc3339
+from cybernetes.model import apply
+
+if TYPE_CHECKING:
+    from cybernetes.apiserver.write import Change
 
 Object = dict[str, Any]
 
-AVAILABLE = importlib.util.find_spec("cybernetes.model.apply") is not None
-
 
 def track_create(call: Call, obj: Object, options: WriteOptions, now: float) -> None:
-    _record(call, obj, None, options, now, "")
+    reset_fields = call.served.resource.strategy.reset_fields
+    apply.record_update(call.served.schema_node(), None, obj, _writing(call, options, now, "", reset_fields))
 
 
-def track_update(call: Call, new: Object, old: Object, options: WriteOptions, now: float, subresource: str) -> None:
-    _record(call, new, old, options, now, subresource)
+def track_update(call: Call, new: Object, old: Object, options: WriteOptions, now: float, change: Change) -> None:
+    writing = _writing(call, options, now, change.subresource, change.strategy.reset_fields)
+    apply.record_update(call.served.schema_node(), old, new, writing)
 
 
-def _record(call: Call, new: Object, old: Object | None, options: WriteOptions, now: float, subresource: str) -> None:
-    if not AVAILABLE:
-        return
-    from cybernetes.model import apply
-
-    apply.record_update(
-        call.served.schema_node(),
-        old,
-        new,
+def _writing(
+    call: Call, options: WriteOptions, now: float, subresource: str, reset_fields: tuple[tuple[str, ...], ...]
+) -> apply.Writing:
+    return apply.Writing(
         manager=options.manager,
         api_version=call.served.resource.api_version,
         now=rfc3339(now),
         subresource=subresource,
+        reset_fields=reset_fields,
     )

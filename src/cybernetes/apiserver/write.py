@@ -20,6 +20,7 @@ from cybernetes.base.errors import MODIFIED, ApiError, already_exists, conflict,
 from cybernetes.model import field
 from cybernetes.model.field import FieldError, Path
 from cybernetes.model.resource import Resource, Strategy
+from cybernetes.model.schema import reader
 from cybernetes.model.validation import meta
 from cybernetes.model.validation.names import path_segment
 from cybernetes.store.api import Check, Conflict, Delete, Put
@@ -56,14 +57,17 @@ class Change(msgspec.Struct, frozen=True):
     track: bool = True
 
 
-async def create(core: Core, call: Call, obj: Object, options: WriteOptions) -> Written:
-    """Make a new object. Raises ApiError 409, 422, and what admission refuses with."""
+async def create(core: Core, call: Call, obj: Object, options: WriteOptions, *, track: bool = True) -> Written:
+    """Make a new object. Raises ApiError 409, 422, and what admission refuses with.
+
+    track  whether managedFields record this write; server-side apply has done so already
+    """
     generated = not obj["metadata"].get("name") and bool(obj["metadata"].get("generateName"))
     attempt = 0
     while True:
         fresh = orjson.loads(orjson.dumps(obj)) if generated else obj
         try:
-            return await _create_once(core, call, fresh, options)
+            return await _create_once(core, call, fresh, options, track)
         except ApiError as error:
             attempt += 1
             if not generated or error.reason != "AlreadyExists":
@@ -72,12 +76,16 @@ async def create(core: Core, call: Call, obj: Object, options: WriteOptions) -> 
                 raise _names_exhausted(error) from error
 
 
-async def _create_once(core: Core, call: Call, obj: Object, options: WriteOptions) -> Written:
+async def _create_once(core: Core, call: Call, obj: Object, options: WriteOptions, track: bool) -> Written:
     row = call.served.resource
     ctx = core.context(call, dry_run=options.dry_run)
+    if track:
+        # Before admission: what plugins add is nobody's.
+        managed.track_create(call, obj, options, ctx.now)
     await admit(core, call, "CREATE", obj, None, options)
     _set_system_fields(core, obj)
     row.strategy.prepare_create(obj, ctx)
+    _zero_status(call, obj)
     core.allocator.prepare(row, obj, None)
     name = obj["metadata"].get("name", "")
     errors = row.strategy.validate_create(obj, ctx)
@@ -88,7 +96,6 @@ async def _create_once(core: Core, call: Call, obj: Object, options: WriteOption
     call.warnings.extend(row.strategy.warnings(obj, None, ctx))
     grant = core.allocator.allocate(row, obj, None, dry_run=options.dry_run)
     try:
-        managed.track_create(call, obj, options, ctx.now)
         await check(core, call, "CREATE", obj, None, options)
         return await _store_new(core, call, obj, options, grant)
     except BaseException:
@@ -124,6 +131,15 @@ def _lost_race(call: Call) -> ApiError:
     )
     details = {"name": call.info.verb, "group": row.group, "kind": row.plural, "retryAfterSeconds": 1}
     return ApiError(500, "ServerTimeout", message, details)
+
+
+def _zero_status(call: Call, obj: Object) -> None:
+    """A status that the strategy emptied, as it is written: with the fields that are there even when zero."""
+    if obj.get("status") != {}:
+        return
+    field_of_status = call.served.schema_node().fields.get("status")
+    if field_of_status is not None:
+        obj["status"] = reader.converter(field_of_status.node)({})
 
 
 def place(call: Call, name: str) -> str:
@@ -177,6 +193,8 @@ async def _update_once(
     _check_preconditions(call, old, new, change)
     _keep_system_fields(old, new)
     ctx = core.context(call, dry_run=options.dry_run)
+    if change.track:
+        managed.track_update(call, new, old, options, ctx.now, change)
     await admit(core, call, "UPDATE", new, old, options, change.subresource)
     change.strategy.prepare_update(new, old, ctx)
     if not change.subresource:
@@ -187,8 +205,6 @@ async def _update_once(
     call.warnings.extend(change.strategy.warnings(new, old, ctx))
     grant = core.allocator.allocate(row, new, old, dry_run=options.dry_run) if not change.subresource else NOTHING
     try:
-        if change.track:
-            managed.track_update(call, new, old, options, ctx.now, change.subresource)
         await check(core, call, "UPDATE", new, old, options, change.subresource)
         return await _store_update(core, call, item, new, options, grant)
     except BaseException:

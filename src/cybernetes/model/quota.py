@@ -183,9 +183,9 @@ def _scope_holds(selector: Object, group: str, plural: str, obj: Object) -> bool
     spec = obj["spec"]
     match scope:
         case "Terminating":
-            return (spec.get("activeDeadlineSeconds") or -1) >= 0
+            return _must_end(spec)
         case "NotTerminating":
-            return (spec.get("activeDeadlineSeconds") or -1) < 0
+            return not _must_end(spec)
         case "BestEffort":
             return qos.qos_class(spec) == "BestEffort"
         case "NotBestEffort":
@@ -195,6 +195,11 @@ def _scope_holds(selector: Object, group: str, plural: str, obj: Object) -> bool
         case "CrossNamespacePodAffinity":
             return any("namespaces" in term or "namespaceSelector" in term for term in _affinity_terms(spec))
     return False
+
+
+def _must_end(spec: Object) -> bool:
+    seconds = spec.get("activeDeadlineSeconds")
+    return seconds is not None and seconds >= 0
 
 
 def _name_matches(selector: Object, name: str) -> bool:

@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable
 
 from cybernetes.model.field import FieldError
 from cybernetes.model.resource import Object, Strategy, WriteContext
+from cybernetes.model.schema.compile import kind_node
+from cybernetes.model.schema.node import StructNode
+from cybernetes.model.schema.zero import zero
 from cybernetes.model.validation.meta import validate_meta, validate_meta_update
 from cybernetes.model.validation.names import NameRule, dns_subdomain
 
@@ -103,7 +106,9 @@ def keep(*keys: str) -> PrepareUpdate:
 
 def empty_status(obj: Object, ctx: WriteContext) -> None:
     """A new object has no status but what its controller writes."""
-    obj["status"] = {}
+    node = kind_node(obj["apiVersion"], obj["kind"])
+    status = node.fields["status"].node if node is not None else None
+    obj["status"] = zero(status) if isinstance(status, StructNode) else {}
 
 
 def status_of(

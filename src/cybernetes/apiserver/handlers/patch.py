@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import orjson
 
-from cybernetes.apiserver import body, managed, respond, write
+from cybernetes.apiserver import body, respond, write
 from cybernetes.apiserver.body import Shape
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.handlers.update import check_identity
@@ -60,9 +60,7 @@ async def apply_patch(core: Core, call: Call, target: Target) -> Response:
 
 def patch_options(call: Call, content_type: str) -> WriteOptions:
     """Raises ApiError 415 for a patch type that the resource does not take, 422 for options that do not fit it."""
-    allowed = {JSON_PATCH, MERGE_PATCH, *(() if call.served.custom else (STRATEGIC_PATCH,))}
-    if managed.AVAILABLE:
-        allowed.add(APPLY_PATCH)
+    allowed = {JSON_PATCH, MERGE_PATCH, APPLY_PATCH, *(() if call.served.custom else (STRATEGIC_PATCH,))}
     if content_type not in allowed:
         raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
     options = write_options(call.request, "PatchOptions")

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import POLICY_BINDINGS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
 
@@ -16,5 +17,6 @@ RESOURCE = Resource(
         prepare_update=(next_generation("spec"),),
         allow_unconditional_update=False,
     ),
+    columns=POLICY_BINDINGS,
     schema="io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding",
 )

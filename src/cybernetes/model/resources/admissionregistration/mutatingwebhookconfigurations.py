@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import WEBHOOK_CONFIGURATIONS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
 
@@ -16,5 +17,6 @@ RESOURCE = Resource(
         prepare_update=(next_generation("webhooks"),),
         allow_unconditional_update=False,
     ),
+    columns=WEBHOOK_CONFIGURATIONS,
     schema="io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration",
 )

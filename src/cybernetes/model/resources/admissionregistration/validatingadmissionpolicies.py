@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import VALIDATING_POLICIES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 
@@ -31,5 +32,6 @@ RESOURCE = Resource(
         allow_unconditional_update=False,
         reset_fields=(("status",),),
     ),
+    columns=VALIDATING_POLICIES,
     schema="io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy",
 )

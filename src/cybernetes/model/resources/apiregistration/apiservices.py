@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import API_SERVICES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 from cybernetes.model.validation.names import path_segment
@@ -24,5 +25,6 @@ RESOURCE = Resource(
         allow_unconditional_update=False,
         reset_fields=(("status",),),
     ),
+    columns=API_SERVICES,
     schema="io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService",
 )

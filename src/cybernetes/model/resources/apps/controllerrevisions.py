@@ -1,3 +1,4 @@
+from cybernetes.model.printing.workloads import CONTROLLER_REVISIONS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -10,5 +11,6 @@ RESOURCE = Resource(
     namespaced=True,
     storage_version_hash="85nkx63pcBU=",
     strategy=standard(namespaced=True),
+    columns=CONTROLLER_REVISIONS,
     schema="io.k8s.api.apps.v1.ControllerRevision",
 )

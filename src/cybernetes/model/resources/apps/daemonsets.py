@@ -1,3 +1,4 @@
+from cybernetes.model.printing.workloads import DAEMON_SETS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.workloads import validate_daemon_set, validate_daemon_set_update
@@ -31,5 +32,6 @@ RESOURCE = Resource(
         ),
         reset_fields=(("status",),),
     ),
+    columns=DAEMON_SETS,
     schema="io.k8s.api.apps.v1.DaemonSet",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.workloads import DEPLOYMENTS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.workloads import validate_deployment, validate_deployment_update
@@ -32,5 +33,6 @@ RESOURCE = Resource(
         ),
         reset_fields=(("status",),),
     ),
+    columns=DEPLOYMENTS,
     schema="io.k8s.api.apps.v1.Deployment",
 )

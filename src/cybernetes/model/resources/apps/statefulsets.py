@@ -1,3 +1,4 @@
+from cybernetes.model.printing.workloads import STATEFUL_SETS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.names import dns_label
@@ -34,5 +35,6 @@ RESOURCE = Resource(
         ),
         reset_fields=(("status",),),
     ),
+    columns=STATEFUL_SETS,
     schema="io.k8s.api.apps.v1.StatefulSet",
 )

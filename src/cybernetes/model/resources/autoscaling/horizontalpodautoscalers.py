@@ -1,3 +1,4 @@
+from cybernetes.model.printing.workloads import HORIZONTAL_POD_AUTOSCALERS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
@@ -22,5 +23,6 @@ RESOURCE = Resource(
     strategy=standard(
         namespaced=True, prepare_create=(empty_status,), prepare_update=(keep("status"),), reset_fields=(("status",),)
     ),
+    columns=HORIZONTAL_POD_AUTOSCALERS,
     schema="io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
 )

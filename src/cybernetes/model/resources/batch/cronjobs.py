@@ -1,3 +1,4 @@
+from cybernetes.model.printing.workloads import CRON_JOBS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 
@@ -28,5 +29,6 @@ RESOURCE = Resource(
         ),
         reset_fields=(("status",),),
     ),
+    columns=CRON_JOBS,
     schema="io.k8s.api.batch.v1.CronJob",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.workloads import JOBS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 
@@ -26,5 +27,6 @@ RESOURCE = Resource(
         default_propagation="Orphan",
         reset_fields=(("status",),),
     ),
+    columns=JOBS,
     schema="io.k8s.api.batch.v1.Job",
 )

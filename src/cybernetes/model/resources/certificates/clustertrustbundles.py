@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import CLUSTER_TRUST_BUNDLES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -10,5 +11,6 @@ RESOURCE = Resource(
     namespaced=False,
     storage_version_hash="R/wbJqMRFu8=",
     strategy=standard(namespaced=False, allow_unconditional_update=False),
+    columns=CLUSTER_TRUST_BUNDLES,
     schema="io.k8s.api.certificates.v1.ClusterTrustBundle",
 )

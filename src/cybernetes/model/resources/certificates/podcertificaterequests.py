@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import POD_CERTIFICATE_REQUESTS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
@@ -24,5 +25,6 @@ RESOURCE = Resource(
         allow_unconditional_update=False,
         reset_fields=(("status",),),
     ),
+    columns=POD_CERTIFICATE_REQUESTS,
     schema="io.k8s.api.certificates.v1.PodCertificateRequest",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import LEASES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -10,5 +11,6 @@ RESOURCE = Resource(
     namespaced=True,
     storage_version_hash="gqkMMb/YqFM=",
     strategy=standard(namespaced=True, allow_create_on_update=True, allow_unconditional_update=False),
+    columns=LEASES,
     schema="io.k8s.api.coordination.v1.Lease",
 )

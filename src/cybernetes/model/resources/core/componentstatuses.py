@@ -1,3 +1,4 @@
+from cybernetes.model.printing.core import COMPONENT_STATUSES
 from cybernetes.model.resource import Resource
 
 RESOURCE = Resource(
@@ -9,5 +10,6 @@ RESOURCE = Resource(
     namespaced=False,
     short_names=("cs",),
     verbs=("get", "list"),
+    columns=COMPONENT_STATUSES,
     schema="io.k8s.api.core.v1.ComponentStatus",
 )

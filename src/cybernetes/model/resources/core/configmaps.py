@@ -1,3 +1,4 @@
+from cybernetes.model.printing.core import CONFIG_MAPS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -11,5 +12,6 @@ RESOURCE = Resource(
     short_names=("cm",),
     storage_version_hash="qFsyl6wFWjQ=",
     strategy=standard(namespaced=True),
+    columns=CONFIG_MAPS,
     schema="io.k8s.api.core.v1.ConfigMap",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.core import ENDPOINTS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -11,5 +12,6 @@ RESOURCE = Resource(
     short_names=("ep",),
     storage_version_hash="fWeeMqaN/OA=",
     strategy=standard(namespaced=True, allow_create_on_update=True),
+    columns=ENDPOINTS,
     schema="io.k8s.api.core.v1.Endpoints",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.core import EVENTS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -11,5 +12,6 @@ RESOURCE = Resource(
     short_names=("ev",),
     storage_version_hash="r2yiGXH7wu8=",
     strategy=standard(namespaced=True, allow_create_on_update=True, default_propagation="Unsupported"),
+    columns=EVENTS,
     schema="io.k8s.api.core.v1.Event",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cybernetes.model.field import FieldError, Path, invalid
+from cybernetes.model.printing.core import NAMESPACES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Strategy, Subresource, WriteContext
 from cybernetes.model.strategy import keep, standard, status_of
 from cybernetes.model.validation.meta import validate_finalizer_name, validate_meta_update
@@ -95,5 +96,6 @@ RESOURCE = Resource(
         "status.phase": lambda obj: str((obj.get("status") or {}).get("phase") or ""),
         "name": lambda obj: str(obj["metadata"].get("name") or ""),
     },
+    columns=NAMESPACES,
     schema="io.k8s.api.core.v1.Namespace",
 )

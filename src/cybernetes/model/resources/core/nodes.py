@@ -6,6 +6,7 @@ import ipaddress
 from typing import Any
 
 from cybernetes.model.field import FieldError, Path, duplicate, forbidden, invalid
+from cybernetes.model.printing.core import NODES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource
 from cybernetes.model.strategy import keep, standard, status_of
 from cybernetes.model.validation import names
@@ -98,5 +99,6 @@ RESOURCE = Resource(
         reset_fields=(("status",),),
     ),
     fields={"spec.unschedulable": lambda obj: "true" if (obj.get("spec") or {}).get("unschedulable") else "false"},
+    columns=NODES,
     schema="io.k8s.api.core.v1.Node",
 )

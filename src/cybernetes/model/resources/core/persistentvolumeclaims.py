@@ -1,3 +1,4 @@
+from cybernetes.model.printing.core import PERSISTENT_VOLUME_CLAIMS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
@@ -25,5 +26,6 @@ RESOURCE = Resource(
         returns_deleted_object=True,
         reset_fields=(("status",),),
     ),
+    columns=PERSISTENT_VOLUME_CLAIMS,
     schema="io.k8s.api.core.v1.PersistentVolumeClaim",
 )

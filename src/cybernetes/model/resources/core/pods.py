@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cybernetes.base.clock import rfc3339
-from cybernetes.model.field import FieldError, Path, forbidden
+from cybernetes.model.field import FieldError, Path, forbidden, invalid
+from cybernetes.model.printing.pods import PODS
 from cybernetes.model.qos import qos_class
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Strategy, Subresource, WriteContext
 from cybernetes.model.strategy import first_generation, keep, next_generation, standard, status_of
@@ -145,7 +146,7 @@ def _validate_resize(obj: Object, old: Object, ctx: WriteContext) -> list[FieldE
     path = Path("spec")
     errors = validate_meta_update(obj, old) + validate_pod_spec(obj["spec"], obj["metadata"], path)
     if qos_class(obj["spec"]) != qos_class(old["spec"]):
-        errors.append(forbidden(path, "Pod QOS Class may not change as a result of resizing"))
+        errors.append(invalid(path, qos_class(old["spec"]), "Pod QOS Class may not change as a result of resizing"))
     return errors
 
 
@@ -249,5 +250,6 @@ RESOURCE = Resource(
         reset_fields=(("status",),),
     ),
     fields=_FIELDS,
+    columns=PODS,
     schema="io.k8s.api.core.v1.Pod",
 )

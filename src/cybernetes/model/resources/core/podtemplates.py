@@ -1,3 +1,4 @@
+from cybernetes.model.printing.core import POD_TEMPLATES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
 
@@ -15,5 +16,6 @@ RESOURCE = Resource(
         prepare_update=(next_generation("template"),),
         returns_deleted_object=True,
     ),
+    columns=POD_TEMPLATES,
     schema="io.k8s.api.core.v1.PodTemplate",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.core import REPLICATION_CONTROLLERS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.workloads import validate_replication_controller
@@ -35,5 +36,6 @@ RESOURCE = Resource(
         default_propagation="Orphan",
         reset_fields=(("status",),),
     ),
+    columns=REPLICATION_CONTROLLERS,
     schema="io.k8s.api.core.v1.ReplicationController",
 )

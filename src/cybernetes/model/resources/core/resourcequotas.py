@@ -1,3 +1,4 @@
+from cybernetes.model.printing.core import RESOURCE_QUOTAS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
@@ -22,5 +23,6 @@ RESOURCE = Resource(
         returns_deleted_object=True,
         reset_fields=(("status",),),
     ),
+    columns=RESOURCE_QUOTAS,
     schema="io.k8s.api.core.v1.ResourceQuota",
 )

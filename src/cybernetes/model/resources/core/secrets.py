@@ -1,3 +1,4 @@
+from cybernetes.model.printing.core import SECRETS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -10,5 +11,6 @@ RESOURCE = Resource(
     namespaced=True,
     storage_version_hash="S6u1pOWzb84=",
     strategy=standard(namespaced=True),
+    columns=SECRETS,
     schema="io.k8s.api.core.v1.Secret",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.formats import NAME_AND_AGE
 from cybernetes.model.resource import Resource, Subresource
 from cybernetes.model.strategy import standard
 
@@ -14,5 +15,6 @@ RESOURCE = Resource(
     ),
     storage_version_hash="pbx9ZvyFpBE=",
     strategy=standard(namespaced=True, returns_deleted_object=True),
+    columns=NAME_AND_AGE,
     schema="io.k8s.api.core.v1.ServiceAccount",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cybernetes.model.printing.core import SERVICES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 from cybernetes.model.validation.names import dns_label
@@ -42,5 +43,6 @@ RESOURCE = Resource(
         returns_deleted_object=True,
         reset_fields=(("status",),),
     ),
+    columns=SERVICES,
     schema="io.k8s.api.core.v1.Service",
 )

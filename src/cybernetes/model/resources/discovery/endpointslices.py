@@ -1,3 +1,4 @@
+from cybernetes.model.printing.network import ENDPOINT_SLICES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -10,5 +11,6 @@ RESOURCE = Resource(
     namespaced=True,
     storage_version_hash="qgS0xkrxYAI=",
     strategy=standard(namespaced=True),
+    columns=ENDPOINT_SLICES,
     schema="io.k8s.api.discovery.v1.EndpointSlice",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.core import EVENTS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -12,5 +13,6 @@ RESOURCE = Resource(
     storage_version_hash="r2yiGXH7wu8=",
     stored_as=("", "v1", "events"),
     strategy=standard(namespaced=True, allow_create_on_update=True, default_propagation="Unsupported"),
+    columns=EVENTS,
     schema="io.k8s.api.events.v1.Event",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import FLOW_SCHEMAS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 
@@ -26,5 +27,6 @@ RESOURCE = Resource(
         ),
         reset_fields=(("status",),),
     ),
+    columns=FLOW_SCHEMAS,
     schema="io.k8s.api.flowcontrol.v1.FlowSchema",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import PRIORITY_LEVELS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 
@@ -29,5 +30,6 @@ RESOURCE = Resource(
         ),
         reset_fields=(("status",),),
     ),
+    columns=PRIORITY_LEVELS,
     schema="io.k8s.api.flowcontrol.v1.PriorityLevelConfiguration",
 )

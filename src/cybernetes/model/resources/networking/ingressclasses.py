@@ -1,3 +1,4 @@
+from cybernetes.model.printing.network import INGRESS_CLASSES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
 
@@ -10,5 +11,6 @@ RESOURCE = Resource(
     namespaced=False,
     storage_version_hash="l/iqIbDgFyQ=",
     strategy=standard(namespaced=False, prepare_create=(first_generation,), prepare_update=(next_generation("spec"),)),
+    columns=INGRESS_CLASSES,
     schema="io.k8s.api.networking.v1.IngressClass",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.network import INGRESSES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 
@@ -27,5 +28,6 @@ RESOURCE = Resource(
         ),
         reset_fields=(("status",),),
     ),
+    columns=INGRESSES,
     schema="io.k8s.api.networking.v1.Ingress",
 )

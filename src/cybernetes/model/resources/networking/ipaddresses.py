@@ -1,3 +1,4 @@
+from cybernetes.model.printing.network import IP_ADDRESSES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -11,5 +12,6 @@ RESOURCE = Resource(
     short_names=("ip",),
     storage_version_hash="3f/plJFChNE=",
     strategy=standard(namespaced=False),
+    columns=IP_ADDRESSES,
     schema="io.k8s.api.networking.v1.IPAddress",
 )

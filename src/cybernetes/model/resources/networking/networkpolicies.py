@@ -1,3 +1,4 @@
+from cybernetes.model.printing.network import NETWORK_POLICIES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
 
@@ -11,5 +12,6 @@ RESOURCE = Resource(
     short_names=("netpol",),
     storage_version_hash="YpfwF18m1G8=",
     strategy=standard(namespaced=True, prepare_create=(first_generation,), prepare_update=(next_generation("spec"),)),
+    columns=NETWORK_POLICIES,
     schema="io.k8s.api.networking.v1.NetworkPolicy",
 )

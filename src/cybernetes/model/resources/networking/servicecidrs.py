@@ -1,3 +1,4 @@
+from cybernetes.model.printing.network import SERVICE_CIDRS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
@@ -17,5 +18,6 @@ RESOURCE = Resource(
     strategy=standard(
         namespaced=False, prepare_create=(empty_status,), prepare_update=(keep("status"),), reset_fields=(("status",),)
     ),
+    columns=SERVICE_CIDRS,
     schema="io.k8s.api.networking.v1.ServiceCIDR",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import RUNTIME_CLASSES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -10,5 +11,6 @@ RESOURCE = Resource(
     namespaced=False,
     storage_version_hash="WQTu1GL3T2Q=",
     strategy=standard(namespaced=False, allow_create_on_update=True, allow_unconditional_update=False),
+    columns=RUNTIME_CLASSES,
     schema="io.k8s.api.node.v1.RuntimeClass",
 )

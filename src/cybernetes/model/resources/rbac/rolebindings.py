@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import ROLE_BINDINGS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 from cybernetes.model.validation.names import path_segment
@@ -11,5 +12,6 @@ RESOURCE = Resource(
     namespaced=True,
     storage_version_hash="eGsCzGH6b1g=",
     strategy=standard(namespaced=True, name_rule=path_segment, allow_create_on_update=True),
+    columns=ROLE_BINDINGS,
     schema="io.k8s.api.rbac.v1.RoleBinding",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.formats import NAME_AND_AGE
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
 
@@ -15,5 +16,6 @@ RESOURCE = Resource(
         prepare_update=(next_generation("spec"),),
         returns_deleted_object=True,
     ),
+    columns=NAME_AND_AGE,
     schema="io.k8s.api.resource.v1.DeviceClass",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import DEVICE_TAINT_RULES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 
@@ -27,5 +28,6 @@ RESOURCE = Resource(
         returns_deleted_object=True,
         reset_fields=(("status",),),
     ),
+    columns=DEVICE_TAINT_RULES,
     schema="io.k8s.api.resource.v1.DeviceTaintRule",
 )

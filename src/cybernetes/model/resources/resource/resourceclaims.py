@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import RESOURCE_CLAIMS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
@@ -21,5 +22,6 @@ RESOURCE = Resource(
         returns_deleted_object=True,
         reset_fields=(("status",),),
     ),
+    columns=RESOURCE_CLAIMS,
     schema="io.k8s.api.resource.v1.ResourceClaim",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.formats import NAME_AND_AGE
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -10,5 +11,6 @@ RESOURCE = Resource(
     namespaced=True,
     storage_version_hash="TuzjC49aUfM=",
     strategy=standard(namespaced=True, returns_deleted_object=True),
+    columns=NAME_AND_AGE,
     schema="io.k8s.api.resource.v1.ResourceClaimTemplate",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import RESOURCE_SLICES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
 
@@ -15,5 +16,6 @@ RESOURCE = Resource(
         prepare_update=(next_generation("spec"),),
         returns_deleted_object=True,
     ),
+    columns=RESOURCE_SLICES,
     schema="io.k8s.api.resource.v1.ResourceSlice",
 )

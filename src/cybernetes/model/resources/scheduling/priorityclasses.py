@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import PRIORITY_CLASSES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -11,5 +12,6 @@ RESOURCE = Resource(
     short_names=("pc",),
     storage_version_hash="1QwjyaZjj3Y=",
     strategy=standard(namespaced=False),
+    columns=PRIORITY_CLASSES,
     schema="io.k8s.api.scheduling.v1.PriorityClass",
 )

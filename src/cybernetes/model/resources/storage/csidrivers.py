@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import CSI_DRIVERS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -10,5 +11,6 @@ RESOURCE = Resource(
     namespaced=False,
     storage_version_hash="hL6j/rwBV5w=",
     strategy=standard(namespaced=False, allow_unconditional_update=False, returns_deleted_object=True),
+    columns=CSI_DRIVERS,
     schema="io.k8s.api.storage.v1.CSIDriver",
 )

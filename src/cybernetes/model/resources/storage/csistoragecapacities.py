@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import CSI_STORAGE_CAPACITIES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -10,5 +11,6 @@ RESOURCE = Resource(
     namespaced=True,
     storage_version_hash="xeVl+2Ly1kE=",
     strategy=standard(namespaced=True, allow_unconditional_update=False),
+    columns=CSI_STORAGE_CAPACITIES,
     schema="io.k8s.api.storage.v1.CSIStorageCapacity",
 )

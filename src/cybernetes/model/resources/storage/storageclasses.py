@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import STORAGE_CLASSES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 
@@ -11,5 +12,6 @@ RESOURCE = Resource(
     short_names=("sc",),
     storage_version_hash="K+m6uJwbjGY=",
     strategy=standard(namespaced=False, returns_deleted_object=True),
+    columns=STORAGE_CLASSES,
     schema="io.k8s.api.storage.v1.StorageClass",
 )

@@ -1,3 +1,4 @@
+from cybernetes.model.printing.cluster import VOLUME_ATTACHMENTS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
@@ -25,5 +26,6 @@ RESOURCE = Resource(
         returns_deleted_object=True,
         reset_fields=(("status",),),
     ),
+    columns=VOLUME_ATTACHMENTS,
     schema="io.k8s.api.storage.v1.VolumeAttachment",
 )

@@ -1,0 +1,68 @@
+"""Server-side apply: a manager's configuration merged into an object, or the object made from it."""
+
+from __future__ import annotations
+
+import orjson
+
+from cybernetes.apiserver import respond, write
+from cybernetes.apiserver.core import Call, Core, Object
+from cybernetes.apiserver.handlers.patch import Target, redecoded
+from cybernetes.apiserver.handlers.update import check_identity
+from cybernetes.apiserver.options import WriteOptions
+from cybernetes.base.clock import rfc3339
+from cybernetes.base.errors import ApiError, bad_request, conflict
+from cybernetes.model import apply
+from cybernetes.wire import yaml as yaml_codec
+from cybernetes.wire.http.message import Response
+from cybernetes.wire.json import SyntaxProblem
+
+
+async def server_side_apply(core: Core, call: Call, target: Target, options: WriteOptions) -> Response:
+    configuration = _configuration(call, target)
+    writing = apply.Writing(
+        manager=options.manager,
+        api_version=target.shape.api_version,
+        now=rfc3339(core.clock.now()),
+        subresource=target.subresource,
+        reset_fields=target.strategy.reset_fields,
+    )
+
+    def merged(live: Object | None) -> Object:
+        applied = apply.apply(target.shape.node, live, configuration, writing, force=bool(options.force))
+        fresh = redecoded(call, target.shape, applied.object, options)
+        fresh["metadata"].setdefault("name", call.info.name)
+        check_identity(call, fresh)
+        return fresh
+
+    version = (configuration.get("metadata") or {}).get("resourceVersion")
+    change = write.Change(
+        apply=merged, strategy=target.strategy, subresource=target.subresource, lenient=not version, track=False
+    )
+    try:
+        written = await write.update(core, call, change, options)
+    except ApiError as error:
+        if error.reason != "NotFound" or target.subresource:
+            raise
+        written = await _create(core, call, merged(None), options)
+    return respond.one(core, call, written.item, 201 if written.created else 200)
+
+
+async def _create(core: Core, call: Call, obj: Object, options: WriteOptions) -> write.Written:
+    row, uid = call.served.resource, obj["metadata"].get("uid")
+    if uid:
+        why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        raise conflict(row.group, row.plural, call.info.name, why)
+    return await write.create(core, call, obj, options, track=False)
+
+
+def _configuration(call: Call, target: Target) -> Object:
+    try:
+        value, _ = yaml_codec.decode(call.request.body)
+    except SyntaxProblem as problem:
+        raise bad_request(f"error decoding YAML: {problem}") from problem
+    if not isinstance(value, dict):
+        raise bad_request("error decoding YAML: the configuration is not an object")
+    # Times and the like become text as they would in JSON.
+    document: Object = orjson.loads(orjson.dumps(value))
+    document.setdefault("kind", target.shape.kind)
+    return document
