@@ -152,13 +152,16 @@ def apply(node: StructNode, live: Object | None, applied: Object, writing: Writi
     left = _taken_from(others, touched, comparison.removed)
     if mine:
         left[me] = everyone[me]
-    unchanged = merged == base and _same(left, managed)
-    if not unchanged and me in left:
-        left[me] = Owned(mine, writing.api_version, writing.now)
+    unchanged = merged == base
+    if me in left:
+        # Who applies what is there already changes nothing, and is given no time.
+        time = (former.time if former else "") if unchanged else writing.now
+        left[me] = Owned(mine, writing.api_version, time)
+    changed = not unchanged or not _same(left, managed)
     result = copy.deepcopy(merged)
     result.setdefault("metadata", {})
     _write(result, left)
-    return Applied(result, not unchanged)
+    return Applied(result, changed)
 
 
 def _check_applied(node: StructNode, applied: Object, writing: Writing) -> None:

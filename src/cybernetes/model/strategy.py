@@ -104,6 +104,19 @@ def keep(*keys: str) -> PrepareUpdate:
     return put_back
 
 
+def keep_meta(*keys: str) -> PrepareUpdate:
+    """Puts these parts of metadata back to what is stored."""
+
+    def put_back(obj: Object, old: Object, ctx: WriteContext) -> None:
+        for key in keys:
+            if key in old["metadata"]:
+                obj["metadata"][key] = old["metadata"][key]
+            else:
+                obj["metadata"].pop(key, None)
+
+    return put_back
+
+
 def empty_status(obj: Object, ctx: WriteContext) -> None:
     """A new object has no status but what its controller writes."""
     node = kind_node(obj["apiVersion"], obj["kind"])

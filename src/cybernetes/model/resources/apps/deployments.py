@@ -1,6 +1,14 @@
 from cybernetes.model.printing.workloads import DEPLOYMENTS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
-from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
+from cybernetes.model.strategy import (
+    empty_status,
+    first_generation,
+    keep,
+    keep_meta,
+    next_generation,
+    standard,
+    status_of,
+)
 from cybernetes.model.validation.workloads import validate_deployment, validate_deployment_update
 
 RESOURCE = Resource(
@@ -15,7 +23,10 @@ RESOURCE = Resource(
     subresources=(
         Subresource(name="scale", kind="Scale", group="autoscaling", version="v1", verbs=GET_PATCH_UPDATE),
         Subresource(
-            name="status", kind="Deployment", verbs=GET_PATCH_UPDATE, strategy=status_of(reset_fields=(("spec",),))
+            name="status",
+            kind="Deployment",
+            verbs=GET_PATCH_UPDATE,
+            strategy=status_of(prepare_update=(keep_meta("labels"),), reset_fields=(("spec",), ("metadata", "labels"))),
         ),
     ),
     storage_version_hash="8aSe+NMegvE=",
