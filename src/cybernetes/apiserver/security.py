@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 
 from cybernetes.apiserver.admission import builtin
+from cybernetes.apiserver.admission.builtin import Surroundings
+from cybernetes.apiserver.admission.quota_ledger import StoreLedger
 from cybernetes.apiserver.bootstrap import policy
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.core import Core
@@ -37,7 +39,8 @@ def build_security(core: Core, config: ServerConfig) -> Security:
     rbac = Rbac(core.lister)
     authorizer = Chain((PrivilegedGroup(), node, rbac))
     core.virtual.update(routes.handlers(routes.Reviewers(authenticator, rbac, issuer)))
-    admission = builtin.build(core.lister, authorizer, core.consistent, core.random)
+    around = Surroundings(core.lister, authorizer, rbac, StoreLedger(core), core.consistent, core.clock, core.random)
+    admission = builtin.build(around)
     return Security(authenticator, authorizer, admission)
 
 

@@ -2,25 +2,87 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from cybernetes.apiserver.admission.certificates import (
+    CertificateApproval,
+    CertificateSigning,
+    CertificateSubjectRestriction,
+    ClusterTrustBundleAttest,
+)
 from cybernetes.apiserver.admission.chain import Admission, CatchUp, Plugin
+from cybernetes.apiserver.admission.classes import (
+    DefaultIngressClass,
+    DefaultStorageClass,
+    PersistentVolumeClaimResize,
+    RuntimeClass,
+)
 from cybernetes.apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
+from cybernetes.apiserver.admission.kept import Cluster
+from cybernetes.apiserver.admission.limit_ranger import LimitRanger
 from cybernetes.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from cybernetes.apiserver.admission.node_restriction import NodeRestriction
+from cybernetes.apiserver.admission.pod_security.plugin import PodSecurity
 from cybernetes.apiserver.admission.priority import Priority
+from cybernetes.apiserver.admission.rbac_escalation import RbacEscalation
+from cybernetes.apiserver.admission.resource_quota import Ledger, ResourceQuota
 from cybernetes.apiserver.admission.service_account import ServiceAccount
+from cybernetes.apiserver.admission.small import (
+    DenyServiceExternalIPs,
+    PodTopologyLabels,
+    StorageObjectInUseProtection,
+    TaintNodesByCondition,
+)
 from cybernetes.auth.authz import Authorizer
 from cybernetes.auth.lister import Lister
+from cybernetes.auth.rbac import Rbac
+from cybernetes.base.clock import Clock
 from cybernetes.base.random import Random
 
 
-def build(lister: Lister, authorizer: Authorizer, catch_up: CatchUp, random: Random) -> Admission:
-    """The chain of a server.
+class Surroundings(msgspec.Struct, frozen=True):
+    """What plugins need to know.
 
     catch_up  waits until the lister has everything acknowledged so far; asked only where something is missing
     """
-    plugins: list[Plugin] = [
+
+    lister: Lister
+    authorizer: Authorizer
+    rbac: Rbac
+    ledger: Ledger
+    catch_up: CatchUp
+    clock: Clock
+    random: Random
+
+
+def build(around: Surroundings) -> Admission:
+    return Admission(plugins(around))
+
+
+def plugins(around: Surroundings) -> list[Plugin]:
+    """Webhooks and policies belong between the last plugin that knows one kind and the quota, which counts the result."""
+    lister, catch_up, authorizer = around.lister, around.catch_up, around.authorizer
+    storage_classes = Cluster(lister, "storage.k8s.io", "storageclasses")
+    return [
         NamespaceLifecycle(lister, catch_up),
-        ServiceAccount(lister, catch_up, random),
+        LimitRanger(lister),
+        ServiceAccount(lister, catch_up, around.random),
+        NodeRestriction(lister),
+        TaintNodesByCondition(),
+        PodSecurity(lister),
         Priority(lister, catch_up),
         DefaultTolerationSeconds(),
+        DefaultStorageClass(storage_classes),
+        StorageObjectInUseProtection(),
+        PersistentVolumeClaimResize(storage_classes),
+        RuntimeClass(lister, catch_up),
+        CertificateApproval(authorizer),
+        CertificateSigning(authorizer),
+        ClusterTrustBundleAttest(authorizer),
+        CertificateSubjectRestriction(),
+        DefaultIngressClass(lister),
+        DenyServiceExternalIPs(),
+        PodTopologyLabels(lister),
+        RbacEscalation(authorizer, around.rbac),
+        ResourceQuota(lister, around.ledger, around.clock),
     ]
-    return Admission(plugins)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cybernetes.apiserver.admission.attributes import AdmissionAttributes, Place
-from cybernetes.apiserver.admission.kept import ByNamespace
 from cybernetes.apiserver.admission.chain import Step
+from cybernetes.apiserver.admission.kept import ByNamespace
 from cybernetes.auth.authz import joined
 from cybernetes.auth.lister import Lister
 from cybernetes.model import pod_resources, quantity

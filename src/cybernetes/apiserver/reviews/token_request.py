@@ -53,9 +53,9 @@ async def request_token(core: Core, call: Call, issuer: Issuer) -> Response:
         why = f"the UID in the token request ({metadata['uid']}) does not match the UID of the service account"
         raise conflict("", "serviceaccounts", name, f"{why} ({account_uid})")
     metadata.update(name=name, namespace=namespace, creationTimestamp=rfc3339(core.clock.now()))
-    spec["audiences"] = spec.get("audiences") or list(issuer.audiences)
     await admit(core, call, "CREATE", asked, None, options)
     await check(core, call, "CREATE", asked, None, options)
+    spec["audiences"] = spec.get("audiences") or list(issuer.audiences)
     bound = bind(spec.get("boundObjectRef"), namespace, name, core.lister)
     if spec["expirationSeconds"] > LONGEST_S:
         call.warnings.append(
