@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from cybernetes.base.clock import Clock, rfc3339
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.client.api import ApiClient, PatchType, is_reason
@@ -12,11 +14,15 @@ from cybernetes.scheduler.pods import PodEntry
 
 UNSCHEDULABLE = "Unschedulable"
 SCHEDULER_ERROR = "SchedulerError"
+JSON_BODY = {"content-type": "application/json"}
 
 
 async def bind(client: ApiClient, pod: PodEntry, node_name: str) -> None:
     """Raises ApiError (409: it is bound already, 404: it is gone), EdgeError."""
-    await client.create(PODS, binding(pod, node_name), namespace=pod.namespace, name=pod.name, subresource="binding")
+    # The answer is not decoded and no timer is set beside the transport's: at thousands of bindings a second both
+    # show in the profile, 20 of 105 us a request.
+    path = PODS.path(pod.namespace, pod.name, "binding")
+    await client.raw("POST", path, body=orjson.dumps(binding(pod, node_name)), headers=JSON_BODY)
 
 
 def binding(pod: PodEntry, node_name: str) -> dict[str, Any]:
