@@ -28,6 +28,13 @@ _COLLECTION: dict[str, Handler] = {
 _OBJECT: dict[str, Handler] = {"get": get, "update": update, "patch": patch_object, "delete": delete, "watch": watch}
 
 
+# Resources whose every use is answered with a warning.
+DEPRECATED = {
+    ("", "v1", "endpoints"): ("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",),
+    ("", "v1", "componentstatuses"): ("v1 ComponentStatus is deprecated in v1.19+",),
+}
+
+
 async def route(core: Core, passage: Passage) -> Response:
     info = passage.info
     if not info.is_resource:
@@ -35,6 +42,7 @@ async def route(core: Core, passage: Passage) -> Response:
     served = core.registry.find(info.group, info.version, info.resource)
     if served is None:
         return await _unknown(core, passage)
+    passage.warnings.extend(DEPRECATED.get((info.group, info.version, info.resource), ()))
     call = Call(passage.request, info, passage.user, served, passage.warnings)
     return await _handler(core, call)(core, call)
 

@@ -48,6 +48,13 @@ def at_revision(item: bytes, revision: int) -> bytes:
     return b"%b%d%b" % (_ITEM_START, revision, item[item.index(b'"', len(_ITEM_START)) :])
 
 
+def revision_of(item: bytes) -> int:
+    """0 where it has none: the item of a dry run."""
+    if not item.startswith(_ITEM_START):
+        return 0
+    return int(item[len(_ITEM_START) : item.index(b'"', len(_ITEM_START))])
+
+
 def whole(item: bytes, head: bytes) -> bytes:
     """The object of an item. head: `{"kind":"Pod","apiVersion":"v1",`."""
     return head + item[1:]

@@ -7,43 +7,18 @@ from typing import Any
 
 import orjson
 
+from cybernetes.apiserver import stored
 from cybernetes.apiserver.cache.state import Item
 from cybernetes.apiserver.registry import Served
 from cybernetes.apiserver.render import INITIAL_END, ListMeta
 from cybernetes.base.clock import Clock
-from cybernetes.model.resource import Column
+from cybernetes.model.printing.descriptions import described
+from cybernetes.model.printing.formats import PLAIN
+from cybernetes.model.printing.rows import CONDITIONS, EXTRA_CELLS
 from cybernetes.wire import negotiate
 from cybernetes.wire.table import definition
 
 Object = dict[str, Any]
-
-
-def _name(obj: Object, now: float) -> str:
-    return str(obj["metadata"].get("name", ""))
-
-
-def _created(obj: Object, now: float) -> str:
-    return str(obj["metadata"].get("creationTimestamp", ""))
-
-
-NAME_DESCRIPTION = (
-    "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a "
-    "client to request the generation of an appropriate name automatically. Name is primarily intended for creation "
-    "idempotence and configuration definition. Cannot be updated. More info: "
-    "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
-)
-CREATED_DESCRIPTION = (
-    "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed "
-    "to be set in happens-before order across separate operations. Clients may not set this value. It is represented "
-    "in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: "
-    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
-)
-
-# Kinds without columns of their own.
-DEFAULT_COLUMNS = (
-    Column(name="Name", format="name", description=NAME_DESCRIPTION, cell=_name),
-    Column(name="Created At", type="date", description=CREATED_DESCRIPTION, cell=_created),
-)
 
 
 class TableRenderer:
@@ -57,22 +32,22 @@ class TableRenderer:
         self._version = f"meta.k8s.io/{version}"
         self._include = include
         self._clock = clock
-        self._columns = served.resource.columns or DEFAULT_COLUMNS
+        self._columns = served.stored.columns or PLAIN
+        self._cells = (*self._columns, *EXTRA_CELLS.get(served.keeper, ()))
+        self._conditions = CONDITIONS.get(served.keeper)
 
     def one(self, item: bytes) -> bytes:
-        obj = self._served.decode(item)
-        meta = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
-        return orjson.dumps(self._table([self._row(obj)], meta)) + b"\n"
+        meta = {"resourceVersion": str(stored.revision_of(item))}
+        return orjson.dumps(self._table([self._row(item)], meta)) + b"\n"
 
     def many(self, items: Sequence[Item], meta: ListMeta) -> bytes:
-        rows = [self._row(self._served.decode(item.json)) for item in items]
+        rows = [self._row(item.json) for item in items]
         return orjson.dumps(self._table(rows, meta.build())) + b"\n"
 
     def frame(self, kind: str, item: bytes) -> bytes:
         """Without column definitions: the first frame of a watch gets them by `with_columns`."""
-        obj = self._served.decode(item)
-        meta = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
-        table = {**self._table([self._row(obj)], meta), "columnDefinitions": None}
+        meta = {"resourceVersion": str(stored.revision_of(item))}
+        table = {**self._table([self._row(item)], meta), "columnDefinitions": None}
         return orjson.dumps({"type": kind, "object": table}) + b"\n"
 
     def with_columns(self, frame: bytes) -> bytes:
@@ -101,18 +76,21 @@ class TableRenderer:
         }
 
     def _definitions(self) -> list[Object]:
-        return [definition(c.name, c.type, c.format, c.description, c.priority) for c in self._columns]
+        return [definition(c.name, c.type, c.format, described(c.description), c.priority) for c in self._columns]
 
-    def _row(self, obj: Object) -> Object:
-        now = self._clock.now()
-        row: Object = {"cells": [column.cell(obj, now) for column in self._columns]}
-        row["object"] = self._included(obj)
+    def _row(self, item: bytes) -> Object:
+        now, kept = self._clock.now(), stored.decode(item)
+        row: Object = {"cells": [column.cell(kept, now) for column in self._cells]}
+        conditions = self._conditions(kept) if self._conditions is not None else []
+        if conditions:
+            row["conditions"] = conditions
+        row["object"] = self._included(item)
         return row
 
-    def _included(self, obj: Object) -> Object | None:
-        match self._include:
-            case "None":
-                return None
-            case "Object":
-                return obj
+    def _included(self, item: bytes) -> Object | None:
+        if self._include == "None":
+            return None
+        obj = self._served.decode(item)
+        if self._include == "Object":
+            return obj
         return {"kind": negotiate.METADATA, "apiVersion": self._version, "metadata": obj["metadata"]}

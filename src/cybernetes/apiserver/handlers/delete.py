@@ -42,8 +42,16 @@ class DeleteOptions(msgspec.Struct, frozen=True):
         return {} if self.grace_s is None else {"gracePeriodSeconds": self.grace_s}
 
 
+_ORPHANED = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+    "propagationPolicy=Orphan to suppress this warning"
+)
+
+
 async def delete(core: Core, call: Call) -> Response:
     options = delete_options(call)
+    if call.served.keeper == ("batch", "jobs") and options.policy is None and options.orphan_dependents is None:
+        call.warnings.append(_ORPHANED)
     return await delete_with(core, call, options)
 
 

@@ -58,6 +58,9 @@ def normalize(new: Spec, old: Spec | None) -> None:
 def carry_over(new: Spec, old: Spec) -> None:
     """What was allocated stays where the client left it out, so that repeating a manifest changes nothing."""
     if needs_address(old) and needs_address(new):
+        for name in ("ipFamilyPolicy", "ipFamilies"):
+            if not new.get(name):
+                _set(new, name, old.get(name))
         if not new.get("clusterIP") and old.get("clusterIP"):
             new["clusterIP"] = old["clusterIP"]
         if not new.get("clusterIPs") and new.get("clusterIP") == old.get("clusterIP") and old.get("clusterIPs"):
