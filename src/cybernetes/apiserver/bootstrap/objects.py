@@ -111,7 +111,6 @@ def service_cidr_ready(now: str) -> Object:
         "type": "Ready",
         "status": "True",
         "lastTransitionTime": now,
-        "reason": "",
         "message": "Kubernetes default Service CIDR is ready",
     }
 

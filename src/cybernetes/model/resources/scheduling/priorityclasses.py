@@ -1,6 +1,6 @@
 from cybernetes.model.printing.cluster import PRIORITY_CLASSES
 from cybernetes.model.resource import Resource
-from cybernetes.model.strategy import standard
+from cybernetes.model.strategy import first_generation, standard
 
 RESOURCE = Resource(
     group="scheduling.k8s.io",
@@ -11,7 +11,7 @@ RESOURCE = Resource(
     namespaced=False,
     short_names=("pc",),
     storage_version_hash="1QwjyaZjj3Y=",
-    strategy=standard(namespaced=False),
+    strategy=standard(namespaced=False, prepare_create=(first_generation,)),
     columns=PRIORITY_CLASSES,
     schema="io.k8s.api.scheduling.v1.PriorityClass",
 )
