@@ -31,7 +31,7 @@ from cybernetes.kubelet.observe import Rows
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.prober import Prober
 from cybernetes.kubelet.puller import Puller
-from cybernetes.kubelet.runtime.api import Runtime
+from cybernetes.kubelet.runtime.api import Runtime, State
 from cybernetes.kubelet.sources import ObjectReader, Tokens
 from cybernetes.kubelet.status import NodeFacts
 from cybernetes.kubelet.status_writer import StatusWriter
@@ -44,6 +44,8 @@ RELIST_WITH_HINTS_S = 5.0
 RELIST_ALONE_S = 1.0
 # Hints that come in a burst share one relist.
 HINT_GATHER_S = 0.01
+# containerd announces an exit before its own records show it: look again until they do, or for this long.
+EXIT_SHOWN_MAX_S = 2.0
 HINT_RETRY_S = 1.0
 RUNTIME_WAIT_S = 30.0
 HOUSEKEEPING_S = 60.0
@@ -73,6 +75,8 @@ class Kubelet:
         self._rows: dict[str, Rows] = {}
         self._relist_now = asyncio.Event()
         self._hints_live = False
+        # Ends that were announced: container or sandbox -> when.
+        self._announced: dict[str, float] = {}
         self._relisted_at = clock.monotonic()
         self._cleaning: set[str] = set()
         self._finished: set[str] = set()
@@ -191,7 +195,9 @@ class Kubelet:
                 async with aclosing(self._runtime.hints()) as hints:  # type: ignore[type-var]
                     self._hints_live = True
                     self._relist_now.set()
-                    async for _ in hints:
+                    async for hint in hints:
+                        if hint.topic == "/tasks/exit":
+                            self._announced[hint.id] = self._clock.monotonic()
                         self._relist_now.set()
             except EdgeError as error:
                 _log.warning("hints.lost", why=error.message)
@@ -208,9 +214,23 @@ class Kubelet:
                 _log.warning("relist.failed", why=error.message)
                 await self._clock.sleep(RELIST_ALONE_S)
                 continue
+            if self._still_announced():
+                await self._clock.sleep(HINT_GATHER_S)
+                continue
             await wait_or(self._relist_now, RELIST_WITH_HINTS_S if self._hints_live else RELIST_ALONE_S)
             if self._relist_now.is_set():
                 await self._clock.sleep(HINT_GATHER_S)
+
+    def _still_announced(self) -> bool:
+        """Whether an announced end does not show in the runtime's lists yet."""
+        if not self._announced:
+            return False
+        since = self._clock.monotonic() - EXIT_SHOWN_MAX_S
+        rows = self._rows.values()
+        alive = {row.id for each in rows for row in each.containers if row.state is State.RUNNING}
+        alive |= {row.id for each in rows for row in each.sandboxes if row.ready}
+        self._announced = {key: at for key, at in self._announced.items() if key in alive and at > since}
+        return bool(self._announced)
 
     async def _relist(self, tools: Tools) -> None:
         rows = observe.group(await self._runtime.list_sandboxes(), await self._runtime.list_containers())
