@@ -7,10 +7,10 @@ import shutil
 from cybernetes.install import fabric, removal
 from cybernetes.install.bring_up import Step
 from cybernetes.install.user_kubeconfig import remove_from_users
-
-from cybernetes.run import components, control
 from cybernetes.run import config as cluster_config
+from cybernetes.run import control
 from cybernetes.run.layout import Layout
+from cybernetes.run.naming import cgroup_root
 
 
 def down(layout: Layout, step: Step, *, keep_data: bool) -> None:
@@ -21,7 +21,7 @@ def down(layout: Layout, step: Step, *, keep_data: bool) -> None:
             control.stop(layout.control_socket, layout.supervisor_lock)
     for node in config.nodes:
         with step(f"removing containers, mounts and rules of {node.name}"):
-            removal.remove_node(layout.node(node.name), components.cgroup_root(node))
+            removal.remove_node(layout.node(node.name), cgroup_root(node))
 
     fabric.remove(config.nodes)
     if keep_data:

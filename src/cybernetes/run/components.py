@@ -41,11 +41,6 @@ COMPONENTS = (
 )
 
 
-def cgroup_root(node: NodeConfig) -> str:
-    """Parent of the node's pods: below a folder of our own, so that nothing else is ever in it."""
-    return f"/cybernetes-{node.name}"
-
-
 def plan(config: ClusterConfig, layout: Layout) -> list[Process]:
     """Every process of this configuration, those that others need first."""
     processes = _etcd(config, layout)

@@ -12,20 +12,27 @@ from cybernetes.run import files
 from cybernetes.run.notify import notify_ready
 from cybernetes.run.start import Setting
 from cybernetes.store.api import Store
+from cybernetes.store.envelope import AesGcm, SealedStore, parse_keys
+from cybernetes.store.retention import retain
 from cybernetes.wire.http.server import HttpServer
 from cybernetes.wire.http.tls import server_context
 
 # Requests in flight when the server is told to stop get this long.
 DRAIN_S = 5.0
+# Below this prefix the store holds ciphertext only.
+SECRETS = "/core/secrets/"
 
 
 async def serve(setting: Setting) -> None:
     clock, random = SystemClock(), SystemRandom()
-    store = await _open_store(setting, clock)
+    keys = parse_keys(files.envelope_key(setting.layout).read_text())
+    store = SealedStore(await _open_store(setting, clock), {SECRETS: AesGcm(keys, random)})
     try:
-        server = ApiServer(store, _server_config(setting), clock, random)
-        await server.start()
-        await _serve(server, setting)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(retain(store, clock), name="store.retention")
+            server = ApiServer(store, _server_config(setting), clock, random)
+            await server.start()
+            await _serve(server, setting)
     finally:
         await store.close()
 

@@ -1,0 +1,45 @@
+"""A node's kubelet on its containerd."""
+
+from __future__ import annotations
+
+from cybernetes.base.clock import SystemClock
+from cybernetes.base.random import SystemRandom
+from cybernetes.client.kubeconfig import connect
+from cybernetes.kubelet.config import KubeletConfig
+from cybernetes.kubelet.loop import Kubelet
+from cybernetes.kubelet.runtime.cri import CriRuntime
+from cybernetes.run import files
+from cybernetes.run.naming import cgroup_root
+from cybernetes.run.notify import notify_ready
+from cybernetes.run.start import Setting
+
+
+async def serve(setting: Setting) -> None:
+    clock = SystemClock()
+    node = setting.own_node
+    kubeconfig = setting.layout.kubeconfig(f"kubelet-{node.name}")
+    client = connect(kubeconfig, user_agent="kubelet", clock=clock)
+    runtime = CriRuntime(str(setting.layout.node(node.name).containerd_socket))
+    kubelet = Kubelet(client, runtime, clock, SystemRandom(), _config(setting))
+    notify_ready()
+    await kubelet.run()
+
+
+def _config(setting: Setting) -> KubeletConfig:
+    node, network = setting.own_node, setting.config.network
+    places, serving = setting.layout.node(node.name), files.kubelet_serving(setting.layout, node.name)
+    return KubeletConfig(
+        node_name=node.name,
+        node_ip=node.address,
+        root_dir=places.kubelet,
+        pod_log_dir=places.pod_logs,
+        container_log_dir=None,
+        cgroup_root=cgroup_root(node),
+        cluster_dns=(network.dns_address,),
+        cluster_domain=network.cluster_domain,
+        address=node.address,
+        serving_cert=serving.certificate,
+        serving_key=serving.key,
+        client_ca=files.ca(setting.layout).certificate,
+        max_pods=node.max_pods,
+    )
