@@ -21,25 +21,25 @@ from cybernetes.proxy.objects import (
 )
 
 
-class _Meta(msgspec.Struct, rename={"deletion_timestamp": "deletionTimestamp"}, gc=False):
+class _Meta(msgspec.Struct, rename={"deletion_timestamp": "deletionTimestamp"}, gc=False, frozen=True):
     name: str
     namespace: str = ""
     labels: dict[str, str] | None = None
     deletion_timestamp: str | None = None
 
 
-class _ServicePort(msgspec.Struct, rename={"node_port": "nodePort"}, gc=False):
+class _ServicePort(msgspec.Struct, rename={"node_port": "nodePort"}, gc=False, frozen=True):
     port: int
     name: str = ""
     protocol: str = "TCP"
     node_port: int = 0
 
 
-class _ClientIP(msgspec.Struct, rename={"timeout_s": "timeoutSeconds"}, gc=False):
+class _ClientIP(msgspec.Struct, rename={"timeout_s": "timeoutSeconds"}, gc=False, frozen=True):
     timeout_s: int | None = None
 
 
-class _Affinity(msgspec.Struct, rename={"client_ip": "clientIP"}, gc=False):
+class _Affinity(msgspec.Struct, rename={"client_ip": "clientIP"}, gc=False, frozen=True):
     client_ip: _ClientIP | None = None
 
 
@@ -57,6 +57,7 @@ class _ServiceSpec(
         "health_port": "healthCheckNodePort",
     },
     gc=False,
+    frozen=True,
 ):
     type: str = "ClusterIP"
     cluster_ip: str = ""
@@ -71,80 +72,80 @@ class _ServiceSpec(
     ports: list[_ServicePort] | None = None
 
 
-class _Ingress(msgspec.Struct, rename={"mode": "ipMode"}, gc=False):
+class _Ingress(msgspec.Struct, rename={"mode": "ipMode"}, gc=False, frozen=True):
     ip: str = ""
     mode: str | None = None
 
 
-class _LoadBalancer(msgspec.Struct, gc=False):
+class _LoadBalancer(msgspec.Struct, gc=False, frozen=True):
     ingress: list[_Ingress] | None = None
 
 
-class _ServiceStatus(msgspec.Struct, rename={"load_balancer": "loadBalancer"}, gc=False):
+class _ServiceStatus(msgspec.Struct, rename={"load_balancer": "loadBalancer"}, gc=False, frozen=True):
     load_balancer: _LoadBalancer | None = None
 
 
-class _Service(msgspec.Struct, gc=False):
+class _Service(msgspec.Struct, gc=False, frozen=True):
     metadata: _Meta
     spec: _ServiceSpec = _ServiceSpec()
     status: _ServiceStatus | None = None
 
 
-class _Conditions(msgspec.Struct, gc=False):
+class _Conditions(msgspec.Struct, gc=False, frozen=True):
     ready: bool | None = None
     serving: bool | None = None
     terminating: bool | None = None
 
 
-class _Named(msgspec.Struct, gc=False):
+class _Named(msgspec.Struct, gc=False, frozen=True):
     name: str
 
 
-class _Hints(msgspec.Struct, rename={"zones": "forZones", "nodes": "forNodes"}, gc=False):
+class _Hints(msgspec.Struct, rename={"zones": "forZones", "nodes": "forNodes"}, gc=False, frozen=True):
     zones: list[_Named] | None = None
     nodes: list[_Named] | None = None
 
 
-class _Endpoint(msgspec.Struct, rename={"node": "nodeName"}, gc=False):
+class _Endpoint(msgspec.Struct, rename={"node": "nodeName"}, gc=False, frozen=True):
     addresses: list[str]
     conditions: _Conditions | None = None
     node: str | None = None
     hints: _Hints | None = None
 
 
-class _SlicePort(msgspec.Struct, gc=False):
+class _SlicePort(msgspec.Struct, gc=False, frozen=True):
     name: str | None = None
     protocol: str | None = None
     port: int | None = None
 
 
-class _Slice(msgspec.Struct, rename={"address_type": "addressType"}, gc=False):
+class _Slice(msgspec.Struct, rename={"address_type": "addressType"}, gc=False, frozen=True):
     metadata: _Meta
     address_type: str = "IPv4"
     endpoints: list[_Endpoint] | None = None
     ports: list[_SlicePort] | None = None
 
 
-class _Taint(msgspec.Struct, gc=False):
+class _Taint(msgspec.Struct, gc=False, frozen=True):
     key: str = ""
 
 
-class _NodeSpec(msgspec.Struct, rename={"pod_range": "podCIDR", "pod_ranges": "podCIDRs"}, gc=False):
+class _NodeSpec(msgspec.Struct, rename={"pod_range": "podCIDR", "pod_ranges": "podCIDRs"}, gc=False, frozen=True):
     pod_range: str = ""
     pod_ranges: list[str] | None = None
     taints: list[_Taint] | None = None
 
 
-class _NodeAddress(msgspec.Struct, gc=False):
+class _NodeAddress(msgspec.Struct, gc=False, frozen=True):
     type: str = ""
     address: str = ""
 
 
-class _NodeStatus(msgspec.Struct, gc=False):
+class _NodeStatus(msgspec.Struct, gc=False, frozen=True):
     addresses: list[_NodeAddress] | None = None
 
 
-class _Node(msgspec.Struct, gc=False):
+class _Node(msgspec.Struct, gc=False, frozen=True):
     metadata: _Meta
     spec: _NodeSpec = _NodeSpec()
     status: _NodeStatus = _NodeStatus()

@@ -85,6 +85,11 @@ class Ledger:
         rows = {row for entry in self._ports.values() for row in entry.rows}
         return rule_set(self.frame, rows.union(fixed_rows(self.family, self.settings)))
 
+    def chain_names(self) -> frozenset[str]:
+        """All chains that should be there."""
+        fixed = (chain.name for chain in self.frame.chains())
+        return frozenset((*fixed, *self._chains_of(set(self._shapes))))
+
     def change(self, changes: Mapping[str, PortView | None], view_of: Callable[[str], PortView | None]) -> Delta:
         """Take in service ports by key; None for one that is gone.
 

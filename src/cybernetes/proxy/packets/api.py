@@ -37,6 +37,10 @@ class Packets(Protocol):
         """None where there is no table of ours, or one that another version built differently."""
         ...
 
+    async def chains(self) -> frozenset[str]:
+        """Names of the chains in the table; empty where there is none."""
+        ...
+
     async def adopt(self, installed: Installed | None, wanted: RuleSet) -> int:
         """Make the table what is wanted, leaving every row that is right; returns how many rows were not."""
         ...

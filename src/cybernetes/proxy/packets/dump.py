@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from cybernetes.proxy.frame import Frame, Settings
 from cybernetes.proxy.packets.api import Installed
-from cybernetes.proxy.packets.messages import GET_CHAIN, GET_ELEMENTS, GET_SET, set_flags, text
+from cybernetes.proxy.packets.messages import GET_CHAIN, GET_ELEMENTS, GET_SET, NFT, set_flags, text
 from cybernetes.proxy.packets.netlink import Netlink, attributes
 from cybernetes.proxy.rules import (
     DROP_VERDICT,
@@ -42,6 +42,11 @@ def read_installed(netlink: Netlink, family: int, table: str) -> Installed | Non
     return Installed(frozenset(rows), frozenset(chains), frozenset(memories))
 
 
+def read_chains(netlink: Netlink, family: int, table: str) -> frozenset[str]:
+    """Names of the table's chains."""
+    return frozenset(_chains(netlink, family, table))
+
+
 def _is_memory(name: str) -> bool:
     return name.startswith(_MEMORY_PREFIX) and name.removeprefix(_MEMORY_PREFIX).isdigit()
 
@@ -49,7 +54,7 @@ def _is_memory(name: str) -> bool:
 def _sets(netlink: Netlink, family: int, table: str) -> dict[str, tuple[int, int, int, int]]:
     """Name -> flags, key length, data length, timeout in seconds."""
     found: dict[str, tuple[int, int, int, int]] = {}
-    for _, body in netlink.dump(GET_SET, family, text(1, table), f"sets of {table}"):
+    for _, body in netlink.dump(NFT | GET_SET, family, text(1, table), f"sets of {table}"):
         each = attributes(body)
         if _text(each[1]) == table:
             timeout_ms = struct.unpack(">Q", each[11])[0] if 11 in each else 0
@@ -60,7 +65,7 @@ def _sets(netlink: Netlink, family: int, table: str) -> dict[str, tuple[int, int
 def _chains(netlink: Netlink, family: int, table: str) -> dict[str, tuple[str, str, int] | None]:
     """Name -> type, hook and priority, or None for a chain without."""
     found: dict[str, tuple[str, str, int] | None] = {}
-    for _, body in netlink.dump(GET_CHAIN, family, text(1, table), f"chains of {table}"):
+    for _, body in netlink.dump(NFT | GET_CHAIN, family, text(1, table), f"chains of {table}"):
         each = attributes(body)
         if _text(each[1]) != table:
             continue
@@ -96,7 +101,7 @@ def _hooks_match(chains: dict[str, tuple[str, str, int] | None], family: int) ->
 
 def _rows(netlink: Netlink, family: int, table: str, index: int, spec: SetSpec) -> Iterator[bytes]:
     tag = bytes((index,))
-    answers = netlink.dump(GET_ELEMENTS, family, text(1, table) + text(2, spec.name), f"set {spec.name}")
+    answers = netlink.dump(NFT | GET_ELEMENTS, family, text(1, table) + text(2, spec.name), f"set {spec.name}")
     for _, body in answers:
         elements = attributes(body).get(3, b"")
         yield from _elements(elements, tag, spec, family)

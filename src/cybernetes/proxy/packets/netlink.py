@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.proxy.packets.messages import (
+    ACK,
     BATCH_BEGIN,
     BATCH_END,
     DUMP,
     FAMILIES,
-    NFT,
     REQUEST,
     batch_mark,
     message,
@@ -71,15 +71,23 @@ class Netlink:
             raise Refused("commit", target, code)
 
     def dump(self, kind: int, family: int, body: bytes, target: str) -> list[tuple[int, bytes]]:
-        """All answers of a dump: (message kind, attributes). Empty when what it asks for does not exist."""
+        """All answers of a dump, whose kind includes the subsystem: (message kind, attributes). Empty when what it asks for does not exist."""
         for _ in range(_DUMP_TRIES):
             self._sequence += 1
-            self._send(message(NFT | kind, REQUEST | DUMP, FAMILIES[family], body, self._sequence), target)
+            self._send(message(kind, REQUEST | DUMP, FAMILIES[family], body, self._sequence), target)
             try:
                 return self._answers(target)
             except InterruptedError:
                 continue
         raise EdgeError("dump", target, "it changes faster than it can be read", outcome=Outcome.NOT_DONE)
+
+    def request(self, kind: int, family: int, body: bytes, target: str, *, missing_ok: bool = False) -> None:
+        """One acknowledged request. family: the kernel's number."""
+        self._sequence += 1
+        self._send(message(kind, REQUEST | ACK, family, body, self._sequence), target)
+        code = self._first_error(target)
+        if code and not (missing_ok and code == errno.ENOENT):
+            raise Refused("change", target, code)
 
     def _reserve(self, size: int) -> None:
         """A batch is one datagram, and must fit into the socket's buffer."""

@@ -13,7 +13,7 @@ from itertools import groupby
 from cybernetes.native import load
 from cybernetes.proxy.diff import Delta, diff_rows
 from cybernetes.proxy.packets.api import Installed
-from cybernetes.proxy.packets.dump import read_installed
+from cybernetes.proxy.packets.dump import read_chains, read_installed
 from cybernetes.proxy.packets.messages import FAMILIES, Writer
 from cybernetes.proxy.packets.netlink import Netlink
 from cybernetes.proxy.rules import (
@@ -53,6 +53,9 @@ class NftPackets:
 
     async def dump(self) -> Installed | None:
         return await asyncio.to_thread(read_installed, self._netlink, self._family, TABLE)
+
+    async def chains(self) -> frozenset[str]:
+        return read_chains(self._netlink, self._family, TABLE)
 
     async def adopt(self, installed: Installed | None, wanted: RuleSet) -> int:
         there = installed.rows if installed is not None else frozenset[bytes]()

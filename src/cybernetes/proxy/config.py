@@ -1,0 +1,44 @@
+"""A proxy's configuration: the fields of KubeProxyConfiguration that it has, with upstream's defaults.
+
+source  kubeproxy.config.k8s.io/v1alpha1
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from cybernetes.proxy.frame import MASQUERADE_BIT
+
+# The longest that rules may be out of step without anybody noticing: rules that others flushed come back.
+SYNC_PERIOD_S = 30.0
+# Changes that come within this are committed together; 50 transactions a second at most.
+SYNC_MIN_S = 0.02
+
+
+class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """node: the own node's name.
+
+    families             4 and 6, those that the node has
+    cluster_ranges       pods of the whole cluster (detectLocalMode ClusterCIDR); traffic from elsewhere to cluster
+                         addresses is masqueraded. Empty: by the node's own pod ranges (NodeCIDR)
+    local_interface      instead of ranges: name of the interface pods are behind, `+` at its end for a prefix
+    service_ranges       traffic to addresses in here that no service has is dropped
+    nodeport_addresses   CIDR texts; "primary": the node's addresses; "0.0.0.0/0", "::/0": all local ones
+    bind                 where health is served; metrics stay on loopback
+    """
+
+    node: str
+    families: tuple[int, ...] = (4,)
+    mode: str = "nftables"
+    cluster_ranges: tuple[str, ...] = ()
+    local_interface: str = ""
+    service_ranges: tuple[str, ...] = ()
+    nodeport_addresses: tuple[str, ...] = ("primary",)
+    masquerade_all: bool = False
+    masquerade_bit: int = MASQUERADE_BIT
+    sync_period_s: float = SYNC_PERIOD_S
+    sync_min_s: float = SYNC_MIN_S
+    bind: str = "0.0.0.0"
+    health_port: int = 10256
+    metrics_bind: str = "127.0.0.1"
+    metrics_port: int = 10249

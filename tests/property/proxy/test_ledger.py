@@ -1,0 +1,127 @@
+"""Laws: changes one by one lead where planning everything leads; compiled and plain encoders agree."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cybernetes.native import nft as plain
+from cybernetes.proxy import plan
+from cybernetes.proxy.diff import Ledger
+from cybernetes.proxy.frame import LocalPods, Settings
+from cybernetes.proxy.packets.fake import FakePackets
+from cybernetes.proxy.select import Selected
+from cybernetes.proxy.state import PortView
+
+SETTINGS = Settings(LocalPods(("10.244.0.0/16",)), nodeport_ips=(bytes((10, 0, 0, 1)),))
+NAMES = [f"ns/s{n}" for n in range(5)]
+targets = st.lists(
+    st.integers(1, 6).map(lambda n: bytes((10, 244, 0, n)) + (8080).to_bytes(2, "big")), unique=True, max_size=4
+).map(lambda found: tuple(sorted(found)))
+externals = st.lists(
+    st.sampled_from([bytes((192, 0, 2, n)) for n in range(3)] + [bytes((10, 96, 0, 1))]), unique=True, max_size=2
+).map(tuple)
+
+
+@st.composite
+def views(draw: st.DrawFn, name: str) -> PortView:
+    cluster = draw(targets)
+    local = draw(st.one_of(st.just(cluster[:1]), targets))
+    return PortView(
+        name=name,
+        protocol=draw(st.sampled_from([6, 17])),
+        cluster_ip=bytes((10, 96, 0, NAMES.index(name))),
+        port=draw(st.sampled_from([80, 81])),
+        selected=Selected(cluster, local, local, cluster),
+        external_ips=draw(externals),
+        ingress_ips=draw(externals),
+        node_port=draw(st.sampled_from([0, 30080, 30081])),
+        source_ranges=draw(st.sampled_from([(), ("10.0.0.0/8",), ("10.0.0.0/8", "10.1.0.0/16")])),
+        affinity_s=draw(st.sampled_from([0, 0, 100, 200])),
+        internal_local=draw(st.booleans()),
+        external_local=draw(st.booleans()),
+    )
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[dict[str, PortView | None]]:
+    """Bursts of changes: a service port has a name and a protocol; each name has one protocol at a time."""
+    present: dict[str, PortView] = {}
+    bursts: list[dict[str, PortView | None]] = []
+    for _ in range(draw(st.integers(1, 6))):
+        burst: dict[str, PortView | None] = {}
+        for name in draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=3)):
+            old = present.pop(name, None)
+            if old is not None:
+                burst[old.key] = None
+            if draw(st.booleans()):
+                present[name] = draw(views(name))
+                burst[present[name].key] = present[name]
+        bursts.append(burst)
+    return bursts
+
+
+@settings(max_examples=150, deadline=None)
+@given(histories())
+def test_changes_one_by_one_lead_where_planning_everything_leads(bursts: list[dict[str, PortView | None]]) -> None:
+    ledger, packets = Ledger(4, SETTINGS), FakePackets(4)
+    present: dict[str, PortView] = {}
+
+    async def run() -> None:
+        await packets.adopt(None, ledger.rule_set())
+        for burst in bursts:
+            for key, view in burst.items():
+                present.pop(key, None)
+                if view is not None:
+                    present[key] = view
+            await packets.commit(ledger.change(burst, present.get))
+            wanted = plan.rules(present.values(), 4, SETTINGS)
+            assert packets.rule_set() == wanted
+            assert ledger.rule_set() == wanted
+            assert await packets.chains() == ledger.chain_names()
+
+    asyncio.run(run())
+
+
+layouts = st.lists(
+    st.tuples(
+        st.binary(min_size=1, max_size=20).map(lambda name: name.replace(b"\0", b"x")),
+        st.integers(0, 3),
+        st.integers(1, 10).map(lambda n: 4 * n),
+        st.integers(1, 5).map(lambda n: 4 * n),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> tuple[list[tuple[bytes, int, int, int]], list[tuple[int, int, int]], bytes]:
+    layout = [(name, kind, key, data if kind == plain.MAP else 0) for name, kind, key, data in draw(layouts)]
+    runs = []
+    rows = bytearray()
+    for _ in range(draw(st.integers(0, 4))):
+        index = draw(st.integers(0, len(layout) - 1))
+        count = draw(st.one_of(st.integers(0, 5), st.integers(1000, 4000)))
+        _, kind, key, data = layout[index]
+        size = {plain.VERDICTS: key + 1, plain.RANGES: 2 * key}.get(kind, key + data)
+        block = draw(st.binary(min_size=size, max_size=size))
+        if kind == plain.VERDICTS:
+            block = block[:-1] + bytes((block[-1] & 1,))
+        runs.append((draw(st.sampled_from([plain.NEW_ELEMENTS, plain.DELETE_ELEMENTS])), index, count))
+        rows += block * count
+    return layout, runs, bytes(rows)
+
+
+@settings(max_examples=60, deadline=None)
+@given(batches(), st.sampled_from([2, 10]), st.integers(0, 2**32 - 1))
+def test_compiled_and_plain_encoders_agree(
+    batch: tuple[list[tuple[bytes, int, int, int]], list[tuple[int, int, int]], bytes], family: int, sequence: int
+) -> None:
+    compiled = pytest.importorskip("cybernetes_native.nft", reason="kernels are not built")
+    layout, runs, rows = batch
+    given_to_both = (family, b"kube-proxy", layout, runs, rows, b"reject-chain", sequence)
+    assert compiled.encode(*given_to_both) == plain.encode(*given_to_both)

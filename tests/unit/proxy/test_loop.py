@@ -1,0 +1,168 @@
+"""From API objects to rules, through the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from cybernetes.base.clock import SystemClock
+from cybernetes.base.random import SeededRandom
+from cybernetes.client.api import ApiClient
+from cybernetes.proxy.config import ProxyConfig
+from cybernetes.proxy.dataplane import TableDataplane
+from cybernetes.proxy.loop import Proxy
+from cybernetes.proxy.objects import pack
+from cybernetes.proxy.packets.fake import FakePackets, Fate, Landed, Machine, Packet, Rejected
+
+from .server import Api
+
+NODE, CLIENT, VIP = pack("10.0.0.1"), pack("198.51.100.7"), pack("10.96.0.5")
+
+
+def service(**spec: Any) -> dict[str, Any]:
+    ports = [{"name": "http", "port": 80, "protocol": "TCP", "nodePort": 30080}]
+    given = {"type": "NodePort", "clusterIP": "10.96.0.5", "clusterIPs": ["10.96.0.5"], "ports": ports}
+    return {"metadata": {"name": "web", "namespace": "shop"}, "spec": {**given, **spec}}
+
+
+def endpoint_slice(*addresses: str, name: str = "web-1") -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [each], "conditions": {"ready": True}, "nodeName": "n1"} for each in addresses],
+    }
+
+
+def node(address: str = "10.0.0.1") -> dict[str, Any]:
+    return {
+        "metadata": {"name": "n1"},
+        "spec": {"podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24"]},
+        "status": {"addresses": [{"type": "InternalIP", "address": address}]},
+    }
+
+
+class NoFlows:
+    async def clean(self, views: object) -> int:
+        return 0
+
+
+class Running:
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.packets = FakePackets(4)
+        self.is_ready = asyncio.Event()
+        client = ApiClient(api, user_agent="test", clock=SystemClock())
+        config = ProxyConfig(
+            node="n1", bind="127.0.0.1", health_port=0, metrics_port=0, sync_min_s=0.001, sync_period_s=0.1
+        )
+        self.proxy = Proxy(
+            client,
+            [TableDataplane(self.packets)],
+            NoFlows(),
+            SystemClock(),
+            SeededRandom(1),
+            config,
+            ready=self.is_ready.set,
+        )
+
+    def fate(self, destination: bytes, port: int) -> Fate:
+        return Machine(self.packets, frozenset((NODE,)), SeededRandom(1)).send(Packet(CLIENT, destination, 6, port))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def running(api: Api) -> AsyncIterator[Running]:
+    made = Running(api)
+    task = asyncio.create_task(made.proxy.run())
+    try:
+        async with asyncio.timeout(5):
+            await made.is_ready.wait()
+        yield made
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture
+def api() -> Api:
+    made = Api()
+    made.put("nodes", node())
+    made.put("services", service())
+    made.put("endpointslices", endpoint_slice("10.244.1.2"))
+    return made
+
+
+def test_what_exists_at_the_start_is_installed_in_one_transaction(api: Api) -> None:
+    async def run() -> None:
+        async with running(api) as made:
+            assert made.fate(VIP, 80) == Landed(pack("10.244.1.2"), 8080, True)
+            assert made.fate(NODE, 30080) == Landed(pack("10.244.1.2"), 8080, True)
+            assert made.packets.commits == 1
+
+    asyncio.run(run())
+
+
+def test_endpoints_services_and_ports_are_followed(api: Api) -> None:
+    async def run() -> None:
+        async with running(api) as made:
+            api.put("endpointslices", endpoint_slice("10.244.1.3"))
+            await made.until(lambda: made.fate(VIP, 80) == Landed(pack("10.244.1.3"), 8080, True))
+            api.delete("endpointslices", "shop/web-1")
+            await made.until(lambda: made.fate(VIP, 80) == Rejected())
+            api.put("services", service(ports=[{"name": "https", "port": 443}]))
+            await made.until(lambda: made.fate(NODE, 30080) == Landed(NODE, 30080, False))
+            assert made.fate(VIP, 443) == Rejected()
+            api.delete("services", "shop/web")
+            await made.until(lambda: made.fate(VIP, 443) == Landed(VIP, 443, False))
+            assert not made.packets.rows - {b"\x01" + NODE}
+
+    asyncio.run(run())
+
+
+def test_a_refused_transaction_is_repaired_from_a_dump(api: Api) -> None:
+    async def run() -> None:
+        async with running(api) as made:
+            made.packets.refuse = 2
+            api.put("endpointslices", endpoint_slice("10.244.1.3"))
+            await made.until(lambda: made.fate(VIP, 80) == Landed(pack("10.244.1.3"), 8080, True))
+
+    asyncio.run(run())
+
+
+def test_rules_that_others_flushed_come_back(api: Api) -> None:
+    async def run() -> None:
+        async with running(api) as made:
+            await made.packets.remove()
+            assert made.fate(VIP, 80) == Landed(VIP, 80, False)
+            await made.until(lambda: made.fate(VIP, 80) == Landed(pack("10.244.1.2"), 8080, True))
+
+    asyncio.run(run())
+
+
+def test_a_new_node_address_takes_node_port_traffic(api: Api) -> None:
+    async def run() -> None:
+        async with running(api) as made:
+            api.put("nodes", node("10.0.0.2"))
+            other = pack("10.0.0.2")
+            await made.until(lambda: made.fate(other, 30080) == Landed(pack("10.244.1.2"), 8080, True))
+
+    asyncio.run(run())
+
+
+def test_a_headless_service_has_no_rules(api: Api) -> None:
+    async def run() -> None:
+        api.put("services", service(type="ClusterIP", clusterIP="None", clusterIPs=["None"]))
+        async with running(api) as made:
+            assert not made.packets.rows - {b"\x01" + NODE}
+
+    asyncio.run(run())
