@@ -66,10 +66,7 @@ async def serving_apiserver(
     serving = pki.serving(authority, "kube-apiserver", terms, names=("localhost",), addresses=("127.0.0.1",))
     admin = pki.client(authority, "kubernetes-admin", ("system:masters",), terms)
     kubelet = pki.client(authority, "kube-apiserver-kubelet-client", ("system:masters",), terms)
-    folder.mkdir(parents=True, exist_ok=True)
-    certificate, key = folder / "serving.crt", folder / "serving.key"
-    certificate.write_bytes(serving.certificate)
-    key.write_bytes(serving.key)
+    certificate, key = _write(folder, serving)
     config = ServerConfig(
         client_authorities=authority.certificate,
         service_account_key=pki.new_key(random),
@@ -88,6 +85,14 @@ async def serving_apiserver(
         server.begin_shutdown()
         await http.stop(grace_s=2)
         await server.stop()
+
+
+def _write(folder: Path, serving: pki.Credential) -> tuple[Path, Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    certificate, key = folder / "serving.crt", folder / "serving.key"
+    certificate.write_bytes(serving.certificate)
+    key.write_bytes(serving.key)
+    return certificate, key
 
 
 @contextlib.contextmanager

@@ -42,9 +42,10 @@ async def route(core: Core, passage: Passage) -> Response:
     served = core.registry.find(info.group, info.version, info.resource)
     if served is None:
         return await _unknown(core, passage)
-    passage.warnings.extend(DEPRECATED.get((info.group, info.version, info.resource), ()))
     call = Call(passage.request, info, passage.user, served, passage.warnings)
-    return await _handler(core, call)(core, call)
+    handler = _handler(core, call)
+    call.warnings.extend(DEPRECATED.get((info.group, info.version, info.resource), ()))
+    return await handler(core, call)
 
 
 async def _unknown(core: Core, passage: Passage) -> Response:

@@ -47,6 +47,7 @@ class Change(msgspec.Struct, frozen=True):
     strategy     of the resource, or of the subresource that is written
     subresource  "" for the object itself
     lenient      whether it may be tried again on what another write left; not where the client named a version
+    replaces     whether it puts a whole object of the client's there: some kinds then want to know of which version
     track        whether managedFields record this write
     """
 
@@ -54,6 +55,7 @@ class Change(msgspec.Struct, frozen=True):
     strategy: Strategy
     subresource: str = ""
     lenient: bool = True
+    replaces: bool = False
     track: bool = True
 
 
@@ -254,7 +256,7 @@ def ends(obj: Object) -> bool:
 def _check_preconditions(call: Call, old: Object, new: Object, change: Change) -> None:
     row = call.served.resource
     asked = new["metadata"].get("resourceVersion", "")
-    if not asked and not row.strategy.allow_unconditional_update:
+    if not asked and change.replaces and not row.strategy.allow_unconditional_update:
         error = field.invalid(Path("metadata.resourceVersion"), 0, "must be specified for an update")
         raise field.invalid_object(row.group, row.plural, call.info.name, [error])
     if asked and asked != old["metadata"]["resourceVersion"]:

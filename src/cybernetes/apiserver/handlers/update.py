@@ -25,6 +25,7 @@ async def put(core: Core, call: Call, shape: Shape, strategy: Strategy, subresou
         strategy=strategy,
         subresource=subresource,
         lenient=not obj["metadata"].get("resourceVersion"),
+        replaces=True,
     )
     try:
         written = await write.update(core, call, change, options)

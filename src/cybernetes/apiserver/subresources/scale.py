@@ -13,8 +13,9 @@ from cybernetes.apiserver.handlers.patch import patch_options, patcher_of, redec
 from cybernetes.apiserver.handlers.update import check_identity
 from cybernetes.apiserver.options import WriteOptions, write_options
 from cybernetes.base.errors import not_found
-from cybernetes.model import field, selector
+from cybernetes.model import field
 from cybernetes.model.field import Path
+from cybernetes.model.printing.formats import selector_text
 from cybernetes.wire import negotiate
 from cybernetes.wire.http.message import Response
 
@@ -102,14 +103,9 @@ def scale_of(call: Call, obj: Object) -> Object:
 def _selector_text(chosen: object) -> str:
     if isinstance(chosen, str) or not isinstance(chosen, dict):
         return chosen if isinstance(chosen, str) else ""
-    if "matchLabels" in chosen or "matchExpressions" in chosen:
-        requirements = selector.from_object(chosen) or ()
-    else:
-        requirements = selector.from_labels(chosen)
-    return ",".join(
-        f"{each.key}={each.values[0]}" if each.operator == "in" and len(each.values) == 1 else str(each)
-        for each in requirements
-    )
+    if "matchLabels" not in chosen and "matchExpressions" not in chosen:
+        chosen = {"matchLabels": chosen}
+    return selector_text(chosen)
 
 
 def set_replicas(call: Call, obj: Object, replicas: int) -> None:

@@ -61,15 +61,19 @@ def format_labels(labels: Mapping[str, str] | None) -> str:
 def format_selector(chosen: Mapping[str, Any] | None) -> str:
     """A LabelSelector as text; `<none>` when it is empty, `<error>` when it makes no sense."""
     try:
-        requirements = selector.from_object(chosen)
+        return selector_text(chosen) or NONE
     except ValueError:
         return "<error>"
-    if not requirements:
-        return NONE
-    return ",".join(
-        f"{each.key}={each.values[0]}" if each.operator == "in" and len(each.values) == 1 else str(each)
-        for each in requirements
-    )
+
+
+def selector_text(chosen: Mapping[str, Any] | None) -> str:
+    """`app=web,tier in (a,b)` in order of keys; "" for an empty selector. Raises ValueError for an unknown operator."""
+    if not chosen:
+        return ""
+    parts = [(key, f"{key}={value}") for key, value in (chosen.get("matchLabels") or {}).items()]
+    expressions = selector.from_object({"matchExpressions": chosen.get("matchExpressions") or []}) or ()
+    parts += [(each.key, str(each)) for each in expressions]
+    return ",".join(text for _, text in sorted(parts, key=lambda part: part[0]))
 
 
 def first_few(items: Sequence[str], most: int = 3) -> str:

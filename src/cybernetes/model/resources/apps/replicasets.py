@@ -1,5 +1,6 @@
 from cybernetes.model.printing.workloads import REPLICA_SETS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.selectable import numbers
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.workloads import validate_replica_set, validate_replica_set_update
 
@@ -33,6 +34,7 @@ RESOURCE = Resource(
         ),
         reset_fields=(("status",),),
     ),
+    fields=numbers("status.replicas"),
     columns=REPLICA_SETS,
     schema="io.k8s.api.apps.v1.ReplicaSet",
 )

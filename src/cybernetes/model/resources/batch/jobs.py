@@ -27,6 +27,7 @@ RESOURCE = Resource(
         default_propagation="Orphan",
         reset_fields=(("status",),),
     ),
+    fields={"status.successful": lambda obj: str((obj.get("status") or {}).get("succeeded", 0))},
     columns=JOBS,
     schema="io.k8s.api.batch.v1.Job",
 )

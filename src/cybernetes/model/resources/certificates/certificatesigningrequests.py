@@ -1,5 +1,6 @@
 from cybernetes.model.printing.cluster import CERTIFICATE_SIGNING_REQUESTS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.selectable import paths
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 from cybernetes.model.validation.names import path_segment
 
@@ -28,6 +29,7 @@ RESOURCE = Resource(
         prepare_update=(keep("status"),),
         reset_fields=(("status",),),
     ),
+    fields=paths("spec.signerName"),
     columns=CERTIFICATE_SIGNING_REQUESTS,
     schema="io.k8s.api.certificates.v1.CertificateSigningRequest",
 )

@@ -1,5 +1,6 @@
 from cybernetes.model.printing.cluster import CLUSTER_TRUST_BUNDLES
 from cybernetes.model.resource import Resource
+from cybernetes.model.selectable import paths
 from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
@@ -11,6 +12,7 @@ RESOURCE = Resource(
     namespaced=False,
     storage_version_hash="R/wbJqMRFu8=",
     strategy=standard(namespaced=False, allow_unconditional_update=False),
+    fields=paths("spec.signerName"),
     columns=CLUSTER_TRUST_BUNDLES,
     schema="io.k8s.api.certificates.v1.ClusterTrustBundle",
 )

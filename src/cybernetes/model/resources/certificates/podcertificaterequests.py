@@ -1,5 +1,6 @@
 from cybernetes.model.printing.cluster import POD_CERTIFICATE_REQUESTS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.selectable import paths
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 
 RESOURCE = Resource(
@@ -25,6 +26,7 @@ RESOURCE = Resource(
         allow_unconditional_update=False,
         reset_fields=(("status",),),
     ),
+    fields=paths("spec.signerName", "spec.podName", "spec.nodeName"),
     columns=POD_CERTIFICATE_REQUESTS,
     schema="io.k8s.api.certificates.v1.PodCertificateRequest",
 )

@@ -1,5 +1,6 @@
 from cybernetes.model.printing.core import EVENTS
 from cybernetes.model.resource import Resource
+from cybernetes.model.selectable import event_source, paths, reference
 from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
@@ -12,6 +13,7 @@ RESOURCE = Resource(
     short_names=("ev",),
     storage_version_hash="r2yiGXH7wu8=",
     strategy=standard(namespaced=True, allow_create_on_update=True, default_propagation="Unsupported"),
+    fields={**reference("involvedObject"), **paths("reason", "reportingComponent", "type"), "source": event_source},
     columns=EVENTS,
     schema="io.k8s.api.core.v1.Event",
 )

@@ -1,5 +1,6 @@
 from cybernetes.model.printing.core import REPLICATION_CONTROLLERS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.selectable import numbers
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.workloads import validate_replication_controller
 
@@ -36,6 +37,7 @@ RESOURCE = Resource(
         default_propagation="Orphan",
         reset_fields=(("status",),),
     ),
+    fields=numbers("status.replicas"),
     columns=REPLICATION_CONTROLLERS,
     schema="io.k8s.api.core.v1.ReplicationController",
 )

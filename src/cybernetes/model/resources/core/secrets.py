@@ -1,5 +1,6 @@
 from cybernetes.model.printing.core import SECRETS
 from cybernetes.model.resource import Resource
+from cybernetes.model.selectable import paths
 from cybernetes.model.strategy import standard
 
 RESOURCE = Resource(
@@ -11,6 +12,7 @@ RESOURCE = Resource(
     namespaced=True,
     storage_version_hash="S6u1pOWzb84=",
     strategy=standard(namespaced=True),
+    fields=paths("type"),
     columns=SECRETS,
     schema="io.k8s.api.core.v1.Secret",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cybernetes.model.printing.core import SERVICES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
+from cybernetes.model.selectable import paths
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 from cybernetes.model.validation.names import dns_label
 from cybernetes.model.validation.services import validate_service, validate_service_update
@@ -43,6 +44,7 @@ RESOURCE = Resource(
         returns_deleted_object=True,
         reset_fields=(("status",),),
     ),
+    fields=paths("spec.clusterIP", "spec.type"),
     columns=SERVICES,
     schema="io.k8s.api.core.v1.Service",
 )

@@ -1,5 +1,6 @@
 from cybernetes.model.printing.cluster import RESOURCE_SLICES
 from cybernetes.model.resource import Resource
+from cybernetes.model.selectable import paths
 from cybernetes.model.strategy import first_generation, next_generation, standard
 
 RESOURCE = Resource(
@@ -16,6 +17,7 @@ RESOURCE = Resource(
         prepare_update=(next_generation("spec"),),
         returns_deleted_object=True,
     ),
+    fields=paths("spec.nodeName", "spec.driver"),
     columns=RESOURCE_SLICES,
     schema="io.k8s.api.resource.v1.ResourceSlice",
 )
