@@ -187,6 +187,14 @@ def resident_bytes() -> int:
 
 
 async def main(options: argparse.Namespace) -> list[Row]:
+    if options.etcd:
+        from cybernetes.store.etcd.store import EtcdStore
+
+        etcd = await EtcdStore.open([options.etcd], clock=SystemClock(), root="/perf")
+        try:
+            return await measure(etcd)
+        finally:
+            await etcd.close()
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="store-perf-") as folder:
         store = await SqliteStore.open(Path(folder) / "state.db", clock=SystemClock())
         try:
@@ -198,6 +206,7 @@ async def main(options: argparse.Namespace) -> list[Row]:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--etcd", metavar="HOST:PORT", help="measure this etcd instead; it keeps what is written")
     parser.add_argument("--folder", default="/var/tmp")
     return parser.parse_args()
 
