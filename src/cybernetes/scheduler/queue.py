@@ -143,7 +143,7 @@ class SchedulingQueue:
         """Move the pods that this change can help; returns how many."""
         moved = 0
         for plugin in [each for each in self._parked if listens(each, change.kind)]:
-            for waiting in list(self._parked[plugin].values()):
+            for waiting in list(self._parked.get(plugin, {}).values()):
                 if not waiting.held and waiting.parked and wants_retry(plugin, waiting.pod, change):
                     self._move(waiting, now)
                     moved += 1

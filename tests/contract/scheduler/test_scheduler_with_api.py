@@ -85,6 +85,8 @@ async def running(scheduler: Scheduler) -> AsyncIterator[asyncio.Task[None]]:
     try:
         yield task
     finally:
+        if task.done() and not task.cancelled():
+            task.result()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
@@ -107,7 +109,7 @@ async def test_pods_are_bound_and_told_about(tmp_path: Path) -> None:
 
         async def event() -> Any:
             events = Target("", "v1", "events", "Event")
-            page = await api.admin.list(events, namespace=SPACE, field_selector="reason=Scheduled")
+            page = await api.admin.list(events, namespace=SPACE)
             return [item for item in page.items if b"Successfully assigned shop/web to a" in item]
 
         await until(event)

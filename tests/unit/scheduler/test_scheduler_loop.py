@@ -26,6 +26,8 @@ async def running(api: MemoryApi) -> AsyncIterator[Scheduler]:
     try:
         yield scheduler
     finally:
+        if task.done():
+            task.result()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 

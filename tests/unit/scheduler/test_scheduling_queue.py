@@ -176,3 +176,11 @@ PORT = [{"name": "c", "ports": [{"containerPort": 1, "hostPort": 80}]}]
 )
 def test_hints(plugin: str, spec: dict[str, Any], change: Change, retried: bool) -> None:
     assert wants_retry(plugin, entry(**spec), change) is retried
+
+
+def test_a_change_that_helps_against_two_rejections_moves_the_pod_once() -> None:
+    queue = SchedulingQueue()
+    queue.add(entry(), 0.0)
+    queue.put_back(popped(queue, 0.0), frozenset(("NodeResourcesFit", "TaintToleration", "NodePorts")), 0.0)
+    assert queue.on_change(Change(Kind.NODE_ADDED, None, machine()), 20.0) == 1
+    assert [pop(queue, 20.0), pop(queue, 20.0)] == ["web", ""]
