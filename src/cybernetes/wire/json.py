@@ -8,6 +8,9 @@ from typing import Any
 
 import orjson
 
+# Everything that walks a body does so by recursion, and orjson writes no more than 254 levels.
+MAX_DEPTH = 200
+
 
 class SyntaxProblem(ValueError):
     """The text is no JSON; the message is what Go's decoder says."""
@@ -19,13 +22,30 @@ def decode(body: bytes) -> Any:
     raises  SyntaxProblem
     """
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         message = syntax_error(body)
         if message is not None:
             raise SyntaxProblem(message) from error
         # Go replaces what is no UTF-8; and it allows what orjson refuses (lone surrogates).
-        return json.loads(body.decode("utf-8", "replace"))
+        value = json.loads(body.decode("utf-8", "replace"))
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+        raise SyntaxProblem("exceeded max depth")
+    return value
+
+
+def _deeper(value: Any, limit: int) -> bool:
+    """Whether a value has more levels than `limit`."""
+    level = [value]
+    for _ in range(limit):
+        inner: list[Any] = []
+        for each in level:
+            found = each.values() if isinstance(each, dict) else each
+            inner += [one for one in found if isinstance(one, dict | list)]
+        if not inner:
+            return False
+        level = inner
+    return True
 
 
 def repeated_fields(body: bytes, value: Any) -> list[str]:
@@ -74,6 +94,8 @@ def syntax_error(body: bytes) -> str | None:
         at = _skip(body, _value(body, _skip(body, 0)))
     except SyntaxProblem as problem:
         return str(problem)
+    except RecursionError:
+        return "exceeded max depth"
     return _invalid(body, at, "after top-level value") if at < len(body) else None
 
 
@@ -100,16 +122,14 @@ def _skip(body: bytes, at: int) -> int:
     return at
 
 
-def _value(body: bytes, at: int, depth: int = 0) -> int:
+def _value(body: bytes, at: int) -> int:
     if at >= len(body):
         raise SyntaxProblem(_END)
-    if depth > 10000:
-        raise SyntaxProblem("exceeded max depth")
     first = body[at : at + 1]
     if first == b"{":
-        return _object(body, at + 1, depth)
+        return _object(body, at + 1)
     if first == b"[":
-        return _array(body, at + 1, depth)
+        return _array(body, at + 1)
     if first == b'"':
         return _text(body, at + 1)
     if first in b"-0123456789":
@@ -120,7 +140,7 @@ def _value(body: bytes, at: int, depth: int = 0) -> int:
     raise SyntaxProblem(_invalid(body, at, "looking for beginning of value"))
 
 
-def _object(body: bytes, at: int, depth: int) -> int:
+def _object(body: bytes, at: int) -> int:
     at = _skip(body, at)
     if body[at : at + 1] == b"}":
         return at + 1
@@ -131,20 +151,20 @@ def _object(body: bytes, at: int, depth: int) -> int:
         at = _skip(body, _text(body, at + 1))
         if body[at : at + 1] != b":":
             raise SyntaxProblem(_invalid(body, at, "after object key"))
-        at = _skip(body, _value(body, _skip(body, at + 1), depth + 1))
+        at = _skip(body, _value(body, _skip(body, at + 1)))
         if body[at : at + 1] == b"}":
             return at + 1
         if body[at : at + 1] != b",":
             raise SyntaxProblem(_invalid(body, at, "after object key:value pair"))
-        at, _first = at + 1, False
+        at += 1
 
 
-def _array(body: bytes, at: int, depth: int) -> int:
+def _array(body: bytes, at: int) -> int:
     at = _skip(body, at)
     if body[at : at + 1] == b"]":
         return at + 1
     while True:
-        at = _skip(body, _value(body, _skip(body, at), depth + 1))
+        at = _skip(body, _value(body, _skip(body, at)))
         if body[at : at + 1] == b"]":
             return at + 1
         if body[at : at + 1] != b",":

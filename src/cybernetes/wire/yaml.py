@@ -12,11 +12,10 @@ from typing import Any
 
 import yaml
 
-from cybernetes.wire.json import SyntaxProblem
+from cybernetes.wire.json import MAX_DEPTH, SyntaxProblem
 
 # A pod of 3 MiB, the largest body that is accepted, stays far below; a bomb of nested aliases does not.
 MAX_NODES = 1_000_000
-MAX_DEPTH = 500
 _TAG = "tag:yaml.org,2002:"
 _BOOLS = dict.fromkeys(("y", "yes", "on", "true"), True) | dict.fromkeys(("n", "no", "off", "false"), False)
 

@@ -77,7 +77,7 @@ def test_unknown_fields_are_dropped_kept_or_refused() -> None:
     spec, warnings = read(node, {"b": 1, "a": 2, "free": {"z": {"y": 1}}})
     assert spec == {"a": 2, "free": {"z": {"y": 1}}}
     assert warnings == ('unknown field "spec.b"',)
-    with pytest.raises(ApiError, match='strict decoding error: unknown field "spec.b"'):
+    with pytest.raises(ApiError, match=r'strict decoding error: unknown field "spec.b"'):
         read(node, {"b": 1}, "Strict")
 
 
@@ -101,7 +101,7 @@ def test_defaults_are_applied_inside_of_defaults_and_lists() -> None:
 
 def test_metadata_is_typed_whatever_the_schema_says() -> None:
     node = node_of({"type": "object"})
-    with pytest.raises(ApiError, match="cannot unmarshal number into Go struct field ObjectMeta.name of type string"):
+    with pytest.raises(ApiError, match=r"cannot unmarshal number into Go struct field ObjectMeta.name of type string"):
         decode(
             node,
             b'{"kind":"Thing","metadata":{"name":1}}',
@@ -109,6 +109,13 @@ def test_metadata_is_typed_whatever_the_schema_says() -> None:
             kind="Thing",
             api_version="example.test/v1",
         )
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    node = node_of({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
+    body = b'{"kind":"Thing","spec":' + b'{"a":' * 300 + b"1" + b"}" * 301
+    with pytest.raises(ApiError, match="exceeded max depth"):
+        decode(node, body, "application/json", kind="Thing", api_version="example.test/v1")
 
 
 def test_another_version_is_refused() -> None:
