@@ -17,6 +17,7 @@ from cybernetes.client.informer import Index, Informer
 from cybernetes.client.reflector import EVERYTHING, Selection
 from cybernetes.client.target import Target
 from cybernetes.controllers.objects import (
+    ControllerRevision,
     Deployment,
     Namespace,
     Node,
@@ -105,6 +106,14 @@ class Informers:
     @cached_property
     def deployments(self) -> Informer[Deployment]:
         return self.make(targets.DEPLOYMENTS, decoder(Deployment))
+
+    @cached_property
+    def revisions(self) -> Informer[ControllerRevision]:
+        return self.make(targets.CONTROLLER_REVISIONS, decoder(ControllerRevision))
+
+    @cached_property
+    def revisions_by_controller(self) -> Index[ControllerRevision]:
+        return self.revisions.index(controller_of)
 
     @cached_property
     def nodes(self) -> Informer[Node]:

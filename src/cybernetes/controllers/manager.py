@@ -52,6 +52,7 @@ class _Row(msgspec.Struct, frozen=True):
 
 def _rows(config: ManagerConfig) -> Iterator[_Row]:
     """Imports here, so that a process that only looks at the configuration loads no controller."""
+    from cybernetes.controllers.daemonset.loop import DaemonSetController
     from cybernetes.controllers.deployment.loop import DeploymentController
     from cybernetes.controllers.endpoints.loop import EndpointsController
     from cybernetes.controllers.endpointslice.loop import EndpointSliceController
@@ -72,6 +73,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     yield _Row("service-account-controller", "service-account-controller", ServiceAccountController)
     yield _Row("namespace-controller", "namespace-controller", NamespaceController)
     yield _Row("generic-garbage-collector", "garbage-collector-controller", GarbageCollector)
+    yield _Row("daemon-set-controller", "daemonset-controller", DaemonSetController)
     yield _Row("node-controller", "node-controller", NodeLifecycleController)
     yield _Row("node-controller", "taint-eviction-controller", TaintEvictionController)
     yield _Row("pod-garbage-collector", "pod-garbage-collector", PodGc)

@@ -130,12 +130,37 @@ class Volume(View, frozen=True, gc=False):
     ephemeral: msgspec.Raw | None = None
 
 
+class FieldRequirement(View, frozen=True, gc=False):
+    key: str = ""
+    operator: str = ""
+    values: tuple[str, ...] = ()
+
+
+class NodeSelectorTerm(View, frozen=True, gc=False):
+    match_fields: tuple[FieldRequirement, ...] = ()
+
+
+class NodeSelector(View, frozen=True, gc=False):
+    node_selector_terms: tuple[NodeSelectorTerm, ...] = ()
+
+
+class NodeAffinity(View, frozen=True, gc=False):
+    required_during_scheduling_ignored_during_execution: NodeSelector | None = None
+
+
+class Affinity(View, frozen=True, gc=False):
+    """Only what says for which node a daemon's pod is."""
+
+    node_affinity: NodeAffinity | None = None
+
+
 class PodSpec(View, frozen=True, gc=False):
     node_name: str = ""
     hostname: str = ""
     subdomain: str = ""
     restart_policy: str = "Always"
     host_network: bool = False
+    affinity: Affinity | None = None
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
     volumes: tuple[Volume, ...] = ()
@@ -247,6 +272,44 @@ class Deployment(View, frozen=True, gc=False):
     metadata: Meta
     spec: DeploymentSpec = DeploymentSpec()
     status: DeploymentStatus = DeploymentStatus()
+
+
+class UpdateStrategy(View, frozen=True, gc=False):
+    type: str = "RollingUpdate"
+    rolling_update: RollingUpdate | None = None
+
+
+class DaemonSetSpec(View, frozen=True, gc=False):
+    selector: Selector = Selector()
+    template: msgspec.Raw = EMPTY
+    min_ready_seconds: int = 0
+    update_strategy: UpdateStrategy = UpdateStrategy()
+    revision_history_limit: int = 10
+
+
+class DaemonSetStatus(View, frozen=True, gc=False):
+    current_number_scheduled: int = 0
+    number_misscheduled: int = 0
+    desired_number_scheduled: int = 0
+    number_ready: int = 0
+    observed_generation: int = 0
+    updated_number_scheduled: int = 0
+    number_available: int = 0
+    number_unavailable: int = 0
+    collision_count: int | None = None
+    conditions: tuple[Condition, ...] = ()
+
+
+class DaemonSet(View, frozen=True, gc=False):
+    metadata: Meta
+    spec: DaemonSetSpec = DaemonSetSpec()
+    status: DaemonSetStatus = DaemonSetStatus()
+
+
+class ControllerRevision(View, frozen=True, gc=False):
+    metadata: Meta
+    revision: int = 0
+    data: msgspec.Raw = EMPTY
 
 
 class Metadata(View, frozen=True, gc=False):

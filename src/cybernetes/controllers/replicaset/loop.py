@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
-from cybernetes.base.errors import ApiError, EdgeError, Outcome
 from cybernetes.client.expectations import Expectations
 from cybernetes.client.informer import Index, Informer, key_of
 from cybernetes.client.target import PODS, REPLICA_SETS, REPLICATION_CONTROLLERS, Target
 from cybernetes.controllers import adoption, pods
 from cybernetes.controllers.informers import controller_of, decoder, orphans_of
-from cybernetes.controllers.loop import Edges, reference, work, write_status
+from cybernetes.controllers.loop import Edges, work, write_status
 from cybernetes.controllers.objects import (
     EMPTY,
     Meta,
@@ -26,10 +23,8 @@ from cybernetes.controllers.objects import (
     Selector,
     View,
 )
+from cybernetes.controllers.pod_writes import Owner, PodWriter
 from cybernetes.controllers.replicaset import plan as planning
-
-# First batch of creations; it doubles with each that worked, so that a hopeless template costs one request.
-FIRST_BATCH = 1
 
 
 class _ControllerSpec(View, frozen=True, gc=False):
@@ -82,6 +77,7 @@ class ReplicaSetController:
         self._pods = edges.informers.pods_by_controller
         self._by_namespace = informer.index(lambda each: (each.metadata.namespace,))
         self._expected = Expectations(edges.clock)
+        self._writer = PodWriter(edges, self._expected)
         self._queue = edges.queue()
         informer.on_change(self._on_set)
         edges.informers.pods.on_change(self._on_pod)
@@ -142,7 +138,7 @@ class ReplicaSetController:
         failure, error = None, None
         if may_act:
             plan = planning.plan(replica_set, owned, self._related_pods(replica_set), now)
-            failure, error = await self._apply(key, replica_set, plan)
+            failure, error = await self._apply(replica_set, plan)
         wanted = planning.status(replica_set, owned, failure, now)
         if not planning.same_status(replica_set, wanted):
             await write_status(self._edges.client, self._target, replica_set.metadata, wanted)
@@ -165,77 +161,17 @@ class ReplicaSetController:
         return [pod for each in siblings for pod in self._pods.get(each.metadata.uid) if pods.is_active(pod)]
 
     async def _apply(
-        self, key: str, replica_set: ReplicaSet, plan: planning.Plan
+        self, replica_set: ReplicaSet, plan: planning.Plan
     ) -> tuple[tuple[str, str] | None, Exception | None]:
         """What went wrong: (reason, message) for the status, and the error to repeat for."""
+        metadata = replica_set.metadata
+        owner = Owner(self._target, metadata)
         if plan.create:
-            self._expected.expect(key, creations=plan.create)
-            error = await self._create(key, replica_set, plan.create)
+            reference = pods.owner_reference(self._target.api_version, self._target.kind, metadata)
+            pod = pods.pod_of(replica_set.spec.template, reference, f"{metadata.name}-")
+            error = await self._writer.create(owner, [pod] * plan.create)
             return (("FailedCreate", str(error)), error) if error else (None, None)
         if plan.delete:
-            self._expected.expect(key, deletions={pod.metadata.uid for pod in plan.delete})
-            error = await self._delete(key, replica_set, plan.delete)
+            error = await self._writer.delete(owner, plan.delete)
             return (("FailedDelete", str(error)), error) if error else (None, None)
         return None, None
-
-    async def _create(self, key: str, replica_set: ReplicaSet, count: int) -> Exception | None:
-        owner = pods.owner_reference(self._target.api_version, self._target.kind, replica_set.metadata)
-        pod = pods.pod_of(replica_set.spec.template, owner, f"{replica_set.metadata.name}-")
-        about = reference(self._target, replica_set.metadata)
-        recorder = self._edges.recorder
-
-        async def create() -> Exception | None:
-            try:
-                made = await self._edges.client.create(PODS, pod, namespace=replica_set.metadata.namespace)
-            except (ApiError, EdgeError) as error:
-                if isinstance(error, ApiError) or error.outcome is Outcome.NOT_DONE:
-                    self._expected.created(key)
-                if isinstance(error, ApiError) and _namespace_is_going(error):
-                    return None
-                recorder.warning(about, "FailedCreate", f"Error creating: {error}")
-                return error
-            recorder.normal(about, "SuccessfulCreate", f"Created pod: {made['metadata']['name']}")
-            return None
-
-        done, error = await in_batches([create] * count)
-        self._expected.created(key, count - done)
-        return error
-
-    async def _delete(self, key: str, replica_set: ReplicaSet, doomed: Sequence[Pod]) -> Exception | None:
-        about = reference(self._target, replica_set.metadata)
-        recorder = self._edges.recorder
-
-        async def delete(pod: Pod) -> Exception | None:
-            metadata = pod.metadata
-            try:
-                await self._edges.client.delete(PODS, metadata.name, namespace=metadata.namespace, uid=metadata.uid)
-            except (ApiError, EdgeError) as error:
-                self._expected.deleted(key, metadata.uid)
-                if isinstance(error, ApiError) and error.reason == "NotFound":
-                    return None
-                recorder.warning(about, "FailedDelete", f"Error deleting: {error}")
-                return error
-            recorder.normal(about, "SuccessfulDelete", f"Deleted pod: {metadata.name}")
-            return None
-
-        errors = await asyncio.gather(*(delete(pod) for pod in doomed))
-        return next((error for error in errors if error is not None), None)
-
-
-async def in_batches(calls: Sequence[Callable[[], Awaitable[Exception | None]]]) -> tuple[int, Exception | None]:
-    """Run calls in batches of 1, 2, 4, ... until one in a batch fails: (calls made, first error)."""
-    done, size = 0, FIRST_BATCH
-    while done < len(calls):
-        batch = calls[done : done + size]
-        errors = await asyncio.gather(*(call() for call in batch))
-        done += len(batch)
-        error = next((each for each in errors if each is not None), None)
-        if error is not None:
-            return done, error
-        size *= 2
-    return done, None
-
-
-def _namespace_is_going(error: ApiError) -> bool:
-    causes: list[dict[str, Any]] = (error.details or {}).get("causes") or []
-    return error.code == 403 and any(cause.get("reason") == "NamespaceTerminating" for cause in causes)

@@ -1,0 +1,119 @@
+"""Whether a node should run a pod of a DaemonSet.
+
+source  controllers.md 4; Kubernetes documentation "DaemonSet", taints and tolerations
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from cybernetes.controllers.objects import Node, Taint, Toleration
+from cybernetes.controllers.tainteviction.plan import tolerates
+
+_PREFIX = "node.kubernetes.io/"
+_NO_EXECUTE = ("not-ready", "unreachable")
+_NO_SCHEDULE = ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
+NODE_NAME = "metadata.name"
+
+Json = dict[str, Any]
+
+
+class Fit(msgspec.Struct, frozen=True):
+    """run: a pod should be there. stay: a pod that is there may go on, though none would be made."""
+
+    run: bool
+    stay: bool
+
+
+def with_tolerations(spec: Json) -> Json:
+    """The pod spec with what every daemon tolerates."""
+    added = [_toleration(key, "NoExecute") for key in _NO_EXECUTE]
+    added += [_toleration(key, "NoSchedule") for key in _NO_SCHEDULE]
+    if spec.get("hostNetwork"):
+        added.append(_toleration("network-unavailable", "NoSchedule"))
+    present = spec.get("tolerations") or []
+    return {**spec, "tolerations": [*present, *(each for each in added if each not in present)]}
+
+
+def _toleration(key: str, effect: str) -> Json:
+    return {"key": _PREFIX + key, "operator": "Exists", "effect": effect}
+
+
+def for_node(spec: Json, name: str) -> Json:
+    """The pod spec with an affinity for exactly this node, in every term that there is."""
+    field = {"key": NODE_NAME, "operator": "In", "values": [name]}
+    affinity = dict(spec.get("affinity") or {})
+    node_affinity = dict(affinity.get("nodeAffinity") or {})
+    required = node_affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    terms = [{**term, "matchFields": [field]} for term in required.get("nodeSelectorTerms") or [{}]]
+    node_affinity["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": terms}
+    affinity["nodeAffinity"] = node_affinity
+    return {**spec, "affinity": affinity}
+
+
+class Fitter:
+    """Judges nodes for one pod spec, which already has the tolerations of daemons."""
+
+    def __init__(self, spec: Json) -> None:
+        self._node_name = spec.get("nodeName") or ""
+        self._node_selector: Mapping[str, str] = spec.get("nodeSelector") or {}
+        node_affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+        required = node_affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+        self._terms: list[Json] | None = (required.get("nodeSelectorTerms") or []) if required else None
+        self._tolerations: list[Toleration] = msgspec.convert(spec.get("tolerations") or [], list[Toleration])
+
+    def fit(self, node: Node) -> Fit:
+        if not self._wants(node):
+            return Fit(run=False, stay=False)
+        hard = [each for each in node.spec.taints if each.effect in ("NoSchedule", "NoExecute")]
+        untolerated = [each for each in hard if not self._tolerated(each)]
+        if not untolerated:
+            return Fit(run=True, stay=True)
+        return Fit(run=False, stay=all(each.effect == "NoSchedule" for each in untolerated))
+
+    def _tolerated(self, taint: Taint) -> bool:
+        return any(tolerates(each, taint) for each in self._tolerations)
+
+    def _wants(self, node: Node) -> bool:
+        labels = node.metadata.labels
+        if self._node_name and self._node_name != node.metadata.name:
+            return False
+        if not self._node_selector.items() <= labels.items():
+            return False
+        return self._terms is None or any(_term_matches(each, node) for each in self._terms)
+
+
+def _term_matches(term: Json, node: Node) -> bool:
+    expressions, fields = term.get("matchExpressions") or [], term.get("matchFields") or []
+    # A term without conditions matches nothing, as the scheduler has it.
+    if not expressions and not fields:
+        return False
+    by_label = all(_matches(node.metadata.labels.get(each["key"]), each) for each in expressions)
+    return by_label and all(each["key"] == NODE_NAME and _matches(node.metadata.name, each) for each in fields)
+
+
+def _matches(value: str | None, requirement: Json) -> bool:
+    values: Sequence[str] = requirement.get("values") or []
+    match requirement["operator"]:
+        case "In":
+            return value is not None and value in values
+        case "NotIn":
+            return value is None or value not in values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case "Gt" | "Lt" as operator:
+            return _compares(operator, value, values)
+    return False
+
+
+def _compares(operator: str, value: str | None, values: Sequence[str]) -> bool:
+    try:
+        found, wanted = int(value or ""), int(values[0])
+    except (ValueError, IndexError):
+        return False
+    return found > wanted if operator == "Gt" else found < wanted
