@@ -32,6 +32,8 @@ from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.prober import Prober
 from cybernetes.kubelet.puller import Puller
 from cybernetes.kubelet.runtime.api import Runtime, State
+from cybernetes.kubelet.serve.access import Access
+from cybernetes.kubelet.serve.server import KubeletServer
 from cybernetes.kubelet.sources import ObjectReader, Tokens
 from cybernetes.kubelet.status import NodeFacts
 from cybernetes.kubelet.status_writer import StatusWriter
@@ -93,6 +95,7 @@ class Kubelet:
             await self._wait_for_runtime()
             if self._config.register_node:
                 await reporter.register()
+            await self._listen(tools)
             group.create_task(reporter.run(), name="kubelet.node")
             group.create_task(reporter.run_lease(), name="kubelet.lease")
             await self._services.wait_synced()
@@ -134,6 +137,18 @@ class Kubelet:
                 )
         finally:
             await prober.close()
+
+    async def _listen(self, tools: Tools) -> None:
+        """Open port 10250, when there are certificates to serve with."""
+        config = self._config
+        if config.client_ca is None or config.serving_cert is None or config.serving_key is None:
+            _log.warning("server.off", why="no serving certificate or client authority is configured")
+            return
+        access = Access(self._client, config.client_ca.read_bytes(), config.node_name, self._clock)
+        server = KubeletServer(tools, access, self.workers, lambda: ", ".join(self._trouble()))
+        port = await server.listen()
+        tools.group.create_task(_until_cancelled(server), name="kubelet.server")
+        _log.info("server.listening", address=config.address, port=port)
 
     async def _wait_for_runtime(self) -> None:
         deadline = self._clock.monotonic() + RUNTIME_WAIT_S
@@ -261,6 +276,13 @@ class Kubelet:
             except EdgeError as error:
                 _log.warning("housekeeping.failed", why=error.message)
             await self._clock.sleep(HOUSEKEEPING_S)
+
+
+async def _until_cancelled(server: KubeletServer) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await server.stop()
 
 
 def service_of(item: bytes) -> Service:

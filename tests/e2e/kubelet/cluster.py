@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from testbed import PAUSE, SHELL, Testbed
@@ -18,12 +20,16 @@ from cybernetes.base.errors import ApiError
 from cybernetes.base.random import SystemRandom
 from cybernetes.client.api import ApiClient
 from cybernetes.client.target import EVENTS, PODS, SERVICE_ACCOUNTS
+from cybernetes.install.pki import render_kubeconfig
 from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.loop import Kubelet
 from cybernetes.kubelet.runtime.cri import CriRuntime
 from cybernetes.store.memory import MemoryStore
+from cybernetes.wire.http.server import HttpServer
+from cybernetes.wire.http.tls import server_context
 
 NODE = "node-a"
+KUBECTL = str(Path(sys.executable).parent / "kubectl")
 CLOCK = SystemClock()
 Object = dict[str, Any]
 
@@ -31,7 +37,10 @@ __all__ = ["CLOCK", "NODE", "PAUSE", "SHELL", "Cluster", "cluster", "pod"]
 
 
 class Cluster:
-    def __init__(self, admin: ApiClient, node: ApiClient, testbed: Testbed, config: KubeletConfig) -> None:
+    def __init__(
+        self, admin: ApiClient, node: ApiClient, testbed: Testbed, config: KubeletConfig, kubeconfig: Path
+    ) -> None:
+        self.kubeconfig = kubeconfig
         self.admin = admin
         self.node = node
         self.testbed = testbed
@@ -53,6 +62,21 @@ class Cluster:
             await self._task
         await self._runtime.close()
         self._task = None
+
+    async def kubectl(self, *arguments: str, stdin: bytes = b"", timeout_s: float = 30) -> tuple[int, str, str]:
+        """(exit code, standard output, standard error) of the real client."""
+        process = await asyncio.create_subprocess_exec(
+            KUBECTL,
+            "--kubeconfig",
+            str(self.kubeconfig),
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(timeout_s):
+            out, err = await process.communicate(stdin)
+        return process.returncode or 0, out.decode(), err.decode()
 
     async def create(self, manifest: Object) -> Object:
         return await self.admin.create(PODS, manifest, namespace="default")
@@ -84,7 +108,9 @@ class Cluster:
     async def said(self, name: str, reason: str, timeout_s: float = 10) -> None:
         """Wait for an event."""
         async with asyncio.timeout(timeout_s):
-            while reason not in [each[1] for each in await self.events(name)]:
+            while True:
+                if reason in [each[1] for each in await self.events(name)]:
+                    return
                 await asyncio.sleep(0.02)
 
     async def gone(self, name: str, timeout_s: float = 20) -> None:
@@ -106,13 +132,35 @@ class Cluster:
         return [(each["type"], each["reason"], each["message"]) for each in about]
 
 
+class _Files:
+    """Certificates and kubeconfig on disk."""
+
+    def __init__(self, root: Path, authority: pki.Credential, serving: pki.Credential) -> None:
+        self.ca, self.certificate, self.key = root / "ca.crt", root / "node.crt", root / "node.key"
+        self.kubeconfig = root / "kubeconfig"
+        self.ca.write_bytes(authority.certificate)
+        self.certificate.write_bytes(serving.certificate)
+        self.key.write_bytes(serving.key)
+
+    def write_kubeconfig(self, server: str, authority: pki.Credential, client: pki.Credential) -> None:
+        self.kubeconfig.write_bytes(render_kubeconfig("test", server, authority.certificate, "admin", client))
+
+
 @asynccontextmanager
 async def cluster(testbed: Testbed, **settings: Any) -> AsyncIterator[Cluster]:
     random = SystemRandom()
-    authority = pki.ca("test", pki.Terms(random=random, now=CLOCK.now(), lifetime_s=86400))
+    terms = pki.Terms(random=random, now=CLOCK.now(), lifetime_s=86400)
+    authority = pki.ca("test", terms)
+    to_kubelet = pki.client(authority, "kube-apiserver-kubelet-client", ["system:masters"], terms)
     server = ApiServer(
         MemoryStore(CLOCK),
-        ServerConfig(client_authorities=authority.certificate, service_account_key=pki.new_key(random)),
+        ServerConfig(
+            client_authorities=authority.certificate,
+            service_account_key=pki.new_key(random),
+            kubelet_authorities=authority.certificate,
+            kubelet_certificate=to_kubelet.certificate,
+            kubelet_key=to_kubelet.key,
+        ),
         CLOCK,
         random,
     )
@@ -123,22 +171,32 @@ async def cluster(testbed: Testbed, **settings: Any) -> AsyncIterator[Cluster]:
     node = ApiClient(InProcessTransport(server, user), user_agent="kubelet", clock=CLOCK)
     with suppress(ApiError):
         await admin.create(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, namespace="default")
+    serving = pki.serving(authority, NODE, terms, names=[NODE, "localhost"], addresses=["10.77.0.1", "127.0.0.1"])
+    files = _Files(testbed.root, authority, serving)
+    http = HttpServer(server.handle)
+    port = await http.listen("127.0.0.1", 0, server_context(files.certificate, files.key, authority.certificate))
+    client = pki.client(authority, "admin", ["system:masters"], terms)
+    files.write_kubeconfig(f"https://127.0.0.1:{port}", authority, client)
     config = KubeletConfig(
         node_name=NODE,
-        node_ip="10.77.0.1",
+        node_ip="127.0.0.1",
         root_dir=testbed.root / "kubelet",
         pod_log_dir=testbed.root / "pods",
         container_log_dir=testbed.root / "containers",
         cgroup_root=testbed.cgroup_root,
         cluster_dns=("10.96.0.10",),
+        serving_cert=files.certificate,
+        serving_key=files.key,
+        client_ca=files.ca,
         **settings,
     )
-    running = Cluster(admin, node, testbed, config)
+    running = Cluster(admin, node, testbed, config, files.kubeconfig)
     running.start_kubelet()
     try:
         yield running
     finally:
         await running.stop_kubelet()
+        await http.stop(0.1)
         await server.stop()
 
 
