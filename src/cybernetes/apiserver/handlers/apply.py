@@ -19,6 +19,7 @@ from cybernetes.wire.json import SyntaxProblem
 
 async def server_side_apply(core: Core, call: Call, target: Target, options: WriteOptions) -> Response:
     configuration = _configuration(call, target)
+    version = (configuration.get("metadata") or {}).get("resourceVersion")
     writing = apply.Writing(
         manager=options.manager,
         api_version=target.shape.api_version,
@@ -31,10 +32,12 @@ async def server_side_apply(core: Core, call: Call, target: Target, options: Wri
         applied = apply.apply(target.shape.node, live, configuration, writing, force=bool(options.force))
         fresh = redecoded(call, target.shape, applied.object, options)
         fresh["metadata"].setdefault("name", call.info.name)
+        if live is not None and not version:
+            # Apply is an update of what was read; it needs no version of its own.
+            fresh["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
         check_identity(call, fresh)
         return fresh
 
-    version = (configuration.get("metadata") or {}).get("resourceVersion")
     change = write.Change(
         apply=merged, strategy=target.strategy, subresource=target.subresource, lenient=not version, track=False
     )

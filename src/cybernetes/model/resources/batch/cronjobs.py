@@ -1,6 +1,7 @@
 from cybernetes.model.printing.workloads import CRON_JOBS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
+from cybernetes.model.validation.jobs import validate_cron_job, validate_cron_job_update
 
 RESOURCE = Resource(
     group="batch",
@@ -19,6 +20,8 @@ RESOURCE = Resource(
     storage_version_hash="sd5LIXh4Fjs=",
     strategy=standard(
         namespaced=True,
+        validate=validate_cron_job,
+        validate_update=validate_cron_job_update,
         prepare_create=(
             empty_status,
             first_generation,

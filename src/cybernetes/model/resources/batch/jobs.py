@@ -1,6 +1,26 @@
+"""Jobs: pods that run to completion."""
+
+from __future__ import annotations
+
 from cybernetes.model.printing.workloads import JOBS
-from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
+from cybernetes.model.validation.jobs import validate_job, validate_job_update
+
+
+def _generate_selector(obj: Object, ctx: WriteContext) -> None:
+    """The job's uid is what tells its pods from all others, unless the user promises to have seen to it."""
+    spec, meta = obj["spec"], obj["metadata"]
+    if spec.get("manualSelector"):
+        return
+    labels = spec.setdefault("template", {}).setdefault("metadata", {}).setdefault("labels", {})
+    uid, name = meta["uid"], meta.get("name", "")
+    for prefix in ("batch.kubernetes.io/", ""):
+        labels[f"{prefix}controller-uid"] = uid
+        labels[f"{prefix}job-name"] = name
+    selector = spec.setdefault("selector", {})
+    selector.setdefault("matchLabels", {})["batch.kubernetes.io/controller-uid"] = uid
+
 
 RESOURCE = Resource(
     group="batch",
@@ -16,9 +36,12 @@ RESOURCE = Resource(
     storage_version_hash="mudhfqk/qZY=",
     strategy=standard(
         namespaced=True,
+        validate=validate_job,
+        validate_update=validate_job_update,
         prepare_create=(
             empty_status,
             first_generation,
+            _generate_selector,
         ),
         prepare_update=(
             keep("status"),
