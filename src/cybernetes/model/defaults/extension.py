@@ -11,7 +11,7 @@ HTTPS = 443
 
 
 def definition_names(names: dict[str, Any]) -> None:
-    if not names.get("singular"):
+    if not names.get("singular") and names["kind"]:
         names["singular"] = names["kind"].lower()
     if not names.get("listKind") and names["kind"]:
         names["listKind"] = names["kind"] + "List"

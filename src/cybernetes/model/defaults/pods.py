@@ -43,7 +43,7 @@ def pod(obj: dict[str, Any]) -> None:
             _add_missing(resources, resources["limits"])
         if spec.get("hostNetwork"):
             for port in each.get("ports") or ():
-                if not port.get("hostPort"):
+                if not port.get("hostPort") and port["containerPort"]:
                     port["hostPort"] = port["containerPort"]
     if spec.get("resources", {}).get("limits"):
         _pod_level_requests(spec)

@@ -15,6 +15,8 @@ from cybernetes.model.schema.node import Field, ListNode, MapNode, Node, StructN
 
 Convert = Callable[[Any], Any]
 _INT32, _INT64 = 2**31, 2**63
+# Sequences of fields that are remembered for each struct; objects with others are read too, only slower.
+MAX_PLANS = 256
 
 
 class Mismatch(Exception):
@@ -43,20 +45,27 @@ def _build(node: Node) -> Convert:
     return _SCALARS[node.type]
 
 
+# name, reader (None: the field is not given), what to do when empty, what stands for nothing.
+_Step = tuple[str, Convert | None, int, Convert | None]
+
+
 def _struct(node: StructNode) -> Convert:
-    # The plan is made on first use: a definition may contain itself.
-    plan: list[tuple[str, Convert, int, Convert | None]] = []
+    # Objects of one kind are mostly written with the same fields in the same order. What to do for such a sequence
+    # is worked out once: most of a struct's fields are absent, and asking for each costs more than the present ones.
+    plans: dict[tuple[str, ...], tuple[_Step, ...]] = {}
 
     def read(value: Any) -> Any:
         if type(value) is not dict:
             raise _MISMATCH
-        if not plan:
-            plan.extend(_step(node, field) for field in node.fields.values())
+        names = tuple(value)
+        plan = plans.get(names)
+        if plan is None:
+            plan = _plan(node, names)
+            if len(plans) < MAX_PLANS:
+                plans[names] = plan
         out = {}
-        seen = 0
         for name, convert, empty, zero in plan:
-            if name in value:
-                seen += 1
+            if convert is not None:
                 found = value[name]
                 if found is not None:
                     found = convert(found)
@@ -67,15 +76,24 @@ def _struct(node: StructNode) -> Convert:
                     continue
             if zero is not None:
                 out[name] = zero(None)
-        if seen != len(value):
-            raise _MISMATCH
         return out
 
     return read
 
 
-def _step(node: StructNode, field: Field) -> tuple[str, Convert, int, Convert | None]:
-    return field.name, converter(field.node), when_empty(node, field), zero_of(field)
+def _plan(node: StructNode, names: tuple[str, ...]) -> tuple[_Step, ...]:
+    """The steps for an object with these fields, in the order of the struct. Raises Mismatch for unknown fields."""
+    given = set(names)
+    if not given <= node.fields.keys():
+        raise _MISMATCH
+    steps: list[_Step] = []
+    for name, field in node.fields.items():
+        zero = zero_of(field)
+        if name in given:
+            steps.append((name, converter(field.node), when_empty(node, field), zero))
+        elif zero is not None:
+            steps.append((name, None, DROPPED, zero))
+    return tuple(steps)
 
 
 # What becomes of a value that is given but empty.

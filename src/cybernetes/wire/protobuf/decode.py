@@ -144,12 +144,15 @@ def _put_entry(name: str, node: Any) -> Put:
         table[2] = (LENGTH, _put_embedded(inner))
     else:
         table[2] = (_wire_type(node), _put("value", node))
-    empty: Any = {"string": "", "bytes": "", "struct": {}, "quantity": "0"}.get(node.type)
+    empty: Any = {"string": "", "bytes": "", "quantity": "0"}.get(node.type)
 
     def put(obj: dict[str, Any], raw: Any) -> None:
         entry: dict[str, Any] = {}
         _read(table, raw, entry)
-        obj.setdefault(name, {})[entry.get("key", "")] = entry.get("value", empty)
+        value = entry.get("value", empty)
+        if value is None:
+            value = [] if node.type == "list" else {} if node.type == "struct" else None
+        obj.setdefault(name, {})[entry.get("key", "")] = value
 
     return put
 
