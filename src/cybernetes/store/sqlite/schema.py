@@ -22,8 +22,8 @@ ID_BITS = 20
 FIRST_REVISION = 1
 # Larger than SQLite's 4 KiB: two pods fit into a page, a page of `latest` is still cheap to write (perf/store.py).
 PAGE_BYTES = 8192
-WRITER_CACHE_KIB = 16 << 10
-READER_CACHE_KIB = 8 << 10
+WRITER_CACHE_KIB = 8 << 10
+READER_CACHE_KIB = 4 << 10
 # The WAL is copied into the file after this many pages, and cut to twice this much when it grew beyond.
 WAL_PAGES = 2000
 WAL_BYTES_KEPT = 2 * WAL_PAGES * PAGE_BYTES
