@@ -129,7 +129,7 @@ class Proxy:
                 if not complete or self._settings != self._wanted_settings():
                     await self._install()
                     complete = True
-                    self._ready()
+                    self._tell_ready()
                 else:
                     await self._change()
                 failures = 0
@@ -143,6 +143,10 @@ class Proxy:
                 await self._clock.sleep(wait_s)
                 continue
             complete = await self._wait()
+
+    def _tell_ready(self) -> None:
+        ready, self._ready = self._ready, lambda: None
+        ready()
 
     async def _wait(self) -> bool:
         """Until something changed; False when the rules were found disturbed."""

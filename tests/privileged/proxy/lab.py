@@ -14,7 +14,7 @@ import selectors
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 PREFIX = "cyb-px-"
 NODE, CLIENT = f"{PREFIX}node", f"{PREFIX}client"
@@ -73,9 +73,7 @@ class Lab:
 
     def __init__(self, pods: int) -> None:
         self.pods = pods
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self._sockets: list[socket.socket] = []
+        self._servers: list[Callable[[], None]] = []
 
     def __enter__(self) -> Lab:
         remove_all()
@@ -87,11 +85,8 @@ class Lab:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(5)
-        for each in self._sockets:
-            each.close()
+        for end in self._servers:
+            end()
         remove_all()
 
     def _build(self) -> None:
@@ -110,36 +105,50 @@ class Lab:
             self._serve(number)
 
     def _serve(self, number: int) -> None:
-        listeners = []
-        with inside(pod(number)):
-            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                each = socket.socket(socket.AF_INET6, kind)
-                each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-                each.bind(("::", PORT))
-                if kind == socket.SOCK_STREAM:
-                    each.listen(64)
-                listeners.append(each)
-        self._sockets += listeners
-        thread = threading.Thread(target=self._answer, args=(f"pod{number}", listeners), daemon=True)
-        thread.start()
-        self._threads.append(thread)
+        self._servers.append(serve_name(pod(number), f"pod{number}"))
 
-    def _answer(self, name: str, listeners: list[socket.socket]) -> None:
-        with selectors.DefaultSelector() as selector:
-            for each in listeners:
-                selector.register(each, selectors.EVENT_READ)
-            while not self._stop.is_set():
-                for key, _ in selector.select(0.1):
-                    self._answer_one(name, key.fileobj)  # type: ignore[arg-type]
 
-    def _answer_one(self, name: str, listener: socket.socket) -> None:
-        if listener.type == socket.SOCK_DGRAM:
-            _, peer = listener.recvfrom(100)
-            listener.sendto(f"{name} {_plain(peer[0])}".encode(), peer)
-            return
-        connection, peer = listener.accept()
-        with connection:
-            connection.sendall(f"{name} {_plain(peer[0])}".encode())
+def serve_name(namespace: str, name: str) -> Callable[[], None]:
+    """Answer on TCP and UDP in the namespace until the returned function is called."""
+    listeners = []
+    with inside(namespace):
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            each = socket.socket(socket.AF_INET6, kind)
+            each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            each.bind(("::", PORT))
+            if kind == socket.SOCK_STREAM:
+                each.listen(64)
+            listeners.append(each)
+    stop = threading.Event()
+    thread = threading.Thread(target=_answer, args=(name, listeners, stop), daemon=True)
+    thread.start()
+
+    def end() -> None:
+        stop.set()
+        thread.join(5)
+        for each in listeners:
+            each.close()
+
+    return end
+
+
+def _answer(name: str, listeners: list[socket.socket], stop: threading.Event) -> None:
+    with selectors.DefaultSelector() as selector:
+        for each in listeners:
+            selector.register(each, selectors.EVENT_READ)
+        while not stop.is_set():
+            for key, _ in selector.select(0.1):
+                _answer_one(name, key.fileobj)  # type: ignore[arg-type]
+
+
+def _answer_one(name: str, listener: socket.socket) -> None:
+    if listener.type == socket.SOCK_DGRAM:
+        _, peer = listener.recvfrom(100)
+        listener.sendto(f"{name} {_plain(peer[0])}".encode(), peer)
+        return
+    connection, peer = listener.accept()
+    with connection:
+        connection.sendall(f"{name} {_plain(peer[0])}".encode())
 
 
 def _plain(address: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from list_watch import Api
 
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SeededRandom
@@ -17,8 +18,6 @@ from cybernetes.proxy.dataplane import TableDataplane
 from cybernetes.proxy.loop import Proxy
 from cybernetes.proxy.objects import pack
 from cybernetes.proxy.packets.fake import FakePackets, Fate, Landed, Machine, Packet, Rejected
-
-from .server import Api
 
 NODE, CLIENT, VIP = pack("10.0.0.1"), pack("198.51.100.7"), pack("10.96.0.5")
 

@@ -1,0 +1,124 @@
+"""A node's network in the kernel, of the network namespace that the process is in.
+
+Routes carry a protocol number of ours, so that they are found again after a restart. Netlink and nft(8) run in
+a thread: they take milliseconds, and pyroute2 has an event loop of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from cybernetes.base.errors import EdgeError, Outcome
+from cybernetes.network.links.api import Masquerade, Route
+
+# Unassigned by the kernel and by known routing daemons (rtnetlink.h, /etc/iproute2/rt_protos).
+ROUTE_PROTOCOL = 151
+TABLE = "cybernetes-network"
+_NFT_TIMEOUT_S = 10.0
+
+
+class KernelLinks:
+    """Implements Links."""
+
+    async def routes(self) -> frozenset[Route]:
+        return await asyncio.to_thread(_routes)
+
+    async def add_route(self, route: Route) -> None:
+        await asyncio.to_thread(_change_route, "replace", route)
+
+    async def remove_route(self, route: Route) -> None:
+        await asyncio.to_thread(_change_route, "del", route)
+
+    async def masquerade(self, wanted: Masquerade | None) -> None:
+        await asyncio.to_thread(_run_nft, render_masquerade(wanted))
+
+    async def set_sysctls(self, values: Mapping[str, str]) -> None:
+        for name, value in values.items():
+            _set_sysctl(name, value)
+
+
+def _routes() -> frozenset[Route]:
+    from pyroute2 import IPRoute
+
+    found = set()
+    with IPRoute() as kernel:
+        for family in (2, 10):
+            for message in kernel.get_routes(family=family, proto=ROUTE_PROTOCOL):
+                destination, gateway = message.get_attr("RTA_DST"), message.get_attr("RTA_GATEWAY")
+                if message["proto"] == ROUTE_PROTOCOL and destination and gateway:
+                    found.add(Route(f"{destination}/{message['dst_len']}", str(gateway)))
+    return frozenset(found)
+
+
+def _change_route(command: str, route: Route) -> None:
+    from pyroute2 import IPRoute
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    try:
+        with IPRoute() as kernel:
+            kernel.route(command, dst=route.destination, gateway=route.gateway, proto=ROUTE_PROTOCOL)
+    except NetlinkError as refused:
+        if command == "del" and refused.code == errno.ESRCH:
+            return
+        hint = ""
+        if refused.code == errno.ENETUNREACH:
+            hint = "; the node is not on a network of this one: nodes have to be, or another CNI plugin has to route"
+        why = f"{refused.args[1] if len(refused.args) > 1 else refused}{hint}"
+        raise EdgeError(
+            f"{command} route", f"{route.destination} via {route.gateway}", why, outcome=Outcome.NOT_DONE
+        ) from refused
+
+
+def render_masquerade(wanted: Masquerade | None) -> str:
+    """A script for nft(8) that replaces the tables of both families in one transaction."""
+    lines = []
+    for version, family in ((4, "ip"), (6, "ip6")):
+        lines += [f"table {family} {TABLE}", f"delete table {family} {TABLE}"]
+        if wanted is None:
+            continue
+        pods, inside = _of_version(wanted.pods, version), _of_version(wanted.inside, version)
+        if not pods:
+            continue
+        unless = f" {family} daddr != {{ {', '.join(inside)} }}" if inside else ""
+        lines += [
+            f"table {family} {TABLE} {{",
+            "  chain postrouting {",
+            "    type nat hook postrouting priority srcnat; policy accept;",
+            # Not what stays on the node: to the node itself pods come with their own address.
+            "    fib daddr type local return",
+            f"    {family} saddr {{ {', '.join(pods)} }}{unless} masquerade fully-random",
+            "  }",
+            "}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _of_version(ranges: tuple[str, ...], version: int) -> list[str]:
+    """Without those that lie within others: a set of nft's can't hold both."""
+    networks = [ipaddress.ip_network(each, strict=False) for each in ranges]
+    return [str(each) for each in ipaddress.collapse_addresses(n for n in networks if n.version == version)]  # type: ignore[type-var]
+
+
+def _run_nft(script: str) -> None:
+    try:
+        done = subprocess.run(
+            ["nft", "-f", "-"], input=script, text=True, capture_output=True, check=False, timeout=_NFT_TIMEOUT_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as failed:
+        raise EdgeError("run", "nft", str(failed)) from failed
+    if done.returncode:
+        raise EdgeError("change", f"table {TABLE}", done.stderr.strip(), outcome=Outcome.NOT_DONE)
+
+
+def _set_sysctl(name: str, value: str) -> None:
+    path = Path("/proc/sys") / name
+    try:
+        if path.read_text().strip() != value:
+            path.write_text(value)
+    except OSError as failed:
+        raise EdgeError("set", name, str(failed), outcome=Outcome.NOT_DONE) from failed
