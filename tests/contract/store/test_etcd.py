@@ -86,11 +86,10 @@ def test_a_server_that_compacts_after_another_did_finds_it_done(etcd_endpoint: s
 
 
 def test_an_unanswered_write_may_have_happened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(calls, "CALL_TIMEOUT_S", 0.5)
-
     async def main() -> None:
         store = await EtcdStore.open([server.endpoint], clock=SystemClock())
         await store.txn([], [Put("/a", b"1")])
+        monkeypatch.setattr(calls, "CALL_TIMEOUT_S", 0.5)
         server.process.send_signal(signal.SIGSTOP)
         try:
             with pytest.raises(EdgeError) as caught:
