@@ -65,6 +65,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.replicaset.loop import replica_sets, replication_controllers
     from cybernetes.controllers.serviceaccount.defaults import ServiceAccountController
     from cybernetes.controllers.serviceaccount.root_ca import RootCaPublisher
+    from cybernetes.controllers.statefulset.loop import StatefulSetController
     from cybernetes.controllers.tainteviction.loop import TaintEvictionController
 
     yield _Row("deployment-controller", "deployment-controller", DeploymentController)
@@ -74,6 +75,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     yield _Row("namespace-controller", "namespace-controller", NamespaceController)
     yield _Row("generic-garbage-collector", "garbage-collector-controller", GarbageCollector)
     yield _Row("daemon-set-controller", "daemonset-controller", DaemonSetController)
+    yield _Row("statefulset-controller", "statefulset-controller", StatefulSetController)
     yield _Row("node-controller", "node-controller", NodeLifecycleController)
     yield _Row("node-controller", "taint-eviction-controller", TaintEvictionController)
     yield _Row("pod-garbage-collector", "pod-garbage-collector", PodGc)
