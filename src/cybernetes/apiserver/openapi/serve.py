@@ -12,7 +12,9 @@ from cybernetes.apiserver.discovery import Listing
 from cybernetes.apiserver.openapi import gnostic, v2, v3
 from cybernetes.wire.http.message import Request, Response
 
-V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+# Asked for in either spelling; answered in the one that Go's parser of media types takes.
+V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+_V2_PROTOBUF_ASKED = (V2_PROTOBUF, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
 JSON = "application/json"
 CACHE_CONTROL = ("Cache-Control", "no-cache, private")
 # A document is named by its hash: what a hash stands for never changes.
@@ -46,7 +48,8 @@ class Schemas:
         return None
 
     def _answer_v2(self, request: Request) -> Response:
-        wants_protobuf = V2_PROTOBUF in request.headers.get("accept", "")
+        accept = request.headers.get("accept", "")
+        wants_protobuf = any(each in accept for each in _V2_PROTOBUF_ASKED)
         if "v2" not in self._made:
             document = v2.document(self._listing, self._custom, self._version)
             self._made["v2"], self._made["v2.pb"] = orjson.dumps(document), gnostic.encode(document)
