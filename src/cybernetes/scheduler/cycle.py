@@ -28,6 +28,7 @@ from cybernetes.scheduler.plugins.standing import Standing
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.profile import Profile, Rejection, RowFilter
 from cybernetes.scheduler.reasons import (
+    CLAIMS_REFUSED,
     DEAD,
     FIT,
     FIT_NEVER,
@@ -164,6 +165,10 @@ class Cycle:
             filtered.plugins = {"NodeAffinity"}
             return filtered
         active = self.profile.filters
+        if pod.shape.spec.resource_claims and "DynamicResources" in active:
+            filtered.message = CLAIMS_REFUSED
+            filtered.plugins = {"DynamicResources"}
+            return filtered
         if pod.shape.ports and "NodePorts" in active:
             filter_ports(self.columns, pod.shape.ports, filtered.code)
         if "NodeResourcesFit" in active:

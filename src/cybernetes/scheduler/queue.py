@@ -203,7 +203,8 @@ class SchedulingQueue:
         waiting.since = now
         waiting.plugins = plugins
         waiting.parked = True
-        for plugin in plugins or ("",):
+        # Sorted, because the order in which pods are moved later follows from it.
+        for plugin in sorted(plugins) or ("",):
             self._parked.setdefault(plugin, {})[waiting.pod.key] = waiting
 
     def _unpark(self, waiting: Waiting) -> None:

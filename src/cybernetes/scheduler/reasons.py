@@ -93,6 +93,8 @@ PLUGINS = {
     LEFT_OUT: "NodeAffinity",
 }
 
+# Allocation of devices is not implemented; a pod must not run without the devices that it claims.
+CLAIMS_REFUSED = "pod has resource claims, which this scheduler cannot allocate"
 NO_NODES = "no nodes available to schedule pods"
 
 

@@ -47,8 +47,12 @@ class Room:
 
     def missing(self) -> list[str]:
         """The reasons why the pod does not fit; [] when it does."""
+        return [resource_text(name) for name, _ in self.shortage()]
+
+    def shortage(self) -> list[tuple[str, int]]:
+        """(resource, how much more would be needed) where the pod does not fit."""
         return [
-            resource_text(name)
+            (name, amount - free)
             for (_, name, amount), free in zip(self._wanted, self._free, strict=True)
             if amount > free
         ]

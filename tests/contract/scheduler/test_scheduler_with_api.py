@@ -15,6 +15,7 @@ from cybernetes.base.random import SeededRandom
 from cybernetes.client.api import ApiClient, PatchType
 from cybernetes.client.target import LEASES, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, Target
 from cybernetes.scheduler.config import Config, Election
+from cybernetes.scheduler.explain import Snapshot
 from cybernetes.scheduler.loop import Scheduler
 
 PATIENCE_S = 20.0
@@ -181,3 +182,16 @@ async def test_only_the_leader_decides_and_another_takes_over(tmp_path: Path) ->
         except ApiError as error:
             raise AssertionError("there is no lease") from error
         assert "spec" in lease
+
+
+async def test_a_pod_is_explained_from_what_the_server_says(tmp_path: Path) -> None:
+    async with world(tmp_path) as api:
+        await api.node("a", cpu="50m")
+        await api.node("b")
+        await api.pod("web")
+        snapshot = Snapshot()
+        for target in Snapshot.TARGETS:
+            async for page in api.admin.pages(target):
+                snapshot.add(target, page.items)
+        views = snapshot.explain("shop/web")
+        assert [(view.node, view.reasons) for view in views] == [("b", ()), ("a", ("Insufficient cpu",))]

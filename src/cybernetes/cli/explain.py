@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from cybernetes.cli import options
+from cybernetes.run.layout import Layout
+
+
+@click.group()
+def command() -> None:
+    """Say why something is as it is."""
+
+
+@command.command()
+@click.argument("name")
+@click.option("-n", "--namespace", default="default", show_default=True, help="The pod's namespace.")
+@options.data_dir
+def pod(name: str, namespace: str, data_dir: Path) -> None:
+    """Every node for one pod: scores by plugin where it could run, reasons where it could not.
+
+    The page is computed from the cluster's present state with the scheduler's own code.
+    """
+    kubeconfig = Layout(data_dir).admin_kubeconfig
+    if not kubeconfig.exists():
+        raise click.ClickException(f"no cluster in {data_dir}; start one with: cybernetes up")
+    click.echo(asyncio.run(_explained(kubeconfig, namespace, name)))
+
+
+async def _explained(kubeconfig: Path, namespace: str, name: str) -> str:
+    from cybernetes.base.clock import SystemClock
+    from cybernetes.client.kubeconfig import connect
+    from cybernetes.client.target import PODS
+    from cybernetes.scheduler.explain import Snapshot, render
+
+    client = connect(kubeconfig, user_agent="cybernetes-explain", clock=SystemClock())
+    try:
+        asked = await client.get(PODS, name, namespace=namespace)
+        snapshot = Snapshot()
+        for target in Snapshot.TARGETS:
+            async for page in client.pages(target):
+                snapshot.add(target, page.items)
+    finally:
+        await client.close()
+    key = f"{namespace}/{name}"
+    return render(key, asked["spec"].get("nodeName", ""), snapshot.explain(key))
