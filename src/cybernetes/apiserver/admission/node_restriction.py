@@ -170,7 +170,7 @@ class NodeRestriction(Mutating):
         """Audiences for which the pod's volumes ask tokens; "" is the API server itself."""
         for volume in spec.get("volumes") or ():
             for source in (volume.get("projected") or {}).get("sources") or ():
-                if source.get("serviceAccountToken"):
+                if source.get("serviceAccountToken") is not None:
                     yield source["serviceAccountToken"].get("audience", "")
             if volume.get("csi"):
                 driver = self._lister.get("storage.k8s.io", "csidrivers", "", volume["csi"].get("driver", ""))
@@ -240,12 +240,12 @@ def _foreign(pod: Object) -> Iterator[str]:
     if any(True for _ in references.config_maps(spec)):
         yield "configmaps"
     for volume in spec.get("volumes") or ():
-        if volume.get("persistentVolumeClaim") or volume.get("ephemeral"):
+        if volume.get("persistentVolumeClaim") is not None or volume.get("ephemeral") is not None:
             yield "persistentvolumeclaims"
         for source in (volume.get("projected") or {}).get("sources") or ():
-            if source.get("serviceAccountToken"):
+            if source.get("serviceAccountToken") is not None:
                 yield "a service account"
-            if source.get("clusterTrustBundle"):
+            if source.get("clusterTrustBundle") is not None:
                 yield "clustertrustbundles"
     if spec.get("resourceClaims"):
         yield "resourceclaims"

@@ -152,5 +152,5 @@ def _check_mirror(attributes: AdmissionAttributes) -> None:
         raise attributes.forbidden("a mirror pod may not reference secrets")
     for volume in spec.get("volumes") or ():
         sources = (volume.get("projected") or {}).get("sources") or ()
-        if any(each.get("serviceAccountToken") for each in sources):
+        if any(each.get("serviceAccountToken") is not None for each in sources):
             raise attributes.forbidden("a mirror pod may not use ServiceAccountToken volume projections")
