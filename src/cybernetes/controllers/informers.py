@@ -16,6 +16,7 @@ from cybernetes.client.api import ApiClient
 from cybernetes.client.informer import Index, Informer
 from cybernetes.client.reflector import EVERYTHING, Selection
 from cybernetes.client.target import Target
+from cybernetes.controllers.job.objects import Job
 from cybernetes.controllers.objects import (
     ControllerRevision,
     Deployment,
@@ -114,6 +115,10 @@ class Informers:
     @cached_property
     def revisions_by_controller(self) -> Index[ControllerRevision]:
         return self.revisions.index(controller_of)
+
+    @cached_property
+    def jobs(self) -> Informer[Job]:
+        return self.make(targets.JOBS, decoder(Job))
 
     @cached_property
     def nodes(self) -> Informer[Node]:

@@ -57,6 +57,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.endpoints.loop import EndpointsController
     from cybernetes.controllers.endpointslice.loop import EndpointSliceController
     from cybernetes.controllers.garbagecollector.loop import GarbageCollector
+    from cybernetes.controllers.job.loop import JobController
     from cybernetes.controllers.mirroring.loop import MirroringController
     from cybernetes.controllers.namespace.loop import NamespaceController
     from cybernetes.controllers.nodeipam.loop import NodeIpamController
@@ -76,6 +77,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     yield _Row("generic-garbage-collector", "garbage-collector-controller", GarbageCollector)
     yield _Row("daemon-set-controller", "daemonset-controller", DaemonSetController)
     yield _Row("statefulset-controller", "statefulset-controller", StatefulSetController)
+    yield _Row("job-controller", "job-controller", JobController)
     yield _Row("node-controller", "node-controller", NodeLifecycleController)
     yield _Row("node-controller", "taint-eviction-controller", TaintEvictionController)
     yield _Row("pod-garbage-collector", "pod-garbage-collector", PodGc)

@@ -55,6 +55,7 @@ class Condition(View, frozen=True, gc=False):
     last_transition_time: str | None = ""
     last_update_time: str | None = ""
     last_heartbeat_time: str | None = ""
+    last_probe_time: str | None = ""
 
 
 class Requirement(View, frozen=True, gc=False):

@@ -424,6 +424,12 @@ def _merge(old: Any, patch: Any, *, strategic: bool) -> Any:
     if not isinstance(patch, dict) or not isinstance(old, dict):
         return patch
     for name, value in patch.items():
+        if name.startswith("$deleteFromPrimitiveList/"):
+            field = name.partition("/")[2]
+            old[field] = [each for each in old.get(field, []) if each not in value]
+            if not old[field]:
+                del old[field]
+            continue
         if name.startswith("$"):
             continue
         if value is None:
