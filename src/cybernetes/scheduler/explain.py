@@ -8,6 +8,7 @@ holds    nothing is decided and nothing is changed; the code is the scheduler's 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -118,7 +119,8 @@ class Snapshot:
             space = msgspec.json.decode(item, type=NamespaceObject).metadata
             self._columns.tallies.put_namespace(space.name, space.labels or {})
         elif target in _MAPPED:
-            owner = msgspec.json.decode(item, type=MapSelectorObject if _MAPPED[target] else SelectorObject)
+            struct: Any = MapSelectorObject if _MAPPED[target] else SelectorObject
+            owner = msgspec.json.decode(item, type=struct)
             key = key_of(owner.metadata.namespace, owner.metadata.name)
             self._owners.changer(target.kind)(key, None, owner)
         else:
