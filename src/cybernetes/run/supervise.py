@@ -112,7 +112,11 @@ class Supervisor:
         now = time.monotonic()
         if any(each.pid and not each.ready and each.process.probe for each in self._running.values()):
             return 0.02
-        due = [each.start_after - now for each in self._running.values() if not each.pid and each.start_after > now]
+        due = [
+            each.start_after - now
+            for each in self._running.values()
+            if not each.pid and now < each.start_after < float("inf")
+        ]
         return min([*due, 5.0])
 
     def _start_due(self) -> None:
@@ -201,6 +205,8 @@ class Supervisor:
             return b"[]"
         if verb.startswith("restart "):
             return self._restart(verb.removeprefix("restart "))
+        if verb.startswith("hold "):
+            return self._hold(verb.removeprefix("hold "))
         return msgspec.json.encode([self._status(each) for each in self._running.values()])
 
     def _restart(self, name: str) -> bytes:
@@ -210,6 +216,15 @@ class Supervisor:
         if each.pid:
             os.kill(each.pid, signal.SIGTERM)
         each.start_after = 0
+        return b"[]"
+
+    def _hold(self, name: str) -> bytes:
+        """Stop a process and leave it stopped."""
+        each = self._running.get(name)
+        if each is not None and each.pid:
+            _stop(each.pid)
+            each.pid, each.ready, each.start_after = 0, False, float("inf")
+            log.info("process.held", name=name)
         return b"[]"
 
     def _status(self, each: _Running) -> ProcessStatus:

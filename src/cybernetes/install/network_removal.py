@@ -1,0 +1,40 @@
+"""Takes a node's packet rules and routes out of the kernel again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from cybernetes.network import apply
+from cybernetes.network.links.netlink import KernelLinks
+from cybernetes.proxy.packets.nft import NftPackets
+from cybernetes.run.config import NodeConfig
+from cybernetes.run.layout import NodeLayout
+
+_FAMILIES = (4, 6)
+# What the CNI plugins remember of attachments; containerd keeps it at one place for the whole machine.
+_CNI_RESULTS = Path("/var/lib/cni/results")
+
+
+def remove_network(node: NodeConfig, places: NodeLayout) -> None:
+    """Of a node that lives in the machine's own network; a namespace of its own goes as a whole."""
+    if not node.network:
+        asyncio.run(_remove(places))
+    for result in _CNI_RESULTS.glob("cybernetes-*"):
+        if not _is_in_use(result):
+            result.unlink()
+
+
+async def _remove(places: NodeLayout) -> None:
+    await apply.remove(KernelLinks(), places.cni_conf)
+    for family in _FAMILIES:
+        packets = NftPackets(family)
+        await packets.remove()
+        await packets.close()
+
+
+def _is_in_use(result: Path) -> bool:
+    """Whether the pod's network namespace that a result is about still exists."""
+    text = result.read_text(errors="replace")
+    return any(f"/netns/{name}" in text for name in os.listdir("/run/netns")) if Path("/run/netns").exists() else False
