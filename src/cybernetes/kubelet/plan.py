@@ -164,7 +164,13 @@ def _plan_sandbox(draft: _Draft) -> None:
 def _anything_to_run(pod: Object, observed: Observed) -> bool:
     if pods.restart_policy(pod) == "Never" and observed.containers:
         return False
-    return any(_to_be_started(pod, each, observed.latest(each["name"])) for each in pods.containers(pod))
+    latest = [(each, observed.latest(each["name"])) for each in pods.containers(pod)]
+    # What runs in the lost sandbox is stopped, and has to run in the new one.
+    return any(_is_running(status) or _to_be_started(pod, each, status) for each, status in latest)
+
+
+def _is_running(status: ContainerStatus | None) -> bool:
+    return status is not None and status.state is State.RUNNING
 
 
 def _to_be_started(pod: Object, container: Object, status: ContainerStatus | None) -> bool:
@@ -213,7 +219,7 @@ def _main_alive(pod: Object, current: Observed) -> bool:
     """Whether any main container runs, or is to be started."""
     for container in pods.containers(pod):
         status = current.latest(container["name"])
-        if (status is not None and status.state is State.RUNNING) or _to_be_started(pod, container, status):
+        if _is_running(status) or _to_be_started(pod, container, status):
             return True
     return False
 

@@ -86,7 +86,7 @@ class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Image(msgspec.Struct, frozen=True):
-    """uid is None when the image names its user; username is "" when it gives a number."""
+    """uid is None when the image names its user, or says nothing of one; username is "" when it gives a number."""
 
     id: str
     tags: tuple[str, ...]

@@ -1,0 +1,91 @@
+"""Files of volumes, replaced at once; sub-paths that stay inside."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from making import pod
+
+from cybernetes.base.errors import EdgeError
+from cybernetes.kubelet.env import Sources
+from cybernetes.kubelet.volumes import atomic, hostpath, kernel, payload
+from cybernetes.kubelet.volumes.payload import File, PayloadContext, TokenRequest, VolumeError
+
+CONFIG = {("ConfigMap", "shop", "cfg"): {"data": {"k": "v", "l": "w"}}}
+
+
+def files(volume: Any, obj: Any = None, **tokens: Any) -> Any:
+    context = PayloadContext(Sources(CONFIG), tokens.get("tokens", {}), {})
+    return payload.files(obj or pod(), volume, context)
+
+
+def test_config_maps_give_all_keys_or_chosen_ones() -> None:
+    assert files({"configMap": {"name": "cfg"}}) == {"k": File(b"v", 0o644), "l": File(b"w", 0o644)}
+    items = [{"key": "k", "path": "a/b", "mode": 0o400}]
+    assert files({"configMap": {"name": "cfg", "items": items}}) == {"a/b": File(b"v", 0o400)}
+    with pytest.raises(VolumeError, match="references non-existent config key: x"):
+        files({"configMap": {"name": "cfg", "items": [{"key": "x", "path": "x"}]}})
+    with pytest.raises(VolumeError, match='configmap "none" not found'):
+        files({"configMap": {"name": "none"}})
+    assert files({"configMap": {"name": "none", "optional": True}}) == {}
+
+
+def test_projected_volumes_join_their_sources() -> None:
+    obj = pod(securityContext={"fsGroup": 5})
+    obj["metadata"]["labels"] = {"a": "b"}
+    sources = [
+        {"configMap": {"name": "cfg", "items": [{"key": "k", "path": "k"}]}},
+        {"downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 600, "audience": "x"}},
+    ]
+    made = files({"projected": {"sources": sources}}, obj, tokens={TokenRequest("x", 600): "secret"})
+    assert made == {"k": File(b"v", 0o644), "labels": File(b'a="b"', 0o644), "token": File(b"secret", 0o600)}
+
+
+def test_files_are_replaced_all_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "v"
+    first = {"k": File(b"1", 0o640), "d/l": File(b"2", 0o644)}
+    assert atomic.write(folder, first, now=0.0, suffix="a", group=None)
+    assert os.readlink(folder / "..data") == "..1970_01_01_00_00_00.a"
+    assert os.readlink(folder / "k") == "..data/k"
+    assert (folder / "d" / "l").read_bytes() == b"2"
+    assert (folder / "k").stat().st_mode & 0o777 == 0o640
+    assert not atomic.write(folder, first, now=1.0, suffix="b", group=None)
+    assert atomic.write(folder, {"k": File(b"3", 0o644)}, now=2.0, suffix="c", group=None)
+    assert (folder / "k").read_bytes() == b"3"
+    assert sorted(each.name for each in folder.iterdir()) == ["..1970_01_01_00_00_02.c", "..data", "k"]
+
+
+def test_sub_paths_do_not_leave_their_volume(tmp_path: Path) -> None:
+    volume, outside = tmp_path / "v", tmp_path / "outside"
+    (volume / "sub").mkdir(parents=True)
+    outside.mkdir()
+    (volume / "out").symlink_to(outside)
+    (volume / "up").symlink_to("../outside")
+    os.close(kernel.open_inside(str(volume), "sub/new", create=True))
+    assert (volume / "sub" / "new").is_dir()
+    for path in ("out", "up", "../outside", "out/x", "missing"):
+        with pytest.raises(EdgeError):
+            kernel.open_inside(str(volume), path, create=False)
+
+
+def test_sub_paths_reach_written_files_through_their_links(tmp_path: Path) -> None:
+    atomic.write(tmp_path / "v", {"k": File(b"1", 0o644)}, now=0.0, suffix="a", group=None)
+    descriptor = kernel.open_inside(str(tmp_path / "v"), "k", create=False)
+    with open(f"/proc/self/fd/{descriptor}", "rb") as file:
+        assert file.read() == b"1"
+    os.close(descriptor)
+
+
+def test_host_paths_are_checked_and_made(tmp_path: Path) -> None:
+    hostpath.check(tmp_path / "x", "")
+    hostpath.check(tmp_path / "d", "DirectoryOrCreate")
+    assert (tmp_path / "d").is_dir()
+    hostpath.check(tmp_path / "f", "FileOrCreate")
+    with pytest.raises(VolumeError, match=f"hostPath type check failed: {tmp_path}/f is not a directory"):
+        hostpath.check(tmp_path / "f", "Directory")
+    with pytest.raises(VolumeError):
+        hostpath.check(tmp_path / "none", "Socket")
