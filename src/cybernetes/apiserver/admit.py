@@ -1,4 +1,4 @@
-"""Calls the admission chain with what it needs to know about a write."""
+"""Asks admission, and once more authorization, about a write, with what they need to know."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 from cybernetes.apiserver.core import Call, Core
 from cybernetes.apiserver.options import WriteOptions
+from cybernetes.auth import authz
+from cybernetes.auth.authz import Attributes
 
 Object = dict[str, Any]
 
@@ -36,6 +38,17 @@ async def check(
     """Let the validating plugins refuse the write: ApiError."""
     if core.admission is not None:
         await core.admission.validate(_attributes(core, call, operation, obj, old, options, subresource))
+
+
+def check_may_create(core: Core, call: Call) -> None:
+    """A PUT or apply that makes the object needs the right to create it too: ApiError 403."""
+    info = call.info
+    authz.check(
+        core.authorizer,
+        Attributes(
+            call.user, "create", info.group, info.version, info.resource, namespace=info.namespace, name=info.name
+        ),
+    )
 
 
 def _attributes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 
 from cybernetes.apiserver import respond, write
+from cybernetes.apiserver.admit import check_may_create
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.handlers.patch import Target, redecoded
 from cybernetes.apiserver.handlers.update import check_identity
@@ -51,6 +52,7 @@ async def server_side_apply(core: Core, call: Call, target: Target, options: Wri
 
 
 async def _create(core: Core, call: Call, obj: Object, options: WriteOptions) -> write.Written:
+    check_may_create(core, call)
     row, uid = call.served.resource, obj["metadata"].get("uid")
     if uid:
         why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"

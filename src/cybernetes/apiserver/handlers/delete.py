@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from cybernetes.apiserver import respond, stored
-from cybernetes.apiserver.admit import check
+from cybernetes.apiserver.admit import admit, check
 from cybernetes.apiserver.cache.state import Item
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.options import WriteOptions, boolean
@@ -96,7 +96,9 @@ async def _remove_once(core: Core, call: Call, item: Item, options: DeleteOption
     served, row = call.served, call.served.resource
     old = served.decode(item.json)
     _check_preconditions(call, old, options)
-    await check(core, call, "DELETE", None, old, WriteOptions(dry_run=options.dry_run))
+    write_options = WriteOptions(dry_run=options.dry_run)
+    await admit(core, call, "DELETE", None, old, write_options)
+    await check(core, call, "DELETE", None, old, write_options)
     new = marked(row, served.decode(item.json), options, core.clock.now())
     if new is None:
         return Written(item.json)

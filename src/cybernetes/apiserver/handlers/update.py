@@ -3,6 +3,7 @@ from __future__ import annotations
 import orjson
 
 from cybernetes.apiserver import body, respond, write
+from cybernetes.apiserver.admit import check_may_create
 from cybernetes.apiserver.body import Shape
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.options import WriteOptions, write_options
@@ -37,6 +38,7 @@ async def put(core: Core, call: Call, shape: Shape, strategy: Strategy, subresou
 
 
 async def _create(core: Core, call: Call, obj: Object, options: WriteOptions) -> write.Written:
+    check_may_create(core, call)
     row, metadata = call.served.resource, obj["metadata"]
     if metadata.get("uid"):
         why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: "

@@ -1,7 +1,22 @@
+from cybernetes.base.clock import rfc3339
 from cybernetes.model.printing.cluster import API_SERVICES
-from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 from cybernetes.model.validation.names import path_segment
+
+
+def _local_is_available(obj: Object, ctx: WriteContext) -> None:
+    """What this server serves itself needs no check."""
+    if (obj.get("spec") or {}).get("service") is None:
+        condition = {
+            "type": "Available",
+            "status": "True",
+            "lastTransitionTime": rfc3339(ctx.now),
+            "reason": "Local",
+            "message": "Local APIServices are always available",
+        }
+        obj["status"] = {"conditions": [condition]}
+
 
 RESOURCE = Resource(
     group="apiregistration.k8s.io",
@@ -20,7 +35,7 @@ RESOURCE = Resource(
     strategy=standard(
         namespaced=False,
         name_rule=path_segment,
-        prepare_create=(empty_status,),
+        prepare_create=(empty_status, _local_is_available),
         prepare_update=(keep("status"),),
         allow_unconditional_update=False,
         reset_fields=(("status",),),
