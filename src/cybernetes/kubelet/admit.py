@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cybernetes.kubelet import pods, resources, security
+from cybernetes.kubelet import eviction, pods, resources, security
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.resources import Amounts
 from cybernetes.kubelet.tools import Tools
@@ -17,13 +17,19 @@ from cybernetes.kubelet.verdict import Rejection
 class Admission:
     """active: the pods that the node runs now, among them the one to decide about."""
 
-    def __init__(self, tools: Tools, active: Callable[[], Sequence[Object]]) -> None:
+    def __init__(
+        self, tools: Tools, active: Callable[[], Sequence[Object]], pressures: Callable[[], frozenset[str]]
+    ) -> None:
         self._tools = tools
+        self._pressures = pressures
         self._active = active
 
     def decide(self, pod: Object) -> Rejection | None:
         others = [each for each in self._active() if pods.uid(each) != pods.uid(pod)]
         config = self._tools.config
+        pressed = eviction.rejection(pod, self._pressures())
+        if pressed is not None:
+            return pressed
         unsafe = security.forbidden_sysctl(pod, config.allowed_unsafe_sysctls)
         if unsafe:
             return Rejection("SysctlForbidden", f'forbidden sysctl: "{unsafe}" not allowlisted')

@@ -92,6 +92,9 @@ class FakeHost:
     async def read_tail(self, path: str, size_max: int) -> str:
         return ""
 
+    async def volume_sizes(self, uid: str, volumes: Sequence[Object]) -> dict[str, int]:
+        return {each["name"]: 0 for each in volumes}
+
     async def unmount_pod(self, uid: str) -> None:
         for key in [key for key in self.payloads if key[0] == uid]:
             del self.payloads[key]

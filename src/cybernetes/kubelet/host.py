@@ -111,6 +111,10 @@ class Host(Protocol):
         """The end of a file, "" when there is none."""
         ...
 
+    async def volume_sizes(self, uid: str, volumes: Sequence[Object]) -> dict[str, int]:
+        """Bytes that volumes of the kubelet's own take on disk."""
+        ...
+
     async def unmount_pod(self, uid: str) -> None:
         """Volumes go, the pod's folder stays."""
         ...
@@ -286,6 +290,10 @@ class LinuxHost:
     async def read_tail(self, path: str, size_max: int) -> str:
         return await _worker(_tail, path, size_max)
 
+    async def volume_sizes(self, uid: str, volumes: Sequence[Object]) -> dict[str, int]:
+        pod_dir = self._config.pod_dir(uid)
+        return {each["name"]: await _worker(_disk_usage, layout.volume_dir(pod_dir, each)) for each in volumes}
+
     async def unmount_pod(self, uid: str) -> None:
         await _worker(self._unmount, uid)
 
@@ -357,6 +365,18 @@ def _tail(path: str, size_max: int) -> str:
             return file.read(size_max).decode("utf-8", "replace")
     except FileNotFoundError:
         return ""
+
+
+def _disk_usage(folder: Path) -> int:
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(root, name)).st_blocks * 512
+            except FileNotFoundError:
+                # Removed while we looked.
+                continue
+    return total
 
 
 def _read(path: str, *, strip: bool = True) -> str:

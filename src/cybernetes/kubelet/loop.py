@@ -22,6 +22,7 @@ from cybernetes.client.reflector import Selection
 from cybernetes.client.target import PODS, SERVICES
 from cybernetes.kubelet import node_status, observe, orphans, pods
 from cybernetes.kubelet.admit import Admission
+from cybernetes.kubelet.care import Care
 from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.env import Service, ServicePort
 from cybernetes.kubelet.host import Host, LinuxHost
@@ -87,7 +88,8 @@ class Kubelet:
     async def run(self) -> None:
         """Until cancelled. Containers go on running afterwards."""
         async with self._tools() as tools:
-            reporter = NodeReporter(tools, frozenset, self._trouble)
+            care = Care(tools, self.workers)
+            reporter = NodeReporter(tools, care.pressures.now, self._trouble)
             group = tools.group
             group.create_task(tools.events.run(), name="kubelet.events")
             group.create_task(tools.statuses.run(), name="kubelet.statuses")
@@ -99,12 +101,14 @@ class Kubelet:
             group.create_task(reporter.run(), name="kubelet.node")
             group.create_task(reporter.run_lease(), name="kubelet.lease")
             await self._services.wait_synced()
-            self._pods.on_change(lambda key, old, new: self._changed(tools, old, new))
+            admission = Admission(tools, self._active_pods, care.pressures.now)
+            self._pods.on_change(lambda key, old, new: self._changed(tools, admission, old, new))
             group.create_task(self._pods.run(), name="kubelet.pods")
             group.create_task(self._follow_hints(), name="kubelet.hints")
             await self._pods.wait_synced()
             group.create_task(self._relist_for_ever(tools), name="kubelet.relist")
             group.create_task(self._housekeeping(tools), name="kubelet.housekeeping")
+            group.create_task(care.run(), name="kubelet.care")
 
     @asynccontextmanager
     async def _tools(self) -> AsyncIterator[Tools]:
@@ -168,7 +172,7 @@ class Kubelet:
 
     # Pods of the API.
 
-    def _changed(self, tools: Tools, old: Object | None, new: Object | None) -> None:
+    def _changed(self, tools: Tools, admission: Admission, old: Object | None, new: Object | None) -> None:
         if old is not None and (new is None or pods.uid(old) != pods.uid(new)):
             self._finished.discard(pods.uid(old))
             worker = self.workers.get(pods.uid(old))
@@ -184,10 +188,12 @@ class Kubelet:
         if worker is not None:
             worker.update(new)
         elif uid not in self._finished:
-            self._begin(tools, new)
+            self._begin(tools, admission, new)
 
-    def _begin(self, tools: Tools, pod: Object) -> None:
-        admission = Admission(tools, lambda: [each.pod for each in self.workers.values() if each.active])
+    def _active_pods(self) -> list[Object]:
+        return [each.pod for each in self.workers.values() if each.active]
+
+    def _begin(self, tools: Tools, admission: Admission, pod: Object) -> None:
         worker = PodWorker(tools, pod, admission.decide)
         self.workers[pods.uid(pod)] = worker
         tools.group.create_task(

@@ -27,6 +27,9 @@ _RETRY_LIMIT_S = 7.0
 
 _log = Log("kubelet")
 
+# A node that waits for its runtime or its network looks again at once: nothing is sent before something changed.
+NOT_READY_LOOK_S = 0.2
+
 
 class NodeReporter:
     """pressures, trouble: asked at each report."""
@@ -86,13 +89,17 @@ class NodeReporter:
         """Report changes at once, and a heartbeat now and then."""
         self._say("Normal", "Starting", "Starting kubelet.")
         while True:
-            await self._tools.clock.sleep(self._tools.config.status_update_s)
+            await self._tools.clock.sleep(self._tools.config.status_update_s if self._is_ready() else NOT_READY_LOOK_S)
             try:
                 await self.report()
             except (ApiError, EdgeError) as error:
                 _log.warning("node.unreported", why=str(error))
                 if isinstance(error, ApiError) and is_reason(error, "NotFound") and self._tools.config.register_node:
                     await self.register()
+
+    def _is_ready(self) -> bool:
+        conditions = self._status.get("conditions") or []
+        return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
 
     async def report(self) -> None:
         """Send the status when it changed, or when the last report is old."""

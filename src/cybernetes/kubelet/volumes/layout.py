@@ -57,6 +57,15 @@ def is_payload(volume: Object) -> bool:
     return kind_of(volume) in PAYLOAD_KINDS
 
 
+def limited_volumes(pod: Object) -> list[Object]:
+    """Volumes on disk whose size has a limit; those in memory are limited by the kernel."""
+    return [
+        each
+        for each in pod["spec"].get("volumes") or ()
+        if (each.get("emptyDir") or {}).get("sizeLimit") and not each["emptyDir"].get("medium")
+    ]
+
+
 def container_mounts(
     pod_dir: Path,
     container: Object,
