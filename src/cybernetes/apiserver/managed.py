@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cybernetes.apiserver.core import Call
 from cybernetes.apiserver.options import WriteOptions
 from cybernetes.base.clock import rfc3339
-from cybernetes.model import apply
+from cybernetes.model import apply, ownership
 
 if TYPE_CHECKING:
     from cybernetes.apiserver.write import Change
@@ -17,7 +17,11 @@ Object = dict[str, Any]
 
 def track_create(call: Call, obj: Object, options: WriteOptions, now: float) -> None:
     reset_fields = call.served.resource.strategy.reset_fields
-    apply.record_update(call.served.schema_node(), None, obj, _writing(call, options, now, "", reset_fields))
+    writing = _writing(call, options, now, "", reset_fields)
+    if obj["metadata"].get("managedFields"):
+        apply.record_update(call.served.schema_node(), None, obj, writing)
+    else:
+        ownership.record_creation(call.served.schema_node(), obj, writing)
 
 
 def track_update(call: Call, new: Object, old: Object, options: WriteOptions, now: float, change: Change) -> None:

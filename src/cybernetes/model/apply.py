@@ -26,7 +26,7 @@ UPDATE_MANAGERS_MAX = 10
 _ANCIENT = "ancient-changes"
 _BEFORE_FIRST_APPLY = "before-first-apply"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_NEVER_OWNED = (
+NEVER_OWNED = (
     ("apiVersion",),
     ("kind",),
     ("metadata", "name"),
@@ -75,7 +75,7 @@ class Writing(msgspec.Struct, frozen=True, kw_only=True):
 
     def owned(self, fields: Set) -> Set:
         """The set without what nobody owns and what this endpoint does not write."""
-        for path in (*_NEVER_OWNED, *self.reset_fields):
+        for path in (*NEVER_OWNED, *self.reset_fields):
             fields = fieldset.without(fields, path)
         return fields
 
