@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sys
@@ -9,9 +10,13 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.base.log import configure as configure_log
+from cybernetes.client.kubeconfig import connect
+from cybernetes.client.target import NODES
 from cybernetes.install import checks, containerd, fabric, images, pki, registry
 from cybernetes.install.user_kubeconfig import merge_into_users
 from cybernetes.run import components, control, files
@@ -22,6 +27,8 @@ from cybernetes.run.process import set_title
 from cybernetes.run.supervise import ProcessStatus, Supervisor
 
 START_TIMEOUT_S = 60
+# How often `up` looks whether nodes are Ready.
+_LOOK_S = 0.1
 # The guardian starts a killed supervisor again; not faster than this, should it die at once.
 _GUARD_PAUSE_S = 0.5
 Step = Callable[[str], contextlib.AbstractContextManager[None]]
@@ -140,6 +147,31 @@ def _wait_for_processes(config: ClusterConfig, layout: Layout, step: Step) -> No
     if waited - first - runtimes:
         with step("waiting for all processes"):
             _wait(layout, waited)
+    if runtimes and config.runs("network"):
+        with step("waiting for the nodes to be Ready"):
+            asyncio.run(_wait_for_nodes(config, layout))
+
+
+async def _wait_for_nodes(config: ClusterConfig, layout: Layout) -> None:
+    client = connect(layout.admin_kubeconfig, user_agent="cybernetes-up", clock=SystemClock())
+    missing = {node.name for node in config.nodes}
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            while missing:
+                nodes = (await client.list(NODES)).items
+                missing -= {each["metadata"]["name"] for each in nodes if _is_ready(each)}
+                await asyncio.sleep(_LOOK_S)
+    except TimeoutError as late:
+        names = ", ".join(sorted(missing))
+        why = f"not Ready after {START_TIMEOUT_S} s; look at: cybernetes kubectl describe nodes"
+        raise EdgeError("start node", names, why) from late
+    finally:
+        await client.close()
+
+
+def _is_ready(node: dict[str, Any]) -> bool:
+    conditions = node.get("status", {}).get("conditions") or []
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def _wait(layout: Layout, names: set[str]) -> None:
