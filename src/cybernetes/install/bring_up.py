@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.base.log import configure as configure_log
@@ -158,7 +160,7 @@ async def _wait_for_nodes(config: ClusterConfig, layout: Layout) -> None:
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             while missing:
-                nodes = (await client.list(NODES)).items
+                nodes = [orjson.loads(each) for each in (await client.list(NODES)).items]
                 missing -= {each["metadata"]["name"] for each in nodes if _is_ready(each)}
                 await asyncio.sleep(_LOOK_S)
     except TimeoutError as late:
