@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cybernetes.model.cel import CelError, compiled
+from cybernetes.model.field import Path
+from cybernetes.model.schema.custom.rules import check, escaped, problems
+from cybernetes.model.schema.custom.structural import Structural
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("self.a + 1 == 2", True),
+        ("quantity('1Gi').isGreaterThan(quantity('1Mi'))", True),
+        ("quantity('1Gi').add(quantity('1Gi')) == quantity('2Gi')", True),
+        ("quantity('1500m').isInteger()", False),
+        ("isQuantity('1x')", False),
+        ("[1, 3, 2].isSorted()", False),
+        ("[1, 2].sum() + [4, 3].min() + [1, 5].max()", 11),
+        ("'abc123'.find('[0-9]+')", "123"),
+        ("'a1b2'.findAll('[0-9]')", ["1", "2"]),
+        ("'a,b'.split(',')", ["a", "b"]),
+        ("ip('10.0.0.1').family()", 4),
+        ("isIP('10.0.0')", False),
+        ("cidr('10.0.0.0/8').containsIP('10.1.1.1')", True),
+        ("cidr('10.0.0.0/8').containsCIDR(cidr('10.1.0.0/16'))", True),
+        ("url('https://a.test:8/x').getHostname()", "a.test"),
+        ("semver('1.2.3').isLessThan(semver('1.10.0'))", True),
+        ("semver('1.0.0-rc.1').isLessThan(semver('1.0.0'))", True),
+        ("sets.contains([1, 2], [1])", True),
+        ("self.?b.orValue(5)", 5),
+    ],
+)
+def test_kubernetes_functions(text: str, value: Any) -> None:
+    assert compiled(text, ("self",)).evaluate({"self": {"a": 1}}) == value
+
+
+@pytest.mark.parametrize("text", ["self.", "nope(1)", "other.a", "1 + 'a'"])
+def test_what_can_not_be_compiled_is_told(text: str) -> None:
+    with pytest.raises(CelError):
+        compiled(text, ("self",))
+
+
+@pytest.mark.parametrize("text", ["self.missing", "quantity('x')", "[].min()", "1 / self.zero"])
+def test_what_fails_on_its_values_is_told(text: str) -> None:
+    with pytest.raises(CelError):
+        compiled(text, ("self",)).evaluate({"self": {"zero": 0}})
+
+
+def spec(properties: dict[str, Any], *rules: dict[str, Any]) -> Structural:
+    inner = {"type": "object", "properties": properties, "x-kubernetes-validations": list(rules)}
+    return Structural({"type": "object", "properties": {"spec": inner}})
+
+
+def told(schema: Structural, value: Any, old: Any = None) -> list[str]:
+    found = check(schema, {"spec": value}, None if old is None else {"spec": old})
+    return [f"{each.reason} {each.field}: {each.body}" for each in found]
+
+
+def test_a_failed_rule_says_its_message() -> None:
+    schema = spec(
+        {"a": {"type": "integer"}}, {"rule": "self.a < 5", "message": "a is too much"}, {"rule": "self.a != 7"}
+    )
+    assert told(schema, {"a": 1}) == []
+    assert told(schema, {"a": 7}) == [
+        'FieldValueInvalid spec: Invalid value: "object": a is too much',
+        'FieldValueInvalid spec: Invalid value: "object": failed rule: self.a != 7',
+    ]
+
+
+def test_messages_reasons_and_places_may_be_chosen() -> None:
+    rule = {
+        "rule": "self.a < 5",
+        "messageExpression": "'a is ' + string(self.a)",
+        "reason": "FieldValueForbidden",
+        "fieldPath": ".a",
+    }
+    assert told(spec({"a": {"type": "integer"}}, rule), {"a": 9}) == ["FieldValueForbidden spec.a: Forbidden: a is 9"]
+
+
+def test_rules_about_the_old_value_are_asked_on_updates_only() -> None:
+    schema = spec({"a": {"type": "string"}}, {"rule": "self.a == oldSelf.a", "message": "a is fixed"})
+    assert told(schema, {"a": "x"}) == []
+    assert told(schema, {"a": "x"}, {"a": "x"}) == []
+    assert told(schema, {"a": "x"}, {"a": "y"}) == ['FieldValueInvalid spec: Invalid value: "object": a is fixed']
+
+
+def test_items_of_maps_are_found_again_by_their_keys() -> None:
+    item = {
+        "type": "object",
+        "properties": {"id": {"type": "string"}, "n": {"type": "integer"}},
+        "x-kubernetes-validations": [{"rule": "self.n >= oldSelf.n", "message": "only up"}],
+    }
+    many = {"type": "array", "items": item, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["id"]}
+    old = {"many": [{"id": "a", "n": 5}, {"id": "b", "n": 1}]}
+    new = {"many": [{"id": "b", "n": 2}, {"id": "c", "n": 0}, {"id": "a", "n": 4}]}
+    assert told(spec({"many": many}), new, old) == ['FieldValueInvalid spec.many[2]: Invalid value: "object": only up']
+
+
+def test_names_that_cel_can_not_spell_are_escaped() -> None:
+    assert [escaped(name) for name in ("a", "a-b", "a.b/c", "namespace", "a__b")] == [
+        "a",
+        "a__dash__b",
+        "a__dot__b__slash__c",
+        "__namespace__",
+        "a__underscores__b",
+    ]
+    schema = spec({"a-b": {"type": "integer"}}, {"rule": "self.a__dash__b > 1"})
+    assert told(schema, {"a-b": 2}) == []
+
+
+def test_times_order_as_times() -> None:
+    schema = spec(
+        {"from": {"type": "string", "format": "date-time"}, "to": {"type": "string", "format": "date-time"}},
+        {"rule": "self.from < self.to", "message": "order"},
+    )
+    assert told(schema, {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}) == []
+    assert len(told(schema, {"from": "2026-01-03T00:00:00Z", "to": "2026-01-02T00:00:00Z"})) == 1
+
+
+def test_a_rule_that_fails_to_run_is_an_error_of_the_object() -> None:
+    assert told(spec({"a": {"type": "integer"}}, {"rule": "self.a < 5"}), {}) == [
+        'FieldValueInvalid spec: Invalid value: "object": Key not found in map : "a" evaluating rule: self.a < 5'
+    ]
+
+
+def test_rules_of_a_definition_are_compiled_before_they_are_taken() -> None:
+    schema = spec({"a": {"type": "integer"}}, {"rule": "self.a <"}, {"rule": "true", "messageExpression": "nope()"})
+    assert [each.field for each in problems(schema, Path("s"))] == [
+        "s.properties[spec].x-kubernetes-validations[0].rule",
+        "s.properties[spec].x-kubernetes-validations[1].messageExpression",
+    ]
