@@ -59,3 +59,29 @@ def bit_histogram(bits: Buffer, code: Buffer, first: int, last: int, counts: Buf
 def best(total: Buffer, code: Buffer) -> int: ...
 def best_at(total: Buffer, code: Buffer, n: int) -> int: ...
 def first_possible(code: Buffer) -> int: ...
+def place(
+    code: Buffer,
+    extra: Buffer,
+    added: Buffer,
+    added_amounts: Buffer,
+    wanted: Buffer,
+    amounts: Buffer,
+    scored: Buffer,
+    scored_amounts: Buffer,
+    weights: Buffer,
+    balanced: Buffer,
+    balanced_amounts: Buffer,
+    stride: int,
+    allocatable: Buffer,
+    used: Buffer,
+    mode: int,
+    shape: Buffer,
+    bits: Buffer,
+    hard: Buffer,
+    score: Buffer,
+    balance: Buffer,
+    score_weight: int,
+    balance_weight: int,
+    chances: Buffer,
+    chosen: Buffer,
+) -> None: ...

@@ -131,56 +131,64 @@ def positive_table(const i64[::1] sums, u8 if_positive, u8 if_zero, u8[::1] tabl
 
 def fit_rows(const int[::1] rows, const int[::1] wanted, const i64[::1] amounts, Py_ssize_t stride,
              const i64[::1] allocatable, const i64[::1] used, int[::1] bits, u8[::1] hard):
-    cdef Py_ssize_t at, each, n, row, count = rows.shape[0], wants = wanted.shape[0]
-    cdef int found
-    cdef u8 over
+    cdef Py_ssize_t each, count = rows.shape[0]
     with nogil:
         for each in range(count):
-            row = rows[each]
-            found = 0
-            over = 0
-            for n in range(wants):
-                at = wanted[n] * stride + row
-                if amounts[n] > allocatable[at] - used[at]:
-                    found |= 1 << n
-                    if n > 0 and amounts[n] > allocatable[at]:
-                        over = 1
-            bits[row] = found
-            hard[row] = over
+            fit_row(rows[each], wanted, amounts, stride, allocatable, used, bits, hard)
+
+
+cdef void fit_row(Py_ssize_t row, const int[::1] wanted, const i64[::1] amounts, Py_ssize_t stride,
+                  const i64[::1] allocatable, const i64[::1] used, int[::1] bits, u8[::1] hard) noexcept nogil:
+    cdef Py_ssize_t at, n, wants = wanted.shape[0]
+    cdef int found = 0
+    cdef u8 over = 0
+    for n in range(wants):
+        at = wanted[n] * stride + row
+        if amounts[n] > allocatable[at] - used[at]:
+            found |= 1 << n
+            if n > 0 and amounts[n] > allocatable[at]:
+                over = 1
+    bits[row] = found
+    hard[row] = over
 
 
 def score_rows(const int[::1] rows, const int[::1] wanted, const i64[::1] amounts, const i64[::1] weights,
                Py_ssize_t stride, const i64[::1] allocatable, const i64[::1] used, int mode, const i64[::1] shape,
                i64[::1] out):
-    cdef Py_ssize_t at, each, n, row, count = rows.shape[0], wants = wanted.shape[0]
-    cdef i64 capacity, request, score, total, weight_sum
+    cdef Py_ssize_t each, count = rows.shape[0]
     with nogil:
         for each in range(count):
-            row = rows[each]
-            total = 0
-            weight_sum = 0
-            for n in range(wants):
-                at = wanted[n] * stride + row
-                capacity = allocatable[at]
-                if capacity == 0:
-                    continue
-                request = used[at] + amounts[n]
-                if mode == 0:
-                    score = 0 if request > capacity else (capacity - request) * 100 // capacity
-                elif mode == 1:
-                    score = (capacity if request > capacity else request) * 100 // capacity
-                else:
-                    score = piecewise(shape, 100 if request > capacity else request * 100 // capacity)
-                    if score <= 0:
-                        continue
-                total += score * weights[n]
-                weight_sum += weights[n]
-            if weight_sum == 0:
-                out[row] = 0
-            elif mode == 2:
-                out[row] = <i64>floor(<double>total / <double>weight_sum + 0.5)
-            else:
-                out[row] = total // weight_sum
+            out[rows[each]] = score_row(
+                rows[each], wanted, amounts, weights, stride, allocatable, used, mode, shape
+            )
+
+
+cdef i64 score_row(Py_ssize_t row, const int[::1] wanted, const i64[::1] amounts, const i64[::1] weights,
+                   Py_ssize_t stride, const i64[::1] allocatable, const i64[::1] used, int mode,
+                   const i64[::1] shape) noexcept nogil:
+    cdef Py_ssize_t at, n, wants = wanted.shape[0]
+    cdef i64 capacity, request, score, total = 0, weight_sum = 0
+    for n in range(wants):
+        at = wanted[n] * stride + row
+        capacity = allocatable[at]
+        if capacity == 0:
+            continue
+        request = used[at] + amounts[n]
+        if mode == 0:
+            score = 0 if request > capacity else (capacity - request) * 100 // capacity
+        elif mode == 1:
+            score = (capacity if request > capacity else request) * 100 // capacity
+        else:
+            score = piecewise(shape, 100 if request > capacity else request * 100 // capacity)
+            if score <= 0:
+                continue
+        total += score * weights[n]
+        weight_sum += weights[n]
+    if weight_sum == 0:
+        return 0
+    if mode == 2:
+        return <i64>floor(<double>total / <double>weight_sum + 0.5)
+    return total // weight_sum
 
 
 cdef i64 piecewise(const i64[::1] shape, i64 utilization) noexcept nogil:
@@ -197,18 +205,21 @@ cdef i64 piecewise(const i64[::1] shape, i64 utilization) noexcept nogil:
 
 def balance_rows(const int[::1] rows, const int[::1] wanted, const i64[::1] amounts, Py_ssize_t stride,
                  const i64[::1] allocatable, const i64[::1] used, i64[::1] out):
-    cdef Py_ssize_t each, row, count = rows.shape[0]
-    cdef i64 after, before
+    cdef Py_ssize_t each, count = rows.shape[0]
     with nogil:
         for each in range(count):
-            row = rows[each]
-            after = balance(row, wanted, amounts, 1, stride, allocatable, used)
-            before = balance(row, wanted, amounts, 0, stride, allocatable, used)
-            out[row] = 50 + (50 + after - before) // 2
+            out[rows[each]] = balance_row(rows[each], wanted, amounts, stride, allocatable, used)
 
 
-cdef i64 balance(Py_ssize_t row, const int[::1] wanted, const i64[::1] amounts, i64 times, Py_ssize_t stride,
-                 const i64[::1] allocatable, const i64[::1] used) noexcept nogil:
+cdef i64 balance_row(Py_ssize_t row, const int[::1] wanted, const i64[::1] amounts, Py_ssize_t stride,
+                     const i64[::1] allocatable, const i64[::1] used) noexcept nogil:
+    cdef i64 after = evenness(row, wanted, amounts, 1, stride, allocatable, used)
+    cdef i64 before = evenness(row, wanted, amounts, 0, stride, allocatable, used)
+    return 50 + (50 + after - before) // 2
+
+
+cdef i64 evenness(Py_ssize_t row, const int[::1] wanted, const i64[::1] amounts, i64 times, Py_ssize_t stride,
+                  const i64[::1] allocatable, const i64[::1] used) noexcept nogil:
     cdef double[16] fractions
     cdef double mean, deviation
     cdef Py_ssize_t at, n, found = 0, wants = wanted.shape[0]
@@ -352,4 +363,59 @@ def first_possible(const u8[::1] code):
     for row in range(rows):
         if code[row] == 0:
             return row
+    return -1
+
+
+def place(const u8[::1] code, const i64[::1] extra, const int[::1] added, const i64[::1] added_amounts,
+          const int[::1] wanted, const i64[::1] amounts, const int[::1] scored, const i64[::1] scored_amounts,
+          const i64[::1] weights, const int[::1] balanced, const i64[::1] balanced_amounts, Py_ssize_t stride,
+          const i64[::1] allocatable, i64[::1] used, int mode, const i64[::1] shape, int[::1] bits, u8[::1] hard,
+          i64[::1] score, i64[::1] balance, i64 score_weight, i64 balance_weight, const i64[::1] chances,
+          int[::1] chosen):
+    cdef Py_ssize_t at, n, row, pods = chosen.shape[0], adds = added.shape[0]
+    cdef bint even = balanced.shape[0] > 0
+    for n in range(pods):
+        chosen[n] = -1
+    with nogil:
+        for n in range(pods):
+            row = best_row(code, extra, bits, score, balance, even, score_weight, balance_weight, chances[n])
+            if row < 0:
+                break
+            chosen[n] = <int>row
+            for at in range(adds):
+                used[added[at] * stride + row] += added_amounts[at]
+            fit_row(row, wanted, amounts, stride, allocatable, used, bits, hard)
+            score[row] = score_row(row, scored, scored_amounts, weights, stride, allocatable, used, mode, shape)
+            if even:
+                balance[row] = balance_row(row, balanced, balanced_amounts, stride, allocatable, used)
+
+
+cdef Py_ssize_t best_row(const u8[::1] code, const i64[::1] extra, const int[::1] bits, const i64[::1] score,
+                         const i64[::1] balance, bint even, i64 score_weight, i64 balance_weight,
+                         i64 chance) noexcept nogil:
+    """The chance-th of the rows with the highest total, counted around; -1 when no row is possible."""
+    cdef Py_ssize_t row, ties = 0, rows = code.shape[0]
+    cdef i64 high = 0, total
+    for row in range(rows):
+        if code[row] == 0 and bits[row] == 0:
+            total = extra[row] + score[row] * score_weight
+            if even:
+                total += balance[row] * balance_weight
+            if ties == 0 or total > high:
+                high = total
+                ties = 1
+            elif total == high:
+                ties += 1
+    if ties == 0:
+        return -1
+    chance = chance % ties
+    for row in range(rows):
+        if code[row] == 0 and bits[row] == 0:
+            total = extra[row] + score[row] * score_weight
+            if even:
+                total += balance[row] * balance_weight
+            if total == high:
+                if chance == 0:
+                    return row
+                chance -= 1
     return -1

@@ -311,3 +311,61 @@ def best_at(total: Ints, code: Ints, n: int) -> int:
 def first_possible(code: Ints) -> int:
     """The first row whose code is 0; -1 when there is none."""
     return next((row for row in range(len(code)) if code[row] == 0), -1)
+
+
+def place(
+    code: Ints,
+    extra: Ints,
+    added: Ints,
+    added_amounts: Ints,
+    wanted: Ints,
+    amounts: Ints,
+    scored: Ints,
+    scored_amounts: Ints,
+    weights: Ints,
+    balanced: Ints,
+    balanced_amounts: Ints,
+    stride: int,
+    allocatable: Ints,
+    used: Out,
+    mode: int,
+    shape: Ints,
+    bits: Out,
+    hard: Out,
+    score: Out,
+    balance: Out,
+    score_weight: int,
+    balance_weight: int,
+    chances: Ints,
+    chosen: Out,
+) -> None:
+    """Place equal pods one after the other, each on a row with the highest total, counting each before the next.
+
+    code           0 where everything but room allows the pod; extra: what else counts in the total, shape (rows,)
+    added          resource ids that a pod takes from its row, and how much: `used` changes
+    wanted, scored, balanced   as in fit_rows, score_rows, balance_rows, whose results in `bits`, `hard`, `score`,
+                   `balance` are current for all rows at the start and at the end; balanced may be empty
+    chances        random numbers >= 0, shape (pods,): the row is number chance % ties of those with the highest total
+    chosen         shape (pods,): the row of each pod, -1 from the first on that has no place
+    """
+    for n in range(len(chosen)):
+        chosen[n] = -1
+    for n in range(len(chosen)):
+        totals = {
+            row: extra[row] + score[row] * score_weight + (balance[row] * balance_weight if len(balanced) else 0)
+            for row in range(len(code))
+            if code[row] == 0 and bits[row] == 0
+        }
+        if not totals:
+            return
+        high = max(totals.values())
+        ties = [row for row, total in totals.items() if total == high]
+        row = ties[chances[n] % len(ties)]
+        chosen[n] = row
+        for at in range(len(added)):
+            used[added[at] * stride + row] += added_amounts[at]
+        rows = (row,)
+        fit_rows(rows, wanted, amounts, stride, allocatable, used, bits, hard)
+        score_rows(rows, scored, scored_amounts, weights, stride, allocatable, used, mode, shape, score)
+        if len(balanced):
+            balance_rows(rows, balanced, balanced_amounts, stride, allocatable, used, balance)

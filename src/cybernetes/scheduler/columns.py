@@ -152,6 +152,14 @@ class Columns:
         self.pods[row][pod.key] = pod
         self._account(pod, row, 1)
 
+    def add_counted(self, pod: PodEntry, row: int) -> None:
+        """A pod whose room on the row is counted already."""
+        self.pods[row][pod.key] = pod
+        if pod.shape.ports:
+            self._account_ports(pod.shape.ports, row, 1)
+        self.tallies.account(pod, row, 1)
+        self._changed(row)
+
     def remove_pod(self, pod: PodEntry, node_name: str) -> None:
         row = self.rows.get(node_name)
         if row is None or self.pods[row].pop(pod.key, None) is None:

@@ -139,6 +139,11 @@ class Cycle:
     def has_volumes(self, pod: PodEntry) -> bool:
         return self._volumes.concerns(pod)
 
+    def is_spread(self, pod: PodEntry) -> bool:
+        """Whether any spread constraint, hard or soft, applies to the pod."""
+        found = self.plan(pod)
+        return bool(found.hard or found.soft)
+
     @property
     def has_nominations(self) -> bool:
         return bool(self._nominations)

@@ -23,6 +23,7 @@ from cybernetes.client.informer import Informer
 from cybernetes.client.leader import LeaderElector, Terms
 from cybernetes.client.target import NAMESPACES, NODES, PODS, Target
 from cybernetes.scheduler.announce import Announcer
+from cybernetes.scheduler.batch import are_alike, is_plain, place
 from cybernetes.scheduler.bind import (
     SCHEDULER_ERROR,
     UNSCHEDULABLE,
@@ -174,18 +175,40 @@ class Scheduler:
 
     def _decide_batch(self) -> bool:
         """Decide about at most BATCH pods; says whether there may be more."""
+        if self._work.qsize() > PLACED_MAX - BATCH:
+            self._paused = True
+            return False
+        group: list[Waiting] = []
         for _ in range(BATCH):
-            if self._work.full():
-                self._paused = True
-                return False
             waiting = self.queue.pop(self._clock.monotonic())
             if waiting is None:
-                return False
+                break
             if waiting.pod.terminating:
                 self._skip(waiting.pod)
-            else:
-                self._work.put_nowait(self._decide(waiting))
-        return True
+                continue
+            if group and not are_alike(group[0].pod, waiting.pod):
+                self._decide_group(group)
+                group = []
+            group.append(waiting)
+        self._decide_group(group)
+        return waiting is not None
+
+    def _decide_group(self, group: list[Waiting]) -> None:
+        """Pods that are alike: in one crossing where they only need room, else one by one."""
+        rest = group
+        if len(group) > 1:
+            cycle = self.cycles[group[0].pod.shape.spec.scheduler_name]
+            if is_plain(cycle, group[0].pod):
+                rows = place(cycle, [waiting.pod for waiting in group], self._random)
+                rest = []
+                for waiting, row in zip(group, rows, strict=True):
+                    if row < 0:
+                        rest.append(waiting)
+                        continue
+                    self.state.assume_counted(waiting.pod, row)
+                    self._work.put_nowait(Placed(waiting, waiting.pod, waiting.pod.node_name))
+        for waiting in rest:
+            self._work.put_nowait(self._decide(waiting))
 
     def _skip(self, pod: PodEntry) -> None:
         self._announcer.failed(pod, f"skip schedule deleting pod: {pod.key}")

@@ -49,14 +49,21 @@ class ClusterState:
         elif key not in self._assumed:
             self._wait(new)
 
-    def assume(self, pod: PodEntry, node_name: str) -> PodEntry:
+    def assume(self, pod: PodEntry, node_name: str) -> None:
         """Count the pod on the node from now on, before the API server has said so."""
         self.columns.add_pod(pod, node_name)
+        self._assume(pod, node_name)
+
+    def assume_counted(self, pod: PodEntry, row: int) -> None:
+        """The same for a pod whose room is counted already."""
+        self.columns.add_counted(pod, row)
+        self._assume(pod, self.columns.names[row])
+
+    def _assume(self, pod: PodEntry, node_name: str) -> None:
         self._placed[pod.key] = pod
         self._assumed.add(pod.key)
         pod.node_name = node_name
         self.nominations.remove(pod.key)
-        return pod
 
     def forget_assumed(self, pod: PodEntry) -> bool:
         """The binding failed: take the pod off its node; says whether it was still assumed."""

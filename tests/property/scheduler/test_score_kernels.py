@@ -55,6 +55,24 @@ class Draw:
                 return self.bools(domains + 1)
             case "normalize_range", "raw":
                 return self.ints("q", rows, -(10**6), 10**6)
+            case "place", "added":
+                return array("i", range(self.resources))
+            case "place", "added_amounts":
+                return self.ints("q", self.resources, 1, 10**6)
+            case "place", "scored" | "balanced":
+                return array("i", rng.sample(range(self.resources), wants))
+            case "place", "scored_amounts" | "balanced_amounts":
+                return self.ints("q", wants, 0, 10**6)
+            case "place", "chances":
+                return self.ints("q", 5, 0, 10**9)
+            case "place", "chosen":
+                return array("i", [7] * 5)
+            case "place", "extra" | "score" | "balance":
+                return self.ints("q", rows, 0, 3)
+            case "place", "bits":
+                return self.ints("i", rows, 0, 1)
+            case "place", "score_weight" | "balance_weight":
+                return rng.randint(0, 3)
             case "balance_rows", "amounts":
                 return self.ints("q", wants, 0, 10**6)
         match name:

@@ -88,6 +88,44 @@ class Fit:
     def filter(self, code: array[int]) -> None:
         kernels.fail_by_bits(self.bits, self.hard, FIT, FIT_NEVER, code)
 
+    def place(
+        self,
+        columns: Columns,
+        code: array[int],
+        extra: array[int],
+        taken: tuple[array[int], array[int]],
+        weights: tuple[int, int],
+        chances: array[int],
+        chosen: array[int],
+    ) -> None:
+        """Choose a row for each element of `chosen`, counting each pod in the columns' room before the next.
+
+        taken     resource ids and amounts of one pod; weights: of the two scores
+        chances   one random number for each pod
+        """
+        balance = self.balance if self.balance is not None else array("q")
+        kernels.place(
+            code,
+            extra,
+            *taken,
+            self._wanted,
+            self._amounts,
+            *self._scored,
+            *self._balanced,
+            columns.stride,
+            columns.allocatable,
+            columns.used,
+            self._mode,
+            self._shape,
+            self.bits,
+            self.hard,
+            self.score,
+            balance,
+            *weights,
+            chances,
+            chosen,
+        )
+
     def texts(self, row: int) -> list[str]:
         """The reasons of one row."""
         return [resource_text(name) for bit, name in enumerate(self.names) if self.bits[row] >> bit & 1]
