@@ -16,6 +16,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     advertise                 host:port at which clients reach it
     service_range, node_port_range    from which services get addresses and ports
     shared_store              whether other API servers write to the same store
+    own_components            whether roles are made for components that Kubernetes does not have
     """
 
     client_authorities: bytes
@@ -30,3 +31,4 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     service_range: str = "10.96.0.0/12"
     node_port_range: tuple[int, int] = (30000, 32767)
     shared_store: bool = False
+    own_components: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from cybernetes.apiserver.bootstrap import policy
 from cybernetes.apiserver.bootstrap.loop import Bootstrap, Settings
 from cybernetes.apiserver.cache.feed import Caches
 from cybernetes.apiserver.chain import FILTERS, Passage, chain, passage_of
@@ -181,6 +182,7 @@ def _bootstrap_settings(config: ServerConfig, registry: Registry) -> Settings:
         identity=config.advertise,
         client_ca=config.client_authorities.decode(),
         front_proxy_ca=config.front_proxy_authorities.decode(),
+        extra=tuple(policy.load("own.yaml")) if config.own_components else (),
     )
 
 

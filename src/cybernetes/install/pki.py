@@ -80,9 +80,10 @@ class _Issuer:
     def node(self, node: NodeConfig) -> None:
         serving = files.kubelet_serving(self._layout, node.name)
         self._serving(serving, f"system:node:{node.name}", [node.name], [node.address], organization="system:nodes")
-        kubelet, proxy = f"kubelet-{node.name}", f"proxy-{node.name}"
+        kubelet, proxy, dns = f"kubelet-{node.name}", f"proxy-{node.name}", f"dns-{node.name}"
         self._kubeconfig(kubelet, self._layout.kubeconfig(kubelet), f"system:node:{node.name}", "system:nodes")
         self._kubeconfig(proxy, self._layout.kubeconfig(proxy), "system:kube-proxy")
+        self._kubeconfig(dns, self._layout.kubeconfig(dns), "system:cybernetes:dns")
 
     def _api_server(self) -> None:
         config = self._config

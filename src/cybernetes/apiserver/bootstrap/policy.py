@@ -26,9 +26,9 @@ _VERBS = {
 }
 
 
-def load() -> list[Object]:
-    """All roles and bindings: cluster roles, roles, then the bindings."""
-    text = files(__package__).joinpath("policy.yaml").read_text()
+def load(name: str = "policy.yaml") -> list[Object]:
+    """All roles and bindings of a document of this package: cluster roles, roles, then the bindings."""
+    text = files(__package__).joinpath(name).read_text()
     return list(parse(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))))
 
 

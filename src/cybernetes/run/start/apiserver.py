@@ -40,7 +40,9 @@ async def serve(setting: Setting) -> None:
 async def _serve(server: ApiServer, setting: Setting) -> None:
     config, layout = setting.config.api_server, setting.layout
     certificate = files.api_server(layout)
-    tls = server_context(certificate.certificate, certificate.key, files.ca(layout).certificate.read_bytes())
+    # A front proxy shows a certificate of its own authority; which authority makes whom, authentication decides.
+    clients = files.ca(layout).certificate.read_bytes() + files.front_proxy_ca(layout).certificate.read_bytes()
+    tls = server_context(certificate.certificate, certificate.key, clients)
     http = HttpServer(server.handle)
     try:
         await http.listen(config.bind_address, config.port, tls)
@@ -78,4 +80,5 @@ def _server_config(setting: Setting) -> ServerConfig:
         advertise=f"{config.api_address}:{config.api_server.port}",
         service_range=config.network.service_range,
         shared_store=config.store.kind == "etcd",
+        own_components=True,
     )
