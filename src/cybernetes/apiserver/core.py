@@ -72,6 +72,8 @@ class Core:
         self.allocator: Any = None
         # Create-only resources and subresources: (group, plural, subresource) -> handler.
         self.virtual: dict[tuple[str, str, str], Handler] = {}
+        # The documents by which others check tokens; None for paths that are no such document.
+        self.token_documents: Callable[[Request], Response | None] = lambda request: None
         self.nonresource: Any = None
         # Answers for groups of other API servers, or None.
         self.aggregated: Any = None

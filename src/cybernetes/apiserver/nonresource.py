@@ -65,6 +65,9 @@ class NonResource:
             return respond.json(version())
         if request.path == "/metrics":
             return Response(200, [("Content-Type", metrics.CONTENT_TYPE)], metrics.render(core))
+        about_tokens = core.token_documents(request)
+        if about_tokens is not None:
+            return about_tokens
         if request.path == "/":
             return respond.json({"paths": paths(core)})
         found = await self._documents(core, passage) if self._documents is not None else None

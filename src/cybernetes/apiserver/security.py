@@ -13,6 +13,7 @@ from cybernetes.apiserver.bootstrap import policy
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.core import Core
 from cybernetes.apiserver.reviews import routes
+from cybernetes.apiserver.reviews.documents import documents
 from cybernetes.auth.authn import Authenticator
 from cybernetes.auth.authz import Chain, PrivilegedGroup
 from cybernetes.auth.certificates import Authorities
@@ -39,6 +40,7 @@ def build_security(core: Core, config: ServerConfig) -> Security:
     rbac = Rbac(core.lister)
     authorizer = Chain((PrivilegedGroup(), node, rbac))
     core.virtual.update(routes.handlers(routes.Reviewers(authenticator, rbac, issuer)))
+    core.token_documents = documents(issuer, config.advertise)
     around = Surroundings(core.lister, authorizer, rbac, StoreLedger(core), core.consistent, core.clock, core.random)
     admission = builtin.build(around)
     return Security(authenticator, authorizer, admission)

@@ -218,6 +218,19 @@ def test_a_token_is_made_used_reviewed_and_ends_with_its_account():
     run(scenario)
 
 
+def test_service_accounts_may_read_how_tokens_are_checked_and_others_may_not():
+    async def scenario(server):
+        account = User("system:serviceaccount:shop:default", groups=("system:serviceaccounts", "system:authenticated"))
+        configuration = await server.ask("GET", "/.well-known/openid-configuration", user=account)
+        assert configuration.body["jwks_uri"].endswith("/openid/v1/jwks")
+        keys = await server.ask("GET", "/openid/v1/jwks", user=account)
+        assert [key["alg"] for key in keys.body["keys"]] == ["ES256"]
+        assert "d" not in keys.body["keys"][0]
+        assert (await server.ask("GET", "/openid/v1/jwks", user=ALICE)).code == 403
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("group", ["system:masters", "system:nodes"])
 def test_impersonation_of_a_group_needs_that_group(group):
     async def scenario(server):
