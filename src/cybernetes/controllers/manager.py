@@ -52,8 +52,11 @@ class _Row(msgspec.Struct, frozen=True):
 
 def _rows(config: ManagerConfig) -> Iterator[_Row]:
     """Imports here, so that a process that only looks at the configuration loads no controller."""
+    from cybernetes.controllers.clusterroleaggregation.loop import ClusterRoleAggregationController
+    from cybernetes.controllers.cronjob.loop import CronJobController
     from cybernetes.controllers.daemonset.loop import DaemonSetController
     from cybernetes.controllers.deployment.loop import DeploymentController
+    from cybernetes.controllers.disruption.loop import DisruptionController
     from cybernetes.controllers.endpoints.loop import EndpointsController
     from cybernetes.controllers.endpointslice.loop import EndpointSliceController
     from cybernetes.controllers.garbagecollector.loop import GarbageCollector
@@ -63,11 +66,13 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.nodeipam.loop import NodeIpamController
     from cybernetes.controllers.nodelifecycle.loop import NodeLifecycleController
     from cybernetes.controllers.podgc.loop import PodGc
+    from cybernetes.controllers.protection.loop import ClaimProtection, VolumeProtection
     from cybernetes.controllers.replicaset.loop import replica_sets, replication_controllers
     from cybernetes.controllers.serviceaccount.defaults import ServiceAccountController
     from cybernetes.controllers.serviceaccount.root_ca import RootCaPublisher
     from cybernetes.controllers.statefulset.loop import StatefulSetController
     from cybernetes.controllers.tainteviction.loop import TaintEvictionController
+    from cybernetes.controllers.ttlafterfinished.loop import TtlAfterFinishedController
 
     yield _Row("deployment-controller", "deployment-controller", DeploymentController)
     yield _Row("replicaset-controller", "replicaset-controller", replica_sets)
@@ -78,6 +83,14 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     yield _Row("daemon-set-controller", "daemonset-controller", DaemonSetController)
     yield _Row("statefulset-controller", "statefulset-controller", StatefulSetController)
     yield _Row("job-controller", "job-controller", JobController)
+    yield _Row("cronjob-controller", "cronjob-controller", CronJobController)
+    yield _Row("ttl-after-finished-controller", "ttl-after-finished-controller", TtlAfterFinishedController)
+    yield _Row("disruption-controller", "controllermanager", DisruptionController)
+    yield _Row(
+        "clusterrole-aggregation-controller", "clusterrole-aggregation-controller", ClusterRoleAggregationController
+    )
+    yield _Row("pvc-protection-controller", "pvc-protection-controller", ClaimProtection)
+    yield _Row("pv-protection-controller", "pv-protection-controller", VolumeProtection)
     yield _Row("node-controller", "node-controller", NodeLifecycleController)
     yield _Row("node-controller", "taint-eviction-controller", TaintEvictionController)
     yield _Row("pod-garbage-collector", "pod-garbage-collector", PodGc)

@@ -1,0 +1,125 @@
+"""Follows budgets and pods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cybernetes.base.clock import rfc3339
+from cybernetes.base.errors import ApiError, EdgeError
+from cybernetes.client.api import PatchType, is_reason
+from cybernetes.client.target import POD_DISRUPTION_BUDGETS, PODS
+from cybernetes.controllers import pods
+from cybernetes.controllers.disruption import plan
+from cybernetes.controllers.disruption.plan import Budget, BudgetStatus
+from cybernetes.controllers.disruption.scale import Scales
+from cybernetes.controllers.informers import decoder
+from cybernetes.controllers.loop import Edges, reference, work, write_status
+from cybernetes.controllers.objects import Deployment, Pod, ReplicaSet
+
+
+class DisruptionController:
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
+        self._budgets = edges.informers.make(POD_DISRUPTION_BUDGETS, decoder(Budget))
+        self._by_namespace = self._budgets.index(lambda each: (each.metadata.namespace,))
+        self._scales = Scales(edges)
+        self._queue = edges.queue()
+        self._budgets.on_change(lambda key, old, new: self._queue.add(key))
+        edges.informers.pods.on_change(self._on_pod)
+        edges.informers.replica_sets.on_change(self._on_scaled)
+        edges.informers.deployments.on_change(self._on_scaled)
+
+    async def run(self) -> None:
+        await self._edges.informers.wait_synced()
+        await work("disruption", self._queue, self.sync)
+
+    def _on_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
+        for pod in (old, new):
+            if pod is not None:
+                self._add_matching(pod.metadata.namespace, pod.metadata.labels)
+
+    def _on_scaled(self, key: str, old: ReplicaSet | Deployment | None, new: ReplicaSet | Deployment | None) -> None:
+        if old is not None and new is not None and old.spec.replicas != new.spec.replicas:
+            labels = dict(new.spec.selector.match_labels)
+            self._add_matching(new.metadata.namespace, labels)
+
+    def _add_matching(self, namespace: str, labels: dict[str, str]) -> None:
+        for each in self._by_namespace.get(namespace):
+            if each.spec.selector is not None and each.spec.selector.matches(labels):
+                self._queue.add(each.metadata.key)
+
+    async def sync(self, key: str) -> float | None:
+        budget = self._budgets.items.get(key)
+        if budget is None:
+            return None
+        now = self._edges.clock.now()
+        matching = self._matching(budget)
+        about = reference(POD_DISRUPTION_BUDGETS, budget.metadata)
+        if not matching:
+            self._edges.recorder.normal(about, "NoPods", "No matching pods found")
+        try:
+            wanted = await self._expected(budget, matching)
+        except (ApiError, EdgeError) as error:
+            message = f"Failed to calculate the number of expected pods: {error}"
+            self._edges.recorder.warning(about, "CalculateExpectedPodCountFailed", message)
+            await self._write(budget, plan.failed(budget, str(error), now))
+            raise
+        by_name = {pod.metadata.name: pod for pod in matching}
+        granted, overdue = plan.still_granted(budget, by_name, now)
+        current = plan.healthy(matching, granted)
+        await self._write(budget, plan.status(budget, wanted, current, granted, now))
+        for pod in overdue:
+            await self._take_back(budget, pod)
+        return plan.look_again_in(granted, now)
+
+    def _matching(self, budget: Budget) -> list[Pod]:
+        selector = budget.spec.selector
+        if selector is None:
+            return []
+        found = self._edges.informers.pods_by_namespace.get(budget.metadata.namespace)
+        return [pod for pod in found if selector.matches(pod.metadata.labels) and not pods.is_terminal(pod)]
+
+    async def _expected(self, budget: Budget, matching: list[Pod]) -> plan.Expected:
+        if not budget.spec.needs_scale:
+            return plan.expected(budget, len(matching), 0)
+        scale = await self._scales.of(matching)
+        if scale.unmanaged:
+            message = (
+                f"Pods selected by this PodDisruptionBudget were found to be unmanaged: {', '.join(scale.unmanaged)}. "
+                "As a result, the status of the PDB cannot be calculated correctly, which may result in undefined "
+                'behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer '
+                "value."
+            )
+            about = reference(POD_DISRUPTION_BUDGETS, budget.metadata)
+            self._edges.recorder.warning(about, "UnmanagedPods", message)
+        return plan.expected(budget, len(matching), scale.wanted)
+
+    async def _write(self, budget: Budget, status: BudgetStatus) -> None:
+        if status != budget.status:
+            await write_status(self._edges.client, POD_DISRUPTION_BUDGETS, budget.metadata, plan.as_json(status))
+
+    async def _take_back(self, budget: Budget, pod: Pod) -> None:
+        """The pod was to be evicted and is still there: it is no target any more."""
+        message = f"Pod was expected by PDB {budget.metadata.key} to be deleted but it wasn't"
+        self._edges.recorder.warning(reference(PODS, pod.metadata), "NotDeleted", message)
+        target = pods.condition(pod.status.conditions, "DisruptionTarget")
+        if target is None or target.status != "True":
+            return
+        told: dict[str, Any] = {
+            "type": "DisruptionTarget",
+            "status": "False",
+            "lastTransitionTime": rfc3339(self._edges.clock.now()),
+        }
+        patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [told]}}
+        try:
+            await self._edges.client.patch(
+                PODS,
+                pod.metadata.name,
+                patch,
+                PatchType.STRATEGIC,
+                namespace=pod.metadata.namespace,
+                subresource="status",
+            )
+        except ApiError as error:
+            if not is_reason(error, "NotFound"):
+                raise

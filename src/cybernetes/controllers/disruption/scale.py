@@ -1,0 +1,76 @@
+"""How many pods the controllers of some pods want."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from cybernetes.base.errors import ApiError
+from cybernetes.client.api import is_reason
+from cybernetes.client.informer import key_of
+from cybernetes.client.target import Target
+from cybernetes.controllers.discovery import discover
+from cybernetes.controllers.loop import Edges
+from cybernetes.controllers.objects import OwnerReference, Pod
+
+
+class Scale(msgspec.Struct, frozen=True):
+    """unmanaged: pods that nobody would replace."""
+
+    wanted: int
+    unmanaged: list[str]
+
+
+class Scales:
+    """Deployments and ReplicaSets are known here; anything else is asked for its scale."""
+
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
+        self._targets: dict[tuple[str, str], Target] = {}
+
+    async def of(self, pods: Sequence[Pod]) -> Scale:
+        """Raises ApiError, EdgeError when a controller can't be asked or has no scale."""
+        owners: dict[str, tuple[str, OwnerReference]] = {}
+        unmanaged = []
+        for pod in pods:
+            owner = pod.metadata.controller
+            if owner is None:
+                unmanaged.append(pod.metadata.name)
+            else:
+                owners[owner.uid] = (pod.metadata.namespace, owner)
+        wanted: dict[str, int] = {}
+        for namespace, owner in owners.values():
+            uid, replicas = await self._one(namespace, owner)
+            wanted[uid] = replicas
+        return Scale(sum(wanted.values()), unmanaged)
+
+    async def _one(self, namespace: str, owner: OwnerReference) -> tuple[str, int]:
+        """(uid, replicas) of the controller, or of the Deployment above it."""
+        informers = self._edges.informers
+        if owner.kind == "ReplicaSet":
+            replica_set = informers.replica_sets.items.get(key_of(namespace, owner.name))
+            if replica_set is not None and replica_set.metadata.uid == owner.uid:
+                above = replica_set.metadata.controller
+                deployment = informers.deployments.items.get(key_of(namespace, above.name)) if above else None
+                if above is not None and deployment is not None and deployment.metadata.uid == above.uid:
+                    return above.uid, deployment.spec.replicas
+                return owner.uid, replica_set.spec.replicas
+        target = await self._target(owner)
+        try:
+            scale = await self._edges.client.get(target, owner.name, namespace=namespace, subresource="scale")
+        except ApiError as error:
+            if is_reason(error, "NotFound"):
+                return owner.uid, 0
+            raise
+        return owner.uid, int((scale.get("spec") or {}).get("replicas") or 0)
+
+    async def _target(self, owner: OwnerReference) -> Target:
+        group = owner.api_version.rpartition("/")[0]
+        if (group, owner.kind) not in self._targets:
+            found = await discover(self._edges.client)
+            self._targets = {(each.target.group, each.target.kind): each.target for each in found.resources}
+        target = self._targets.get((group, owner.kind))
+        if target is None:
+            raise ApiError(404, "", f'no matches for kind "{owner.kind}" in version "{owner.api_version}"')
+        return target

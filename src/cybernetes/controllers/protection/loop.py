@@ -1,0 +1,124 @@
+"""Follows claims, volumes and the pods that use them.
+
+source  controllers.md 15; Kubernetes documentation "Storage Object in Use Protection"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cybernetes.base.errors import ApiError
+from cybernetes.client.api import is_reason
+from cybernetes.client.informer import key_of
+from cybernetes.client.target import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, Target
+from cybernetes.controllers import pods
+from cybernetes.controllers.informers import decoder
+from cybernetes.controllers.loop import Edges, update, work
+from cybernetes.controllers.objects import Meta, Pod, View
+
+CLAIM_FINALIZER = "kubernetes.io/pvc-protection"
+VOLUME_FINALIZER = "kubernetes.io/pv-protection"
+
+
+class _Status(View, frozen=True, gc=False):
+    phase: str = ""
+
+
+class _Protected(View, frozen=True, gc=False):
+    metadata: Meta
+    status: _Status = _Status()
+
+
+class ClaimProtection:
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
+        self._claims = edges.informers.make(PERSISTENT_VOLUME_CLAIMS, decoder(_Protected))
+        self._users = edges.informers.pods.index(_claims_of)
+        self._queue = edges.queue()
+        self._claims.on_change(lambda key, old, new: self._queue.add(key))
+        edges.informers.pods.on_change(self._on_pod)
+
+    async def run(self) -> None:
+        await self._edges.informers.wait_synced()
+        await work("pvc-protection", self._queue, self.sync)
+
+    def _on_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
+        """A pod that has ended or gone may have been the last user."""
+        if old is not None and (new is None or pods.is_terminal(new)):
+            for claim in _claims_of(old):
+                if claim in self._claims.items:
+                    self._queue.add(claim)
+
+    async def sync(self, key: str) -> float | None:
+        claim = self._claims.items.get(key)
+        if claim is None:
+            return None
+        held = CLAIM_FINALIZER in claim.metadata.finalizers
+        if not claim.metadata.deletion_timestamp:
+            if not held:
+                await _put_finalizer(self._edges, PERSISTENT_VOLUME_CLAIMS, claim.metadata, CLAIM_FINALIZER)
+        elif held and not self._is_used(key):
+            await _take_finalizer(self._edges, PERSISTENT_VOLUME_CLAIMS, claim.metadata, CLAIM_FINALIZER)
+        return None
+
+    def _is_used(self, key: str) -> bool:
+        """Pods that are not placed yet will not start with a claim that is going."""
+        return any(pod.spec.node_name and not pods.is_terminal(pod) for pod in self._users.get(key))
+
+
+def _claims_of(pod: Pod) -> list[str]:
+    """Keys of the claims that the pod mounts, those of ephemeral volumes included."""
+    found = []
+    for volume in pod.spec.volumes:
+        if volume.persistent_volume_claim is not None:
+            found.append(key_of(pod.metadata.namespace, volume.persistent_volume_claim.claim_name))
+        elif volume.ephemeral is not None:
+            found.append(key_of(pod.metadata.namespace, f"{pod.metadata.name}-{volume.name}"))
+    return found
+
+
+class VolumeProtection:
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
+        self._volumes = edges.informers.make(PERSISTENT_VOLUMES, decoder(_Protected))
+        self._queue = edges.queue()
+        self._volumes.on_change(lambda key, old, new: self._queue.add(key))
+
+    async def run(self) -> None:
+        await self._edges.informers.wait_synced()
+        await work("pv-protection", self._queue, self.sync)
+
+    async def sync(self, key: str) -> float | None:
+        volume = self._volumes.items.get(key)
+        if volume is None:
+            return None
+        held = VOLUME_FINALIZER in volume.metadata.finalizers
+        if not volume.metadata.deletion_timestamp:
+            if not held:
+                await _put_finalizer(self._edges, PERSISTENT_VOLUMES, volume.metadata, VOLUME_FINALIZER)
+        elif held and volume.status.phase != "Bound":
+            await _take_finalizer(self._edges, PERSISTENT_VOLUMES, volume.metadata, VOLUME_FINALIZER)
+        return None
+
+
+async def _put_finalizer(edges: Edges, target: Target, metadata: Meta, name: str) -> None:
+    def put(obj: dict[str, Any]) -> None:
+        obj["metadata"]["finalizers"] = [*(obj["metadata"].get("finalizers") or []), name]
+
+    await _update(edges, target, metadata, put)
+
+
+async def _take_finalizer(edges: Edges, target: Target, metadata: Meta, name: str) -> None:
+    def take(obj: dict[str, Any]) -> None:
+        obj["metadata"]["finalizers"] = [each for each in obj["metadata"].get("finalizers") or [] if each != name]
+
+    await _update(edges, target, metadata, take)
+
+
+async def _update(edges: Edges, target: Target, metadata: Meta, change: Callable[[dict[str, Any]], None]) -> None:
+    try:
+        await update(edges.client, target, metadata, change)
+    except ApiError as error:
+        if not is_reason(error, "NotFound"):
+            raise

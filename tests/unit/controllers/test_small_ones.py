@@ -1,0 +1,181 @@
+"""Budgets, aggregated roles, protection of storage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import virtual
+from world import World, pod, replica_set, view_of
+
+from cybernetes.base.clock import rfc3339
+from cybernetes.controllers.clusterroleaggregation.loop import ClusterRoleAggregationController
+from cybernetes.controllers.disruption import plan
+from cybernetes.controllers.disruption.loop import DisruptionController
+from cybernetes.controllers.disruption.plan import Budget, Expected
+from cybernetes.controllers.protection.loop import ClaimProtection, VolumeProtection
+from cybernetes.controllers.replicaset import loop as replicaset
+
+Object = dict[str, Any]
+
+
+def budget(**spec: Any) -> Object:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, **spec},
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "wanted"),
+    [
+        ({"minAvailable": 2}, Expected(4, 2)),
+        ({"minAvailable": "50%"}, Expected(5, 3)),
+        ({"maxUnavailable": 1}, Expected(5, 4)),
+        ({"maxUnavailable": "30%"}, Expected(5, 3)),
+        ({"maxUnavailable": 9}, Expected(5, 0)),
+    ],
+)
+def test_how_many_pods_must_be_healthy(spec: Object, wanted: Expected) -> None:
+    assert plan.expected(view_of(budget(**spec), Budget), matching=4, scale=5) == wanted
+
+
+def test_a_budget_follows_its_pods() -> None:
+    async def main() -> None:
+        w = World(DisruptionController, replicaset.replica_sets)
+        w.api.put("poddisruptionbudgets", budget(maxUnavailable=1))
+        w.api.put("replicasets", replica_set("web", 3))
+
+        def status() -> Object:
+            found: Object = w.api.all("poddisruptionbudgets")[0]["status"]
+            return found
+
+        async with w.running():
+            await w.settle()
+            found = status()
+            assert [found[n] for n in ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")] == [
+                1,
+                3,
+                2,
+                3,
+            ]
+            [condition] = found["conditions"]
+            assert (condition["status"], condition["reason"]) == ("True", "SufficientPods")
+            name = w.pods()[0]["metadata"]["name"]
+            w.api.edit("pods", name, lambda p: p["status"]["conditions"][0].update(status="False"))
+            await w.settle()
+            assert status()["disruptionsAllowed"] == 0 and status()["conditions"][0]["reason"] == "InsufficientPods"
+            w.api.edit("pods", name, lambda p: p["status"]["conditions"][0].update(status="True"))
+            granted = {name: rfc3339(w.clock.now())}
+            w.api.edit("poddisruptionbudgets", "web", lambda b: b["status"].update(disruptedPods=granted))
+            await w.settle()
+            assert status()["currentHealthy"] == 2, "an eviction was granted"
+            await w.settle(130)
+            assert status()["currentHealthy"] == 3 and not status().get("disruptedPods")
+            assert any(reason == "NotDeleted" for reason, _ in w.events())
+
+    virtual.run(main())
+
+
+def test_pods_of_nobody_make_a_share_unknowable() -> None:
+    async def main() -> None:
+        w = World(DisruptionController)
+        w.api.put("poddisruptionbudgets", budget(minAvailable="50%"))
+        w.api.put("pods", pod("p", app="web"))
+        async with w.running():
+            await w.settle()
+            assert w.api.all("poddisruptionbudgets")[0]["status"]["disruptionsAllowed"] == 0
+            assert any(reason == "UnmanagedPods" for reason, _ in w.events())
+
+    virtual.run(main())
+
+
+def role(name: str, rules: list[Object], aggregate: str = "", **labels: str) -> Object:
+    found: Object = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name, "labels": labels},
+        "rules": rules,
+    }
+    if aggregate:
+        found["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": {aggregate: "true"}}]}
+    return found
+
+
+def test_aggregated_roles_hold_the_union() -> None:
+    async def main() -> None:
+        read = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
+        write = {"apiGroups": [""], "resources": ["pods"], "verbs": ["update"]}
+        w = World(ClusterRoleAggregationController)
+        w.api.put("clusterroles", role("all", [], aggregate="to-all"))
+        w.api.put("clusterroles", role("b", [write], **{"to-all": "true"}))
+        w.api.put("clusterroles", role("a", [read, write], **{"to-all": "true"}))
+        w.api.put("clusterroles", role("c", [{"verbs": ["*"]}]))
+
+        def rules() -> list[Object]:
+            found: list[Object] = next(r for r in w.api.all("clusterroles") if r["metadata"]["name"] == "all")["rules"]
+            return found
+
+        async with w.running():
+            await w.settle()
+            assert rules() == [read, write]
+            w.api.remove("clusterroles", "a")
+            await w.settle()
+            assert rules() == [write]
+
+    virtual.run(main())
+
+
+def claim(name: str, **metadata: Any) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": "default", **metadata},
+    }
+
+
+def test_a_claim_goes_when_its_last_pod_has_ended() -> None:
+    async def main() -> None:
+        w = World(ClaimProtection)
+        w.api.put("persistentvolumeclaims", claim("data"))
+        user = pod("user")
+        user["spec"]["volumes"] = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
+        w.api.put("pods", user)
+        async with w.running():
+            await w.settle()
+            [live] = w.api.all("persistentvolumeclaims")
+            assert live["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
+            leaving = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+            w.api.edit("persistentvolumeclaims", "data", lambda c: c["metadata"].update(leaving))
+            await w.settle()
+            assert len(w.api.all("persistentvolumeclaims")) == 1
+            w.api.edit("pods", "user", lambda p: p["status"].update(phase="Succeeded"))
+            await w.settle()
+            assert w.api.all("persistentvolumeclaims") == []
+
+    virtual.run(main())
+
+
+def test_a_volume_goes_when_it_is_not_bound() -> None:
+    async def main() -> None:
+        w = World(VolumeProtection)
+        volume = {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": "pv"},
+            "status": {"phase": "Bound"},
+        }
+        w.api.put("persistentvolumes", volume)
+        async with w.running():
+            await w.settle()
+            leaving = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+            w.api.edit("persistentvolumes", "pv", lambda v: v["metadata"].update(leaving))
+            await w.settle()
+            assert len(w.api.all("persistentvolumes")) == 1
+            w.api.edit("persistentvolumes", "pv", lambda v: v["status"].update(phase="Released"))
+            await w.settle()
+            assert w.api.all("persistentvolumes") == []
+
+    virtual.run(main())
