@@ -160,6 +160,14 @@ class Columns:
         self.tallies.account(pod, row, 1)
         self._changed(row)
 
+    def relabel_pod(self, old: PodEntry, new: PodEntry) -> None:
+        """The same pod on the same node, asking for the same, under another label set."""
+        row = self.rows[new.node_name]
+        self.pods[row][new.key] = new
+        if old.label_set is not new.label_set:
+            self.tallies.account(old, row, -1)
+            self.tallies.account(new, row, 1)
+
     def remove_pod(self, pod: PodEntry, node_name: str) -> None:
         row = self.rows.get(node_name)
         if row is None or self.pods[row].pop(pod.key, None) is None:

@@ -42,6 +42,10 @@ class ClusterState:
             self._changed(Change(Kind.NAMESPACE, old, new))
 
     def on_pod(self, key: str, old: PodEntry | None, new: PodEntry | None) -> None:
+        known = self._placed.get(key)
+        if known is not None and new is not None and known.uid != new.uid:
+            # A list after a break in the watch: the old pod's end was not seen.
+            self._forget(key)
         if new is None or new.finished:
             self._forget(key)
         elif new.node_name:
@@ -93,13 +97,15 @@ class ClusterState:
             self._place(new)
             self._changed(Change(Kind.POD_ADDED, None, new, self._labels(new)))
             return
-        if _counts_alike(known, new):
-            # The common case, a change of status: the same counts under a new entry.
-            self.columns.pods[self.columns.rows[new.node_name]][new.key] = new
+        if _asks_alike(known, new):
+            # The common cases: a change of status, and labels of the node's zone that a binding puts on the pod.
+            self.columns.relabel_pod(known, new)
             self._placed[new.key] = new
-            return
-        self.columns.remove_pod(known, known.node_name)
-        self._place(new)
+            if known.label_set is new.label_set:
+                return
+        else:
+            self.columns.remove_pod(known, known.node_name)
+            self._place(new)
         self._changed(Change(Kind.POD_CHANGED, known, new, self._labels(new)))
 
     def _place(self, new: PodEntry) -> None:
@@ -132,10 +138,5 @@ class ClusterState:
         return self.columns.tallies.namespace_labels(pod.namespace)
 
 
-def _counts_alike(old: PodEntry, new: PodEntry) -> bool:
-    return (
-        old.node_name == new.node_name
-        and old.shape is new.shape
-        and old.label_set is new.label_set
-        and old.uid == new.uid
-    )
+def _asks_alike(old: PodEntry, new: PodEntry) -> bool:
+    return old.node_name == new.node_name and old.shape is new.shape and old.uid == new.uid

@@ -1,0 +1,100 @@
+"""What informers report becomes counts on nodes and pods in the queue."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+from memory_api import node, pod
+
+from cybernetes.base.clock import SystemClock
+from cybernetes.scheduler.columns import ID_PODS
+from cybernetes.scheduler.objects import NodeObject, PodObject
+from cybernetes.scheduler.pods import Interner, PodEntry
+from cybernetes.scheduler.queue import SchedulingQueue
+from cybernetes.scheduler.selectors import Requirement
+from cybernetes.scheduler.state import ClusterState
+from cybernetes.scheduler.tallies import own_namespace
+
+INTERNER = Interner()
+WEB = own_namespace("shop", (Requirement("app", "In", ("web",)),))
+
+
+def state() -> ClusterState:
+    found = ClusterState(SystemClock(), SchedulingQueue(), ["default-scheduler"])
+    found.on_node("a", None, msgspec.json.decode(json.dumps(node("a")).encode(), type=NodeObject))
+    return found
+
+
+def entry(name: str = "web", labels: dict[str, str] | None = None, status: Any = None, **spec: Any) -> PodEntry:
+    manifest = pod(name, **spec)
+    manifest["metadata"].update(labels=labels or {"app": "web"}, resourceVersion=str(id(manifest)))
+    manifest["status"] = status or {}
+    return INTERNER.entry(msgspec.json.decode(json.dumps(manifest).encode(), type=PodObject))
+
+
+def pods_on_a(found: ClusterState) -> tuple[int, int]:
+    """(pods counted on the node, pods that the selection counts there)."""
+    columns = found.columns
+    return columns.used[ID_PODS * columns.stride], columns.tallies.count(WEB).total
+
+
+def test_an_assumed_pod_is_counted_once_when_it_is_confirmed() -> None:
+    found, waiting = state(), entry()
+    found.on_pod(waiting.key, None, waiting)
+    popped = found.queue.pop(0.0)
+    assert popped is not None
+    found.assume(popped.pod, "a")
+    assert pods_on_a(found) == (1, 1)
+    found.on_pod(waiting.key, waiting, entry(nodeName="a", labels={"app": "web", "zone": "z"}))
+    assert pods_on_a(found) == (1, 1)
+    assert not found.is_assumed(waiting.key)
+
+
+def test_labels_of_a_running_pod_can_change() -> None:
+    found, running = state(), entry(nodeName="a")
+    found.on_pod(running.key, None, running)
+    found.on_pod(running.key, running, entry(nodeName="a", labels={"app": "db"}))
+    assert pods_on_a(found) == (1, 0)
+
+
+def test_a_binding_that_failed_takes_the_pod_off_its_node_only_once() -> None:
+    found, waiting = state(), entry()
+    found.assume(waiting, "a")
+    assert found.forget_assumed(waiting)
+    assert not found.forget_assumed(waiting)
+    assert pods_on_a(found) == (0, 0)
+
+
+def test_a_finished_pod_frees_its_room_and_a_terminating_one_does_not() -> None:
+    found, running = state(), entry(nodeName="a")
+    found.on_pod(running.key, None, running)
+    going = entry(nodeName="a")
+    found.on_pod(running.key, running, going)
+    assert pods_on_a(found) == (1, 1)
+    found.on_pod(running.key, going, entry(nodeName="a", status={"phase": "Succeeded"}))
+    assert pods_on_a(found) == (0, 0)
+
+
+def test_a_pod_on_a_node_that_is_not_known_yet_is_counted_when_it_appears() -> None:
+    found = ClusterState(SystemClock(), SchedulingQueue(), ["default-scheduler"])
+    running = entry(nodeName="a")
+    found.on_pod(running.key, None, running)
+    assert found.columns.count == 0
+    found.on_node("a", None, msgspec.json.decode(json.dumps(node("a")).encode(), type=NodeObject))
+    assert (found.columns.count, *pods_on_a(found)) == (1, 1, 1)
+
+
+def test_a_pod_of_the_same_name_with_another_uid_replaces_the_old_one() -> None:
+    found, old = state(), entry(nodeName="a")
+    found.on_pod(old.key, None, old)
+    manifest = pod("web")
+    manifest["metadata"]["uid"] = "another"
+    new = INTERNER.entry(msgspec.json.decode(json.dumps(manifest).encode(), type=PodObject))
+    # As after a break in the watch: that the old one went was not seen.
+    found.on_pod(old.key, old, new)
+    assert pods_on_a(found) == (0, 0)
+    popped = found.queue.pop(0.0)
+    assert popped is not None
+    assert popped.pod.uid == "another"
