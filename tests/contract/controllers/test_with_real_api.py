@@ -32,6 +32,10 @@ class Cluster(msgspec.Struct):
     async def all(self, target: Target, namespace: str = "default") -> list[Object]:
         return (await self.admin.list(target, namespace=namespace)).objects()
 
+    async def status(self, target: Target, name: str, field: str) -> Any:
+        live = await self.admin.get(target, name, namespace="default")
+        return (live.get("status") or {}).get(field)
+
     async def until(self, true: Callable[[], Awaitable[bool]], timeout_s: float = 20) -> None:
         async with asyncio.timeout(timeout_s):
             while not await true():  # noqa: ASYNC110 -- the server is asked, as any client would
@@ -58,6 +62,8 @@ class Cluster(msgspec.Struct):
                     elif pod["status"]["phase"] == "Pending":
                         number += 1
                         await self._run(name, namespace, number)
+                    elif pod["spec"]["restartPolicy"] == "Never" and pod["status"]["phase"] == "Running":
+                        await self._patch(name, namespace, {"phase": "Succeeded"})
                 except ApiError as error:
                     if error.reason not in ("NotFound", "Conflict"):
                         raise
@@ -72,9 +78,11 @@ class Cluster(msgspec.Struct):
             "podIPs": [{"ip": ip}],
             "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": now}],
         }
-        await self.admin.patch(
-            PODS, name, {"status": status}, PatchType.STRATEGIC, namespace=namespace, subresource="status"
-        )
+        await self._patch(name, namespace, status)
+
+    async def _patch(self, name: str, namespace: str, status: Object) -> None:
+        patch = {"status": status}
+        await self.admin.patch(PODS, name, patch, PatchType.STRATEGIC, namespace=namespace, subresource="status")
 
 
 @asynccontextmanager
@@ -201,5 +209,58 @@ def test_a_namespace_is_furnished_and_emptied(tmp_path: Path) -> None:
                 return "shop" not in [n["metadata"]["name"] for n in (await c.admin.list(NAMESPACES)).objects()]
 
             await c.until(gone)
+
+    asyncio.run(main())
+
+
+def workload(name: str, restart: str = "Always") -> Object:
+    pod = {"restartPolicy": restart, "containers": [{"name": "app", "image": "app:1"}]}
+    return {"metadata": {"labels": {"app": name}}, "spec": pod}
+
+
+def test_every_kind_of_workload_works_under_its_own_account(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with cluster(tmp_path) as c:
+            node = {"metadata": {"name": "node-1"}}
+            await c.admin.create(targets.NODES, node)
+            ready = {"type": "Ready", "status": "True", "lastHeartbeatTime": rfc3339(SystemClock().now())}
+            await c.admin.patch(
+                targets.NODES, "node-1", {"status": {"conditions": [ready]}}, PatchType.STRATEGIC, subresource="status"
+            )
+            storage = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+            selector = {"selector": {"matchLabels": {"app": "db"}}, "template": workload("db")}
+            claims = [{"metadata": {"name": "data"}, "spec": storage}]
+            db = {
+                "metadata": {"name": "db"},
+                "spec": {"replicas": 2, "serviceName": "db", **selector, "volumeClaimTemplates": claims},
+            }
+            await c.admin.create(targets.STATEFUL_SETS, db, namespace="default")
+            selector = {"selector": {"matchLabels": {"app": "agent"}}, "template": workload("agent")}
+            await c.admin.create(
+                targets.DAEMON_SETS, {"metadata": {"name": "agent"}, "spec": selector}, namespace="default"
+            )
+            job = {"completions": 2, "template": workload("job", "Never")}
+            await c.admin.create(targets.JOBS, {"metadata": {"name": "work"}, "spec": job}, namespace="default")
+            budget = {
+                "metadata": {"name": "db"},
+                "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "db"}}},
+            }
+            await c.admin.create(targets.POD_DISRUPTION_BUDGETS, budget, namespace="default")
+
+            async def all_well() -> bool:
+                return (
+                    await c.status(targets.STATEFUL_SETS, "db", "availableReplicas") == 2
+                    and await c.status(targets.DAEMON_SETS, "agent", "numberAvailable") == 1
+                    and await c.status(targets.JOBS, "work", "succeeded") == 2
+                    and await c.status(targets.POD_DISRUPTION_BUDGETS, "db", "disruptionsAllowed") == 1
+                )
+
+            await c.until(all_well)
+            conditions = await c.status(targets.JOBS, "work", "conditions")
+            assert [each["type"] for each in conditions] == ["SuccessCriteriaMet", "Complete"]
+            live = await c.admin.get(targets.NODES, "node-1")
+            assert live["spec"]["podCIDR"] == "10.244.0.0/24" and not live["spec"].get("taints")
+            names = {each["metadata"]["name"] for each in await c.all(targets.PERSISTENT_VOLUME_CLAIMS)}
+            assert names == {"data-db-0", "data-db-1"}
 
     asyncio.run(main())
