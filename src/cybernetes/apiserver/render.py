@@ -5,7 +5,7 @@ A renderer belongs to a resource and a form; equal requests share one, so that w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -14,6 +14,7 @@ import orjson
 from cybernetes.apiserver import stored
 from cybernetes.apiserver.cache.state import Item
 from cybernetes.apiserver.registry import Served
+from cybernetes.base.clock import Clock
 from cybernetes.wire import negotiate
 
 Object = dict[str, Any]
@@ -38,12 +39,20 @@ class ListMeta(msgspec.Struct, frozen=True):
 class Renderer(Protocol):
     content_type: str
     stream_type: str
+    # Whether parts cost nothing, because they are what is cached.
+    cheap: bool
 
     def one(self, item: bytes) -> bytes:
         """The answer with a single object, from its item."""
         ...
 
-    def many(self, items: Sequence[Item], meta: ListMeta) -> bytes: ...
+    def parts(self, items: Sequence[Item]) -> list[bytes]:
+        """Each item as it stands in a list."""
+        ...
+
+    def joined(self, parts: Sequence[bytes], meta: ListMeta) -> bytes:
+        """The list of these parts."""
+        ...
 
     def frame(self, kind: str, item: bytes) -> bytes:
         """One event of a watch; kind is ADDED, MODIFIED or DELETED."""
@@ -56,6 +65,38 @@ class Renderer(Protocol):
         ...
 
 
+# Items whose parts are made in one go: some milliseconds where items must be decoded for it.
+PARTS_MAX = 500
+
+
+async def render_list(renderer: Renderer, items: Sequence[Item], meta: ListMeta, clock: Clock) -> bytes:
+    """A whole list; other requests get their turn in between."""
+    if len(items) <= PARTS_MAX or renderer.cheap:
+        return renderer.joined(renderer.parts(items), meta)
+    parts: list[bytes] = []
+    for at in range(0, len(items), PARTS_MAX):
+        parts += renderer.parts(items[at : at + PARTS_MAX])
+        await clock.sleep(0)
+    return renderer.joined(parts, meta)
+
+
+class _Metadata(msgspec.Struct):
+    metadata: msgspec.Raw
+
+
+_METADATA = msgspec.json.Decoder(_Metadata)
+
+
+def raw_metadata(item: bytes) -> bytes:
+    """The JSON of an item's metadata, not decoded."""
+    return bytes(_METADATA.decode(item).metadata)
+
+
+def whole(served: Served, item: bytes) -> bytes:
+    """The object of an item, in the version that is served."""
+    return orjson.dumps(served.decode(item)) if served.converts else stored.whole(item, served.head)
+
+
 class JsonRenderer:
     """Whole objects in JSON. Where the stored version is the served one, bytes are only joined."""
 
@@ -65,27 +106,22 @@ class JsonRenderer:
     def __init__(self, served: Served) -> None:
         self._served = served
         row = served.resource
+        self.cheap = not served.converts
         self._list_head = stored.head(row.api_version, f"{row.kind}List")
 
     def one(self, item: bytes) -> bytes:
-        if self._served.converts:
-            return orjson.dumps(self._served.decode(item))
-        return stored.whole(item, self._served.head)
+        return whole(self._served, item)
 
-    def many(self, items: Sequence[Item], meta: ListMeta) -> bytes:
-        return b'%b"metadata":%b,"items":[%b]}\n' % (
-            self._list_head,
-            orjson.dumps(meta.build()),
-            b",".join(self._items(items)),
-        )
-
-    def _items(self, items: Sequence[Item]) -> Iterable[bytes]:
+    def parts(self, items: Sequence[Item]) -> list[bytes]:
         if self._served.converts:
             return [orjson.dumps(_untyped(self._served.decode(item.json))) for item in items]
         if self._served.custom:
             # Readers of custom resources decode items without knowing their kind.
             return [stored.whole(item.json, self._served.head) for item in items]
         return [item.json for item in items]
+
+    def joined(self, parts: Sequence[bytes], meta: ListMeta) -> bytes:
+        return b'%b"metadata":%b,"items":[%b]}\n' % (self._list_head, orjson.dumps(meta.build()), b",".join(parts))
 
     def frame(self, kind: str, item: bytes) -> bytes:
         return b'{"type":"%b","object":%b}\n' % (kind.encode(), self.one(item))
@@ -106,39 +142,38 @@ class MetadataRenderer:
 
     content_type = negotiate.JSON
     stream_type = negotiate.JSON
+    cheap = False
 
     def __init__(self, served: Served, version: str) -> None:
         self._served = served
-        self._version = f"meta.k8s.io/{version}"
+        self._head = stored.head(f"meta.k8s.io/{version}", negotiate.METADATA)
+        self._list_head = stored.head(f"meta.k8s.io/{version}", negotiate.METADATA_LIST)
 
     def one(self, item: bytes) -> bytes:
-        return orjson.dumps(self._partial(item))
+        if self._served.converts:
+            return self._partial(orjson.dumps(self._served.decode(item)["metadata"]))
+        return self._partial(raw_metadata(item))
 
-    def many(self, items: Sequence[Item], meta: ListMeta) -> bytes:
-        listed = {
-            "kind": negotiate.METADATA_LIST,
-            "apiVersion": self._version,
-            "metadata": meta.build(),
-            "items": [self._partial(item.json) for item in items],
-        }
-        return orjson.dumps(listed) + b"\n"
+    def parts(self, items: Sequence[Item]) -> list[bytes]:
+        return [self.one(item.json) for item in items]
+
+    def joined(self, parts: Sequence[bytes], meta: ListMeta) -> bytes:
+        return b'%b"metadata":%b,"items":[%b]}\n' % (self._list_head, orjson.dumps(meta.build()), b",".join(parts))
 
     def frame(self, kind: str, item: bytes) -> bytes:
-        return orjson.dumps({"type": kind, "object": self._partial(item)}) + b"\n"
+        return b'{"type":"%b","object":%b}\n' % (kind.encode(), self.one(item))
 
     def bookmark(self, revision: int, *, initial_end: bool) -> bytes:
         metadata: Object = {"resourceVersion": str(revision)}
         if initial_end:
             metadata["annotations"] = INITIAL_END
-        obj = {"kind": negotiate.METADATA, "apiVersion": self._version, "metadata": metadata}
-        return orjson.dumps({"type": "BOOKMARK", "object": obj}) + b"\n"
+        return b'{"type":"BOOKMARK","object":%b}\n' % self._partial(orjson.dumps(metadata))
 
     def error(self, status: Object) -> bytes:
-        return orjson.dumps({"type": "ERROR", "object": status}) + b"\n"
+        return b'{"type":"ERROR","object":%b}\n' % orjson.dumps(status)
 
-    def _partial(self, item: bytes) -> Object:
-        metadata = self._served.decode(item)["metadata"]
-        return {"kind": negotiate.METADATA, "apiVersion": self._version, "metadata": metadata}
+    def _partial(self, metadata: bytes) -> bytes:
+        return b'%b"metadata":%b}' % (self._head, metadata)
 
 
 def _untyped(obj: Object) -> Object:

@@ -33,6 +33,7 @@ class ProtobufRenderer:
 
     content_type = negotiate.PROTOBUF
     stream_type = STREAM
+    cheap = False
 
     def __init__(self, served: Served) -> None:
         self._served = served
@@ -43,8 +44,11 @@ class ProtobufRenderer:
     def one(self, item: bytes) -> bytes:
         return self._seal(self._raw(item))
 
-    def many(self, items: Sequence[Item], meta: ListMeta) -> bytes:
-        raw = protobuf.encode_list(_list_meta(), meta.build(), (self._raw(item.json) for item in items))
+    def parts(self, items: Sequence[Item]) -> list[bytes]:
+        return [self._raw(item.json) for item in items]
+
+    def joined(self, parts: Sequence[bytes], meta: ListMeta) -> bytes:
+        raw = protobuf.encode_list(_list_meta(), meta.build(), parts)
         return protobuf.seal(self._api_version, f"{self._kind}List", raw)
 
     def frame(self, kind: str, item: bytes) -> bytes:
@@ -69,6 +73,7 @@ class ProtobufMetadataRenderer:
 
     content_type = negotiate.PROTOBUF
     stream_type = STREAM
+    cheap = False
 
     def __init__(self, served: Served, version: str) -> None:
         self._served = served
@@ -77,8 +82,11 @@ class ProtobufMetadataRenderer:
     def one(self, item: bytes) -> bytes:
         return self._seal(self._raw(item))
 
-    def many(self, items: Sequence[Item], meta: ListMeta) -> bytes:
-        raw = protobuf.encode_list(_list_meta(), meta.build(), (self._raw(item.json) for item in items))
+    def parts(self, items: Sequence[Item]) -> list[bytes]:
+        return [self._raw(item.json) for item in items]
+
+    def joined(self, parts: Sequence[bytes], meta: ListMeta) -> bytes:
+        raw = protobuf.encode_list(_list_meta(), meta.build(), parts)
         return protobuf.seal(self._api_version, negotiate.METADATA_LIST, raw)
 
     def frame(self, kind: str, item: bytes) -> bytes:

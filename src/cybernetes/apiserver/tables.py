@@ -10,7 +10,7 @@ import orjson
 from cybernetes.apiserver import stored
 from cybernetes.apiserver.cache.state import Item
 from cybernetes.apiserver.registry import Served
-from cybernetes.apiserver.render import INITIAL_END, ListMeta
+from cybernetes.apiserver.render import INITIAL_END, ListMeta, raw_metadata, whole
 from cybernetes.base.clock import Clock
 from cybernetes.model.printing.descriptions import described
 from cybernetes.model.printing.formats import PLAIN
@@ -26,10 +26,12 @@ class TableRenderer:
 
     content_type = negotiate.JSON
     stream_type = negotiate.JSON
+    cheap = False
 
     def __init__(self, served: Served, version: str, include: str, clock: Clock) -> None:
         self._served = served
         self._version = f"meta.k8s.io/{version}"
+        self._partial_head = stored.head(self._version, negotiate.METADATA)
         self._include = include
         self._clock = clock
         self._columns = served.stored.columns or PLAIN
@@ -37,18 +39,18 @@ class TableRenderer:
         self._conditions = CONDITIONS.get(served.keeper)
 
     def one(self, item: bytes) -> bytes:
-        meta = {"resourceVersion": str(stored.revision_of(item))}
-        return orjson.dumps(self._table([self._row(item)], meta)) + b"\n"
+        return self._table(self._row(item), {"resourceVersion": str(stored.revision_of(item))}, self._definitions())
 
-    def many(self, items: Sequence[Item], meta: ListMeta) -> bytes:
-        rows = [self._row(item.json) for item in items]
-        return orjson.dumps(self._table(rows, meta.build())) + b"\n"
+    def parts(self, items: Sequence[Item]) -> list[bytes]:
+        return [self._row(item.json) for item in items]
+
+    def joined(self, parts: Sequence[bytes], meta: ListMeta) -> bytes:
+        return self._table(b",".join(parts), meta.build(), self._definitions())
 
     def frame(self, kind: str, item: bytes) -> bytes:
         """Without column definitions: the first frame of a watch gets them by `with_columns`."""
-        meta = {"resourceVersion": str(stored.revision_of(item))}
-        table = {**self._table([self._row(item)], meta), "columnDefinitions": None}
-        return orjson.dumps({"type": kind, "object": table}) + b"\n"
+        table = self._table(self._row(item), {"resourceVersion": str(stored.revision_of(item))}, None)
+        return b'{"type":"%b","object":%b}\n' % (kind.encode(), table)
 
     def with_columns(self, frame: bytes) -> bytes:
         columns = orjson.dumps(self._definitions())
@@ -59,38 +61,34 @@ class TableRenderer:
         if initial_end:
             metadata["annotations"] = INITIAL_END
         partial = {"kind": negotiate.METADATA, "apiVersion": self._version, "metadata": metadata}
-        row = {"cells": [""] * len(self._columns), "object": partial}
-        table = {**self._table([row], {"resourceVersion": str(revision)}), "columnDefinitions": None}
-        return orjson.dumps({"type": "BOOKMARK", "object": table}) + b"\n"
+        row = orjson.dumps({"cells": [""] * len(self._columns), "object": partial})
+        return b'{"type":"BOOKMARK","object":%b}\n' % self._table(row, {"resourceVersion": str(revision)}, None)
 
     def error(self, status: Object) -> bytes:
         return orjson.dumps({"type": "ERROR", "object": status}) + b"\n"
 
-    def _table(self, rows: list[Object], meta: Object) -> Object:
-        return {
-            "kind": negotiate.TABLE,
-            "apiVersion": self._version,
-            "metadata": meta,
-            "columnDefinitions": self._definitions(),
-            "rows": rows,
-        }
+    def _table(self, rows: bytes, meta: Object, definitions: list[Object] | None) -> bytes:
+        return b'%b"metadata":%b,"columnDefinitions":%b,"rows":[%b]}' % (
+            stored.head(self._version, negotiate.TABLE),
+            orjson.dumps(meta),
+            orjson.dumps(definitions),
+            rows,
+        )
 
     def _definitions(self) -> list[Object]:
         return [definition(c.name, c.type, c.format, described(c.description), c.priority) for c in self._columns]
 
-    def _row(self, item: bytes) -> Object:
+    def _row(self, item: bytes) -> bytes:
         now, kept = self._clock.now(), stored.decode(item)
         row: Object = {"cells": [column.cell(kept, now) for column in self._cells]}
         conditions = self._conditions(kept) if self._conditions is not None else []
         if conditions:
             row["conditions"] = conditions
-        row["object"] = self._included(item)
-        return row
+        return b'%b,"object":%b}' % (orjson.dumps(row)[:-1], self._included(item))
 
-    def _included(self, item: bytes) -> Object | None:
+    def _included(self, item: bytes) -> bytes:
         if self._include == "None":
-            return None
-        obj = self._served.decode(item)
+            return b"null"
         if self._include == "Object":
-            return obj
-        return {"kind": negotiate.METADATA, "apiVersion": self._version, "metadata": obj["metadata"]}
+            return whole(self._served, item)
+        return b'%b"metadata":%b}' % (self._partial_head, raw_metadata(item))

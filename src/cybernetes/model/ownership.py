@@ -19,7 +19,8 @@ Fields = dict[str, Any]
 # FieldsV1 of a value that was not there before; `.` marks the value itself where there is more below.
 Fresh = Callable[[Any], Fields]
 
-_UNMANAGED = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink")
+# Of metadata nobody owns these.
+_UNOWNED = frozenset(path[1] for path in NEVER_OWNED if path[0] == "metadata")
 _compiled: dict[tuple[str, str], Fresh] = {}
 _zeros: dict[str, Object] = {}
 
@@ -30,9 +31,9 @@ def record_creation(node: StructNode, new: Object, writing: Writing) -> None:
         _zeros[node.name] = zero(node)
     metadata = new["metadata"]
     fields = {key: value for key, value in new.items() if key not in ("kind", "apiVersion")}
-    fields["metadata"] = {key: value for key, value in metadata.items() if key not in _UNMANAGED}
+    fields["metadata"] = {key: value for key, value in metadata.items() if key not in _UNOWNED}
     owned = _changed(node, _zeros[node.name], fields)
-    for path in (*NEVER_OWNED, *writing.reset_fields):
+    for path in writing.reset_fields:
         owned = fieldset.without(owned, path)
     metadata.pop("managedFields", None)
     if not owned:

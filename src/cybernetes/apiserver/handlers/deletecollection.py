@@ -8,7 +8,7 @@ from cybernetes.apiserver.core import Call, Core
 from cybernetes.apiserver.handlers.delete import DeleteOptions, delete_options, remove
 from cybernetes.apiserver.handlers.list import selection_of
 from cybernetes.apiserver.options import list_options
-from cybernetes.apiserver.render import ListMeta
+from cybernetes.apiserver.render import ListMeta, render_list
 from cybernetes.base.errors import ApiError
 from cybernetes.wire.http.message import Response
 
@@ -27,7 +27,7 @@ async def deletecollection(core: Core, call: Call) -> Response:
             items.append(Item(item.place, removed, item.revision, item.created))
     form = respond.form_of(call, respond.LIST_SHAPES, listed=True)
     meta = ListMeta(core.caches.revision)
-    body = respond.renderer(core, call, form).many(items, meta)
+    body = await render_list(respond.renderer(core, call, form), items, meta, core.clock)
     return respond.body(call.request, form, body, 200, warnings=call.warnings)
 
 

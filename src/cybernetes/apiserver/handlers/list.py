@@ -19,7 +19,7 @@ from cybernetes.apiserver.cache.state import Item
 from cybernetes.apiserver.core import Call, Core
 from cybernetes.apiserver.handlers.revisions import check_not_future, expired
 from cybernetes.apiserver.options import ListOptions, list_options
-from cybernetes.apiserver.render import ListMeta
+from cybernetes.apiserver.render import ListMeta, render_list
 from cybernetes.base.errors import ApiError, bad_request
 from cybernetes.store.api import Compacted
 from cybernetes.wire.http.message import Response
@@ -58,8 +58,8 @@ async def list_objects(core: Core, call: Call) -> Response:
         revision = page.revision
         items, more = _cut(iter(await _history(core, call, page)), selection, options.limit)
     meta = _meta(revision, items, more, options, selection)
-    json = respond.renderer(core, call, form).many(items, meta)
-    return respond.body(call.request, form, json, 200, warnings=call.warnings)
+    data = await render_list(respond.renderer(core, call, form), items, meta, core.clock)
+    return respond.body(call.request, form, data, 200, warnings=call.warnings)
 
 
 def selection_of(call: Call, options: ListOptions) -> Selection:
