@@ -24,8 +24,11 @@ class Admission:
         self._pressures = pressures
         self._active = active
 
+    def others(self, pod: Object) -> list[Object]:
+        return [each for each in self._active() if pods.uid(each) != pods.uid(pod)]
+
     def decide(self, pod: Object) -> Rejection | None:
-        others = [each for each in self._active() if pods.uid(each) != pods.uid(pod)]
+        others = self.others(pod)
         config = self._tools.config
         pressed = eviction.rejection(pod, self._pressures())
         if pressed is not None:

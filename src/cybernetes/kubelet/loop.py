@@ -194,7 +194,7 @@ class Kubelet:
         return [each.pod for each in self.workers.values() if each.active]
 
     def _begin(self, tools: Tools, admission: Admission, pod: Object) -> None:
-        worker = PodWorker(tools, pod, admission.decide)
+        worker = PodWorker(tools, pod, admission)
         self.workers[pods.uid(pod)] = worker
         tools.group.create_task(
             self._work(worker), name=f"pod.{pod['metadata']['namespace']}/{pod['metadata']['name']}"

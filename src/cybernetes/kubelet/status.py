@@ -34,6 +34,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     gone       ... and everything of it has been stopped
     reason, message, phase   of a pod that was rejected, evicted or ran too long; "" otherwise
     disruption message of the DisruptionTarget condition, "" for none
+    actuated   id -> resources that the container runs with, where that is not what it was allocated
     """
 
     waiting: Mapping[str, tuple[str, str]] = {}
@@ -46,6 +47,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     message: str = ""
     disruption: str = ""
+    actuated: Mapping[str, Object] = {}
     extra_conditions: tuple[dict[str, Any], ...] = ()
 
 
@@ -189,7 +191,7 @@ def _container(
         "containerID": f"{node.runtime}://{latest.id}",
         "started": started if not ephemeral else False,
     }
-    _add_details(result, container, latest)
+    _add_details(result, container, latest, view.actuated)
     return result
 
 
@@ -237,12 +239,12 @@ def _is_ready(
     return "running" in state and latest.id in view.started and latest.id in view.ready
 
 
-def _add_details(result: Object, container: Object, latest: ContainerStatus) -> None:
+def _add_details(result: Object, container: Object, latest: ContainerStatus, actuated: Mapping[str, Object]) -> None:
     wanted = container.get("resources") or {}
     if wanted.get("requests"):
         result["allocatedResources"] = wanted["requests"]
-    if wanted:
-        result["resources"] = {k: v for k, v in wanted.items() if k in ("limits", "requests")}
+    real = actuated.get(latest.id, wanted)
+    result["resources"] = {k: v for k, v in real.items() if k in ("limits", "requests")}
     mounts = [_mount(each) for each in container.get("volumeMounts") or ()]
     if mounts:
         result["volumeMounts"] = mounts

@@ -20,6 +20,7 @@ from cybernetes.base.tasks import backoff as error_backoff
 from cybernetes.client.api import is_reason
 from cybernetes.client.target import PODS
 from cybernetes.kubelet import backoff, images, launch, plan, pods, resources, status
+from cybernetes.kubelet.admit import Admission
 from cybernetes.kubelet.backoff import Entry
 from cybernetes.kubelet.launch import Launch, StartFailed
 from cybernetes.kubelet.lookout import Lookout
@@ -27,10 +28,11 @@ from cybernetes.kubelet.observe import Observed
 from cybernetes.kubelet.plan import CRASH_LOOP, RunSandbox, StartContainer, StopContainer, StopPod
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.prober import HOOK_TIMEOUT_S
+from cybernetes.kubelet.resize import Resizer
 from cybernetes.kubelet.runtime.api import ContainerStatus, NotFound, State
 from cybernetes.kubelet.stop import Stopper, pod_ip
 from cybernetes.kubelet.tools import Tools
-from cybernetes.kubelet.verdict import Rejection, Verdict
+from cybernetes.kubelet.verdict import Verdict
 from cybernetes.kubelet.volumes.layout import MountedVolume
 from cybernetes.kubelet.volumes.setup import VolumeFailed
 from cybernetes.kubelet.watchman import Watchman
@@ -43,13 +45,15 @@ _log = Log("kubelet")
 
 
 class PodWorker:
-    def __init__(self, tools: Tools, pod: Object, admit: Callable[[Object], Rejection | None]) -> None:
-        self.pod = pod
+    def __init__(self, tools: Tools, pod: Object, admission: Admission) -> None:
+        self._resizer = Resizer(tools, pod, lambda: admission.others(pod))
+        self.pod = self._resizer.accept(pod)
+        self._desired = pod
         self.wake = asyncio.Event()
         self.status: Object = dict(pod.get("status") or {})
         self.verdict: Verdict | None = None
         self._tools = tools
-        self._admit = admit
+        self._admit = admission.decide
         self._removed = False
         self._completed = False
         self._interrupt = asyncio.Event()
@@ -69,7 +73,8 @@ class PodWorker:
             "annotations"
         ) != self.pod["metadata"].get("annotations"):
             self._start.volumes_at = None
-        self.pod = pod
+        self._desired = pod
+        self.pod = self._resizer.accept(pod)
         if shorter or ends:
             self._interrupt.set()
         self.wake.set()
@@ -167,6 +172,7 @@ class PodWorker:
         if not await self._prepare():
             return self._start.retry_s
         self._start.failed.clear()
+        await self._resize()
         wait_s = await self._converge()
         waits = [each for each in (wait_s, deadline_s, self._tools.config.sync_frequency_s) if each is not None]
         return min(waits)
@@ -225,6 +231,15 @@ class PodWorker:
 
     def _not_before(self) -> float:
         return max(self._start.fresh_from, self._tools.clock.monotonic() - self._tools.config.sync_frequency_s)
+
+    async def _resize(self) -> None:
+        """Bring changed resources to the containers; those that can't change while they run are restarted."""
+        if self._resizer.waits:
+            self.pod = self._resizer.accept(self._desired)
+        for each in await self._resizer.actuate(self.pod, self.observed):
+            self._watchman.forget(each.id)
+            message = f"Container {each.name} resize requires restart"
+            await self._stopper.stop(self.pod, self.observed, each, pods.grace_s(self.pod), message)
 
     async def _converge(self) -> float | None:
         """Apply plans until there is nothing left that may be done now."""
@@ -299,6 +314,7 @@ class PodWorker:
         try:
             await self._ensure_hosts(observed)
             container_id = await launch.create_container(self._tools, self._launch(), observed, step)
+            self._resizer.started(step.name, container_id)
             if (found[1].get("lifecycle") or {}).get("postStart"):
                 start.hooking.add(container_id)
             await launch.start_container(self._tools, self.pod, step.name, container_id)
@@ -421,6 +437,8 @@ class PodWorker:
             reason=verdict.reason if verdict else "",
             message=verdict.message if verdict else "",
             disruption=verdict.disruption if verdict else "",
+            extra_conditions=self._resizer.conditions(),
+            actuated=self._resizer.actuated(),
         )
         now = self._tools.clock.now()
         self.status = status.compute(self.pod, self.observed, view, self.status, self._tools.node, now)

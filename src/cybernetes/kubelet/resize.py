@@ -1,0 +1,198 @@
+"""In-place resize: what a pod is given of what it asks for, and bringing that to its containers.
+
+Three sets of resources: desired (the spec), allocated (what the node has granted) and actuated (what
+the containers run with). Everything else in the kubelet sees the pod with its allocated resources.
+
+source  kubelet contract 15; kubernetes.io "Resize CPU and Memory Resources assigned to Containers"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from cybernetes.base.errors import EdgeError
+from cybernetes.kubelet import cri_config, pods, resources
+from cybernetes.kubelet.admit import short_of
+from cybernetes.kubelet.observe import Observed
+from cybernetes.kubelet.pods import Object
+from cybernetes.kubelet.resources import Amounts, CgroupLimits
+from cybernetes.kubelet.runtime.api import ContainerStatus
+from cybernetes.kubelet.tools import Tools
+
+Given = dict[str, Object]
+_RESIZABLE = ("cpu", "memory")
+
+
+def listed(pod: Object) -> Given:
+    """Resources by container name."""
+    return {each["name"]: each.get("resources") or {} for _, each in pods.all_containers(pod)}
+
+
+def known_before(pod: Object) -> Given:
+    """What the pod was granted according to its status, for containers that were started; else what it asks for."""
+    result = listed(pod)
+    for field in ("containerStatuses", "initContainerStatuses"):
+        for status in (pod.get("status") or {}).get(field) or ():
+            if status.get("containerID") and status.get("resources") and status["name"] in result:
+                result[status["name"]] = status["resources"]
+    return result
+
+
+def with_resources(pod: Object, given: Given) -> Object:
+    """The pod with `given` in place of what its spec says; the same object when that is equal."""
+    if listed(pod) == given:
+        return pod
+    spec = dict(pod["spec"])
+    for field in ("initContainers", "containers"):
+        if field in spec:
+            spec[field] = [
+                {**each, "resources": given.get(each["name"], each.get("resources") or {})} for each in spec[field]
+            ]
+    return {**pod, "spec": spec}
+
+
+def refusal(pod: Object, others: Sequence[Object], allocatable: Amounts) -> tuple[str, str] | None:
+    """(Infeasible or Deferred, message) when the node can't grant what the pod asks for; None when it can."""
+    alone = short_of(pod, [], allocatable)
+    if alone is not None:
+        return "Infeasible", alone.message
+    crowded = short_of(pod, others, allocatable)
+    return ("Deferred", crowded.message) if crowded is not None else None
+
+
+def needs_restart(container: Object, old: Object, new: Object) -> bool:
+    """Whether the container's resize policy wants a restart for what changes."""
+    policies = {each["resourceName"]: each.get("restartPolicy") for each in container.get("resizePolicy") or ()}
+    return any(_changes(old, new, name) and policies.get(name) == "RestartContainer" for name in _RESIZABLE)
+
+
+def _changes(old: Object, new: Object, name: str) -> bool:
+    return any((old.get(which) or {}).get(name) != (new.get(which) or {}).get(name) for which in ("requests", "limits"))
+
+
+def described(pod: Object, error: str = "") -> str:
+    """The JSON of resize events."""
+    result: dict[str, Any] = {}
+    for field in ("initContainers", "containers"):
+        rows = [
+            {"name": each["name"], "resources": each.get("resources") or {}}
+            for each in pod["spec"].get(field) or ()
+            if field == "containers" or pods.is_sidecar(each)
+        ]
+        if rows:
+            result[field] = rows
+    result["generation"] = pod["metadata"].get("generation", 0)
+    if error:
+        result["error"] = error
+    return orjson.dumps(result).decode()
+
+
+class Resizer:
+    """One pod's allocation. `others`: the pods that share the node with it."""
+
+    def __init__(self, tools: Tools, pod: Object, others: Callable[[], Sequence[Object]]) -> None:
+        self._tools = tools
+        self._others = others
+        self._allocated = known_before(pod)
+        self._actuated: Given = {}
+        self._pending: tuple[str, str] | None = None
+        self._error = ""
+        self._under_way = False
+
+    def accept(self, pod: Object) -> Object:
+        """The pod with the resources it is granted now."""
+        desired = listed(pod)
+        if desired == self._allocated:
+            self._pending = None
+            return pod
+        if not self._is_resize(desired):
+            self._allocated = desired
+            return pod
+        refused = refusal(pod, self._others(), self._tools.allocatable)
+        if refused is None:
+            self._pending = None
+            self._allocated = desired
+            self._under_way = True
+            self._say(pod, "Normal", "ResizeStarted", f"Pod resize started: {described(pod)}")
+            return pod
+        if refused != self._pending:
+            self._pending = refused
+            self._say(pod, "Warning", f"Resize{refused[0]}", f"Pod resize {refused[0]}: {described(pod, refused[1])}")
+        return with_resources(pod, {**desired, **{k: v for k, v in self._allocated.items() if k in desired}})
+
+    @property
+    def waits(self) -> bool:
+        return self._pending is not None and self._pending[0] == "Deferred"
+
+    def _is_resize(self, desired: Given) -> bool:
+        """Whether known containers changed, rather than containers came or went."""
+        return any(self._allocated.get(name, value) != value for name, value in desired.items())
+
+    def started(self, name: str, container_id: str) -> None:
+        """A container was made with what is allocated."""
+        self._actuated[container_id] = self._allocated.get(name, {})
+
+    def actuated(self) -> Mapping[str, Object]:
+        return self._actuated
+
+    def conditions(self) -> tuple[dict[str, Any], ...]:
+        result: list[dict[str, Any]] = []
+        if self._pending is not None:
+            reason, message = self._pending
+            result.append({"type": "PodResizePending", "status": "True", "reason": reason, "message": message})
+        if self._under_way:
+            progress: dict[str, Any] = {"type": "PodResizeInProgress", "status": "True"}
+            if self._error:
+                progress.update(reason="Error", message=self._error)
+            result.append(progress)
+        return tuple(result)
+
+    async def actuate(self, pod: Object, observed: Observed) -> list[ContainerStatus]:
+        """Bring the allocation to running containers; those that have to be restarted for it. Raises EdgeError."""
+        running = {each.name: each for each in observed.running()}
+        self._actuated = {
+            key: each for key, each in self._actuated.items() if any(key == c.id for c in running.values())
+        }
+        restarts: list[tuple[Object, ContainerStatus]] = []
+        updates: list[tuple[Object, ContainerStatus]] = []
+        for _, container in pods.all_containers(pod):
+            status = running.get(container["name"])
+            if status is None:
+                continue
+            wanted = self._allocated.get(container["name"], {})
+            current = self._actuated.setdefault(status.id, wanted if not self._under_way else {})
+            if current == wanted:
+                continue
+            (restarts if needs_restart(container, current, wanted) else updates).append((container, status))
+        if updates:
+            await self._update(pod, updates)
+        if self._under_way and not restarts:
+            self._under_way = False
+            self._say(pod, "Normal", "ResizeCompleted", f"Pod resize completed: {described(pod)}")
+        return [status for _, status in restarts]
+
+    async def _update(self, pod: Object, updates: Sequence[tuple[Object, ContainerStatus]]) -> None:
+        tools = self._tools
+        path = resources.pod_cgroup(tools.config.cgroup_root, pod)
+        wanted = resources.pod_cgroup_limits(pod, tools.config.pod_pids_max)
+        try:
+            # Wide open while containers change, so that neither order of growing and shrinking is refused.
+            await tools.host.ensure_cgroup(path, CgroupLimits(cpu_shares=wanted.cpu_shares))
+            for container, status in updates:
+                new = cri_config.container_resources(pod, container, tools.facts.machine, v2=tools.facts.cgroup_v2)
+                new.oom_score_adj = 0
+                await tools.runtime.update_resources(status.id, new)
+                self._actuated[status.id] = self._allocated.get(container["name"], {})
+            await tools.host.ensure_cgroup(path, wanted)
+        except EdgeError as error:
+            if self._error != error.message:
+                self._say(pod, "Warning", "ResizeError", f"Pod resize error: {described(pod, error.message)}")
+            self._error = error.message
+            raise
+        self._error = ""
+
+    def _say(self, pod: Object, kind: str, reason: str, message: str) -> None:
+        self._tools.say(pod, "", kind, reason, message)
