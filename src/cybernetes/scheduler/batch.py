@@ -32,6 +32,7 @@ def is_plain(cycle: Cycle, pod: PodEntry) -> bool:
         or pod.nominated
         or spec.resource_claims
         or standing.conflict
+        or cycle.fit(pod).refused
         # Normalized over the possible nodes, which become fewer from pod to pod.
         or standing.disliked is not None
         or standing.preferred is not None

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 
 from cybernetes.scheduler.objects import NodeObject, Taint
 from cybernetes.scheduler.pods import PodEntry
-from cybernetes.scheduler.requests import CPU, EPHEMERAL, MEMORY, PODS, amounts
+from cybernetes.scheduler.requests import AMOUNT_MAX, CPU, EPHEMERAL, MEMORY, PODS, amounts
 from cybernetes.scheduler.tallies import Tallies
 
 # Resource ids with a fixed place; the scored ones count containers without a request with their defaults.
@@ -273,7 +273,7 @@ class Columns:
         for name in found:
             self.resource_id(name)
         for name, resource in self.resource_ids.items():
-            self.allocatable[resource * self.stride + row] = found.get(name, 0)
+            self.allocatable[resource * self.stride + row] = min(found.get(name, 0), AMOUNT_MAX)
         self._changed(row)
 
     def _put_images(self, row: int, old: NodeObject | None, node: NodeObject | None) -> None:

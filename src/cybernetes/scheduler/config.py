@@ -19,7 +19,7 @@ import msgspec
 from cybernetes.scheduler.objects import NodeAffinity
 from cybernetes.scheduler.outside import Outside
 from cybernetes.scheduler.plugins.interpod import InterPodArgs
-from cybernetes.scheduler.plugins.resources import MODES, FitArgs, Strategy
+from cybernetes.scheduler.plugins.resources import BALANCED_MAX, MODES, FitArgs, Strategy
 from cybernetes.scheduler.plugins.spread import SYSTEM_DEFAULTS, Default
 from cybernetes.scheduler.profile import DEFAULT_NAME, FILTERS, SCORES, PreemptionArgs, Profile
 from cybernetes.scheduler.queue import Backoff
@@ -279,6 +279,8 @@ def _fit(args: Mapping[str, Any], path: str) -> FitArgs:
     rising = all(a.utilization < b.utilization for a, b in itertools.pairwise(points))
     inside = all(0 <= each.utilization <= 100 and 0 <= each.score <= 10 for each in points)
     _require(rising and inside, f"{where}.shape", "utilization 0-100 must rise, score must be 0-10")
+    few = len(balanced.resources or ()) <= BALANCED_MAX
+    _require(few, f"{path}.pluginConfig[NodeResourcesBalancedAllocation].resources", f"at most {BALANCED_MAX}")
     default = Strategy()
     return FitArgs(
         Strategy(

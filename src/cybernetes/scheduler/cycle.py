@@ -170,6 +170,10 @@ class Cycle:
             filtered.plugins = {"NodeAffinity"}
             return filtered
         active = self.profile.filters
+        if fit.refused and "NodeResourcesFit" in active:
+            filtered.message = fit.refused
+            filtered.plugins = {"NodeResourcesFit"}
+            return filtered
         if pod.shape.spec.resource_claims and "DynamicResources" in active:
             filtered.message = CLAIMS_REFUSED
             filtered.plugins = {"DynamicResources"}

@@ -19,6 +19,10 @@ CPU, MEMORY, EPHEMERAL, PODS = "cpu", "memory", "ephemeral-storage", "pods"
 DEFAULT_CPU_MILLI = 100
 DEFAULT_MEMORY_BYTES = 200 * 1024 * 1024
 
+# Above every machine, and small enough that the pods of a node can be added up, and multiplied by 100, in 64 bits:
+# a pod that is put on a node by its author may ask for anything.
+AMOUNT_MAX = 2**50
+
 Amounts = dict[str, int]
 Quantities = Mapping[str, str | int | float]
 
@@ -47,8 +51,8 @@ def pod_requests(spec: PodSpec) -> Requests:
     """The largest sum that the pod can need at one time."""
     asked = _total(spec, {})
     scored = _total(spec, {CPU: DEFAULT_CPU_MILLI, MEMORY: DEFAULT_MEMORY_BYTES})
-    kept = tuple(sorted((name, value) for name, value in asked.items() if value > 0))
-    return Requests(kept, scored.get(CPU, 0), scored.get(MEMORY, 0))
+    kept = tuple(sorted((name, min(value, AMOUNT_MAX)) for name, value in asked.items() if value > 0))
+    return Requests(kept, min(scored.get(CPU, 0), AMOUNT_MAX), min(scored.get(MEMORY, 0), AMOUNT_MAX))
 
 
 def with_actual(spec: PodSpec, statuses: list[ContainerStatus]) -> None:

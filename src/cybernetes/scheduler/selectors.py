@@ -12,6 +12,8 @@ import msgspec
 from cybernetes.scheduler.objects import LabelRequirement, LabelSelector
 
 INT64_MAX = 2**63 - 1
+# Longer numbers are none to Kubernetes; leading zeros that make more of it are not worth a loop of the parser.
+DIGITS_MAX = 64
 
 
 class Requirement(msgspec.Struct, frozen=True, gc=False, order=True):
@@ -73,7 +75,7 @@ def _compares(operator: str, have: str, want: str) -> bool:
 
 def _integer(text: str) -> int | None:
     digits = text[1:] if text[:1] in ("+", "-") else text
-    if not digits.isascii() or not digits.isdigit():
+    if not digits.isascii() or not digits.isdigit() or len(digits) > DIGITS_MAX:
         return None
     number = int(text)
     return number if -INT64_MAX - 1 <= number <= INT64_MAX else None

@@ -16,8 +16,11 @@ from cybernetes.scheduler.requests import CPU, MEMORY, Requests
 
 kernels = load("score")
 
-# Bits of one int32 that may be set.
+# Bits of one int32 that may be set; pods that ask for more kinds of resources are refused.
 WANTED_MAX = 31
+TOO_MANY_KINDS = f"pod requests more than {WANTED_MAX - 1} kinds of resources"
+# The kernel's room for fractions.
+BALANCED_MAX = 16
 MODES = {"LeastAllocated": 0, "MostAllocated": 1, "RequestedToCapacityRatio": 2}
 
 
@@ -51,9 +54,12 @@ class Fit:
         self.stride = 0
         self.position = 0
         wanted = [(name, value) for name, value in requests.amounts if not _is_ignored(name, args)]
-        self.names = ["pods", *(name for name, _ in wanted)][:WANTED_MAX]
-        self._wanted = array("i", [ID_PODS, *(columns.resource_id(name) for name, _ in wanted)][:WANTED_MAX])
-        self._amounts = array("q", [1, *(value for _, value in wanted)][:WANTED_MAX])
+        # What does not fit in the bits is left out of them: the pod is refused before they are looked at.
+        self.refused = TOO_MANY_KINDS if len(wanted) >= WANTED_MAX else ""
+        wanted = wanted[: WANTED_MAX - 1]
+        self.names = ["pods", *(name for name, _ in wanted)]
+        self._wanted = array("i", [ID_PODS, *(columns.resource_id(name) for name, _ in wanted)])
+        self._amounts = array("q", [1, *(value for _, value in wanted)])
         self._scored = _scored(columns, requests, args.strategy)
         self._mode = MODES[args.strategy.kind]
         self._shape = array("q", args.strategy.shape)

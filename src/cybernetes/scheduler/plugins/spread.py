@@ -22,6 +22,7 @@ from cybernetes.scheduler.tallies import Selection, own_namespace
 
 kernels = load("score")
 
+INT32_MAX = 2**31 - 1
 HOSTNAME = "kubernetes.io/hostname"
 ZONE = "topology.kubernetes.io/zone"
 
@@ -97,7 +98,7 @@ def _of_constraint(pod: PodEntry, each: TopologySpreadConstraint) -> Spread:
     selector = spread_selector(each, pod.labels)
     return Spread(
         key=each.topology_key,
-        max_skew=each.max_skew,
+        max_skew=min(each.max_skew, INT32_MAX),
         min_domains=each.min_domains or 1,
         selection=own_namespace(pod.namespace, selector),
         own=int(accepts(selector, pod.labels)),
