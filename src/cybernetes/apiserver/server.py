@@ -11,6 +11,8 @@ from cybernetes.apiserver.cache.feed import Caches
 from cybernetes.apiserver.chain import FILTERS, Passage, chain, passage_of
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.core import Core
+from cybernetes.apiserver.crd.loop import DefinitionLoop
+from cybernetes.apiserver.crd.publish import Publisher
 from cybernetes.apiserver.documents import Documents
 from cybernetes.apiserver.metrics import Metrics
 from cybernetes.apiserver.nonresource import NonResource
@@ -78,6 +80,7 @@ class ApiServer:
         """Load everything, then follow the store. Bootstrap objects are made meanwhile: `ready` waits for them."""
         core = self.core
         await core.caches.load()
+        Publisher(core.lister, core.registry).start()
         security = self._security(core, self.config)
         core.authenticator = security.authenticator
         core.authorizer = security.authorizer
@@ -102,6 +105,12 @@ class ApiServer:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.core.caches.run(), name="apiserver.caches")
             group.create_task(self._bootstrap(), name="apiserver.bootstrap")
+            group.create_task(self._definitions(), name="apiserver.definitions")
+
+    async def _definitions(self) -> None:
+        core = self.core
+        client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=core.clock)
+        await DefinitionLoop(client, core.lister, core.clock, core.random).run()
 
     async def _bootstrap(self) -> None:
         core, attempt = self.core, 0

@@ -123,6 +123,7 @@ def _with_it(core: Core, call: Call, obj: Object) -> list[Put | Delete]:
     return freed
 
 
+CRD_CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 # Kinds that go once their content is gone; their deletion knows no grace.
 _EMPTIED_FIRST = ("Namespace", "CustomResourceDefinition")
 
@@ -140,6 +141,9 @@ def marked(row: Resource, obj: Object, options: DeleteOptions, now: float) -> Ob
             return None
     else:
         metadata["deletionTimestamp"] = rfc3339(now + (grace or 0))
+        if row.kind == "CustomResourceDefinition" and CRD_CLEANUP not in finalizers:
+            # Its objects go first: the definitions' own loop deletes them and takes the finalizer away.
+            finalizers = [*finalizers, CRD_CLEANUP]
         if row.kind not in _EMPTIED_FIRST:
             metadata["deletionGracePeriodSeconds"] = grace or 0
             if metadata.get("generation"):
