@@ -16,10 +16,12 @@ from cybernetes.client.api import ApiClient
 from cybernetes.client.informer import Index, Informer
 from cybernetes.client.reflector import EVERYTHING, Selection
 from cybernetes.client.target import Target
+from cybernetes.controllers.certificates.plan import Csr
 from cybernetes.controllers.job.objects import Job
 from cybernetes.controllers.objects import (
     ControllerRevision,
     Deployment,
+    Metadata,
     Namespace,
     Node,
     Pod,
@@ -119,6 +121,14 @@ class Informers:
     @cached_property
     def jobs(self) -> Informer[Job]:
         return self.make(targets.JOBS, decoder(Job))
+
+    @cached_property
+    def certificate_requests(self) -> Informer[Csr]:
+        return self.make(targets.CERTIFICATE_SIGNING_REQUESTS, decoder(Csr))
+
+    @cached_property
+    def service_accounts(self) -> Informer[Metadata]:
+        return self.make(targets.SERVICE_ACCOUNTS, decoder(Metadata), metadata_only=True)
 
     @cached_property
     def nodes(self) -> Informer[Node]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import msgspec
 
+from cybernetes.auth.pki import Credential
 from cybernetes.base.clock import Clock
 from cybernetes.base.log import Log
 from cybernetes.base.random import Random
@@ -33,17 +35,21 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     identity      of this process among candidates, HOST_UUID
     pod_ranges    (range, mask size of a node's part), one per address family; none: nodes get no ranges
     root_ca       PEM, published to every namespace; "" to publish nothing
+    signer        signs certificates that nodes and users ask for; None: nobody here does
+    account_key   PEM, signs the tokens in Secrets; b"": they stay empty
     leader_elect  without, this process works at once; for one that is alone
     """
 
     identity: str
     pod_ranges: tuple[tuple[str, int], ...] = ()
     root_ca: str = ""
+    signer: Credential | None = None
+    account_key: bytes = b""
     leader_elect: bool = True
 
 
 class _Row(msgspec.Struct, frozen=True):
-    """A controller: its service account, the source of its Events, and how it is built."""
+    """A controller: its service account ("" for the manager itself), the source of its Events, how it is built."""
 
     account: str
     source: str
@@ -52,6 +58,7 @@ class _Row(msgspec.Struct, frozen=True):
 
 def _rows(config: ManagerConfig) -> Iterator[_Row]:
     """Imports here, so that a process that only looks at the configuration loads no controller."""
+    from cybernetes.controllers.certificates.loop import Approver, Cleaner, Signer
     from cybernetes.controllers.clusterroleaggregation.loop import ClusterRoleAggregationController
     from cybernetes.controllers.cronjob.loop import CronJobController
     from cybernetes.controllers.daemonset.loop import DaemonSetController
@@ -103,8 +110,21 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
             "root-ca-cert-publisher",
             lambda edges: RootCaPublisher(edges, config.root_ca),
         )
+    yield _Row("certificate-controller", "certificate-controller", Approver)
+    yield _Row("certificate-controller", "certificate-controller", Cleaner)
+    if config.signer is not None:
+        yield _Row("certificate-controller", "certificate-controller", partial(Signer, authority=config.signer))
     if config.pod_ranges:
         yield _Row("node-controller", "cidrAllocator", lambda edges: NodeIpamController(edges, config.pod_ranges))
+
+
+def _token_row(config: ManagerConfig, clock: Clock, random: Random) -> _Row:
+    from cybernetes.auth.tokens import Issuer
+    from cybernetes.controllers.serviceaccount.tokens import TokenSecretController
+
+    issuer = Issuer(config.account_key, clock, random)
+    # It acts as the manager: no service account may write every Secret.
+    return _Row("", "tokens-controller", partial(TokenSecretController, issuer=issuer, authority=config.root_ca))
 
 
 class ControllerManager:
@@ -156,7 +176,10 @@ class ControllerManager:
 
     async def _work(self) -> None:
         informers = Informers(self._client, self._clock, self._random)
-        started = [self._start(row, informers) for row in _rows(self._config)]
+        rows = list(_rows(self._config))
+        if self._config.account_key:
+            rows.append(_token_row(self._config, self._clock, self._random))
+        started = [self._start(row, informers) for row in rows]
         _log.info("controllers.started", controllers=len(started))
         async with asyncio.TaskGroup() as group:
             group.create_task(informers.run(), name="informers")
@@ -168,10 +191,10 @@ class ControllerManager:
         client = self._client_of(row.account)
         recorder = EventRecorder(client, component=row.source, clock=self._clock)
         edges = Edges(client, recorder, informers, self._clock, self._random)
-        return row.account, edges, row.build(edges)
+        return row.source, edges, row.build(edges)
 
     def _client_of(self, account: str) -> ApiClient:
-        if self._accounts is None:
+        if self._accounts is None or not account:
             return self._client
         transport = AccountTransport(self._accounts, self._client, account, self._clock)
         agent = f"{LEASE_NAME}/system:serviceaccount:kube-system:{account}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from cybernetes.base.errors import ApiError
 from cybernetes.client.target import SERVICE_ACCOUNTS
-from cybernetes.controllers.informers import decoder
 from cybernetes.controllers.loop import Edges, work
 from cybernetes.controllers.objects import Metadata, Namespace
 
@@ -18,7 +17,7 @@ class ServiceAccountController:
     def __init__(self, edges: Edges) -> None:
         self._edges = edges
         self._queue = edges.queue()
-        self._accounts = edges.informers.make(SERVICE_ACCOUNTS, decoder(Metadata), metadata_only=True)
+        self._accounts = edges.informers.service_accounts
         edges.informers.namespaces.on_change(self._on_namespace)
         self._accounts.on_change(self._on_account)
 

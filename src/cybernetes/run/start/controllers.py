@@ -24,6 +24,8 @@ async def serve(setting: Setting) -> None:
         ManagerConfig(
             identity=f"{socket.gethostname()}_{uid(random)}",
             root_ca=files.ca(setting.layout).certificate.read_text(),
+            signer=files.ca(setting.layout).read(),
+            account_key=files.service_account_key(setting.layout).read_bytes(),
             pod_ranges=((network.pod_range, network.node_mask_size),),
         ),
         accounts=transport(access(load([kubeconfig])).without_identity()),
