@@ -8,10 +8,28 @@ from pathlib import Path
 from cybernetes.kubelet.cri_config import Machine
 from cybernetes.kubelet.host import HostFacts, Usage
 from cybernetes.kubelet.pods import Object
+from cybernetes.kubelet.probes import Answer, Result
 from cybernetes.kubelet.resources import CgroupLimits
 from cybernetes.kubelet.volumes import layout
 from cybernetes.kubelet.volumes.layout import MountedVolume, SubPath
 from cybernetes.kubelet.volumes.payload import File
+
+
+class FakeProber:
+    """answers: container's name -> what its probes say; all others succeed."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Result] = {}
+
+    async def probe(self, probe: Object, container: Object, container_id: str, pod_ip: str) -> Result:
+        return self.answers.get(container["name"], Result(Answer.SUCCESS))
+
+    async def hook(self, handler: Object, container: Object, container_id: str, pod_ip: str, timeout_s: float) -> str:
+        return ""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
 
 _ROOT = Path("/fake/pods")
 

@@ -30,7 +30,7 @@ from cybernetes.kubelet.launch import wait_or
 from cybernetes.kubelet.node import NodeReporter
 from cybernetes.kubelet.observe import Rows
 from cybernetes.kubelet.pods import Object
-from cybernetes.kubelet.prober import Prober
+from cybernetes.kubelet.prober import Prober, Probing
 from cybernetes.kubelet.puller import Puller
 from cybernetes.kubelet.runtime.api import Runtime, State
 from cybernetes.kubelet.serve.access import Access
@@ -65,6 +65,7 @@ class Kubelet:
         random: Random,
         config: KubeletConfig,
         host: Host | None = None,
+        prober: Probing | None = None,
     ) -> None:
         self._client = client
         self._runtime = runtime
@@ -72,6 +73,7 @@ class Kubelet:
         self._random = random
         self._config = config
         self._host: Host = host if host is not None else LinuxHost(config)
+        self._prober: Probing = prober if prober is not None else Prober(runtime, clock)
         selection = Selection(fields=f"spec.nodeName={config.node_name}")
         self._pods = Informer[Object](client, PODS, orjson.loads, clock=clock, random=random, selection=selection)
         self._services = Informer[Service](client, SERVICES, service_of, clock=clock, random=random)
@@ -113,7 +115,6 @@ class Kubelet:
     @asynccontextmanager
     async def _tools(self) -> AsyncIterator[Tools]:
         facts = self._host.facts()
-        prober = Prober(self._runtime, self._clock)
         reader = ObjectReader(self._client, self._clock)
         tokens = Tokens(self._client, self._clock, self._random)
         events = EventRecorder(self._client, component="kubelet", clock=self._clock, host=self._config.node_name)
@@ -131,7 +132,7 @@ class Kubelet:
                     allocatable=node_status.allocatable(self._config, facts),
                     events=events,
                     statuses=StatusWriter(self._client, self._clock, self._random),
-                    prober=prober,
+                    prober=self._prober,
                     puller=Puller(self._runtime, self._clock, at_once=self._config.pulls_at_once),
                     reader=reader,
                     tokens=tokens,
@@ -140,7 +141,7 @@ class Kubelet:
                     group=group,
                 )
         finally:
-            await prober.close()
+            await self._prober.close()
 
     async def _listen(self, tools: Tools) -> None:
         """Open port 10250, when there are certificates to serve with."""

@@ -16,10 +16,10 @@ from cybernetes.kubelet.host import HostFacts
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.resources import Amounts, amount
 from cybernetes.kubelet.runtime.api import Image, RuntimeStatus, Version
+from cybernetes.model import quantity
 
 KUBELET_VERSION = "v1.37.1"
 IMAGES_MAX = 50
-_KIB = 1024
 
 _PRESSURES = (
     ("MemoryPressure", "KubeletHasInsufficientMemory", "kubelet has insufficient memory available",
@@ -108,11 +108,11 @@ def _quantities(amounts: Amounts) -> dict[str, str]:
 
 
 def _quantity(name: str, value: int) -> str:
+    """As the API server keeps it, so that an unchanged status is seen to be unchanged."""
     if name == "cpu":
-        return str(value // 1000) if value % 1000 == 0 else f"{value}m"
-    if (name == "memory" or name == "ephemeral-storage") and value % _KIB == 0 and value:
-        return f"{value // _KIB}Ki"
-    return str(value)
+        return quantity.render(value * 10**6)
+    family = quantity.DECIMAL if name == "pods" else quantity.BINARY
+    return quantity.render(value * 10**9, family)
 
 
 def node_status(config: KubeletConfig, facts: HostFacts, view: NodeView, previous: Object, now: float) -> Object:
@@ -203,9 +203,19 @@ def differs(old: Object, new: Object) -> bool:
     return _without_heartbeats(old) != _without_heartbeats(new)
 
 
-def _without_heartbeats(status: Object) -> Object:
-    bare = [{k: v for k, v in each.items() if k != "lastHeartbeatTime"} for each in status.get("conditions") or ()]
-    return {**status, "conditions": bare}
+def _without_heartbeats(status: Object) -> Any:
+    conditions = [
+        {k: v for k, v in each.items() if k != "lastHeartbeatTime"} for each in status.get("conditions") or ()
+    ]
+    return _bare({**status, "conditions": conditions})
+
+
+def _bare(value: Any) -> Any:
+    """Without what is empty, which servers do not keep."""
+    if isinstance(value, dict):
+        cleaned = {name: _bare(each) for name, each in value.items()}
+        return {name: each for name, each in cleaned.items() if each not in (None, "", {}, [], False)}
+    return [_bare(each) for each in value] if isinstance(value, list) else value
 
 
 EVENTS = {

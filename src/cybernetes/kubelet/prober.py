@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 from collections.abc import Sequence
+from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -25,6 +26,18 @@ BODY_MAX = 10 * 1024
 REDIRECTS_MAX = 10
 # A hook without a limit of its own ends with the pod's grace; this is for hooks after a start.
 HOOK_TIMEOUT_S = 600.0
+
+
+class Probing(Protocol):
+    """What asks containers how they are, and runs their hooks."""
+
+    async def probe(self, probe: Object, container: Object, container_id: str, pod_ip: str) -> Result: ...
+
+    async def hook(
+        self, handler: Object, container: Object, container_id: str, pod_ip: str, timeout_s: float
+    ) -> str: ...
+
+    async def close(self) -> None: ...
 
 
 class Prober:

@@ -16,7 +16,7 @@ from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.env import Service
 from cybernetes.kubelet.host import Host, HostFacts
 from cybernetes.kubelet.pods import Object
-from cybernetes.kubelet.prober import Prober
+from cybernetes.kubelet.prober import Probing
 from cybernetes.kubelet.puller import Puller
 from cybernetes.kubelet.runtime.api import Runtime
 from cybernetes.kubelet.sources import ObjectReader, Tokens
@@ -39,7 +39,7 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     allocatable: dict[str, int]
     events: EventRecorder
     statuses: StatusWriter
-    prober: Prober
+    prober: Probing
     puller: Puller
     reader: ObjectReader
     tokens: Tokens

@@ -14,7 +14,7 @@ from cybernetes.base.random import Random
 from cybernetes.kubelet import probes
 from cybernetes.kubelet.plan import Health
 from cybernetes.kubelet.pods import Object
-from cybernetes.kubelet.prober import Prober
+from cybernetes.kubelet.prober import Probing
 from cybernetes.kubelet.probes import Answer, Kind, Result, Tally
 
 # (container name, event type, reason, message)
@@ -35,7 +35,7 @@ class _Watched:
 class Watchman:
     def __init__(
         self,
-        prober: Prober,
+        prober: Probing,
         clock: Clock,
         random: Random,
         group: asyncio.TaskGroup,

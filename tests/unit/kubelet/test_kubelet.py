@@ -1,0 +1,238 @@
+"""A whole kubelet on a runtime and a machine in memory, through a real API server in the same process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from cybernetes.apiserver.config import ServerConfig
+from cybernetes.apiserver.server import ApiServer, InProcessTransport
+from cybernetes.auth import pki
+from cybernetes.auth.user import AUTHENTICATED, NODE_PREFIX, NODES, User
+from cybernetes.base.clock import SystemClock
+from cybernetes.base.errors import ApiError
+from cybernetes.base.random import SystemRandom
+from cybernetes.client.api import ApiClient
+from cybernetes.client.target import LEASES, PODS, SERVICE_ACCOUNTS
+from cybernetes.client.target import NODES as NODE_OBJECTS
+from cybernetes.kubelet.config import KubeletConfig
+from cybernetes.kubelet.fake_host import FakeHost, FakeProber
+from cybernetes.kubelet.loop import Kubelet
+from cybernetes.kubelet.probes import Answer, Result
+from cybernetes.kubelet.runtime.fake import FakeRuntime, Script
+from cybernetes.store.memory import MemoryStore
+
+CLOCK = SystemClock()
+Object = dict[str, Any]
+
+
+class World:
+    def __init__(
+        self, client: ApiClient, runtime: FakeRuntime, host: FakeHost, prober: FakeProber, kubelet: Kubelet
+    ) -> None:
+        self.client, self.runtime, self.host, self.prober, self.kubelet = client, runtime, host, prober, kubelet
+
+    async def create(self, name: str, **spec: Any) -> None:
+        containers = spec.pop("containers", [{"name": "c", "image": "i"}])
+        spec = {"nodeName": "n", "containers": containers, "automountServiceAccountToken": False, **spec}
+        await self.client.create(PODS, {"metadata": {"name": name}, "spec": spec}, namespace="default")
+
+    async def until(self, name: str, holds: Callable[[Object], bool]) -> Object:
+        found: Object = {}
+        try:
+            async with asyncio.timeout(5):
+                while True:
+                    found = await self.client.get(PODS, name, namespace="default")
+                    if holds(found.get("status", {})):
+                        return found
+                    await asyncio.sleep(0.005)
+        except TimeoutError:
+            raise AssertionError(found.get("status")) from None
+
+    async def gone(self, name: str) -> None:
+        async with asyncio.timeout(5):
+            with suppress(ApiError):
+                while True:
+                    await self.client.get(PODS, name, namespace="default")
+                    await asyncio.sleep(0.005)
+
+    async def idle(self) -> None:
+        """Wait until no pod has a worker."""
+        for _ in range(1000):
+            if not self.kubelet.workers:
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError(list(self.kubelet.workers))
+
+    def count(self, operation: str) -> int:
+        return sum(1 for name, _ in self.runtime.calls if name == operation)
+
+
+@asynccontextmanager
+async def world(**settings: Any) -> AsyncIterator[World]:
+    random = SystemRandom()
+    authority = pki.ca("test", pki.Terms(random=random, now=CLOCK.now()))
+    config = ServerConfig(client_authorities=authority.certificate, service_account_key=pki.new_key(random))
+    server = ApiServer(MemoryStore(CLOCK), config, CLOCK, random)
+    await server.start()
+    await server.ready()
+    admin = ApiClient(InProcessTransport(server), user_agent="test", clock=CLOCK)
+    user = User(f"{NODE_PREFIX}n", groups=(NODES, AUTHENTICATED))
+    client = ApiClient(InProcessTransport(server, user), user_agent="kubelet", clock=CLOCK)
+    with suppress(ApiError):
+        await admin.create(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, namespace="default")
+    runtime, host, prober = FakeRuntime(CLOCK, ["i", "pull"]), FakeHost(), FakeProber()
+    given = KubeletConfig(node_name="n", node_ip="192.0.2.1", **settings)
+    kubelet = Kubelet(client, runtime, CLOCK, random, given, host, prober)
+    task = asyncio.get_running_loop().create_task(kubelet.run())
+    try:
+        yield World(admin, runtime, host, prober, kubelet)
+        if task.done():
+            task.result()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await server.stop()
+
+
+def is_ready(status: Object) -> bool:
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", []))
+
+
+def test_the_node_is_registered_and_kept_alive() -> None:
+    async def scenario() -> None:
+        async with world(labels={"zone": "a"}, status_update_s=0.05) as w:
+            async with asyncio.timeout(5):
+                while True:
+                    with suppress(ApiError):
+                        lease = await w.client.get(LEASES, "n", namespace="kube-node-lease")
+                        break
+                    await asyncio.sleep(0.01)
+            node = await w.client.get(NODE_OBJECTS, "n")
+            assert node["metadata"]["labels"]["zone"] == "a"
+            assert node["metadata"]["labels"]["kubernetes.io/hostname"] == "n"
+            conditions = [(each["type"], each["status"]) for each in node["status"]["conditions"]]
+            assert conditions == [
+                ("MemoryPressure", "False"),
+                ("DiskPressure", "False"),
+                ("PIDPressure", "False"),
+                ("Ready", "True"),
+            ]
+            assert node["status"]["capacity"]["pods"] == "110"
+            assert node["status"]["allocatable"]["memory"] == "8092Mi"
+            # Nothing has changed, so nothing is written again.
+            await asyncio.sleep(0.3)
+            later = await w.client.get(NODE_OBJECTS, "n")
+            assert later["metadata"]["resourceVersion"] == node["metadata"]["resourceVersion"]
+            assert lease["spec"]["holderIdentity"] == "n"
+            assert lease["metadata"]["ownerReferences"][0]["uid"] == node["metadata"]["uid"]
+
+    asyncio.run(scenario())
+
+
+def test_a_pod_comes_and_goes() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            await w.create("web")
+            shown = await w.until("web", is_ready)
+            assert shown["status"]["phase"] == "Running"
+            assert w.host.pods == {shown["metadata"]["uid"]}
+            await w.client.delete(PODS, "web", namespace="default")
+            await w.gone("web")
+            await w.idle()
+            assert await w.runtime.list_sandboxes() == []
+            assert (w.host.pods, w.host.cgroups) == (set(), {})
+
+    asyncio.run(scenario())
+
+
+def test_failures_of_the_runtime_are_tried_again() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.runtime.fail("run_sandbox", times=2)
+            await w.create("web")
+            await w.until("web", is_ready)
+            assert w.count("run_sandbox") == 3
+
+    asyncio.run(scenario())
+
+
+def test_a_runtime_that_was_away_does_not_disturb_running_pods() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            await w.create("web")
+            before = await w.until("web", is_ready)
+            w.runtime.down = True
+            await asyncio.sleep(0.2)
+            w.runtime.down = False
+            await asyncio.sleep(0.5)
+            after = await w.until("web", is_ready)
+            assert after["status"] == before["status"]
+            assert (w.count("run_sandbox"), w.count("create_container")) == (1, 1)
+
+    asyncio.run(scenario())
+
+
+def test_a_container_that_ends_is_started_again() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            await w.create("web")
+            shown = await w.until("web", is_ready)
+            w.runtime.end(shown["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://"), 1)
+            again = await w.until("web", lambda status: status["containerStatuses"][0]["restartCount"] == 1)
+            assert again["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 1
+
+    asyncio.run(scenario())
+
+
+def test_an_unready_pod_is_shown_as_such() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.prober.answers["c"] = Result(Answer.FAILURE, "no")
+            probe = {"tcpSocket": {"port": 1}, "periodSeconds": 1, "failureThreshold": 1}
+            await w.create("web", containers=[{"name": "c", "image": "i", "readinessProbe": probe}])
+            shown = await w.until("web", lambda status: status.get("phase") == "Running")
+            assert not is_ready(shown["status"])
+            w.prober.answers.clear()
+            await w.until("web", is_ready)
+
+    asyncio.run(scenario())
+
+
+def test_a_finished_pod_stays_until_it_is_deleted() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.runtime.scripts["i"] = Script(exits_after_s=0.0, exit_code=0)
+            await w.create("job", restartPolicy="Never")
+            await w.until("job", lambda status: status.get("phase") == "Succeeded")
+            assert len(await w.runtime.list_containers()) == 1
+            await w.client.delete(PODS, "job", namespace="default")
+            await w.gone("job")
+
+    asyncio.run(scenario())
+
+
+def test_a_pod_with_a_finalizer_is_stopped_and_not_started_again() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            pod = {
+                "metadata": {"name": "held", "finalizers": ["test/held"]},
+                "spec": {
+                    "nodeName": "n",
+                    "containers": [{"name": "c", "image": "i"}],
+                    "automountServiceAccountToken": False,
+                },
+            }
+            await w.client.create(PODS, pod, namespace="default")
+            await w.until("held", is_ready)
+            await w.client.delete(PODS, "held", namespace="default")
+            await w.idle()
+            shown = await w.until("held", lambda status: status.get("phase") != "Running")
+            assert shown["metadata"]["finalizers"] == ["test/held"]
+            assert w.count("run_sandbox") == 1
+            assert await w.runtime.list_sandboxes() == []
+
+    asyncio.run(scenario())
