@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
+
+from cybernetes.auth.user import User
 
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +20,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     advertise                 host:port at which clients reach it
     service_range, node_port_range    from which services get addresses and ports
     shared_store              whether other API servers write to the same store
+    fixed_tokens              SHA-256 of a token in hex -> its user; for tests, a cluster has none
     own_components            whether roles are made for components that Kubernetes does not have
     """
 
@@ -32,3 +37,4 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     node_port_range: tuple[int, int] = (30000, 32767)
     shared_store: bool = False
     own_components: bool = False
+    fixed_tokens: Mapping[str, User] = {}

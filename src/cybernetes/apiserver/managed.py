@@ -25,6 +25,10 @@ def track_create(call: Call, obj: Object, options: WriteOptions, now: float) -> 
 
 
 def track_update(call: Call, new: Object, old: Object, options: WriteOptions, now: float, change: Change) -> None:
+    if not old["metadata"].get("managedFields") and not new["metadata"].get("managedFields"):
+        # Of an object that nobody owns anything of, ownership begins with the first apply.
+        new["metadata"].pop("managedFields", None)
+        return
     writing = _writing(call, options, now, change.subresource, change.strategy.reset_fields)
     apply.record_update(call.served.schema_node(), old, new, writing)
 

@@ -35,7 +35,7 @@ def build_security(core: Core, config: ServerConfig) -> Security:
     """Needs loaded caches: authorizers index what is there, and follow it from then on."""
     issuer = Issuer(config.service_account_key, core.clock, core.random, url=config.issuer, former=config.former_keys)
     authorities = Authorities(config.client_authorities, config.front_proxy_authorities)
-    authenticator = Authenticator(core.lister, issuer, core.clock, authorities)
+    authenticator = Authenticator(core.lister, issuer, core.clock, authorities, config.fixed_tokens)
     node = NodeAuthorizer(NodeGraph(core.lister), _node_rules())
     rbac = Rbac(core.lister)
     authorizer = Chain((PrivilegedGroup(), node, rbac))

@@ -2,6 +2,7 @@ from cybernetes.model.printing.cluster import CERTIFICATE_SIGNING_REQUESTS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.selectable import paths
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
+from cybernetes.model.validation import signing_requests
 from cybernetes.model.validation.names import path_segment
 
 RESOURCE = Resource(
@@ -13,21 +14,36 @@ RESOURCE = Resource(
     namespaced=False,
     short_names=("csr",),
     subresources=(
-        Subresource(name="approval", kind="CertificateSigningRequest", verbs=GET_PATCH_UPDATE),
+        Subresource(
+            name="approval",
+            kind="CertificateSigningRequest",
+            verbs=GET_PATCH_UPDATE,
+            strategy=status_of(
+                prepare_update=(signing_requests.keep_certificate, signing_requests.stamp_conditions),
+                validate_update=signing_requests.validate_approval,
+                reset_fields=(("spec",), ("status", "certificate")),
+            ),
+        ),
         Subresource(
             name="status",
             kind="CertificateSigningRequest",
             verbs=GET_PATCH_UPDATE,
-            strategy=status_of(reset_fields=(("spec",),)),
+            strategy=status_of(
+                prepare_update=(signing_requests.stamp_conditions,),
+                validate_update=signing_requests.validate_status,
+                reset_fields=(("spec",),),
+            ),
         ),
     ),
     storage_version_hash="95fRKMXA+00=",
     strategy=standard(
         namespaced=False,
         name_rule=path_segment,
-        prepare_create=(empty_status,),
-        prepare_update=(keep("status"),),
-        reset_fields=(("status",),),
+        validate=signing_requests.validate,
+        validate_update=lambda obj, old: [],
+        prepare_create=(signing_requests.name_requester, empty_status),
+        prepare_update=(keep("spec", "status"),),
+        reset_fields=(("spec",), ("status",)),
     ),
     fields=paths("spec.signerName"),
     columns=CERTIFICATE_SIGNING_REQUESTS,
