@@ -41,12 +41,12 @@ async def check(
 
 
 def check_may_create(core: Core, call: Call) -> None:
-    """A PUT or apply that makes the object needs the right to create it too: ApiError 403."""
+    """A PUT or apply that makes the object, or a GET that starts a process, needs the right to create too: ApiError 403."""
     info = call.info
     authz.check(
         core.authorizer,
         Attributes(
-            call.user, "create", info.group, info.version, info.resource, namespace=info.namespace, name=info.name
+            call.user, "create", info.group, info.version, info.resource, info.subresource, info.namespace, info.name
         ),
     )
 

@@ -1,6 +1,7 @@
 """What has been tried against API servers of this kind, tried against ours."""
 
 import asyncio
+from base64 import b64encode
 
 import pytest
 from cryptography import x509
@@ -214,6 +215,68 @@ def test_a_token_is_made_used_reviewed_and_ends_with_its_account():
         for_others = {**about, "spec": {"token": token, "audiences": ["vault"]}}
         other = await server.ask("POST", "/apis/authentication.k8s.io/v1/tokenreviews", for_others)
         assert "authenticated" not in other.body["status"]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("path", "resource"),
+    [
+        ("/api/v1/namespaces/shop/pods/web/exec", "pods/exec"),
+        ("/api/v1/namespaces/shop/pods/web/attach", "pods/attach"),
+        ("/api/v1/namespaces/shop/pods/web/portforward", "pods/portforward"),
+        ("/api/v1/nodes/n1/proxy/exec/shop/web/c", "nodes/proxy"),
+        ("/api/v1/nodes/n1/proxy/run/shop/web/c", "nodes/proxy"),
+    ],
+)
+def test_who_may_only_read_starts_no_process(path, resource):
+    async def scenario(server):
+        await server.namespace("shop")
+        await server.make(PODS, pod(nodeName="n1"))
+        await server.grant("reader", {"verbs": ["get"], "apiGroups": [""], "resources": [resource]})
+        answer = await server.ask("GET", path, user=ALICE, query={"command": "id"})
+        assert answer.code == 403
+        assert f'cannot create resource "{resource}"' in answer.message
+
+    run(scenario)
+
+
+def test_a_signing_request_is_in_the_name_of_who_sends_it():
+    async def scenario(server):
+        rule = {
+            "verbs": ["*"],
+            "apiGroups": ["certificates.k8s.io"],
+            "resources": ["certificatesigningrequests", "*/approval"],
+        }
+        await server.grant("csr", rule)
+        random = SystemRandom()
+        asked = pki.request(pki.new_key(random), "alice", ["dev"])
+        path = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+        spec = {
+            "request": b64encode(asked).decode(),
+            "signerName": "kubernetes.io/kube-apiserver-client",
+            "usages": ["client auth"],
+            "username": "system:node:n1",
+            "groups": ["system:nodes"],
+        }
+        shape = {"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": {"name": "r"}}
+        made = await server.make(path, {**shape, "spec": spec}, user=ALICE)
+        assert (made["spec"]["username"], made["spec"]["groups"]) == ("alice", list(ALICE.groups))
+        approved = {"type": "Approved", "status": "True", "reason": "Mine"}
+        status = {"conditions": [approved]}
+        own = await server.ask("PUT", f"{path}/r/approval", {**made, "status": status}, user=ALICE)
+        assert (
+            'user not permitted to approve requests with signerName "kubernetes.io/kube-apiserver-client"'
+            in own.message
+        )
+        await server.ask("PUT", f"{path}/r", {**made, "status": status}, user=ALICE)
+        assert (await server.ask("GET", f"{path}/r")).body["status"] == {}
+        by_admin = await server.ask("GET", f"{path}/r")
+        done = await server.ask("PUT", f"{path}/r/approval", {**by_admin.body, "status": status})
+        assert done.body["status"]["conditions"][0]["lastUpdateTime"]
+        sneaky = {**done.body, "status": {**done.body["status"], "certificate": "eA=="}}
+        unsigned = await server.ask("PUT", f"{path}/r/approval", sneaky)
+        assert "certificate" not in unsigned.body["status"]
 
     run(scenario)
 

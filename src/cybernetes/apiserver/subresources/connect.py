@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from cybernetes.apiserver import respond
+from cybernetes.apiserver.admit import check_may_create
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.base.errors import ApiError, EdgeError, bad_request, not_found
 from cybernetes.model import field
@@ -34,6 +35,8 @@ _STREAM_FLAGS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty":
 _HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers", "transfer-encoding")
 )
+# Paths of a kubelet that start a process or reach into one.
+_ACTING_PATHS = frozenset(("exec", "attach", "portforward", "run", "cri", "checkpoint"))
 _ADDRESS_TYPES = ("InternalIP", "Hostname", "InternalDNS", "ExternalDNS", "ExternalIP")
 
 
@@ -53,7 +56,12 @@ async def log(core: Core, call: Call) -> Response:
 
 
 async def stream(core: Core, call: Call) -> Response:
-    """exec, attach and portforward: the upgrade is the kubelet's, its bytes pass through."""
+    """exec, attach and portforward: the upgrade is the kubelet's, its bytes pass through.
+
+    Browsers open WebSockets by GET only; that must not make who may read one who may act.
+    """
+    if call.request.method == "GET":
+        check_may_create(core, call)
     await core.consistent()
     pod = _pod(core, call)
     kind = call.info.subresource
@@ -73,8 +81,18 @@ async def stream(core: Core, call: Call) -> Response:
 async def proxy(core: Core, call: Call) -> Response:
     from cybernetes.apiserver.subresources import proxying
 
+    if _acts_on_node(call):
+        check_may_create(core, call)
     await core.consistent()
     return await proxying.forward(core, call)
+
+
+def _acts_on_node(call: Call) -> bool:
+    """Whether a proxied request makes a kubelet run or attach to something, whatever its method."""
+    if call.info.resource != "nodes":
+        return False
+    first = call.info.rest.strip("/").partition("/")[0].lower()
+    return first in _ACTING_PATHS or "upgrade" in call.request.headers
 
 
 def _kubelet_query(call: Call) -> dict[str, list[str]]:
