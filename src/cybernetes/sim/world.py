@@ -1,0 +1,205 @@
+"""A whole cluster in one process: an API server on its disk, controllers, a scheduler, nodes, a network.
+
+enters   a seed, a folder, the disk of an earlier cluster or an empty one
+leaves   a transcript; violations
+holds    everything that happens follows from the seed
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from cybernetes.apiserver.config import ServerConfig
+from cybernetes.apiserver.registry import Registry
+from cybernetes.apiserver.server import ApiServer
+from cybernetes.auth import pki
+from cybernetes.auth.user import AUTHENTICATED, MASTERS, NODE_PREFIX, NODES, User
+from cybernetes.base.random import Random, SeededRandom
+from cybernetes.client.api import ApiClient
+from cybernetes.controllers.manager import ControllerManager, ManagerConfig
+from cybernetes.kubelet.config import KubeletConfig
+from cybernetes.kubelet.loop import Kubelet
+from cybernetes.scheduler.loop import Scheduler
+from cybernetes.sim.checks import Checks
+from cybernetes.sim.components import Component
+from cybernetes.sim.disk import Disk, DiskLayer, Launcher
+from cybernetes.sim.loop import EPOCH, Owner, VirtualClock
+from cybernetes.sim.machine import Machine, SimRuntime
+from cybernetes.sim.plants import Plant
+from cybernetes.sim.recorded import RecordedStore
+from cybernetes.sim.transcript import Transcript
+from cybernetes.sim.transport import Door, Network, SimTransport
+from cybernetes.sim.truth import Truth
+from cybernetes.store.retention import retain
+from cybernetes.store.sqlite.store import SqliteStore
+from cybernetes.wire.http.message import Request, Response
+
+NODE_COUNT = 3
+CPU_MILLI = 4000
+# The machine of the API server, controllers and scheduler.
+MASTER = "master"
+# Later than what the earlier cluster wrote into its leases.
+STARTED_AFTER_S = 120.0
+
+ADMIN = User("kubernetes-admin", groups=(MASTERS, AUTHENTICATED))
+SCHEDULER = User("system:kube-scheduler", groups=(AUTHENTICATED,))
+MANAGER = User("system:kube-controller-manager", groups=(MASTERS, AUTHENTICATED))
+
+
+class World:
+    """components: by name. machines: the nodes'."""
+
+    def __init__(self, seed: int, folder: Path, plant: Plant, *, before: Path | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        self.random = SeededRandom(seed)
+        self.transcript = Transcript(loop)
+        self.truth = Truth()
+        self.checks = Checks(self.truth, self.transcript, CPU_MILLI)
+        self.network = Network(SeededRandom(seed + 1), self.transcript)
+        self.door = Door(self._seen)
+        self.disk = Disk(folder, SeededRandom(seed + 2))
+        self._layer = DiskLayer(self.disk)
+        self._plant = plant
+        self.disk.lying = plant.lying_disk
+        if before is not None:
+            shutil.copyfile(before, self.disk.path)
+        self.clock = VirtualClock(loop, EPOCH + (STARTED_AFTER_S if before is not None else 0))
+        self.registry = Registry()
+        self.server: ApiServer | None = None
+        self.machines = [self._machine(f"node-{n}", n, seed) for n in range(1, NODE_COUNT + 1)]
+        self.components = {
+            each.name: each
+            for each in (
+                self._component("apiserver", self._serve_api, seed),
+                self._component("controllers", self._serve_controllers, seed),
+                self._component("scheduler", self._serve_scheduler, seed),
+                *(self._kubelet(machine, seed) for machine in self.machines),
+            )
+        }
+
+    def start(self) -> None:
+        for component in self.components.values():
+            component.start()
+
+    def machine_of(self, component: str) -> Machine | None:
+        return next((each for each in self.machines if component == f"kubelet-{each.name}"), None)
+
+    def client(self, agent: str, user: User, machine: str = MASTER) -> ApiClient:
+        transport = SimTransport(self.network, self.door, machine, user, self._watched)
+        return ApiClient(transport, user_agent=agent, clock=self.clock)
+
+    def lose_power(self, machine: Machine) -> None:
+        machine.powered = False
+        self.transcript.say(f"power lost {machine.name}")
+        self.components[f"kubelet-{machine.name}"].kill(back_after_s=None)
+        machine.runtime.lose_power()
+
+    def restore_power(self, machine: Machine) -> None:
+        machine.powered = True
+        self.transcript.say(f"power back {machine.name}")
+        self.components[f"kubelet-{machine.name}"].release()
+
+    def kill_server(self, *, power: bool, back_after_s: float = 1.0) -> None:
+        """power: what was not synced may be lost, too."""
+        self._power_lost = power
+        self.components["apiserver"].kill(back_after_s=back_after_s)
+
+    # What components are made of.
+
+    def _machine(self, name: str, number: int, seed: int) -> Machine:
+        clock = VirtualClock(asyncio.get_running_loop(), self.clock.now())
+        random = SeededRandom(seed + 100 + number)
+        runtime = SimRuntime(name, number, clock, random, self.checks, self.transcript)
+        runtime.doubles = self._plant.doubles
+        return Machine(name, number, clock, runtime)
+
+    def _component(self, name: str, serve: object, seed: int) -> Component:
+        return Component(name, serve, seed, self.transcript, self._gone)  # type: ignore[arg-type]
+
+    def _kubelet(self, machine: Machine, seed: int) -> Component:
+        async def serve(random: Random) -> None:
+            user = User(f"{NODE_PREFIX}{machine.name}", groups=(NODES, AUTHENTICATED))
+            config = KubeletConfig(node_name=machine.name, node_ip=machine.address)
+            client = self.client("kubelet", user, machine.name)
+            await Kubelet(client, machine.runtime, machine.clock, random, config, machine.host).run()
+
+        return self._component(f"kubelet-{machine.name}", serve, seed)
+
+    async def _serve_controllers(self, random: Random) -> None:
+        config = ManagerConfig(
+            identity=f"master_{random.below(1 << 32):x}", root_ca="PEM", pod_ranges=(("10.244.0.0/16", 24),)
+        )
+        client = self.client("kube-controller-manager", MANAGER)
+        await ControllerManager(client, self.clock, random, config).run()
+
+    async def _serve_scheduler(self, random: Random) -> None:
+        client = self.client("kube-scheduler", SCHEDULER)
+        await Scheduler(client, clock=self.clock, random=random, host=MASTER).run()
+
+    async def _serve_api(self, random: Random) -> None:
+        store = await SqliteStore.open(self.disk.path, clock=self.clock, launch=Launcher(self.disk, random))
+        self.truth.follow(self.disk.path)
+        self.checks.reopened(await store.revision())
+        self.truth.look()
+        recorded = RecordedStore(store, self.checks, self._plant.alter)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(retain(recorded, self.clock), name="store.retention")
+            server = self.server = ApiServer(recorded, _server_config(), self.clock, random, registry=self.registry)
+            await server.start()
+            self.door.open(lambda user, request: server.handle_as(user, request), contextvars.copy_context())
+            await asyncio.Event().wait()
+
+    def _gone(self, owner: Owner) -> None:
+        self.network.forget(owner)
+        if owner.name == "apiserver":
+            self.door.close()
+            self.server = None
+            self.truth.look()
+            self.truth.leave()
+            self.disk.lose_power(keeps_all=not self._power_lost)
+            self._power_lost = False
+        machine = self.machine_of(owner.name)
+        if machine is not None:
+            machine.runtime.forget_readers()
+
+    _power_lost = False
+
+    def _watched(self, request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        return self.checks.watch(request, self._plant.harm(chunks))
+
+    def _seen(self, user: User, request: Request, response: Response | None) -> None:
+        self.checks.request(user, request, response)
+        if response is not None:
+            self.transcript.say(f"{user.name} {request.method} {request.path} {response.status}")
+
+
+def _server_config() -> ServerConfig:
+    global _CONFIG  # noqa: PLW0603
+    if _CONFIG is None:
+        terms = pki.Terms(EPOCH, SeededRandom(1))
+        _CONFIG = ServerConfig(
+            client_authorities=pki.ca("simulated", terms).certificate,
+            service_account_key=pki.new_key(SeededRandom(2)),
+        )
+    return _CONFIG
+
+
+_CONFIG: ServerConfig | None = None
+
+
+def copy_database(folder: Path, to: Path) -> None:
+    """The database of a stopped server, its WAL folded in, as one file."""
+    import apsw
+
+    connection = apsw.Connection(f"file:{folder / 'state.db'}", flags=_READ_WRITE_URI, vfs="unix")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.close()
+    shutil.copyfile(folder / "state.db", to)
+
+
+_READ_WRITE_URI = 2 | 64
+__all__ = ["ADMIN", "World", "copy_database", "Sequence"]
