@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from cybernetes.apiserver.core import Call
@@ -18,10 +19,12 @@ Object = dict[str, Any]
 def track_create(call: Call, obj: Object, options: WriteOptions, now: float) -> None:
     reset_fields = call.served.resource.strategy.reset_fields
     writing = _writing(call, options, now, "", reset_fields)
-    if obj["metadata"].get("managedFields"):
-        apply.record_update(call.served.schema_node(), None, obj, writing)
-    else:
-        ownership.record_creation(call.served.schema_node(), obj, writing)
+    # An item of a list that lacks its key has no path: validation, which comes later, refuses the object.
+    with contextlib.suppress(KeyError):
+        if obj["metadata"].get("managedFields"):
+            apply.record_update(call.served.schema_node(), None, obj, writing)
+        else:
+            ownership.record_creation(call.served.schema_node(), obj, writing)
 
 
 def track_update(call: Call, new: Object, old: Object, options: WriteOptions, now: float, change: Change) -> None:
@@ -30,7 +33,8 @@ def track_update(call: Call, new: Object, old: Object, options: WriteOptions, no
         new["metadata"].pop("managedFields", None)
         return
     writing = _writing(call, options, now, change.subresource, change.strategy.reset_fields)
-    apply.record_update(call.served.schema_node(), old, new, writing)
+    with contextlib.suppress(KeyError):
+        apply.record_update(call.served.schema_node(), old, new, writing)
 
 
 def _writing(

@@ -92,7 +92,7 @@ def _check_fields(served: Served, fields: tuple[FieldTerm, ...]) -> None:
             raise bad_request(f"field label {quoted(term.field)} not supported for Job")
         if row.kind == "ResourceSlice":
             raise bad_request(f"field label not supported for {row.api_version}, Kind={row.kind}: {term.field}")
-        if row.fields and not served.custom:
+        if row.fields or served.custom:
             raise bad_request(f"field label not supported: {term.field}")
         only = '"metadata.name", "metadata.namespace"'
         raise bad_request(f"{quoted(term.field)} is not a known field selector: only {only}")

@@ -17,11 +17,11 @@ from cybernetes.apiserver import respond, stored
 from cybernetes.apiserver.cache.selection import Selection
 from cybernetes.apiserver.cache.state import Item
 from cybernetes.apiserver.core import Call, Core
-from cybernetes.apiserver.handlers.revisions import check_not_future, expired
+from cybernetes.apiserver.handlers.revisions import check_not_future, expired, too_large
 from cybernetes.apiserver.options import ListOptions, list_options
 from cybernetes.apiserver.render import ListMeta, render_list
 from cybernetes.base.errors import ApiError, bad_request
-from cybernetes.store.api import Compacted
+from cybernetes.store.api import Compacted, FutureRevision
 from cybernetes.wire.http.message import Response
 
 _TOO_OLD = (
@@ -97,6 +97,8 @@ async def _history(core: Core, call: Call, page: Page) -> list[Item]:
         found = await core.store.range(prefix, start=start, revision=page.revision)
     except Compacted:
         raise _gone(page) from None
+    except FutureRevision as early:
+        raise too_large(early.asked, early.current) from None
     cut = len(served.prefix)
     return [
         Item(entry.key[cut:], stored.item(entry.value, entry.revision), entry.revision, entry.created)

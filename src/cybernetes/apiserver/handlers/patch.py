@@ -62,6 +62,8 @@ def patch_options(call: Call, content_type: str) -> WriteOptions:
     """Raises ApiError 415 for a patch type that the resource does not take, 422 for options that do not fit it."""
     allowed = {JSON_PATCH, MERGE_PATCH, APPLY_PATCH, *(() if call.served.custom else (STRATEGIC_PATCH,))}
     if content_type not in allowed:
+        if call.served.custom:
+            raise negotiate.unsupported_media_type(", ".join((JSON_PATCH, MERGE_PATCH, APPLY_PATCH)))
         raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
     options = write_options(call.request, "PatchOptions")
     errors = []

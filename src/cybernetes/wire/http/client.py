@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -119,19 +118,34 @@ async def _response(answer: aiohttp.ClientResponse, streaming: bool) -> Response
         duplex = _ClientDuplex(answer)
         return Response(101, headers, upgrade=duplex.hand_over)
     if streaming and answer.status == 200:
-        return Response(200, headers, _chunks(answer))
+        return Response(200, headers, _Chunks(answer))
     async with answer:
         return Response(answer.status, headers, await answer.read())
 
 
-async def _chunks(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in answer.content.iter_any():
-            yield chunk
-    except (aiohttp.ClientError, OSError) as broken:
-        raise EdgeError("read", str(answer.url), str(broken) or type(broken).__name__) from broken
-    finally:
-        answer.close()
+class _Chunks:
+    """The body of a streaming answer. A class and no generator: `aclose` must work also before the first chunk."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+        self._chunks = answer.content.iter_any()
+
+    def __aiter__(self) -> _Chunks:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await self._chunks.__anext__()
+        except StopAsyncIteration:
+            self._answer.close()
+            raise
+        except (aiohttp.ClientError, OSError) as broken:
+            self._answer.close()
+            why = str(broken) or type(broken).__name__
+            raise EdgeError("read", str(self._answer.url), why) from broken
+
+    async def aclose(self) -> None:
+        self._answer.close()
 
 
 class _ClientDuplex:

@@ -1,0 +1,27 @@
+"""One API server for all tests of this folder; each test works in a namespace of its own."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from apiserver_fixture import RunningApi, running_apiserver
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
+    with running_apiserver(tmp_path_factory.mktemp("apiserver")) as running:
+        yield running
+
+
+@pytest.fixture
+def space() -> str:
+    return f"space-{next(_numbers)}"

@@ -1,0 +1,218 @@
+"""Objects through their lives, over TLS."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from calls import Client, Object, config_map, pod, run
+
+from apiserver_fixture import RunningApi
+
+MAPS = "/configmaps"
+READY = {"type": "Ready", "status": "True"}
+
+
+def test_an_object_is_made_read_changed_and_deleted(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space) + MAPS
+        made = await client.ok("POST", path, config_map("a"))
+        assert (made["kind"], made["apiVersion"]) == ("ConfigMap", "v1")
+        assert made["metadata"]["uid"]
+        assert await client.ok("GET", f"{path}/a") == made
+        changed = await client.ok("PUT", f"{path}/a", {**made, "data": {"key": "new"}})
+        assert int(changed["metadata"]["resourceVersion"]) > int(made["metadata"]["resourceVersion"])
+        assert changed["metadata"]["uid"] == made["metadata"]["uid"]
+        status, gone = await client.call("DELETE", f"{path}/a")
+        assert (status, gone["status"], gone["details"]["uid"]) == (200, "Success", made["metadata"]["uid"])
+        status, missing = await client.call("GET", f"{path}/a")
+        assert (status, missing["message"]) == (404, 'configmaps "a" not found')
+
+    run(api, test)
+
+
+def test_a_write_that_changes_nothing_leaves_the_version(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space) + MAPS
+        made = await client.ok("POST", path, config_map("a"))
+        same = await client.ok("PATCH", f"{path}/a", {"data": {"key": "a"}})
+        assert same["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+
+    run(api, test)
+
+
+def test_conflicts_are_told_in_kubernetes_words(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space) + MAPS
+        made = await client.ok("POST", path, config_map("a"))
+        status, again = await client.call("POST", path, config_map("a"))
+        assert (status, again["reason"], again["message"]) == (409, "AlreadyExists", 'configmaps "a" already exists')
+        await client.ok("PATCH", f"{path}/a", {"data": {"key": "newer"}})
+        status, stale = await client.call("PUT", f"{path}/a", made)
+        assert (status, stale["reason"]) == (409, "Conflict")
+        assert stale["message"].endswith(
+            "the object has been modified; please apply your changes to the latest version and try again"
+        )
+
+    run(api, test)
+
+
+def test_racing_patches_all_take_effect(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space) + MAPS
+        await client.ok("POST", path, config_map("a"))
+        await asyncio.gather(*(client.ok("PATCH", f"{path}/a", {"data": {f"k{n}": "x"}}) for n in range(6)))
+        found = await client.ok("GET", f"{path}/a")
+        assert {f"k{n}" for n in range(6)} <= set(found["data"])
+
+    run(api, test)
+
+
+def test_generated_names_and_dry_runs(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space) + MAPS
+        made = await client.ok("POST", path, {"metadata": {"generateName": "gen-"}})
+        assert len(made["metadata"]["name"]) == len("gen-") + 5
+        dry = await client.ok("POST", path, config_map("dry"), dryRun="All")
+        assert dry["metadata"]["uid"]
+        assert "resourceVersion" not in dry["metadata"]
+        assert (await client.call("GET", f"{path}/dry"))[0] == 404
+
+    run(api, test)
+
+
+def test_finalizers_hold_a_deleted_object(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space) + MAPS
+        await client.ok("POST", path, {"metadata": {"name": "a", "finalizers": ["example.test/wait"]}})
+        marked = await client.ok("DELETE", f"{path}/a")
+        assert marked["metadata"]["deletionTimestamp"]
+        await client.ok("PATCH", f"{path}/a", {"metadata": {"finalizers": None}})
+        assert (await client.call("GET", f"{path}/a"))[0] == 404
+
+    run(api, test)
+
+
+def test_a_namespace_ends_after_its_finalizer(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space)
+        ending = await client.ok("DELETE", path)
+        assert ending["status"]["phase"] == "Terminating"
+        status, refused = await client.call("POST", path + MAPS, config_map("late"))
+        assert (status, refused["details"]["causes"][0]["reason"]) == (403, "NamespaceTerminating")
+        ending["spec"]["finalizers"] = []
+        await client.ok("PUT", f"{path}/finalize", ending)
+        assert (await client.call("GET", path))[0] == 404
+
+    run(api, test)
+
+
+def test_only_one_of_two_bindings_wins(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space) + "/pods"
+        await client.ok("POST", path, pod("a"))
+
+        async def bind(node: str) -> tuple[int, Object]:
+            body = {"metadata": {"name": "a"}, "target": {"kind": "Node", "name": node}}
+            return await client.call("POST", f"{path}/a/binding", body)
+
+        answers = await asyncio.gather(bind("one"), bind("two"))
+        assert sorted(status for status, _ in answers) == [201, 409]
+        bound = await client.ok("GET", f"{path}/a")
+        assert bound["spec"]["nodeName"] in ("one", "two")
+        assert bound["status"]["conditions"][0]["type"] == "PodScheduled"
+        refused = next(answer for status, answer in answers if status == 409)
+        assert f'pod a is already assigned to node "{bound["spec"]["nodeName"]}"' in refused["message"]
+
+    run(api, test)
+
+
+def test_concurrent_services_get_different_addresses(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space) + "/services"
+        spec = {"type": "NodePort", "ports": [{"port": 80}]}
+        made = await asyncio.gather(
+            *(client.ok("POST", path, {"metadata": {"name": f"s-{n}"}, "spec": spec}) for n in range(20))
+        )
+        assert len({each["spec"]["clusterIP"] for each in made}) == 20
+        assert len({each["spec"]["ports"][0]["nodePort"] for each in made}) == 20
+        address = made[0]["spec"]["clusterIP"]
+        record = await client.ok("GET", f"/apis/networking.k8s.io/v1/ipaddresses/{address}")
+        assert record["spec"]["parentRef"]["name"] == "s-0"
+        await client.ok("DELETE", f"{path}/s-0")
+        assert (await client.call("GET", f"/apis/networking.k8s.io/v1/ipaddresses/{address}"))[0] == 404
+        again = {"metadata": {"name": "again"}, "spec": {"clusterIP": address, "ports": [{"port": 80}]}}
+        assert (await client.ok("POST", path, again))["spec"]["clusterIP"] == address
+
+    run(api, test)
+
+
+def test_eviction_asks_the_disruption_budget(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space)
+        await client.ok("POST", f"{path}/pods", {**pod("a"), "metadata": {"name": "a", "labels": {"app": "web"}}})
+        await client.ok("PATCH", f"{path}/pods/a/status", {"status": {"phase": "Running", "conditions": [READY]}})
+        budgets = f"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets"
+        spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
+        budget = await client.ok("POST", budgets, {"metadata": {"name": "web"}, "spec": spec})
+        eviction = {"metadata": {"name": "a"}}
+        status, refused = await client.call("POST", f"{path}/pods/a/eviction", eviction)
+        assert (status, refused["details"]["retryAfterSeconds"]) == (429, 10)
+        generation = budget["metadata"]["generation"]
+        counted = {"observedGeneration": generation, "disruptionsAllowed": 1, "desiredHealthy": 1, "currentHealthy": 2}
+        await client.ok("PATCH", f"{budgets}/web/status", {"status": {**counted, "expectedPods": 2}})
+        assert (await client.call("POST", f"{path}/pods/a/eviction", eviction))[0] == 201
+        assert (await client.call("GET", f"{path}/pods/a"))[0] == 404
+        after = await client.ok("GET", f"{budgets}/web")
+        assert after["status"]["disruptionsAllowed"] == 0
+        assert "a" in after["status"]["disruptedPods"]
+
+    run(api, test)
+
+
+@pytest.mark.parametrize("content", ["application/merge-patch+json", "application/strategic-merge-patch+json"])
+def test_scale_is_another_view_of_the_replicas(api: RunningApi, space: str, content: str) -> None:
+    async def test(client: Client) -> None:
+        await client.namespace(space)
+        path = f"/apis/apps/v1/namespaces/{space}/deployments"
+        template = {"metadata": {"labels": {"app": "web"}}, "spec": pod("x")["spec"]}
+        spec = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+        await client.ok("POST", path, {"metadata": {"name": "web"}, "spec": spec})
+        scale = await client.ok("GET", f"{path}/web/scale")
+        assert (scale["kind"], scale["spec"]["replicas"], scale["status"]["selector"]) == ("Scale", 2, "app=web")
+        await client.ok("PATCH", f"{path}/web/scale", {"spec": {"replicas": 5}}, content=content)
+        assert (await client.ok("GET", f"{path}/web"))["spec"]["replicas"] == 5
+        status, _ = await client.call("PATCH", f"{path}/web/scale", {"spec": {"replicas": -1}})
+        assert status == 422
+
+    run(api, test)
+
+
+def test_users_without_rights_are_refused(api: RunningApi) -> None:
+    async def main() -> None:
+        transport = api.transport_as("eve")
+        try:
+            status, refused = await Client(transport).call("GET", "/api/v1/namespaces/default/secrets")
+        finally:
+            await transport.close()
+        assert status == 403
+        assert (
+            'User "eve" cannot list resource "secrets" in API group "" in the namespace "default"' in refused["message"]
+        )
+
+    asyncio.run(main())
+
+
+def test_both_versions_of_an_event_are_one_object(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space)
+        involved = {"kind": "Pod", "namespace": space, "name": "a"}
+        event = {"metadata": {"name": "e"}, "involvedObject": involved, "message": "hello", "reason": "Tested"}
+        made = await client.ok("POST", f"{path}/events", event)
+        other = await client.ok("GET", f"/apis/events.k8s.io/v1/namespaces/{space}/events/e")
+        assert (other["note"], other["regarding"]["name"]) == ("hello", "a")
+        assert other["metadata"]["uid"] == made["metadata"]["uid"]
+        listed = await client.ok("GET", f"{path}/events", fieldSelector="involvedObject.name=a")
+        assert len(listed["items"]) == 1
+
+    run(api, test)

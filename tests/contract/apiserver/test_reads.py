@@ -1,0 +1,177 @@
+"""Lists, pages, versions and forms of answers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+import yaml
+from calls import Client, config_map, run, token
+
+from apiserver_fixture import RunningApi
+from cybernetes.wire import protobuf
+
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+
+
+async def five(client: Client, space: str) -> str:
+    path = await client.namespace(space) + "/configmaps"
+    for n in range(5):
+        await client.ok("POST", path, config_map(f"m-{n}", odd=str(n % 2)))
+    return path
+
+
+def names(listed: dict[str, object]) -> list[str]:
+    items = listed["items"]
+    assert isinstance(items, list)
+    return [each["metadata"]["name"] for each in items]
+
+
+def test_pages_show_one_version_however_long_they_take(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await five(client, space)
+        first = await client.ok("GET", path, limit="2")
+        assert names(first) == ["m-0", "m-1"]
+        assert first["metadata"]["remainingItemCount"] == 3
+        await client.ok("DELETE", f"{path}/m-3")
+        await client.ok("POST", path, config_map("m-2b"))
+        second = await client.ok("GET", path, limit="2", **{"continue": first["metadata"]["continue"]})
+        assert names(second) == ["m-2", "m-3"]
+        assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+        third = await client.ok("GET", path, limit="2", **{"continue": second["metadata"]["continue"]})
+        assert names(third) == ["m-4"]
+        assert "continue" not in third["metadata"]
+        assert names(await client.ok("GET", path)) == ["m-0", "m-1", "m-2", "m-2b", "m-4"]
+
+    run(api, test)
+
+
+def test_an_exact_version_is_read_from_history(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await five(client, space)
+        before = (await client.ok("GET", path))["metadata"]["resourceVersion"]
+        await client.ok("DELETE", f"{path}/m-0")
+        old = await client.ok("GET", path, resourceVersion=before, resourceVersionMatch="Exact")
+        assert len(old["items"]) == 5
+        newer = await client.ok("GET", path, resourceVersion=before, resourceVersionMatch="NotOlderThan")
+        assert len(newer["items"]) == 4
+
+    run(api, test)
+
+
+def test_versions_that_are_gone_or_not_there_yet(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await five(client, space)
+        now = int((await client.ok("GET", path))["metadata"]["resourceVersion"])
+        status, early = await client.call("GET", path, resourceVersion=str(now + 10_000))
+        assert (status, early["details"]["causes"][0]["reason"]) == (504, "ResourceVersionTooLarge")
+        status, gone = await client.call("GET", path, **{"continue": token(f"{space}/m-1\0", now + 10_000)})
+        assert status in (410, 504), gone
+        status, wrong = await client.call("GET", path, limit="2", **{"continue": "garbage"})
+        assert (status, wrong["reason"]) == (400, "BadRequest")
+        assert "continue key is not valid" in wrong["message"]
+
+    run(api, test)
+
+
+def test_selectors_of_labels_and_fields(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await five(client, space)
+        assert names(await client.ok("GET", path, labelSelector="odd=1")) == ["m-1", "m-3"]
+        assert names(await client.ok("GET", path, labelSelector="odd in (0),!x")) == ["m-0", "m-2", "m-4"]
+        assert names(await client.ok("GET", path, fieldSelector="metadata.name!=m-0", labelSelector="odd=0")) == [
+            "m-2",
+            "m-4",
+        ]
+        page = await client.ok("GET", path, labelSelector="odd=0", limit="2")
+        assert "remainingItemCount" not in page["metadata"]
+        assert page["metadata"]["continue"]
+        removed = await client.ok("DELETE", path, labelSelector="odd=1")
+        assert names(removed) == ["m-1", "m-3"]
+        assert len((await client.ok("GET", path))["items"]) == 3
+
+    run(api, test)
+
+
+def test_reads_see_every_write_acknowledged_before(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space) + "/configmaps"
+        for n in range(30):
+            made = await client.ok("POST", path, config_map(f"m-{n}"))
+            listed = await client.ok("GET", path)
+            assert len(listed["items"]) == n + 1
+            assert int(listed["metadata"]["resourceVersion"]) >= int(made["metadata"]["resourceVersion"])
+
+    run(api, test)
+
+
+def test_tables_metadata_yaml_and_protobuf(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await five(client, space)
+        table = await client.ok("GET", path, accept=f"{TABLE},application/json")
+        assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Data", "Age"]
+        assert table["rows"][0]["cells"][:2] == ["m-0", 1]
+        assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
+        bare = await client.ok("GET", path, accept=TABLE, includeObject="None")
+        assert bare["rows"][0]["object"] is None
+        kind = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+        partial = await client.ok("GET", path, accept=kind)
+        assert partial["kind"] == "PartialObjectMetadataList"
+        assert "data" not in partial["items"][0]
+        answer = await client.send("GET", f"{path}/m-0", accept="application/yaml")
+        assert isinstance(answer.body, bytes)
+        assert yaml.safe_load(answer.body)["data"] == {"key": "m-0"}
+        answer = await client.send("GET", path, accept="application/vnd.kubernetes.protobuf,application/json")
+        assert isinstance(answer.body, bytes)
+        envelope = protobuf.open_envelope(answer.body)
+        assert (envelope.kind, envelope.api_version) == ("ConfigMapList", "v1")
+        assert envelope.raw.count(b"m-3") >= 1
+
+    run(api, test)
+
+
+def test_large_answers_are_compressed_when_asked(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space) + "/configmaps"
+        for n in range(2):
+            await client.ok("POST", path, {"metadata": {"name": f"big-{n}"}, "data": {"k": "x" * 100_000}})
+        answer = await client.send("GET", path)
+        assert isinstance(answer.body, bytes)
+        assert len(orjson.loads(answer.body)["items"]) == 2
+        assert ("Content-Encoding", "gzip") in answer.headers
+
+    run(api, test)
+
+
+def test_health_version_and_metrics(api: RunningApi) -> None:
+    async def test(client: Client) -> None:
+        assert (await client.send("GET", "/healthz")).body == b"ok"
+        verbose = await client.send("GET", "/livez", verbose="")
+        assert isinstance(verbose.body, bytes)
+        assert b"[+]ping ok" in verbose.body
+        assert b"livez check passed" in verbose.body
+        assert (await client.ok("GET", "/version"))["minor"] == "37"
+        metrics = await client.send("GET", "/metrics")
+        assert isinstance(metrics.body, bytes)
+        assert b"apiserver_request_total{" in metrics.body
+        assert (await client.send("GET", "/nope")).status == 404
+
+    run(api, test)
+
+
+def test_bodies_above_the_limit_are_refused(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space) + "/configmaps"
+        status, refused = await client.call("POST", path, {"metadata": {"name": "a"}, "data": {"k": "x" * (3 << 20)}})
+        assert (status, refused["reason"]) == (413, "RequestEntityTooLarge")
+
+    run(api, test)
+
+
+def test_many_connections_are_answered_at_once(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await five(client, space)
+        answers = await asyncio.gather(*(client.call("GET", f"{path}/m-{n % 5}") for n in range(60)))
+        assert all(status == 200 for status, _ in answers)
+
+    run(api, test)
