@@ -66,6 +66,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.disruption.loop import DisruptionController
     from cybernetes.controllers.endpoints.loop import EndpointsController
     from cybernetes.controllers.endpointslice.loop import EndpointSliceController
+    from cybernetes.controllers.ephemeralvolume.loop import EphemeralVolumeController
     from cybernetes.controllers.garbagecollector.loop import GarbageCollector
     from cybernetes.controllers.job.loop import JobController
     from cybernetes.controllers.mirroring.loop import MirroringController
@@ -80,6 +81,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.statefulset.loop import StatefulSetController
     from cybernetes.controllers.tainteviction.loop import TaintEvictionController
     from cybernetes.controllers.ttlafterfinished.loop import TtlAfterFinishedController
+    from cybernetes.controllers.volumebinding.loop import VolumeController
 
     yield _Row("deployment-controller", "deployment-controller", DeploymentController)
     yield _Row("replicaset-controller", "replicaset-controller", replica_sets)
@@ -96,6 +98,8 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     yield _Row(
         "clusterrole-aggregation-controller", "clusterrole-aggregation-controller", ClusterRoleAggregationController
     )
+    yield _Row("persistent-volume-binder", "persistentvolume-controller", VolumeController)
+    yield _Row("ephemeral-volume-controller", "ephemeral_volume", EphemeralVolumeController)
     yield _Row("pvc-protection-controller", "pvc-protection-controller", ClaimProtection)
     yield _Row("pv-protection-controller", "pv-protection-controller", VolumeProtection)
     yield _Row("node-controller", "node-controller", NodeLifecycleController)

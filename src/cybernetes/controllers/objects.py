@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 EMPTY = msgspec.Raw(b"{}")
+ABSENT = msgspec.Raw(b"")
 
 
 class View(msgspec.Struct, frozen=True, gc=False, rename="camel", kw_only=True, omit_defaults=True):
@@ -128,7 +129,11 @@ class ClaimSource(View, frozen=True, gc=False):
 class Volume(View, frozen=True, gc=False):
     name: str = ""
     persistent_volume_claim: ClaimSource | None = None
-    ephemeral: msgspec.Raw | None = None
+    ephemeral: msgspec.Raw = ABSENT
+
+    @property
+    def is_ephemeral(self) -> bool:
+        return self.ephemeral != ABSENT
 
 
 class FieldRequirement(View, frozen=True, gc=False):

@@ -1,0 +1,68 @@
+"""Follows pods that have ephemeral volumes.
+
+source  controllers.md 15; Kubernetes documentation "Ephemeral Volumes", generic ephemeral volumes
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cybernetes.base.errors import ApiError, EdgeError
+from cybernetes.client.api import is_reason
+from cybernetes.client.target import PERSISTENT_VOLUME_CLAIMS, PODS
+from cybernetes.controllers import pods
+from cybernetes.controllers.loop import Edges, reference, work
+from cybernetes.controllers.objects import Pod, Volume, raw
+
+
+class EphemeralVolumeController:
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
+        self._queue = edges.queue()
+        edges.informers.pods.on_change(self._on_pod)
+
+    async def run(self) -> None:
+        await self._edges.informers.wait_synced()
+        await work("ephemeral-volumes", self._queue, self.sync)
+
+    def _on_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
+        if old is None and new is not None and any(each.is_ephemeral for each in new.spec.volumes):
+            self._queue.add(key)
+
+    async def sync(self, key: str) -> float | None:
+        pod = self._edges.informers.pods.items.get(key)
+        if pod is None or not pods.is_active(pod):
+            return None
+        for volume in pod.spec.volumes:
+            if volume.is_ephemeral:
+                await self._ensure(pod, volume)
+        return None
+
+    async def _ensure(self, pod: Pod, volume: Volume) -> None:
+        namespace, name = pod.metadata.namespace, f"{pod.metadata.name}-{volume.name}"
+        try:
+            live = await self._edges.client.get(PERSISTENT_VOLUME_CLAIMS, name, namespace=namespace)
+        except ApiError as error:
+            if not is_reason(error, "NotFound"):
+                raise
+            await self._create(pod, volume, name)
+            return
+        owners = live["metadata"].get("ownerReferences") or []
+        if not any(each.get("controller") and each["uid"] == pod.metadata.uid for each in owners):
+            why = f"PVC {namespace}/{name} was not created for pod {pod.metadata.key} (pod is not owner)"
+            message = f"ephemeral volume {volume.name}: {why}"
+            self._edges.recorder.warning(reference(PODS, pod.metadata), "FailedBinding", message)
+            raise EdgeError("create claim", name, why)
+
+    async def _create(self, pod: Pod, volume: Volume, name: str) -> None:
+        template = raw(volume.ephemeral).get("volumeClaimTemplate") or {}
+        metadata: dict[str, Any] = {
+            "name": name,
+            "namespace": pod.metadata.namespace,
+            "ownerReferences": [pods.owner_reference("v1", "Pod", pod.metadata)],
+        }
+        for field in ("labels", "annotations"):
+            if value := (template.get("metadata") or {}).get(field):
+                metadata[field] = value
+        body = {"metadata": metadata, "spec": template.get("spec") or {}}
+        await self._edges.client.create(PERSISTENT_VOLUME_CLAIMS, body, namespace=pod.metadata.namespace)
