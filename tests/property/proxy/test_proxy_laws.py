@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cybernetes.native import iptext as plain_text
 from cybernetes.native import nft as plain
 from cybernetes.proxy import plan
 from cybernetes.proxy.diff import Ledger
@@ -125,3 +126,27 @@ def test_compiled_and_plain_encoders_agree(
     layout, runs, rows = batch
     given_to_both = (family, b"kube-proxy", layout, runs, rows, b"reject-chain", sequence)
     assert compiled.encode(*given_to_both) == plain.encode(*given_to_both)
+
+
+lines_of_text = st.lists(
+    st.sampled_from([b"-A \0 -j \0\n", b"COMMIT\n", b":\0 - [0:0]\n", b"\0\0", b""]), min_size=1, max_size=6
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(lines_of_text, st.data())
+def test_compiled_and_plain_texts_agree(templates: list[bytes], data: st.DataObject) -> None:
+    compiled = pytest.importorskip("cybernetes_native.iptext", reason="kernels are not built")
+    lines = bytes(data.draw(st.lists(st.integers(0, len(templates)), max_size=20)))
+    needed = sum(templates[line].count(b"\0") for line in lines if line < len(templates))
+    count = data.draw(st.sampled_from([needed, needed, needed + 1, max(0, needed - 1)]))
+    word = st.binary(max_size=8).map(lambda found: found.replace(b"\0", b"-"))
+    words = b"".join(data.draw(word) + b"\0" for _ in range(count))
+    words += data.draw(st.sampled_from([b"", b"", b"", b"x"]))
+    try:
+        expected = plain_text.render(templates, lines, words)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"word|template"):
+            compiled.render(templates, lines, words)
+    else:
+        assert compiled.render(templates, lines, words) == expected

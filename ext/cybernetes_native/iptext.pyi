@@ -1,0 +1,3 @@
+from collections.abc import Sequence
+
+def render(templates: Sequence[bytes], lines: bytes, words: bytes) -> bytes: ...

@@ -1,0 +1,223 @@
+"""Packet rules in iptables, for machines without nf_tables: text for iptables-restore of the chains that changed.
+
+A table is replaced by one restore atomically. A first sync is cut into several, endpoints' chains before those that
+go to them: iptables' nft variant takes time that grows with the square of the chains in one restore.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from cybernetes.base.errors import EdgeError, Outcome
+from cybernetes.base.log import Log
+from cybernetes.native import load
+from cybernetes.proxy.frame import Settings
+from cybernetes.proxy.packets import iptables_plan as plan
+from cybernetes.proxy.packets.iptables_plan import (
+    COMMIT,
+    DECLARE,
+    DELETE,
+    INSERT,
+    JUMP,
+    REMOVE,
+    TABLE,
+    Line,
+    PortChains,
+)
+from cybernetes.proxy.state import PortView
+
+_log = Log("proxy")
+# Chains in one restore of a first sync.
+CHAINS_MAX = 1000
+# kube-proxy's limit: with more endpoints comments would be most of the text.
+COMMENTED_ENDPOINTS_MAX = 1000
+# Others hold the lock for a moment; one who holds it for longer is stuck.
+LOCK_WAIT_S = 5
+RESTORE_TIMEOUT_S = 60.0
+
+Shared = tuple[str, str, str, str]
+
+
+class IptablesDataplane:
+    """Implements Dataplane in the network namespace of the process."""
+
+    def __init__(self, family: int) -> None:
+        self._family = family
+        self._programs = "ip6tables" if family == 6 else "iptables"
+        self._iptext = load("iptext")
+        self._settings = Settings()
+        self._comments = True
+        self._ports: dict[str, PortChains] = {}
+
+    @property
+    def family(self) -> int:
+        return self._family
+
+    async def install(self, views: Iterable[PortView], settings: Settings) -> None:
+        chosen = list(views)
+        self._settings = settings
+        self._comments = sum(len(view.selected.cluster) for view in chosen) <= COMMENTED_ENDPOINTS_MAX
+        self._ports = {view.key: self._plan(view) for view in chosen}
+        await asyncio.to_thread(self._install)
+
+    async def change(self, changes: Mapping[str, PortView | None], view_of: Callable[[str], PortView | None]) -> None:
+        lines = self._delta(changes)
+        if lines:
+            await asyncio.to_thread(self._restore, lines)
+
+    async def intact(self) -> bool:
+        """Whether the canaries are there: whoever flushes tables takes them away."""
+        return await asyncio.to_thread(self._has_canaries)
+
+    async def close(self) -> None:
+        pass
+
+    async def remove(self) -> None:
+        """Take every chain of ours back, and what leads to them."""
+        await asyncio.to_thread(self._remove)
+
+    def _plan(self, view: PortView) -> PortChains:
+        return plan.port_chains(view, self._settings, comments=self._comments)
+
+    def _install(self) -> None:
+        found = {table: self._save(table) for table in (plan.NAT, plan.FILTER, "mangle")}
+        fixed = plan.fixed_chains(self._family, self._settings)
+        own = {name: lines for port in self._ports.values() for name, lines in port.own.items()}
+        # Chains that others go to have to exist before.
+        self._restore(_filled(plan.NAT, {plan.MARK_MASQ: fixed[plan.NAT][plan.MARK_MASQ]}))
+        names = sorted(own, key=_rank)
+        for first in range(0, len(names), CHAINS_MAX):
+            self._restore(_filled(plan.NAT, {name: own[name] for name in names[first : first + CHAINS_MAX]}))
+        shared = [each for port in self._ports.values() for each in port.shared]
+        lines: list[Line] = []
+        for table, chains in fixed.items():
+            lines += self._shared_table(table, chains, shared, found[table], own)
+        lines += _filled("mangle", {"KUBE-PROXY-CANARY": ()})
+        self._restore(lines)
+
+    def _shared_table(
+        self,
+        table: str,
+        chains: Mapping[str, Sequence[Line]],
+        shared: Sequence[Shared],
+        found: Sequence[str],
+        own: Mapping[str, object],
+    ) -> list[Line]:
+        """The whole table but for services' own chains; jumps that are missing; chains that nothing needs any more."""
+        lines: list[Line] = [(TABLE, (table,))]
+        there = {line[1:].split()[0] for line in found if line.startswith(":KUBE-")}
+        known = {*chains, *own, "KUBE-KUBELET-CANARY", "KUBE-IPTABLES-HINT"}
+        stale = sorted(name for name in there - known if _is_service_chain(name))
+        lines += [(DECLARE, (name,)) for name in (*chains, *stale)]
+        for name, after in chains.items():
+            lines += [
+                (JUMP, (name, match, to)) for where, chain, match, to in shared if (where, chain) == (table, name)
+            ]
+            lines += after
+        present = {_normal(line) for line in found if line.startswith("-A ")}
+        for where, chain, match, target in reversed(plan.base_jumps()):
+            if where == table and _normal(f"-A {chain} {match}-j {target}") not in present:
+                lines.append((INSERT, (chain, match, target)))
+        lines += [(DELETE, (name,)) for name in stale]
+        return [*lines, (COMMIT, ())]
+
+    def _delta(self, changes: Mapping[str, PortView | None]) -> list[Line]:
+        """Only chains whose lines changed; adds before removes."""
+        nat: list[Line] = []
+        gone: list[str] = []
+        before: list[Shared] = []
+        after: list[Shared] = []
+        for key, view in sorted(changes.items()):
+            old = self._ports.pop(key, plan.NOTHING)
+            new = plan.NOTHING if view is None else self._plan(view)
+            if view is not None:
+                self._ports[key] = new
+            written = {name: lines for name, lines in new.own.items() if old.own.get(name) != lines}
+            nat += [(DECLARE, (name,)) for name in written]
+            nat += [line for lines in written.values() for line in lines]
+            gone += sorted(old.own.keys() - new.own.keys(), key=_rank, reverse=True)
+            before += [each for each in old.shared if each not in new.shared]
+            after += [each for each in new.shared if each not in old.shared]
+        return self._delta_lines(nat, gone, before, after)
+
+    def _delta_lines(
+        self, nat: list[Line], gone: list[str], before: Sequence[Shared], after: Sequence[Shared]
+    ) -> list[Line]:
+        lines: list[Line] = []
+        for table in (plan.NAT, plan.FILTER):
+            part: list[Line] = list(nat) if table == plan.NAT else []
+            part += [(INSERT, (chain, match, to)) for where, chain, match, to in after if where == table]
+            part += [(REMOVE, (chain, match, to)) for where, chain, match, to in before if where == table]
+            if table == plan.NAT:
+                # Declared, which empties them, so that they can be deleted.
+                part = [*((DECLARE, (name,)) for name in gone), *part, *((DELETE, (name,)) for name in gone)]
+            if part:
+                lines += [(TABLE, (table,)), *part, (COMMIT, ())]
+        return lines
+
+    def _restore(self, lines: Sequence[Line]) -> None:
+        kinds = bytes(kind for kind, _ in lines)
+        words = "".join([f"{word}\0" for _, line in lines for word in line]).encode()
+        text = self._iptext.render(plan.TEMPLATES, kinds, words)
+        self._run(f"{self._programs}-restore", "--noflush", "-w", str(LOCK_WAIT_S), stdin=text)
+
+    def _save(self, table: str) -> list[str]:
+        return self._run(f"{self._programs}-save", "-t", table).decode().splitlines()
+
+    def _has_canaries(self) -> bool:
+        for table in ("mangle", plan.NAT, plan.FILTER):
+            command = [self._programs, "-w", str(LOCK_WAIT_S), "-t", table, "-S", "KUBE-PROXY-CANARY"]
+            if subprocess.run(command, capture_output=True, check=False, timeout=RESTORE_TIMEOUT_S).returncode:
+                return False
+        return True
+
+    def _remove(self) -> None:
+        for table in (plan.NAT, plan.FILTER, "mangle"):
+            found = self._save(table)
+            chains = sorted(
+                {line[1:].split()[0] for line in found if line.startswith(":KUBE-")}
+                - {"KUBE-KUBELET-CANARY", "KUBE-IPTABLES-HINT"}
+            )
+            jumps = [line for line in found if line.startswith("-A ") and not line.startswith("-A KUBE-")]
+            ours = [line for line in jumps if shlex.split(line)[-1] in chains or " -j KUBE-" in line]
+            text = [f"*{table}", *(f":{name} - [0:0]" for name in chains), *(f"-D {line[3:]}" for line in ours)]
+            text += [*(f"-X {name}" for name in chains), "COMMIT", ""]
+            if chains:
+                self._run(
+                    f"{self._programs}-restore", "--noflush", "-w", str(LOCK_WAIT_S), stdin="\n".join(text).encode()
+                )
+        self._ports.clear()
+
+    def _run(self, *command: str, stdin: bytes = b"") -> bytes:
+        try:
+            done = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=RESTORE_TIMEOUT_S)
+        except (OSError, subprocess.TimeoutExpired) as failed:
+            raise EdgeError("run", command[0], str(failed)) from failed
+        if done.returncode:
+            why = done.stderr.decode(errors="replace").strip()
+            raise EdgeError("run", command[0], why, outcome=Outcome.NOT_DONE)
+        return done.stdout
+
+
+def _rank(chain: str) -> tuple[int, str]:
+    """Chains in the order in which they may be made: each after those that it goes to."""
+    order = ("KUBE-SEP-", "KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-FW-")
+    return next((n for n, prefix in enumerate(order) if chain.startswith(prefix)), len(order)), chain
+
+
+def _is_service_chain(name: str) -> bool:
+    return _rank(name)[0] < 5
+
+
+def _filled(table: str, chains: Mapping[str, Sequence[Line]]) -> list[Line]:
+    lines: list[Line] = [(TABLE, (table,)), *((DECLARE, (name,)) for name in chains)]
+    lines += [line for each in chains.values() for line in each]
+    return [*lines, (COMMIT, ())]
+
+
+def _normal(rule: str) -> frozenset[str]:
+    """A rule without the order and quoting that iptables-save gives it; enough to tell our own jumps apart."""
+    return frozenset(word for word in shlex.split(rule) if word not in ("-m", "conntrack", "comment"))

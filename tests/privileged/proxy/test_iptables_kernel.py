@@ -1,0 +1,166 @@
+"""The same packets through iptables."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from . import lab
+from .test_nft_kernel import EXTERNAL, VIP, answers
+
+pytestmark = pytest.mark.privileged
+
+# Commands of iptables run in the namespace of the process that starts them, so the plane needs one of its own.
+DRIVER = """
+import asyncio, json, sys
+from cybernetes.proxy.frame import LocalPods, Settings
+from cybernetes.proxy.objects import pack
+from cybernetes.proxy.packets.iptables import IptablesDataplane
+from cybernetes.proxy.select import Selected
+from cybernetes.proxy.state import PortView
+
+async def main():
+    given = json.loads(sys.argv[1])
+    family = given["family"]
+    settings = Settings(LocalPods(("10.77.0.0/16", "fd77::/16")), nodeport_ips=tuple(map(pack, given["node"])))
+    plane = IptablesDataplane(family)
+    last = {}
+    for number, views in enumerate(given["steps"]):
+        made = {}
+        for each in views:
+            each = dict(each)
+            lists = {name: tuple(pack(a) + (8080).to_bytes(2, "big") for a in each.pop(name, ())) for name in ("cluster", "local")}
+            for name in ("cluster_ip",):
+                each[name] = pack(each[name])
+            for name in ("external_ips", "ingress_ips"):
+                each[name] = tuple(map(pack, each.get(name, ())))
+            each["source_ranges"] = tuple(each.get("source_ranges", ()))
+            selected = Selected(lists["cluster"], lists["local"], lists["local"], lists["cluster"])
+            view = PortView(**each, selected=selected)
+            made[view.key] = view
+        if number == 0:
+            await plane.install(made.values(), settings)
+        else:
+            await plane.change({**dict.fromkeys(last), **made}, lambda key: None)
+        last = made
+    assert await plane.intact()
+    if given.get("remove"):
+        await plane.remove()
+        assert not await plane.intact()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[lab.Lab]:
+    with lab.Lab(pods=2) as made:
+        for family, address in EXTERNAL.items():
+            lab.run("ip", f"-{family}", "route", "add", address, "dev", "lo", namespace=lab.NODE)
+        yield made
+
+
+@pytest.fixture(params=[4, 6])
+def family(request: pytest.FixtureRequest, machines: lab.Lab) -> Iterator[int]:
+    yield int(request.param)
+    drive(int(request.param), [], remove=True)
+    lab.run("conntrack", "-F", namespace=lab.NODE)
+
+
+def drive(family: int, *steps: list[dict[str, object]], remove: bool = False) -> None:
+    """Install the first step's service ports, then change to each of the next."""
+    given = {"family": family, "steps": steps, "node": list(lab.NODE_IP.values()), "remove": remove}
+    done = subprocess.run(
+        ["ip", "netns", "exec", lab.NODE, sys.executable, "-c", DRIVER, json.dumps(given)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def view(family: int, *pods: int, **further: object) -> dict[str, object]:
+    addresses = [lab.pod_ip(number, family) for number in pods]
+    return {
+        "name": "default/web:http",
+        "protocol": 6,
+        "cluster_ip": VIP[family],
+        "port": 80,
+        "cluster": addresses,
+        "local": addresses,
+        **further,
+    }
+
+
+def test_cluster_addresses_and_node_ports_spread_connections(family: int) -> None:
+    drive(family, [view(family, 1, 2, node_port=30080)])
+    assert answers(lab.CLIENT, VIP[family], 80) == {"pod1", "pod2"}
+    assert answers(lab.pod(1), VIP[family], 80) == {"pod1", "pod2"}
+    assert answers(lab.NODE, VIP[family], 80) == {"pod1", "pod2"}
+    assert answers(lab.CLIENT, lab.NODE_IP[family], 30080) == {"pod1", "pod2"}
+
+
+def test_external_policy_local_keeps_the_source(family: int) -> None:
+    further = {"node_port": 30080, "external_local": True, "external_ips": [EXTERNAL[family]]}
+    drive(family, [view(family, 1, 2, **{**further, "local": [lab.pod_ip(2, family)]})])
+    for address, port in ((lab.NODE_IP[family], 30080), (EXTERNAL[family], 80)):
+        assert {lab.ask(lab.CLIENT, address, port) for _ in range(8)} == {("pod2", lab.CLIENT_IP[family])}
+        assert answers(lab.pod(2), address, port) == {"pod1", "pod2"}
+        assert answers(lab.NODE, address, port) == {"pod1", "pod2"}
+
+
+def test_changes_are_followed_and_chains_that_nothing_needs_go(family: int) -> None:
+    drive(family, [view(family, 1)], [view(family, 2)])
+    assert answers(lab.CLIENT, VIP[family], 80, 6) == {"pod2"}
+    drive(family, [view(family, 1)], [])
+    saved = lab.run("ip6tables-save" if family == 6 else "iptables-save", namespace=lab.NODE)
+    assert "KUBE-SEP-" not in saved
+    assert "KUBE-SVC-" not in saved
+
+
+def test_without_endpoints_connections_are_refused(family: int) -> None:
+    drive(family, [view(family, 1, node_port=30080)], [view(family, node_port=30080)])
+    with pytest.raises(ConnectionRefusedError):
+        lab.ask(lab.CLIENT, VIP[family], 80)
+    with pytest.raises(ConnectionRefusedError):
+        lab.ask(lab.CLIENT, lab.NODE_IP[family], 30080)
+
+
+def test_affinity_holds(family: int) -> None:
+    drive(family, [view(family, 1, 2, affinity_s=100)])
+    assert len(answers(lab.CLIENT, VIP[family], 80, 12)) == 1
+
+
+def test_source_ranges_close_the_load_balancer_address(family: int) -> None:
+    outside = {4: "203.0.113.0/24", 6: "fd99::/64"}[family]
+    given = view(family, 1, ingress_ips=[EXTERNAL[family]], source_ranges=[outside])
+    drive(family, [given])
+    with pytest.raises(TimeoutError):
+        lab.ask(lab.CLIENT, EXTERNAL[family], 80, timeout_s=0.3)
+    own = f"{lab.CLIENT_IP[family]}/{32 if family == 4 else 128}"
+    drive(family, [{**given, "source_ranges": [outside, own]}])
+    assert lab.ask(lab.CLIENT, EXTERNAL[family], 80)[0] == "pod1"
+
+
+def test_installing_twice_adds_no_second_jump(family: int) -> None:
+    drive(family, [view(family, 1)])
+    drive(family, [view(family, 1)])
+    saved = lab.run("ip6tables-save" if family == 6 else "iptables-save", namespace=lab.NODE)
+    assert saved.count("-A PREROUTING") == 1
+    assert saved.count("-A FORWARD") == 4
+
+
+def test_removal_leaves_no_trace_and_foreign_rules_stay(family: int) -> None:
+    program = "ip6tables" if family == 6 else "iptables"
+    lab.run(program, "-A", "FORWARD", "-p", "tcp", "-j", "ACCEPT", namespace=lab.NODE)
+    drive(family, [view(family, 1, node_port=30080)], remove=True)
+    saved = lab.run(f"{program}-save", namespace=lab.NODE)
+    assert "KUBE" not in saved
+    assert "-A FORWARD -p tcp -j ACCEPT" in saved
+    lab.run(program, "-D", "FORWARD", "-p", "tcp", "-j", "ACCEPT", namespace=lab.NODE)
