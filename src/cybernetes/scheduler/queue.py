@@ -125,6 +125,11 @@ class SchedulingQueue:
         self._waiting[waiting.pod.key] = waiting
         self._rest(waiting)
 
+    def give_back(self, waiting: Waiting) -> None:
+        """A pod that was taken but not tried: at its old place."""
+        self._waiting[waiting.pod.key] = waiting
+        self._activate(waiting)
+
     def unhold(self, key: str) -> None:
         """The pod's preemption is carried out: changes may move the pod again."""
         waiting = self._waiting.get(key)

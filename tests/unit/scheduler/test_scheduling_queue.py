@@ -184,3 +184,11 @@ def test_a_change_that_helps_against_two_rejections_moves_the_pod_once() -> None
     queue.put_back(popped(queue, 0.0), frozenset(("NodeResourcesFit", "TaintToleration", "NodePorts")), 0.0)
     assert queue.on_change(Change(Kind.NODE_ADDED, None, machine()), 20.0) == 1
     assert [pop(queue, 20.0), pop(queue, 20.0)] == ["web", ""]
+
+
+def test_a_pod_that_was_taken_but_not_tried_gets_its_old_place_back() -> None:
+    queue = SchedulingQueue()
+    queue.add(entry("first"), 0.0)
+    queue.add(entry("second"), 1.0)
+    queue.give_back(popped(queue, 2.0))
+    assert [pop(queue, 2.0), pop(queue, 2.0)] == ["first", "second"]

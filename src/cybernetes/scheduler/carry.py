@@ -1,0 +1,182 @@
+"""Carries decisions out, many at a time: bindings, words for pods that fit nowhere, evictions.
+
+enters   Placed and Failed, in the order of the decisions
+leaves   requests to the API server; on failure the pod back in the queue
+fails    a refused or lost binding -> the pod leaves its node and is tried again after a backoff
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from cybernetes.base.clock import Clock
+from cybernetes.base.errors import ApiError, EdgeError
+from cybernetes.base.log import Log
+from cybernetes.client.api import ApiClient, is_reason
+from cybernetes.scheduler.announce import Announcer
+from cybernetes.scheduler.bind import SCHEDULER_ERROR, bind, bind_failure, evict, failure_status, patch_status
+from cybernetes.scheduler.pods import PodEntry
+from cybernetes.scheduler.preempt import Candidate
+from cybernetes.scheduler.queue import Waiting
+from cybernetes.scheduler.state import ClusterState
+from cybernetes.scheduler.storage.choose import Choices
+from cybernetes.scheduler.storage.state import Storage
+from cybernetes.scheduler.storage.write import VolumesNotReady, bind_volumes, release
+
+# Requests in flight: enough to hide their time, few enough to leave the API server to others.
+WORKERS = 32
+# Decisions that wait to be carried out; deciding pauses at the limit.
+WAITING_MAX = 1024
+
+_log = Log("scheduler")
+
+
+class Placed(msgspec.Struct, gc=False):
+    """A pod that was given a node and is counted there."""
+
+    waiting: Waiting
+    pod: PodEntry
+    node_name: str
+    volumes: Choices = Choices()
+
+
+class Failed(msgspec.Struct, gc=False):
+    """A failed attempt to tell about, and what to preempt for it.
+
+    nominated   the node that was freed for the pod; "" takes a nomination back, None leaves it
+    """
+
+    waiting: Waiting
+    reason: str
+    message: str
+    nominated: str | None = None
+    candidate: Candidate | None = None
+
+
+class Carrier:
+    """pods: as the API server has them; woken: called when there may be something to decide again."""
+
+    def __init__(
+        self,
+        client: ApiClient,
+        clock: Clock,
+        announcer: Announcer,
+        *,
+        state: ClusterState,
+        storage: Storage,
+        pods: Mapping[str, PodEntry],
+        woken: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._announcer = announcer
+        self._state = state
+        self._storage = storage
+        self._pods = pods
+        self._woken = woken
+        self._work: asyncio.Queue[Placed | Failed] = asyncio.Queue(WAITING_MAX)
+        self._full = False
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        for n in range(WORKERS):
+            group.create_task(self._run(group), name=f"scheduler.worker-{n}")
+
+    def has_room(self, count: int) -> bool:
+        """Whether so many more decisions may be handed over; if not, `woken` is called when there is room again."""
+        self._full = self._work.qsize() + count > WAITING_MAX
+        return not self._full
+
+    def put(self, work: Placed | Failed) -> None:
+        self._work.put_nowait(work)
+
+    async def _run(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            work = await self._work.get()
+            if self._full and self._work.qsize() < WAITING_MAX // 2:
+                self._full = False
+                self._woken()
+            if isinstance(work, Failed):
+                await self._tell(work)
+            elif work.volumes == Choices():
+                await self._bind(work)
+            else:
+                # May wait for a provisioner for minutes, which must not keep a worker.
+                group.create_task(self._bind_with_volumes(work), name=f"scheduler.volumes.{work.pod.key}")
+
+    async def _bind(self, placed: Placed) -> None:
+        try:
+            await bind(self._client, placed.pod, placed.node_name)
+        except (ApiError, EdgeError) as error:
+            await self._unbind(placed, bind_failure(error))
+            return
+        self._announcer.scheduled(placed.pod, placed.node_name)
+
+    async def _bind_with_volumes(self, placed: Placed) -> None:
+        try:
+            await bind_volumes(self._client, self._clock, self._storage, placed.volumes, placed.node_name)
+        except (ApiError, EdgeError, VolumesNotReady) as error:
+            await self._unbind(placed, f'running PreBind plugin "VolumeBinding": {error}')
+        else:
+            await self._bind(placed)
+        finally:
+            release(self._storage, placed.volumes)
+
+    async def _unbind(self, placed: Placed, why: str) -> None:
+        """Take the pod off its node again and let it be tried again."""
+        pod = placed.pod
+        _log.info("pod.not_bound", pod=pod.key, node=placed.node_name, why=why)
+        if not self._state.forget_assumed(pod):
+            # The watch told more than the answer: the pod is bound after all, or gone.
+            return
+        self._woken()
+        current = self._pods.get(pod.key)
+        if current is None or current.node_name or current.uid != pod.uid:
+            return
+        placed.waiting.pod = current
+        self._state.queue.put_back_failed(placed.waiting, self._clock.monotonic())
+        await self._tell(Failed(placed.waiting, SCHEDULER_ERROR, why))
+
+    async def _tell(self, failed: Failed) -> None:
+        pod = failed.waiting.pod
+        self._announcer.failed(pod, failed.message)
+        patch = failure_status(pod, failed.reason, failed.message, failed.nominated, self._clock.now())
+        if patch is not None and not self._state.is_assumed(pod.key):
+            try:
+                await patch_status(self._client, pod, patch)
+            except (ApiError, EdgeError) as error:
+                if not is_reason(error, "NotFound"):
+                    _log.warning("pod.status_not_written", pod=pod.key, why=str(error))
+        if failed.candidate is not None:
+            await self._preempt(pod, failed.candidate)
+
+    async def _preempt(self, pod: PodEntry, candidate: Candidate) -> None:
+        """Evict the victims; the pod is tried again when they are gone."""
+        queue = self._state.queue
+        try:
+            await self._take_back_nominations(pod, candidate.node)
+            for victim in candidate.victims[:-1]:
+                await self._evict(victim, pod, candidate.node)
+            # Before the last one goes: its going must wake the pod, which it could not while it is held.
+            queue.unhold(pod.key)
+            if not await self._evict(candidate.victims[-1], pod, candidate.node):
+                queue.release(pod.key, self._clock.monotonic())
+        except (ApiError, EdgeError) as error:
+            _log.warning("pod.preemption_failed", pod=pod.key, node=candidate.node, why=str(error))
+            queue.release(pod.key, self._clock.monotonic())
+        self._woken()
+
+    async def _take_back_nominations(self, pod: PodEntry, node_name: str) -> None:
+        """Less important pods that were to get the node must look again."""
+        for other in self._state.nominations.on(node_name):
+            if other.priority < pod.priority:
+                self._state.nominations.remove(other.key)
+                await patch_status(self._client, other, {"status": {"nominatedNodeName": None}})
+
+    async def _evict(self, victim: PodEntry, by: PodEntry, node_name: str) -> bool:
+        done = await evict(self._client, self._clock, victim, by.shape.spec.scheduler_name)
+        if done:
+            self._announcer.preempted(victim, by, node_name)
+        return done
