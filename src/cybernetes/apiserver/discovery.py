@@ -114,7 +114,7 @@ def resource_list(listing: Listing, group: str, version: str) -> bytes | None:
     entries: list[Document] = []
     for row in rows:
         entries.append(_entry(row))
-        entries += [_sub_entry(row, each) for each in sorted(row.subresources, key=lambda each: each.name)]
+        entries += [_sub_entry(row, each) for each in _subresources(row, group in listing.custom)]
     head: Document = {"kind": "APIResourceList"}
     if group:
         head["apiVersion"] = "v1"
@@ -136,6 +136,11 @@ def _entry(row: Resource) -> Document:
     if row.storage_version_hash:
         entry["storageVersionHash"] = row.storage_version_hash
     return entry
+
+
+def _subresources(row: Resource, custom: bool) -> Sequence[Subresource]:
+    """Built-in ones in the order of the alphabet, those of custom resources as they come."""
+    return row.subresources if custom else sorted(row.subresources, key=lambda each: each.name)
 
 
 def _sub_entry(row: Resource, sub: Subresource) -> Document:
@@ -208,7 +213,7 @@ def _discovered_resource(row: Resource, custom: bool) -> Document:
         entry["shortNames"] = row.short_names
     if row.categories:
         entry["categories"] = row.categories
-    subs = sorted(row.subresources, key=lambda each: each.name)
+    subs = _subresources(row, custom)
     if subs:
         entry["subresources"] = [_discovered_sub(row, each, where) for each in subs]
     return entry

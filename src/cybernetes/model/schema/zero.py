@@ -16,7 +16,8 @@ def zero(node: StructNode) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, field in node.fields.items():
         if isinstance(field.node, StructNode):
-            if field.form == "zero" or name in _BY_VALUE:
+            # Custom resources, whose structs have no names, know no values but those that were written.
+            if field.form == "zero" or (node.name and name in _BY_VALUE):
                 out[name] = zero(field.node)
         elif field.form == "null":
             out[name] = None

@@ -117,22 +117,23 @@ class _Shape:
         self.terminating = terminating
 
     def subresources(self) -> tuple[Subresource, ...]:
+        # In the order in which discovery lists them.
         found = []
-        if self.scale is not None:
-            found.append(Subresource(name="scale", kind="Scale", group="autoscaling", version="v1"))
         if self.has_status:
             status = Subresource(
                 name="status", kind=self.node.kind, verbs=GET_PATCH_UPDATE, strategy=self.status_strategy()
             )
             found.append(status)
+        if self.scale is not None:
+            found.append(Subresource(name="scale", kind="Scale", group="autoscaling", version="v1"))
         return tuple(found)
 
     def strategy(self) -> Strategy:
         return Strategy(
             prepare_create=self._prepare_create,
             prepare_update=self._prepare_update,
-            validate_create=lambda obj, ctx: self._meta(obj) + self._rules(obj, None),
-            validate_update=lambda obj, old, ctx: validate_meta_update(obj, old) + self._rules(obj, old),
+            validate_create=lambda obj, ctx: self._rules(obj, None, self._meta(obj)),
+            validate_update=lambda obj, old, ctx: self._rules(obj, old, validate_meta_update(obj, old)),
             allow_unconditional_update=False,
             reset_fields=(("status",),) if self.has_status else (),
         )
@@ -140,7 +141,7 @@ class _Shape:
     def status_strategy(self) -> Strategy:
         return Strategy(
             prepare_update=self._prepare_status,
-            validate_update=lambda obj, old, ctx: validate_meta_update(obj, old) + self._rules(obj, old),
+            validate_update=lambda obj, old, ctx: self._rules(obj, old, validate_meta_update(obj, old)),
             allow_unconditional_update=False,
             reset_fields=(("metadata",), ("spec",)),
         )
@@ -168,12 +169,13 @@ class _Shape:
     def _meta(self, obj: Object) -> list[FieldError]:
         return validate_meta(obj, namespaced=self.namespaced, name_rule=dns_subdomain)
 
-    def _rules(self, obj: Object, old: Object | None) -> list[FieldError]:
+    def _rules(self, obj: Object, old: Object | None, meta: list[FieldError]) -> list[FieldError]:
         errors = validate(self.node.schema, obj)
         if self.scale is not None:
             errors += validate_scale(obj, self.scale[0]) + validate_scale(obj, self.scale[1])
         if old is not None and errors:
             errors = _ratcheted(errors, obj, old)
+        errors = meta + errors
         if not self.node.schema.has_rules:
             return errors
         stopped = blocked(errors)
