@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import msgspec
 
 from cybernetes.scheduler.nodes import matches_selector
-from cybernetes.scheduler.objects import ClaimObject, NodeObject, PersistentVolumeObject, StorageClassObject
+from cybernetes.scheduler.objects import NodeObject
 from cybernetes.scheduler.reasons import POSSIBLE, VOLUME_AFFINITY, VOLUME_GONE, VOLUME_SPACE, VOLUME_UNBOUND
 from cybernetes.scheduler.requests import amount
 from cybernetes.scheduler.selectors import accepts, compile_selector
+from cybernetes.scheduler.storage.objects import ClaimObject, PersistentVolumeObject, StorageClassObject
 from cybernetes.scheduler.storage.state import NO_PROVISIONER, SELECTED_NODE, Storage, claim_key
 
 STORAGE = "storage"

@@ -6,10 +6,11 @@ from array import array
 from collections.abc import Iterable, Iterator
 
 from cybernetes.scheduler.columns import Columns
-from cybernetes.scheduler.objects import ClaimObject, DiskVolume, NodeObject, PersistentVolumeObject, PodSpec
+from cybernetes.scheduler.objects import DiskVolume, NodeObject, PodSpec
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.reasons import CLAIM_IN_USE, DISK, VOLUME_COUNT, VOLUME_ZONE
 from cybernetes.scheduler.storage.choose import Claims, choices
+from cybernetes.scheduler.storage.objects import ClaimObject, PersistentVolumeObject
 from cybernetes.scheduler.storage.state import Storage
 
 ONE_POD = "ReadWriteOncePod"

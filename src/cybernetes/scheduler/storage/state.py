@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cybernetes.client.target import Target
-from cybernetes.scheduler.objects import (
+from cybernetes.scheduler.storage.objects import (
     CapacityObject,
     ClaimObject,
     CsiDriverObject,

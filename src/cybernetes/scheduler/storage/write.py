@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from cybernetes.base.clock import Clock
 from cybernetes.client.api import ApiClient, PatchType
-from cybernetes.scheduler.objects import ClaimObject, PersistentVolumeObject
 from cybernetes.scheduler.storage.choose import Choices
+from cybernetes.scheduler.storage.objects import ClaimObject, PersistentVolumeObject
 from cybernetes.scheduler.storage.state import CLAIMS, SELECTED_NODE, VOLUMES, Storage, claim_key
 
 BIND_TIMEOUT_S = 600.0
