@@ -1,0 +1,192 @@
+"""Logs, exec and proxies: what the API server passes on to a kubelet, and what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from calls import Client, pod
+
+from apiserver_fixture import RunningApi, serving_apiserver
+from cybernetes.auth import pki
+from cybernetes.base.clock import SystemClock
+from cybernetes.base.random import SystemRandom
+from cybernetes.wire.http.message import Duplex, Request, Response
+from cybernetes.wire.http.server import HttpServer
+from cybernetes.wire.http.tls import server_context
+
+
+class Kubelet:
+    """Answers logs with two chunks, upgrades exec to an echo, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Request] = []
+
+    async def handle(self, request: Request) -> Response:
+        self.asked.append(request)
+        if request.path.startswith("/containerLogs/shop/broken"):
+            return Response(
+                400, [("Content-Type", "text/plain")], b'container "app" in pod "broken" is waiting to start'
+            )
+        if request.path.startswith("/containerLogs/"):
+            return Response(200, [("Content-Type", "text/plain")], self._lines())
+        if request.path.startswith("/exec/"):
+            return Response(101, [("Connection", "Upgrade"), ("Upgrade", "SPDY/3.1")], upgrade=self._echo)
+        return Response(200, [("Content-Type", "text/plain")], f"{request.method} {request.path}".encode())
+
+    async def _lines(self):  # type: ignore[no-untyped-def]
+        yield b"first\n"
+        await asyncio.sleep(0)
+        yield b"second\n"
+
+    async def _echo(self, duplex: Duplex) -> None:
+        while data := await duplex.read():
+            await duplex.write(data.upper())
+            if b"bye" in data:
+                return
+
+
+def run(folder: Path, test: Callable[[RunningApi, Client, Kubelet], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with serving_apiserver(folder) as api:
+            kubelet = Kubelet()
+            terms = pki.Terms(SystemClock().now(), SystemRandom())
+            serving = pki.serving(api.authority, "system:node:n", terms, addresses=("127.0.0.1",))
+            certificate, key = folder / "kubelet.crt", folder / "kubelet.key"
+            certificate.write_bytes(serving.certificate)
+            key.write_bytes(serving.key)
+            http = HttpServer(kubelet.handle)
+            port = await http.listen("127.0.0.1", 0, server_context(certificate, key, api.ca))
+            transport = api.transport()
+            client = Client(transport)
+            await _place(client, port)
+            try:
+                await test(api, client, kubelet)
+            finally:
+                await transport.close()
+                await http.stop(1)
+
+    asyncio.run(main())
+
+
+async def _place(client: Client, port: int) -> None:
+    """A node with this kubelet, and two pods on it."""
+    await client.ok("POST", "/api/v1/nodes", {"metadata": {"name": "n"}})
+    addresses = [{"type": "InternalIP", "address": "127.0.0.1"}]
+    status = {"addresses": addresses, "daemonEndpoints": {"kubeletEndpoint": {"Port": port}}}
+    await client.ok("PATCH", "/api/v1/nodes/n/status", {"status": status})
+    path = await client.namespace("shop")
+    for name in ("web", "broken"):
+        await client.ok("POST", f"{path}/pods", pod(name, nodeName="n"))
+    await client.ok("POST", f"{path}/pods", pod("waiting"))
+
+
+def test_logs_stream_from_the_kubelet(tmp_path: Path) -> None:
+    async def test(api: RunningApi, client: Client, kubelet: Kubelet) -> None:
+        answer = await client.send("GET", "/api/v1/namespaces/shop/pods/web/log", follow="true", tailLines="5")
+        assert answer.status == 200
+        assert not isinstance(answer.body, bytes)
+        assert b"".join([chunk async for chunk in answer.body]) == b"first\nsecond\n"
+        asked = kubelet.asked[-1]
+        assert asked.path == "/containerLogs/shop/web/app"
+        assert asked.param("tailLines") == "5"
+        # The kubelet must know the API server, not the client, by its certificate.
+        assert asked.certificate is not None
+        assert "authorization" not in asked.headers
+
+    run(tmp_path, test)
+
+
+def test_failures_of_logs(tmp_path: Path) -> None:
+    async def test(api: RunningApi, client: Client, kubelet: Kubelet) -> None:
+        path = "/api/v1/namespaces/shop/pods"
+        status, refused = await client.call("GET", f"{path}/broken/log")
+        assert (status, refused["reason"]) == (400, "BadRequest")
+        assert refused["message"].endswith("is waiting to start")
+        assert (await client.call("GET", f"{path}/absent/log"))[0] == 404
+        status, refused = await client.call("GET", f"{path}/web/log", container="nope")
+        assert (status, refused["message"]) == (400, "container nope is not valid for pod web")
+        status, refused = await client.call("GET", f"{path}/web/log", tailLines="-1")
+        assert (status, refused["details"]["causes"][0]["field"]) == (422, "tailLines")
+        empty = await client.send("GET", f"{path}/waiting/log")
+        assert (empty.status, empty.body) == (200, b"")
+
+    run(tmp_path, test)
+
+
+def test_exec_joins_both_connections(tmp_path: Path) -> None:
+    async def test(api: RunningApi, client: Client, kubelet: Kubelet) -> None:
+        query = {"command": ["cat"], "stdin": ["true"], "stdout": ["true"]}
+        headers = {"connection": "Upgrade", "upgrade": "SPDY/3.1", "x-stream-protocol-version": "v4.channel.k8s.io"}
+        request = Request("POST", "/api/v1/namespaces/shop/pods/web/exec", query, headers)
+        answer = await client.transport.send(request)
+        assert answer.status == 101
+        assert answer.upgrade is not None
+        peer = Pipe([b"hello ", b"bye"])
+        async with asyncio.timeout(10):
+            await answer.upgrade(peer)
+        assert b"".join(peer.received) == b"HELLO BYE"
+        asked = kubelet.asked[-1]
+        assert asked.path == "/exec/shop/web/app"
+        assert asked.query == {"command": ["cat"], "input": ["1"], "output": ["1"]}
+        assert asked.headers["x-stream-protocol-version"] == "v4.channel.k8s.io"
+
+    run(tmp_path, test)
+
+
+class Pipe:
+    """The client's end: says its lines one after the other, then listens until it was answered in full."""
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self._lines = lines
+        self._wanted = sum(map(len, lines))
+        self.received: list[bytes] = []
+        self._complete = asyncio.Event()
+
+    async def read(self) -> bytes:
+        if self._lines:
+            return self._lines.pop(0)
+        await self._complete.wait()
+        return b""
+
+    async def write(self, data: bytes) -> None:
+        self.received.append(data)
+        if sum(map(len, self.received)) >= self._wanted:
+            self._complete.set()
+
+    async def close(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({"command": ["x"]}, "you must specify at least 1 of stdin, stdout, stderr"),
+        ({"stdout": ["1"]}, "command: Required value"),
+    ],
+)
+def test_exec_checks_its_options_before_the_upgrade(tmp_path: Path, query: dict[str, list[str]], message: str) -> None:
+    async def test(api: RunningApi, client: Client, kubelet: Kubelet) -> None:
+        request = Request("POST", "/api/v1/namespaces/shop/pods/web/exec", query, {"upgrade": "SPDY/3.1"})
+        answer = await client.transport.send(request)
+        assert answer.status == 400
+        assert isinstance(answer.body, bytes)
+        assert message in answer.body.decode()
+
+    run(tmp_path, test)
+
+
+def test_proxies_keep_method_and_path(tmp_path: Path) -> None:
+    async def test(api: RunningApi, client: Client, kubelet: Kubelet) -> None:
+        answer = await client.send("GET", "/api/v1/nodes/n/proxy/stats/summary")
+        assert answer.body == b"GET /stats/summary"
+        path = "/api/v1/namespaces/shop/services/web/proxy/"
+        await client.ok(
+            "POST", "/api/v1/namespaces/shop/services", {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}}
+        )
+        status, refused = await client.call("GET", path)
+        assert (status, refused["message"]) == (503, 'no endpoints available for service "web"')
+
+    run(tmp_path, test)
