@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -72,6 +72,8 @@ class ClusterConfig(_Section, frozen=True):
     store: StoreConfig = StoreConfig()
     network: NetworkConfig = NetworkConfig()
     nodes: tuple[NodeConfig, ...] = ()
+    # A KubeSchedulerConfiguration; what it leaves out has Kubernetes' defaults.
+    scheduler: dict[str, Any] = {}
     # Which components run here; empty for all.
     only: tuple[str, ...] = ()
     registry: bool = True

@@ -5,16 +5,31 @@ from __future__ import annotations
 import socket
 
 from cybernetes.base.clock import SystemClock
+from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.base.random import SystemRandom
 from cybernetes.client.kubeconfig import connect
 from cybernetes.run.notify import notify_ready
 from cybernetes.run.start import Setting
+from cybernetes.scheduler.config import Config, ConfigError, decode
 from cybernetes.scheduler.loop import Scheduler
+from cybernetes.scheduler.outside import installed
 
 
 async def serve(setting: Setting) -> None:
     clock = SystemClock()
+    config = _config(setting)
     client = connect(setting.layout.kubeconfig("scheduler"), user_agent="kube-scheduler", clock=clock)
-    scheduler = Scheduler(client, clock=clock, random=SystemRandom(), host=socket.gethostname())
+    scheduler = Scheduler(client, clock=clock, random=SystemRandom(), config=config, host=socket.gethostname())
     notify_ready()
     await scheduler.run()
+
+
+def _config(setting: Setting) -> Config:
+    """The cluster's section; with one API server there is one scheduler, which has nobody to elect against."""
+    election = {"leaderElect": setting.config.store.kind == "etcd"}
+    try:
+        return decode({"leaderElection": election, **setting.config.scheduler}, installed())
+    except ConfigError as wrong:
+        raise EdgeError(
+            "read configuration", "scheduler", str(wrong), outcome=Outcome.NOT_DONE, retry=Retry.NEVER
+        ) from wrong
