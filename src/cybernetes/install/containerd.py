@@ -41,6 +41,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     may_lower_oom_score: bool
     systemd_cgroup: bool
     cni_binaries: Path
+    root_is_mount: bool
 
 
 def probe() -> Capabilities:
@@ -51,7 +52,14 @@ def probe() -> Capabilities:
         may_lower_oom_score=bool(effective >> _CAP_SYS_RESOURCE & 1),
         systemd_cgroup=False,
         cni_binaries=_cni_binaries(),
+        root_is_mount=_root_is_mount(),
     )
+
+
+def _root_is_mount() -> bool:
+    """Not so in a plain chroot, and runc can't change how a root's mounts propagate that is none itself."""
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return "/" in points
 
 
 def _major_version() -> int:
@@ -80,11 +88,26 @@ def _missing(package: str) -> EdgeError:
 def write_configuration(node: NodeLayout, capabilities: Capabilities, registries: Sequence[RegistryHost]) -> None:
     for folder in (node.containerd_root, node.containerd_state, node.cni_conf, node.cni_state, node.registry_hosts):
         folder.mkdir(parents=True, exist_ok=True)
+    if not capabilities.root_is_mount:
+        _write_runc_in_root(node)
     node.containerd_config.write_text(render(node, capabilities))
     for each in registries:
         hosts = node.registry_hosts / each.name / "hosts.toml"
         hosts.parent.mkdir(parents=True, exist_ok=True)
         hosts.write_text(_render_host(each))
+
+
+def _write_runc_in_root(node: NodeLayout) -> None:
+    """A runc that first makes the root a mount, in a mount namespace of its own."""
+    root = node.root / "run" / "root"
+    root.mkdir(parents=True, exist_ok=True)
+    enter = 'mount --rbind / "$0" && exec chroot "$0" runc "$@"'
+    node.runc.write_text(f"#!/bin/sh\nexec unshare --mount --propagation slave sh -c '{enter}' {root} \"$@\"\n")
+    node.runc.chmod(0o755)
+
+
+def _runc_binary(node: NodeLayout, capabilities: Capabilities) -> str:
+    return "runc" if capabilities.root_is_mount else str(node.runc)
 
 
 def render(node: NodeLayout, capabilities: Capabilities) -> str:
@@ -125,6 +148,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
         SystemdCgroup = {_toml_bool(capabilities.systemd_cgroup)}
+        BinaryName = "{_runc_binary(node, capabilities)}"
 
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{capabilities.cni_binaries}"
@@ -170,6 +194,7 @@ state = "{node.containerd_state}"
 
       [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
         SystemdCgroup = {_toml_bool(capabilities.systemd_cgroup)}
+        BinaryName = "{_runc_binary(node, capabilities)}"
 
   [plugins."io.containerd.cri.v1.runtime".cni]
     bin_dirs = ["{capabilities.cni_binaries}"]

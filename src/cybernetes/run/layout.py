@@ -39,6 +39,11 @@ class NodeLayout(msgspec.Struct, frozen=True):
         return self.root / "run" / "containerd.sock"
 
     @property
+    def runc(self) -> Path:
+        """Stands in for runc where the machine's root is no mount point."""
+        return self.root / "runc"
+
+    @property
     def registry_hosts(self) -> Path:
         return self.root / "certs.d"
 
