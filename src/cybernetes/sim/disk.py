@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -22,7 +23,7 @@ from cybernetes.store.sqlite.writer import Writer
 
 VFS_NAME = "simulated"
 # What SQLite's default layer is called on Unix; a name, because the simulated one is the default meanwhile.
-_BELOW = "unix"
+BELOW = "unix"
 _SECTOR = 512
 
 
@@ -44,6 +45,7 @@ class Disk:
     full, broken   SQLite's writes or syncs fail meanwhile
     lying          syncs are answered, and nothing is made durable
     slow_s         each group of writes takes up to this long
+    on_commit      called after each commit, before anybody hears of it; gone once it returns True
     """
 
     def __init__(self, root: Path, random: Random) -> None:
@@ -57,6 +59,7 @@ class Disk:
         self.broken = False
         self.lying = False
         self.slow_s = 0.0
+        self.on_commit: Callable[[], bool] | None = None
 
     @property
     def path(self) -> Path:
@@ -102,7 +105,7 @@ class Disk:
 
 class _File(apsw.VFSFile):  # type: ignore[misc]
     def __init__(self, disk: Disk, name: object, flags: list[int]) -> None:
-        super().__init__(_BELOW, name, flags)
+        super().__init__(BELOW, name, flags)
         self._disk = disk
         self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
         self._kept = self._name.endswith((".db", "-wal"))
@@ -127,7 +130,7 @@ class DiskLayer(apsw.VFS):  # type: ignore[misc]
     """SQLite's default layer while it lives; one a process."""
 
     def __init__(self, disk: Disk) -> None:
-        super().__init__(VFS_NAME, _BELOW, makedefault=True)
+        super().__init__(VFS_NAME, BELOW, makedefault=True)
         self._disk = disk
 
     def xOpen(self, name: object, flags: list[int]) -> _File:
@@ -177,6 +180,8 @@ class DiskWriter:
     def _write(self) -> None:
         group = [self._jobs.popleft() for _ in range(min(GROUP_MAX, len(self._jobs)))]
         committed = self._writer.write(group)
+        if self._disk.on_commit is not None and self._disk.on_commit():
+            self._disk.on_commit = None
         owner = OWNER.get()
         # Between the commit and its news is the moment for a crash; a dead server must not hear it.
         if owner is None or owner.alive:

@@ -10,10 +10,9 @@ import msgspec
 import orjson
 
 from cybernetes.model.quantity import milli
+from cybernetes.sim.disk import BELOW
 from cybernetes.store.sqlite.schema import first_id, revision_of
 
-# SQLite's own layer, not the simulated one: looking must not count as a read of the disk under test.
-_LAYER = "unix"
 _ROWS = "SELECT id, key, value FROM log WHERE id > ? ORDER BY id"
 _FINISHED = ("Succeeded", "Failed")
 
@@ -109,7 +108,7 @@ class Truth:
 
     def follow(self, path: Path) -> None:
         self.leave()
-        self._connection = apsw.Connection(f"file:{path}", flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI, vfs=_LAYER)
+        self._connection = apsw.Connection(str(path), vfs=BELOW)
 
     def leave(self) -> None:
         if self._connection is not None:

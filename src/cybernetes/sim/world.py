@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+
+import apsw
 
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.registry import Registry
@@ -26,7 +28,7 @@ from cybernetes.kubelet.loop import Kubelet
 from cybernetes.scheduler.loop import Scheduler
 from cybernetes.sim.checks import Checks
 from cybernetes.sim.components import Component
-from cybernetes.sim.disk import Disk, DiskLayer, Launcher
+from cybernetes.sim.disk import BELOW, Disk, DiskLayer, Launcher
 from cybernetes.sim.loop import EPOCH, Owner, VirtualClock
 from cybernetes.sim.machine import Machine, SimRuntime
 from cybernetes.sim.plants import Plant
@@ -48,6 +50,7 @@ STARTED_AFTER_S = 120.0
 ADMIN = User("kubernetes-admin", groups=(MASTERS, AUTHENTICATED))
 SCHEDULER = User("system:kube-scheduler", groups=(AUTHENTICATED,))
 MANAGER = User("system:kube-controller-manager", groups=(MASTERS, AUTHENTICATED))
+_PART_OF = {SCHEDULER.name: "scheduler", MANAGER.name: "controllers"}
 
 
 class World:
@@ -70,6 +73,9 @@ class World:
         self.clock = VirtualClock(loop, EPOCH + (STARTED_AFTER_S if before is not None else 0))
         self.registry = Registry()
         self.server: ApiServer | None = None
+        # Component -> (whether after the answer, what to do; True once it is done).
+        self.traps: dict[str, tuple[bool, Callable[[], bool]]] = {}
+        self._power_lost = False
         self.machines = [self._machine(f"node-{n}", n, seed) for n in range(1, NODE_COUNT + 1)]
         self.components = {
             each.name: each
@@ -166,8 +172,6 @@ class World:
         if machine is not None:
             machine.runtime.forget_readers()
 
-    _power_lost = False
-
     def _watched(self, request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         return self.checks.watch(request, self._plant.harm(chunks))
 
@@ -175,6 +179,10 @@ class World:
         self.checks.request(user, request, response)
         if response is not None:
             self.transcript.say(f"{user.name} {request.method} {request.path} {response.status}")
+        part = _PART_OF.get(user.name, "kubelet-" + user.name.removeprefix(NODE_PREFIX))
+        trap = self.traps.get(part)
+        if trap is not None and trap[0] == (response is not None) and trap[1]():
+            del self.traps[part]
 
 
 def _server_config() -> ServerConfig:
@@ -193,13 +201,9 @@ _CONFIG: ServerConfig | None = None
 
 def copy_database(folder: Path, to: Path) -> None:
     """The database of a stopped server, its WAL folded in, as one file."""
-    import apsw
-
-    connection = apsw.Connection(f"file:{folder / 'state.db'}", flags=_READ_WRITE_URI, vfs="unix")
+    connection = apsw.Connection(str(folder / "state.db"), vfs=BELOW)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     connection.close()
     shutil.copyfile(folder / "state.db", to)
 
 
-_READ_WRITE_URI = 2 | 64
-__all__ = ["ADMIN", "World", "copy_database", "Sequence"]

@@ -1,0 +1,131 @@
+"""One seed's run: a cluster is used and harmed for a while, then left alone, and must settle."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import shutil
+import tempfile
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cybernetes.base.random import SeededRandom
+from cybernetes.sim.faults import Faults, draw
+from cybernetes.sim.loop import Deadlock, Livelock, VirtualLoop
+from cybernetes.sim.plants import Plant
+from cybernetes.sim.settled import unsettled
+from cybernetes.sim.transcript import Transcript
+from cybernetes.sim.users import User
+from cybernetes.sim.world import ADMIN, World, copy_database
+
+# Faults begin and end within this; users have about as long.
+HARM_S = 25.0
+DEEDS = 8
+USERS = ("ann", "bob")
+LOOK_EVERY_S = 1.0
+# A silent watch is given up after 150 s, a pod of a lost node after 300 s, and a crash is backed off for up to 300 s.
+SETTLES_S = 600.0
+BOOT_S = 15.0
+
+
+class Result(msgspec.Struct):
+    """violations: [] when every promise held. virtual_s: how long it took, in the cluster's time."""
+
+    seed: int
+    digest: str
+    virtual_s: float
+    violations: list[str]
+    lines: list[str] = []
+
+
+def make_database(folder: Path) -> Path:
+    """The disk of a cluster that has started once; most runs begin with it."""
+
+    async def boot() -> Path:
+        world = World(0, folder / "boot", Plant("", SeededRandom(0)))
+        world.start()
+        await asyncio.sleep(BOOT_S)
+        if world.transcript.violations or world.server is None:
+            raise RuntimeError(f"a cluster without faults did not start: {world.transcript.violations}")
+        for component in world.components.values():
+            component.kill(back_after_s=None)
+        copy_database(world.disk.folder, folder / "booted.db")
+        return folder / "booted.db"
+
+    return _run(boot())
+
+
+def simulate(seed: int, database: Path, *, plant: str = "") -> Result:
+    """Run one seed in this process; leaves pending tasks behind, so a process should run few."""
+    folder = Path(tempfile.mkdtemp(prefix="cybernetes-sim-", dir=_memory()))
+    gc.disable()
+    try:
+        return _run(_simulate(seed, folder, database, plant))
+    finally:
+        gc.enable()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _simulate(seed: int, folder: Path, database: Path, plant: str) -> Result:
+    loop = asyncio.get_running_loop()
+    random = SeededRandom(seed * 1000)
+    world = World(seed * 1000 + 7, folder / "disk", Plant(plant, SeededRandom(seed)), before=database)
+    transcript = world.transcript
+    loop.set_exception_handler(lambda _, context: _unhandled(transcript, context))
+    nodes = [each.name for each in world.machines]
+    users = [User(name, world.client(name, ADMIN), SeededRandom(random.below(1 << 32)), transcript, nodes) for name in USERS]
+    world.start()
+    harm = asyncio.gather(Faults(world).run(draw(random, HARM_S)), *(user.act(DEEDS) for user in users))
+    while not harm.done() and not transcript.violations:
+        await asyncio.sleep(LOOK_EVERY_S)
+        world.truth.look()
+    if harm.done():
+        harm.result()
+    transcript.say("quiet")
+    await _settle(world, users)
+    return Result(seed, transcript.digest, loop.time(), transcript.violations, transcript.lines)
+
+
+async def _settle(world: World, users: list[User]) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + SETTLES_S
+    while not world.transcript.violations:
+        left = unsettled(world, users)
+        if not left:
+            world.transcript.say("settled")
+            return
+        if loop.time() > deadline:
+            for each in left[:5]:
+                world.transcript.broken(f"did not settle: {each}")
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _unhandled(transcript: Transcript, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if not isinstance(error, (Deadlock, Livelock)):
+        transcript.broken(f"unhandled: {context.get('message')}: {type(error).__name__}: {error}")
+
+
+def _run(main: Coroutine[Any, Any, Any]) -> Any:
+    """In a loop of its own that is left as it is: nothing of the dead may clean up."""
+    logging.getLogger("cybernetes").setLevel(logging.CRITICAL)
+    loop = VirtualLoop()
+    try:
+        return loop.run_until_complete(main)
+    finally:
+        asyncio.set_event_loop(None)
+        _LEFT.append(loop)
+
+
+# Loops that ended with tasks pending; freeing them would run their `finally`.
+_LEFT: list[VirtualLoop] = []
+
+
+def _memory() -> str | None:
+    """A folder without a disk below, where there is one."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None

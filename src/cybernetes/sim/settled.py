@@ -1,0 +1,161 @@
+"""Whether the cluster is what its users asked for: everything runs, nothing is left over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cybernetes.sim.truth import Truth, object_of
+from cybernetes.sim.users import User
+from cybernetes.sim.world import World
+
+Object = dict[str, Any]
+
+
+def unsettled(world: World, users: list[User]) -> list[str]:
+    """What is not as it must be; [] once the cluster has settled."""
+    world.truth.look()
+    found = Found(world.truth)
+    return [
+        *_namespaces(found, users),
+        *_nodes(found),
+        *_deployments(found, users),
+        *_pods(found),
+        *_containers(found, world),
+        *_endpoints(found),
+    ]
+
+
+class Found:
+    """The objects of the resources that count, by key without the resource."""
+
+    def __init__(self, truth: Truth) -> None:
+        self._truth = truth
+        self.pods = self._all("/core/pods/")
+
+    def _all(self, prefix: str) -> dict[str, Object]:
+        latest = self._truth.latest.items()
+        return {key.removeprefix(prefix): object_of(value) for key, (_, value) in latest if key.startswith(prefix)}
+
+    @property
+    def namespaces(self) -> dict[str, Object]:
+        return self._all("/core/namespaces/")
+
+    @property
+    def nodes(self) -> dict[str, Object]:
+        return self._all("/core/nodes/")
+
+    @property
+    def deployments(self) -> dict[str, Object]:
+        return self._all("/apps/deployments/")
+
+    @property
+    def replica_sets(self) -> dict[str, Object]:
+        return self._all("/apps/replicasets/")
+
+    @property
+    def services(self) -> dict[str, Object]:
+        return self._all("/core/services/")
+
+    @property
+    def slices(self) -> dict[str, Object]:
+        return self._all("/discovery.k8s.io/endpointslices/")
+
+
+def _namespaces(found: Found, users: list[User]) -> Iterator[str]:
+    gone = {name for user in users for name in user.deleted_namespaces}
+    for name, each in found.namespaces.items():
+        if name in gone or "deletionTimestamp" in each["metadata"]:
+            yield f"namespace {name} is still there"
+
+
+def _nodes(found: Found) -> Iterator[str]:
+    for name, node in found.nodes.items():
+        if not _is(node, "Ready"):
+            yield f"node {name} is not ready"
+        if node["spec"].get("taints"):
+            yield f"node {name} has taints: {[each['key'] for each in node['spec']['taints']]}"
+
+
+def _deployments(found: Found, users: list[User]) -> Iterator[str]:
+    wanted = {key: want for user in users for key, want in user.wanted.items()}
+    for key in sorted(wanted.keys() ^ found.deployments.keys()):
+        yield f"deployment {key} is {'missing' if key in wanted else 'still there'}"
+    for key, each in found.deployments.items():
+        replicas, image = wanted.get(key, (0, ""))
+        status = each.get("status") or {}
+        counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")]
+        if counts != [replicas] * 4 or status.get("observedGeneration") != each["metadata"]["generation"]:
+            yield f"deployment {key} wants {replicas}, has {counts}"
+        if each["spec"]["template"]["spec"]["containers"][0]["image"] != image:
+            yield f"deployment {key} has another image than {image}"
+
+
+def _pods(found: Found) -> Iterator[str]:
+    for key, pod in found.pods.items():
+        phase = pod["status"].get("phase")
+        if "deletionTimestamp" in pod["metadata"]:
+            yield f"pod {key} is being deleted"
+        elif phase not in ("Succeeded", "Failed") and not _is(pod, "Ready"):
+            yield f"pod {key} is {phase}"
+        elif pod["spec"]["containers"][0]["image"] == "task:1" and phase == "Running":
+            yield f"pod {key} should have ended"
+    yield from _owned(found)
+
+
+def _owned(found: Found) -> Iterator[str]:
+    """Each ReplicaSet has as many live pods as it wants, and none is left without its owner."""
+    live: dict[str, int] = {}
+    for pod in found.pods.values():
+        if pod["status"].get("phase") not in ("Succeeded", "Failed"):
+            for owner in pod["metadata"].get("ownerReferences") or ():
+                live[owner["uid"]] = live.get(owner["uid"], 0) + 1
+    sets = {each["metadata"]["uid"]: (key, each["spec"]["replicas"]) for key, each in found.replica_sets.items()}
+    for uid, (key, replicas) in sets.items():
+        if live.pop(uid, 0) != replicas:
+            yield f"replica set {key} has not {replicas} pods"
+    if live:
+        yield f"pods of {sorted(live)} are left over"
+
+
+def _containers(found: Found, world: World) -> Iterator[str]:
+    wanted = {
+        (pod["spec"].get("nodeName", ""), pod["metadata"]["uid"])
+        for pod in found.pods.values()
+        if pod["status"].get("phase") == "Running"
+    }
+    running = {(each.name, label.partition("/")[0]) for each in world.machines for label in each.runtime.running()}
+    for node, uid in sorted(wanted ^ running):
+        yield f"pod {uid} on {node} {'does not run' if (node, uid) in wanted else 'runs on'}"
+
+
+def _endpoints(found: Found) -> Iterator[str]:
+    for key, service in found.services.items():
+        namespace, _, name = key.rpartition("/")
+        selector = service["spec"].get("selector")
+        if not selector:
+            continue
+        ready = sorted(
+            pod["status"]["podIP"]
+            for place, pod in found.pods.items()
+            if place.startswith(f"{namespace}/") and _matches(pod, selector) and _is(pod, "Ready")
+        )
+        listed = sorted(
+            endpoint["addresses"][0]
+            for place, each in found.slices.items()
+            if place.startswith(f"{namespace}/")
+            and (each["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == name
+            for endpoint in each.get("endpoints") or ()
+            if (endpoint.get("conditions") or {}).get("ready")
+        )
+        if ready != listed:
+            yield f"service {key} lists {listed}, ready are {ready}"
+
+
+def _matches(pod: Object, selector: dict[str, str]) -> bool:
+    return selector.items() <= (pod["metadata"].get("labels") or {}).items()
+
+
+def _is(obj: Object, condition: str) -> bool:
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    return any(each["type"] == condition and each["status"] == "True" for each in conditions)
