@@ -36,6 +36,7 @@ from cybernetes.kubelet.runtime.api import Runtime, State
 from cybernetes.kubelet.serve.access import Access
 from cybernetes.kubelet.serve.server import KubeletServer
 from cybernetes.kubelet.sources import ObjectReader, Tokens
+from cybernetes.kubelet.static_pods import StaticPods
 from cybernetes.kubelet.status import NodeFacts
 from cybernetes.kubelet.status_writer import StatusWriter
 from cybernetes.kubelet.tools import Tools
@@ -97,20 +98,31 @@ class Kubelet:
             group.create_task(tools.statuses.run(), name="kubelet.statuses")
             group.create_task(self._services.run(), name="kubelet.services")
             await self._wait_for_runtime()
+            admission = Admission(tools, self._active_pods, care.pressures.now)
+            static = StaticPods(
+                tools,
+                lambda pod: self._begin(tools, admission, pod),
+                lambda pod: self._remove(tools, pod),
+                lambda: reporter.node_uid,
+            )
+            # Before anything is asked of the API server: static pods may be what it runs in.
+            group.create_task(self._follow_hints(), name="kubelet.hints")
+            group.create_task(self._relist_for_ever(tools), name="kubelet.relist")
+            if self._config.static_pod_path is not None:
+                group.create_task(static.run(self._config.static_pod_path), name="kubelet.static")
             if self._config.register_node:
                 await reporter.register()
             await self._listen(tools)
             group.create_task(reporter.run(), name="kubelet.node")
             group.create_task(reporter.run_lease(), name="kubelet.lease")
+            group.create_task(care.run(), name="kubelet.care")
             await self._services.wait_synced()
-            admission = Admission(tools, self._active_pods, care.pressures.now)
+            self._pods.on_change(lambda key, old, new: self._mirrored(static, old, new))
             self._pods.on_change(lambda key, old, new: self._changed(tools, admission, old, new))
             group.create_task(self._pods.run(), name="kubelet.pods")
-            group.create_task(self._follow_hints(), name="kubelet.hints")
             await self._pods.wait_synced()
-            group.create_task(self._relist_for_ever(tools), name="kubelet.relist")
+            self._relist_now.set()
             group.create_task(self._housekeeping(tools), name="kubelet.housekeeping")
-            group.create_task(care.run(), name="kubelet.care")
 
     @asynccontextmanager
     async def _tools(self) -> AsyncIterator[Tools]:
@@ -173,14 +185,15 @@ class Kubelet:
 
     # Pods of the API.
 
+    @staticmethod
+    def _mirrored(static: StaticPods, old: Object | None, new: Object | None) -> None:
+        if any(each is not None and pods.is_mirror(each) for each in (old, new)):
+            static.see_mirror(old, new)
+
     def _changed(self, tools: Tools, admission: Admission, old: Object | None, new: Object | None) -> None:
         if old is not None and (new is None or pods.uid(old) != pods.uid(new)):
             self._finished.discard(pods.uid(old))
-            worker = self.workers.get(pods.uid(old))
-            if worker is not None:
-                worker.remove()
-            else:
-                tools.statuses.forget(pods.uid(old))
+            self._remove(tools, old)
         if new is None or pods.is_mirror(new):
             return
         uid = pods.uid(new)
@@ -193,6 +206,13 @@ class Kubelet:
 
     def _active_pods(self) -> list[Object]:
         return [each.pod for each in self.workers.values() if each.active]
+
+    def _remove(self, tools: Tools, pod: Object) -> None:
+        worker = self.workers.get(pods.uid(pod))
+        if worker is not None:
+            worker.remove()
+        else:
+            tools.statuses.forget(pods.uid(pod))
 
     def _begin(self, tools: Tools, admission: Admission, pod: Object) -> None:
         worker = PodWorker(tools, pod, admission)
@@ -262,6 +282,9 @@ class Kubelet:
         for uid in changed:
             if uid in self.workers:
                 self.workers[uid].wake.set()
+        if not self._pods.synced:
+            # What looks like an orphan may be a pod that has not been heard of yet.
+            return
         for uid in sorted(rows.keys() - self.workers.keys() - self._cleaning):
             self._cleaning.add(uid)
             tools.group.create_task(self._clean(tools, uid, rows[uid]), name=f"orphan.{uid}")

@@ -41,7 +41,7 @@ class NodeReporter:
         self._pressures = pressures
         self._trouble = trouble
         self._status: Object = {}
-        self._uid = ""
+        self.node_uid = ""
         self._reported_at = float("-inf")
         self._images: tuple[Image, ...] = ()
         self._images_at = float("-inf")
@@ -74,7 +74,7 @@ class NodeReporter:
                 "metadata": {"labels": wanted["metadata"]["labels"], "annotations": wanted["metadata"]["annotations"]}
             }
             node = await tools.client.patch(NODES, tools.config.node_name, patch, PatchType.MERGE)
-        self._uid = node["metadata"]["uid"]
+        self.node_uid = node["metadata"]["uid"]
         self._status = node.get("status") or {}
         self._note_reboot()
         await self.report()
@@ -169,8 +169,8 @@ class NodeReporter:
             if not is_reason(error, "NotFound"):
                 raise
             metadata: dict[str, Any] = {"name": name, "namespace": LEASE_NAMESPACE}
-            if self._uid:
-                metadata["ownerReferences"] = [{"apiVersion": "v1", "kind": "Node", "name": name, "uid": self._uid}]
+            if self.node_uid:
+                metadata["ownerReferences"] = [{"apiVersion": "v1", "kind": "Node", "name": name, "uid": self.node_uid}]
             await tools.client.create(LEASES, {"metadata": metadata, "spec": spec}, namespace=LEASE_NAMESPACE)
 
 

@@ -26,6 +26,11 @@ async def remove(tools: Tools, uid: str, rows: Rows) -> None:
         await tools.runtime.remove_sandbox(box.id)
     for row in rows.containers:
         await tools.runtime.remove_container(row.id)
+    log_dirs = {tools.config.log_dir(box.namespace, box.name, uid) for box in rows.sandboxes}
+    await tools.host.remove_pod(uid, next(iter(sorted(log_dirs)), None))
+    for path in await tools.host.pod_cgroups():
+        if path.endswith(f"/pod{uid}"):
+            await tools.host.remove_cgroup(path)
 
 
 async def _grace(tools: Tools, container_id: str) -> int:

@@ -105,7 +105,8 @@ class Puller:
             self._note_failure(key, entry, error)
             say("Warning", "Failed", f'Failed to pull image "{reference}": {error.message}')
             say("Warning", "Failed", "Error: ErrImagePull")
-            raise ImageError("ErrImagePull", error.message, self._entries[key].delay_s) from error
+            # Halfway through the wait the reason becomes ImagePullBackOff, so that users see both.
+            raise ImageError("ErrImagePull", error.message, self._entries[key].delay_s / 2) from error
         self._entries.pop(key, None)
         self._last_error.pop(key, None)
         if image is None:

@@ -37,6 +37,8 @@ class _Entry:
         self.known: Object = {}
         # What was asked for last, and what the server made of it: equal again means nothing to do.
         self.echo: tuple[Object, Object] | None = None
+        # Of the object in the API; "" while a static pod has no mirror.
+        self.api_uid = ""
         self.gone = False
         self.attempts = 0
         self.settled = asyncio.Event()
@@ -57,13 +59,15 @@ class StatusWriter:
         self._queued: set[str] = set()
         self._writing: set[str] = set()
 
-    def see(self, pod: Object) -> None:
-        """The API server's pod as the watch shows it."""
+    def see(self, pod: Object, static_uid: str = "") -> None:
+        """The API server's pod as the watch shows it; static_uid: of the static pod that it mirrors."""
         meta = pod["metadata"]
-        entry = self._entry(meta["uid"], meta["namespace"], meta["name"])
+        uid = static_uid or meta["uid"]
+        entry = self._entry(uid, meta["namespace"], meta["name"])
+        entry.api_uid = meta["uid"]
         entry.known = pod.get("status") or {}
         if entry.wanted is not None:
-            self._enqueue(meta["uid"], entry)
+            self._enqueue(uid, entry)
 
     def set(self, pod: Object, status: Object) -> None:
         """`status` is what the pod's should be from now on."""
@@ -95,7 +99,7 @@ class StatusWriter:
         return entry
 
     def _enqueue(self, uid: str, entry: _Entry) -> None:
-        if entry.gone or entry.wanted is None or not entry.difference():
+        if entry.gone or not entry.api_uid or not entry.difference():
             entry.settled.set()
             return
         entry.settled.clear()
@@ -131,15 +135,16 @@ class StatusWriter:
         wanted, difference = entry.wanted, entry.difference()
         if wanted is None or not difference:
             return None
-        body: dict[str, Any] = {"metadata": {"uid": uid}, "status": difference}
+        body: dict[str, Any] = {"metadata": {"uid": entry.api_uid}, "status": difference}
         try:
             answer = await self._client.patch(
                 PODS, entry.name, body, PatchType.STRATEGIC, namespace=entry.namespace, subresource="status"
             )
         except ApiError as error:
             if error.code in (404, 409):
-                # The pod is gone, or another one has its name.
-                entry.gone = True
+                # The pod is gone, or another one has its name. A mirror may come again, under another uid.
+                entry.gone = entry.api_uid == uid
+                entry.api_uid = ""
                 entry.settled.set()
                 return None
             _log.warning("status.refused", pod=f"{entry.namespace}/{entry.name}", why=error.message)

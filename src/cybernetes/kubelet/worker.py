@@ -73,6 +73,7 @@ class PodWorker:
             "annotations"
         ) != self.pod["metadata"].get("annotations"):
             self._start.volumes_at = None
+            self._start.failed.clear()
         self._desired = pod
         self.pod = self._resizer.accept(pod)
         if shorter or ends:
@@ -171,7 +172,6 @@ class PodWorker:
         self._publish()
         if not await self._prepare():
             return self._start.retry_s
-        self._start.failed.clear()
         await self._resize()
         wait_s = await self._converge()
         waits = [each for each in (wait_s, deadline_s, self._tools.config.sync_frequency_s) if each is not None]
@@ -245,11 +245,13 @@ class PodWorker:
         """Apply plans until there is nothing left that may be done now."""
         while True:
             observed = await self._look()
+            now = self._tools.clock.monotonic()
+            self._start.failed = {name: at for name, at in self._start.failed.items() if at > now}
             decided = self._decide(observed)
             self._publish()
             actions = [each for each in decided.actions if not self._has_failed(each)]
             if not actions:
-                waits = [*self._start.failed.values()]
+                waits = [at - self._tools.clock.monotonic() for at in self._start.failed.values()]
                 if decided.wake_after_s is not None:
                     waits.append(decided.wake_after_s)
                 return min(waits, default=None)
@@ -300,7 +302,7 @@ class PodWorker:
         try:
             await launch.run_sandbox(self._tools, self._launch(), attempt)
         except StartFailed as failed:
-            self._start.failed[""] = failed.wait_s
+            self._start.failed[""] = self._tools.clock.monotonic() + failed.wait_s
 
     def _launch(self) -> Launch:
         start = self._start
@@ -322,7 +324,7 @@ class PodWorker:
             await self._post_start(found[1], container_id)
         except StartFailed as failed:
             start.waiting[step.name] = (failed.reason, failed.message)
-            start.failed[step.name] = failed.wait_s
+            start.failed[step.name] = self._tools.clock.monotonic() + failed.wait_s
             start.fresh_from = self._tools.clock.monotonic()
             return
         await self._collect(step.name)
@@ -500,7 +502,7 @@ class _Start(msgspec.Struct):
 
     fresh_from  objects that the pod refers to must have been read since (monotonic)
     entries     restart back-off; waiting: why containers do not run, as users see it
-    failed      steps that failed in this pass -> seconds until they may be tried again; "" is the sandbox
+    failed      steps that failed -> when they may be tried again (monotonic); "" is the sandbox
     hooking     containers whose postStart hook still runs
     """
 

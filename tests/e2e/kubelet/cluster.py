@@ -90,9 +90,10 @@ class Cluster:
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
-                    last = await self.get(name)
-                    if holds(last):
-                        return last
+                    with suppress(ApiError):
+                        last = await self.get(name)
+                        if holds(last):
+                            return last
                     if self._task is not None and self._task.done():
                         self._task.result()
                     await asyncio.sleep(0.01)
@@ -104,6 +105,15 @@ class Cluster:
         while not holds():
             assert CLOCK.monotonic() < deadline, "it did not come true"
             await asyncio.sleep(0.05)
+
+    async def appeared(self, name: str, timeout_s: float = 10) -> None:
+        """Wait until there is a pod of this name."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                with suppress(ApiError):
+                    await self.get(name)
+                    return
+                await asyncio.sleep(0.02)
 
     async def said(self, name: str, reason: str, timeout_s: float = 10) -> None:
         """Wait for an event."""

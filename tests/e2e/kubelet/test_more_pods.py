@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import orjson
 from cluster import SHELL, Cluster, cluster, pod
 from test_pods import UNTIL_TERM, condition, phase, ready, state
 from testbed import Testbed
@@ -255,5 +256,36 @@ def test_what_a_pod_left_is_removed_after_a_restart(testbed: Testbed) -> None:
             await runtime.close()
             uid = shown["metadata"]["uid"]
             assert not list((Path("/sys/fs/cgroup/cpu") / testbed.name).rglob(f"pod{uid}/*"))
+
+    asyncio.run(scenario())
+
+
+def test_static_pods_run_and_are_mirrored(testbed: Testbed) -> None:
+    async def scenario() -> None:
+        folder = testbed.root / "manifests"
+        folder.mkdir(exist_ok=True)
+        manifest = pod("fixed", UNTIL_TERM)
+        del manifest["spec"]["nodeName"]
+        path = folder / "fixed.json"
+        path.write_bytes(orjson.dumps({"apiVersion": "v1", "kind": "Pod", **manifest}))
+        async with cluster(testbed, static_pod_path=folder, static_check_s=0.5) as c:
+            await c.appeared("fixed-node-a")
+            shown = await c.until("fixed-node-a", ready)
+            notes = shown["metadata"]["annotations"]
+            assert notes["kubernetes.io/config.source"] == "file"
+            assert notes["kubernetes.io/config.mirror"] == notes["kubernetes.io/config.hash"]
+            assert shown["metadata"]["ownerReferences"][0]["kind"] == "Node"
+            container_id = shown["status"]["containerStatuses"][0]["containerID"]
+            await c.delete("fixed-node-a", grace_s=0)
+            again = await c.until(
+                "fixed-node-a", lambda obj: obj["metadata"]["uid"] != shown["metadata"]["uid"] and ready(obj)
+            )
+            assert again["status"]["containerStatuses"][0]["containerID"] == container_id
+            path.unlink()
+            await c.gone("fixed-node-a")
+            kubelet = c.kubelet
+            assert kubelet is not None
+            await c.until_true(lambda: not kubelet.workers)
+            assert testbed.ctr("containers", "ls", "-q").stdout == ""
 
     asyncio.run(scenario())
