@@ -76,6 +76,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.podgc.loop import PodGc
     from cybernetes.controllers.protection.loop import ClaimProtection, VolumeProtection
     from cybernetes.controllers.replicaset.loop import replica_sets, replication_controllers
+    from cybernetes.controllers.resourcequota.loop import ResourceQuotaController
     from cybernetes.controllers.serviceaccount.defaults import ServiceAccountController
     from cybernetes.controllers.serviceaccount.root_ca import RootCaPublisher
     from cybernetes.controllers.statefulset.loop import StatefulSetController
@@ -98,6 +99,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     yield _Row(
         "clusterrole-aggregation-controller", "clusterrole-aggregation-controller", ClusterRoleAggregationController
     )
+    yield _Row("resourcequota-controller", "resourcequota-controller", ResourceQuotaController)
     yield _Row("persistent-volume-binder", "persistentvolume-controller", VolumeController)
     yield _Row("ephemeral-volume-controller", "ephemeral_volume", EphemeralVolumeController)
     yield _Row("pvc-protection-controller", "pvc-protection-controller", ClaimProtection)

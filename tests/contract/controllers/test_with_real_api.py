@@ -65,7 +65,7 @@ class Cluster(msgspec.Struct):
                     elif pod["spec"]["restartPolicy"] == "Never" and pod["status"]["phase"] == "Running":
                         await self._patch(name, namespace, {"phase": "Succeeded"})
                 except ApiError as error:
-                    if error.reason not in ("NotFound", "Conflict"):
+                    if error.reason not in ("NotFound", "Conflict", "Forbidden"):
                         raise
 
     async def _run(self, name: str, namespace: str, number: int) -> None:

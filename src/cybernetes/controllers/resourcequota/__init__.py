@@ -1,0 +1,8 @@
+"""Counts what the objects of a namespace use of its quotas.
+
+enters   ResourceQuotas; the objects that they limit, when some of them go; every five minutes
+leaves   status.hard and status.used
+holds    admission charges what is made; this gives back what has gone, and heals what was charged in vain
+fails    a resource that can't be listed leaves the status as it is, and is tried again
+start    loop.ResourceQuotaController.sync -> plan.used
+"""

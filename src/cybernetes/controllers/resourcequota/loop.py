@@ -1,0 +1,121 @@
+"""Follows quotas, and what goes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from cybernetes.base.errors import EdgeError, Outcome
+from cybernetes.client.informer import Informer, split_key
+from cybernetes.client.target import PODS, RESOURCE_QUOTAS, Target
+from cybernetes.controllers import pods
+from cybernetes.controllers.discovery import discover
+from cybernetes.controllers.informers import decoder
+from cybernetes.controllers.loop import Edges, work
+from cybernetes.controllers.objects import Meta, Metadata, Pod, View, raw
+from cybernetes.controllers.resourcequota import plan
+from cybernetes.model import quantity
+
+RESYNC_S = 300.0
+# Several objects often go together; they are counted once.
+SETTLE_S = 0.5
+
+
+class _Quota(View, frozen=True, gc=False):
+    """The whole object stays JSON: few quotas exist, and counting needs all of the spec."""
+
+    metadata: Meta
+    spec: msgspec.Raw = msgspec.Raw(b"{}")
+    status: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class ResourceQuotaController:
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
+        self._quotas = edges.informers.make(RESOURCE_QUOTAS, decoder(_Quota))
+        self._by_namespace = self._quotas.index(lambda each: (each.metadata.namespace,))
+        self._queue = edges.queue()
+        self._targets: dict[plan.Resource, Target] = {}
+        self._watched: dict[Target, Informer[Metadata]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._quotas.on_change(lambda key, old, new: self._queue.add(key))
+        edges.informers.pods.on_change(self._on_pod)
+
+    async def run(self) -> None:
+        await self._edges.informers.wait_synced()
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            group.create_task(work("resourcequotas", self._queue, self.sync), name="resourcequotas.work")
+
+    def _on_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
+        """Pods that end free what they used, as those that go do."""
+        if old is None:
+            return
+        if new is None or (pods.is_terminal(new) and not pods.is_terminal(old)):
+            self._count_again(old.metadata.namespace)
+
+    def _count_again(self, namespace: str) -> None:
+        for key in self._by_namespace.keys(namespace):
+            self._queue.add_after(key, SETTLE_S)
+
+    async def sync(self, key: str) -> float | None:
+        quota = self._quotas.items.get(key)
+        if quota is None or quota.metadata.deletion_timestamp:
+            return None
+        wanted = {"spec": raw(quota.spec)}
+        hard = wanted["spec"].get("hard") or {}
+        objects = {each: await self._list(each, quota.metadata.namespace) for each in plan.resources(hard)}
+        used = plan.used(wanted, objects, self._edges.clock.now())
+        status = raw(quota.status)
+        if not (_equal(status.get("hard"), hard) and _equal(status.get("used"), used)):
+            # Its service account may not read single quotas, so the object is put together from what is known.
+            await self._write(quota, {"hard": hard, "used": used})
+        return RESYNC_S
+
+    async def _list(self, resource: plan.Resource, namespace: str) -> list[dict[str, Any]]:
+        """Raises EdgeError when nothing of that name is served."""
+        target = await self._target(resource)
+        self._watch(target)
+        found: list[dict[str, Any]] = []
+        async for page in self._edges.client.pages(target, namespace=namespace):
+            found += page.objects()
+        return found
+
+    async def _target(self, resource: plan.Resource) -> Target:
+        if resource not in self._targets:
+            found = await discover(self._edges.client)
+            self._targets = {(each.target.group, each.target.plural): each.target for each in found.resources}
+        if resource not in self._targets:
+            name = ".".join(filter(None, reversed(resource)))
+            raise EdgeError("count", name, "no such resource is served", outcome=Outcome.NOT_DONE)
+        return self._targets[resource]
+
+    def _watch(self, target: Target) -> None:
+        """From now on notice when objects of a limited resource go; pods are watched anyway."""
+        if target in self._watched or target == PODS or self._group is None:
+            return
+        edges = self._edges
+        informer: Informer[Metadata] = Informer(
+            edges.client, target, decoder(Metadata), clock=edges.clock, random=edges.random, metadata_only=True
+        )
+        informer.on_change(lambda key, old, new: self._count_again(split_key(key)[0]))
+        self._watched[target] = informer
+        self._group.create_task(informer.run(), name=f"resourcequotas.{target.plural}")
+
+    async def _write(self, quota: _Quota, status: dict[str, Any]) -> None:
+        metadata = quota.metadata
+        body = {
+            "metadata": msgspec.to_builtins(metadata),
+            "spec": raw(quota.spec),
+            "status": status,
+        }
+        await self._edges.client.update(RESOURCE_QUOTAS, body, subresource="status")
+
+
+def _equal(left: dict[str, Any] | None, right: dict[str, Any]) -> bool:
+    """Amounts are equal when they are worth the same: 1000m and 1."""
+    if left is None or left.keys() != right.keys():
+        return False
+    return all(quantity.nano(left[name]) == quantity.nano(right[name]) for name in right)

@@ -1,0 +1,61 @@
+"""What is used of a quota."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import virtual
+from world import World, pod
+
+from cybernetes.controllers.resourcequota import plan
+from cybernetes.controllers.resourcequota.loop import ResourceQuotaController
+
+Object = dict[str, Any]
+
+
+def quota(**hard: str) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "q", "namespace": "default"},
+        "spec": {"hard": {name.replace("__", "/"): value for name, value in hard.items()}},
+    }
+
+
+def sized(name: str, cpu: str) -> Object:
+    found = pod(name)
+    found["spec"]["containers"] = [{"name": "app", "resources": {"requests": {"cpu": cpu}}}]
+    return found
+
+
+def test_the_names_of_a_quota_say_what_is_counted() -> None:
+    names = ["requests.cpu", "services.nodeports", "count/deployments.apps", "secrets"]
+    assert plan.resources(names) == [("", "pods"), ("", "services"), ("", "secrets"), ("apps", "deployments")]
+
+
+def test_usage_follows_what_comes_and_goes() -> None:
+    async def main() -> None:
+        w = World(ResourceQuotaController)
+        limits = {"pods": "5", "requests.cpu": "2", "configmaps": "3", "count__deployments.apps": "1"}
+        w.api.put("resourcequotas", quota(**limits))
+        w.api.put("pods", sized("a", "500m"))
+        w.api.put("pods", sized("b", "1"))
+        config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "default"}}
+        w.api.put("configmaps", config)
+
+        def used() -> Object:
+            found: Object = w.api.all("resourcequotas")[0]["status"]["used"]
+            return found
+
+        async with w.running():
+            await w.settle()
+            assert used() == {"pods": "2", "requests.cpu": "1500m", "configmaps": "1", "count/deployments.apps": "0"}
+            w.api.edit("pods", "b", lambda p: p["status"].update(phase="Succeeded"))
+            w.api.remove("configmaps", "c")
+            await w.settle()
+            assert used() == {"pods": "1", "requests.cpu": "500m", "configmaps": "0", "count/deployments.apps": "0"}
+            w.api.edit("resourcequotas", "q", lambda q: q["spec"].update(hard={"pods": "9"}))
+            await w.settle()
+            assert w.api.all("resourcequotas")[0]["status"] == {"hard": {"pods": "9"}, "used": {"pods": "1"}}
+
+    virtual.run(main())
