@@ -61,6 +61,8 @@ class Core:
         self.random = random
         self.lister = Lister(caches, registry)
         self.committed = 0
+        # Ordinary requests under way: whether reads -> how many.
+        self.in_flight = {True: 0, False: 0}
         self.leases = Leases(store, clock)
         self._shared_store = shared_store
         self.metrics: Any = None

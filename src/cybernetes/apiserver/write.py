@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -99,10 +100,26 @@ async def _create_once(core: Core, call: Call, obj: Object, options: WriteOption
     grant = core.allocator.allocate(row, obj, None, dry_run=options.dry_run)
     try:
         await check(core, call, "CREATE", obj, None, options)
-        return await _store_new(core, call, obj, options, grant)
     except BaseException:
         grant.fail()
         raise
+    return await _settled(_store_new(core, call, obj, options, grant), grant)
+
+
+async def _settled(storing: Coroutine[Any, Any, Written], grant: Grant) -> Written:
+    """Store, and give back the grant when that failed."""
+    if grant is NOTHING:
+        return await storing
+
+    async def settle() -> Written:
+        try:
+            return await storing
+        except BaseException:
+            grant.fail()
+            raise
+
+    # A client that goes away must not free what a write in flight still takes.
+    return await asyncio.shield(asyncio.ensure_future(settle()))
 
 
 async def _store_new(core: Core, call: Call, obj: Object, options: WriteOptions, grant: Grant) -> Written:
@@ -208,10 +225,10 @@ async def _update_once(
     grant = core.allocator.allocate(row, new, old, dry_run=options.dry_run) if not change.subresource else NOTHING
     try:
         await check(core, call, "UPDATE", new, old, options, change.subresource)
-        return await _store_update(core, call, item, new, options, grant)
     except BaseException:
         grant.fail()
         raise
+    return await _settled(_store_update(core, call, item, new, options, grant), grant)
 
 
 def _metadata_errors(row: Resource, new: Object, old: Object) -> list[FieldError]:

@@ -9,11 +9,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from cybernetes.apiserver.cache.feed import Caches
 from cybernetes.apiserver.cache.state import Event, Item
 from cybernetes.apiserver.registry import Registry
 
 Object = dict[str, Any]
+
+
+class _Annotated(msgspec.Struct, gc=False):
+    annotations: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Specified(msgspec.Struct, gc=False):
+    metadata: _Annotated
+    spec: msgspec.Raw = msgspec.Raw(b"")
+
+
+_SPECIFIED = msgspec.json.Decoder(_Specified)
+
+
+def _changes_spec(event: Event) -> bool:
+    if event.before is None or event.after is None:
+        return True
+    before, after = _SPECIFIED.decode(event.before.json), _SPECIFIED.decode(event.after.json)
+    return bytes(before.spec) != bytes(after.spec) or bytes(before.metadata.annotations) != bytes(
+        after.metadata.annotations
+    )
 
 
 class Lister:
@@ -43,8 +66,24 @@ class Lister:
 
         Called before watchers hear of the change, on the event loop: return quickly.
         """
+        self._subscribe(group, plural, callback, lambda event: True)
 
+    def subscribe_specs(
+        self, group: str, plural: str, callback: Callable[[Object | None, Object | None], None]
+    ) -> None:
+        """Like `subscribe`, but silent where neither spec nor annotations changed: status is written most often."""
+        self._subscribe(group, plural, callback, _changes_spec)
+
+    def _subscribe(
+        self,
+        group: str,
+        plural: str,
+        callback: Callable[[Object | None, Object | None], None],
+        matters: Callable[[Event], bool],
+    ) -> None:
         def on_event(event: Event) -> None:
+            if not matters(event):
+                return
             callback(
                 self._decode(group, plural, event.before) if event.before else None,
                 self._decode(group, plural, event.after) if event.after else None,
