@@ -56,7 +56,7 @@ class ApiServer:
         self.registry = registry or Registry()
         self.config = config
         self._security = security
-        caches = Caches(store, clock)
+        caches = Caches(store, clock, random)
         self.core = Core(store, self.registry, caches, clock, random, shared_store=config.shared_store)
         self.core.metrics = Metrics()
         self._outbound = Outbound(config)
@@ -137,12 +137,19 @@ class ApiServer:
             await asyncio.wait((self._running,))
             self._running = None
 
+    async def wait(self) -> None:
+        """Until the server ends; raises what ended it.
+
+        A server that does not follow the store any more answers with the past: its process should end with it.
+        """
+        if self._running is None:
+            raise Bug("the API server was not started")
+        await asyncio.shield(self._running)
+
     async def run(self) -> None:
         await self.start()
-        if self._running is None:
-            raise Bug("the API server did not start")
         try:
-            await asyncio.shield(self._running)
+            await self.wait()
         finally:
             await self.stop()
 

@@ -10,7 +10,13 @@ from cybernetes.apiserver.cache.state import Event, ResourceState
 from cybernetes.apiserver.cache.watch import Hub
 from cybernetes.apiserver.registry import prefix
 from cybernetes.base.clock import Clock
+from cybernetes.base.errors import EdgeError, Retry
+from cybernetes.base.log import Log
+from cybernetes.base.random import Random
+from cybernetes.base.tasks import backoff
 from cybernetes.store.api import Batch, Store
+
+log = Log("apiserver.cache")
 
 LOAD_PAGE = 1000
 # How often deadlines and bookmarks of watches are looked at; bookmarks themselves come once a minute.
@@ -39,9 +45,10 @@ class Caches:
     revision  everything up to it is in the states
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, random: Random) -> None:
         self._store = store
         self._clock = clock
+        self._random = random
         self._cached: dict[tuple[str, str], Cached] = {}
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self.revision = 0
@@ -88,8 +95,22 @@ class Caches:
                 watcher.end()
 
     async def _follow(self) -> None:
-        async for batch in self._store.watch("/", self.revision):
-            self._apply(batch)
+        """For ever; a store that can't be reached for a while is asked again from where it broke off.
+
+        Raises Compacted when what was missed is gone: only a fresh start can read everything again.
+        """
+        attempt = 0
+        while True:
+            try:
+                async for batch in self._store.watch("/", self.revision):
+                    attempt = 0
+                    self._apply(batch)
+            except EdgeError as broken:
+                if broken.retry is Retry.NEVER:
+                    raise
+                log.warning("feed.broken", revision=self.revision, why=str(broken))
+            await self._clock.sleep(backoff(attempt, first_s=0.1, limit_s=5.0, random=self._random))
+            attempt += 1
 
     def _apply(self, batch: Batch) -> None:
         for change in batch.events:

@@ -47,7 +47,7 @@ async def _serve(server: ApiServer, setting: Setting) -> None:
     try:
         await http.listen(config.bind_address, config.port, tls)
         notify_ready()
-        await asyncio.Event().wait()
+        await server.wait()
     finally:
         server.begin_shutdown()
         await http.stop(DRAIN_S)
