@@ -102,7 +102,7 @@ def _write_runc_in_root(node: NodeLayout) -> None:
     root = node.root / "run" / "root"
     root.mkdir(parents=True, exist_ok=True)
     enter = 'mount --rbind / "$0" && exec chroot "$0" runc "$@"'
-    node.runc.write_text(f"#!/bin/sh\nexec unshare --mount --propagation slave sh -c '{enter}' {root} \"$@\"\n")
+    node.runc.write_text(f"#!/bin/sh\nexec unshare --mount --propagation unchanged sh -c '{enter}' {root} \"$@\"\n")
     node.runc.chmod(0o755)
 
 
