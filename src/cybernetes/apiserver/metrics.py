@@ -39,10 +39,17 @@ class Metrics:
             "apiserver_storage_objects", "Number of stored objects", ("resource", "group"), registry=self.registry
         )
 
+        # Looking up labels costs more than counting, and few combinations come up.
+        self._series: dict[tuple[tuple[str, ...], int], tuple[Counter, Histogram]] = {}
+
     def observe(self, info: RequestInfo, *, known: bool, code: int, took_s: float) -> None:
         values = _labels(info) if known else (info.verb if info.is_resource else "other", "", "", "", "", "")
-        self.requests.labels(*values, code).inc()
-        self.durations.labels(*values).observe(took_s)
+        series = self._series.get((values, code))
+        if series is None:
+            series = self.requests.labels(*values, code), self.durations.labels(*values)
+            self._series[values, code] = series
+        series[0].inc()
+        series[1].observe(took_s)
 
 
 def _labels(info: RequestInfo) -> tuple[str, str, str, str, str, str]:

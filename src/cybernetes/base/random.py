@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import uuid
 from typing import Protocol
 
 # The alphabet of generated names: no vowels, so that no word is spelled by chance.
@@ -51,7 +50,11 @@ class SystemRandom(SeededRandom):
 
 def uid(source: Random) -> str:
     """A UUID of version 4."""
-    return str(uuid.UUID(bytes=source.token(16), version=4))
+    raw = bytearray(source.token(16))
+    raw[6] = (raw[6] & 0x0F) | 0x40
+    raw[8] = (raw[8] & 0x3F) | 0x80
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def name_suffix(source: Random, size: int = 5) -> str:
