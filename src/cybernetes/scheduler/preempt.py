@@ -18,7 +18,7 @@ from cybernetes.scheduler.cycle import Cycle, Filtered
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.profile import PreemptionArgs
 from cybernetes.scheduler.reasons import FIT, FIT_NEVER, OTHER, OTHER_NEVER, RESOLVABLE, TEXTS, available_text
-from cybernetes.scheduler.room import Room, only_room
+from cybernetes.scheduler.room import Rooms, only_room
 from cybernetes.scheduler.selectors import Selector, accepts
 
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
@@ -104,10 +104,12 @@ def _started(pod: PodEntry) -> str:
 
 
 def by_importance(pods: Sequence[PodEntry]) -> list[PodEntry]:
-    """Higher priority first, then the longer running; of those not started yet the one that came last."""
-    waiting_last_first = list(reversed(pods))
-    waiting_last_first.sort(key=lambda pod: (-pod.priority, _started(pod)))
-    return waiting_last_first
+    """Higher priority first, then the longer running; `pods` are in the order in which they came to the node.
+
+    Of pods that started together the first to come is first; of those that have not started yet, the last.
+    """
+    ranked = [(-pod.priority, _started(pod), n if pod.start_time else -n) for n, pod in enumerate(pods)]
+    return [pods[n] for n in sorted(range(len(pods)), key=ranked.__getitem__)]
 
 
 def _waits_for_victims(columns: Columns, pod: PodEntry, filtered: Filtered) -> bool:
@@ -139,9 +141,12 @@ def _dry_run(
     found: list[Candidate] = []
     reasons: dict[str, int] = {}
     harmless = False
-    judge = victims_by_room if only_room(cycle, pod) else victims_by_filters
+    rooms = Rooms(cycle, pod) if only_room(cycle, pod) else None
     for row in rows:
-        result = judge(cycle, pod, row, budgets)
+        if rooms is not None:
+            result = victims_by_room(cycle, pod, row, budgets, rooms)
+        else:
+            result = victims_by_filters(cycle, pod, row, budgets)
         if isinstance(result, Candidate):
             found.append(result)
             harmless = harmless or result.violations == 0
@@ -154,16 +159,17 @@ def _dry_run(
     return found, reasons
 
 
-def victims_by_room(cycle: Cycle, pod: PodEntry, row: int, budgets: Sequence[Budget]) -> Candidate | list[str]:
+def victims_by_room(
+    cycle: Cycle, pod: PodEntry, row: int, budgets: Sequence[Budget], rooms: Rooms
+) -> Candidate | list[str]:
     """The same as `victims_by_filters`, for a pod to which only room matters."""
     columns = cycle.columns
     order = list(columns.pods[row].values())
     possible = [other for other in order if other.priority < pod.priority]
     if not possible:
         return [NO_VICTIMS]
-    room = Room(cycle, pod, row)
-    for other in possible:
-        room.give_back(other)
+    room = rooms.at(row)
+    room.give_back(possible)
     reasons = room.missing()
     if reasons:
         return reasons

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cybernetes.scheduler.columns import ID_PODS
 from cybernetes.scheduler.cycle import Cycle
-from cybernetes.scheduler.pods import PodEntry, terms_of
+from cybernetes.scheduler.pods import PodEntry, Shape, terms_of
 from cybernetes.scheduler.reasons import resource_text
 
 
@@ -28,41 +28,71 @@ def only_room(cycle: Cycle, pod: PodEntry) -> bool:
     )
 
 
+class Rooms:
+    """The room for one pod on any node; only the resources that the pod asks for."""
+
+    def __init__(self, cycle: Cycle, pod: PodEntry) -> None:
+        self._columns = cycle.columns
+        wanted = cycle.fit(pod).wanted
+        self._ids = [resource for resource, _, _ in wanted]
+        self.names = [name for _, name, _ in wanted]
+        self.amounts = [amount for _, _, amount in wanted]
+        # Pods of few templates run on many nodes.
+        self._taken: dict[Shape, tuple[int, ...]] = {}
+
+    def at(self, row: int) -> Room:
+        columns, stride = self._columns, self._columns.stride
+        free = [columns.allocatable[id * stride + row] - columns.used[id * stride + row] for id in self._ids]
+        return Room(self, free)
+
+    def taken(self, pod: PodEntry) -> tuple[int, ...]:
+        """What a pod takes of each of the resources."""
+        found = self._taken.get(pod.shape)
+        if found is None:
+            asked = dict(pod.shape.requests.amounts)
+            found = tuple(
+                1 if resource == ID_PODS else asked.get(name, 0)
+                for resource, name in zip(self._ids, self.names, strict=True)
+            )
+            self._taken[pod.shape] = found
+        return found
+
+
 class Room:
-    """What is free on one node of the resources that a pod asks for, as pods come and go in thought."""
+    """What is free on one node, as pods come and go in thought."""
 
-    def __init__(self, cycle: Cycle, pod: PodEntry, row: int) -> None:
-        columns = cycle.columns
-        self._wanted = cycle.fit(pod).wanted
-        self._free = []
-        for resource, _, _ in self._wanted:
-            at = resource * columns.stride + row
-            self._free.append(columns.allocatable[at] - columns.used[at])
+    __slots__ = ("_free", "_rooms")
 
-    def give_back(self, pod: PodEntry, sign: int = 1) -> None:
-        """The pod goes (sign 1) or comes back (-1)."""
-        requests = pod.shape.requests
-        for n, (resource, name, _) in enumerate(self._wanted):
-            self._free[n] += sign * (1 if resource == ID_PODS else requests.of(name))
+    def __init__(self, rooms: Rooms, free: list[int]) -> None:
+        self._rooms = rooms
+        self._free = free
+
+    def give_back(self, pods: Sequence[PodEntry]) -> None:
+        """These pods go."""
+        for pod in pods:
+            self._free = [free + taken for free, taken in zip(self._free, self._rooms.taken(pod), strict=True)]
+
+    def shortage(self) -> list[tuple[str, int]]:
+        """(resource, how much more would be needed) where the pod does not fit."""
+        rooms = self._rooms
+        return [
+            (name, amount - free)
+            for name, amount, free in zip(rooms.names, rooms.amounts, self._free, strict=True)
+            if amount > free
+        ]
 
     def missing(self) -> list[str]:
         """The reasons why the pod does not fit; [] when it does."""
         return [resource_text(name) for name, _ in self.shortage()]
 
-    def shortage(self) -> list[tuple[str, int]]:
-        """(resource, how much more would be needed) where the pod does not fit."""
-        return [
-            (name, amount - free)
-            for (_, name, amount), free in zip(self._wanted, self._free, strict=True)
-            if amount > free
-        ]
-
     def reprieve(self, pods: Sequence[PodEntry]) -> list[PodEntry]:
         """Let pods come back, in this order, while there is room; returns those that can't."""
         victims = []
+        amounts = self._rooms.amounts
         for pod in pods:
-            self.give_back(pod, -1)
-            if any(amount > free for (_, _, amount), free in zip(self._wanted, self._free, strict=True)):
-                self.give_back(pod)
+            left = [free - taken for free, taken in zip(self._free, self._rooms.taken(pod), strict=True)]
+            if any(amount > free for amount, free in zip(amounts, left, strict=True)):
                 victims.append(pod)
+            else:
+                self._free = left
         return victims

@@ -14,7 +14,7 @@ from cybernetes.scheduler.plugins.images import score_images
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.preempt import Candidate, preempt, victims_by_filters, victims_by_room
 from cybernetes.scheduler.profile import SCORES
-from cybernetes.scheduler.room import only_room
+from cybernetes.scheduler.room import Rooms, only_room
 
 pytestmark = pytest.mark.skipif(not golden_file().exists(), reason=f"no recorded decisions in {golden_file()}")
 
@@ -74,7 +74,9 @@ def test_victims_by_arithmetic_are_those_of_the_filters() -> None:
         if only_room(cycle, pod):
             for row in cycle.resolvable_rows(filtered):
                 compared += 1
-                assert victims_by_room(cycle, pod, row, budgets) == victims_by_filters(cycle, pod, row, budgets)
+                assert victims_by_room(cycle, pod, row, budgets, Rooms(cycle, pod)) == victims_by_filters(
+                    cycle, pod, row, budgets
+                )
     assert compared > 10
 
 
