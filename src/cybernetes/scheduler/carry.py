@@ -116,6 +116,10 @@ class Carrier:
 
     async def _bind_with_volumes(self, placed: Placed) -> None:
         try:
+            # Others see where the pod will go while it waits; the API server takes this back when it is bound.
+            if placed.pod.nominated != placed.node_name:
+                expected = {"status": {"nominatedNodeName": placed.node_name}}
+                await patch_status(self._client, placed.pod, expected)
             await bind_volumes(self._client, self._clock, self._storage, placed.volumes, placed.node_name)
         except (ApiError, EdgeError, VolumesNotReady) as error:
             await self._unbind(placed, f'running PreBind plugin "VolumeBinding": {error}')

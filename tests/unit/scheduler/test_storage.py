@@ -198,6 +198,7 @@ async def test_the_volume_is_given_before_the_pod_is_bound() -> None:
         [given] = await until(lambda: [body for method, where, body in api.log if (method, where) == ("PATCH", path)])
         assert given["spec"]["claimRef"]["name"] == "data"
         assert not bound(api, "db")
+        assert api.pod("shop/db")["status"]["nominatedNodeName"] == "a"
         api.put(CLAIMS, claim("data", volume="disk"))
         await until(lambda: bound(api, "db"))
     assert condition(api.pod("shop/db")) == {}
