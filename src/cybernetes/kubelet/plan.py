@@ -153,8 +153,8 @@ def _plan_sandbox(draft: _Draft) -> None:
     leftovers = observed.ready_sandbox is not None or bool(observed.running())
     attempt = observed.sandboxes[0].attempt + 1 if observed.sandboxes else 0
     if attempt and not _anything_to_run(draft.pod, observed):
-        if leftovers:
-            draft.actions.append(StopPod(restarts=False))
+        # Also when nothing runs any more, after a reboot: only a stopped pod tells how it ended.
+        draft.actions.append(StopPod(restarts=False))
         return
     if leftovers:
         draft.actions.append(StopPod(restarts=True))

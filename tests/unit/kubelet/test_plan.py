@@ -112,9 +112,9 @@ def test_what_still_runs_in_a_lost_sandbox_is_stopped_first() -> None:
     assert actions(pod(), seen(box(ips=()), run("a"))) == [StopPod(restarts=True), RunSandbox(1)]
 
 
-def test_a_finished_pod_gets_no_new_sandbox() -> None:
-    assert actions(pod(restartPolicy="Never"), seen(box(ready=False), ended("a"))) == []
-    assert actions(pod(restartPolicy="OnFailure"), seen(box(ready=False), ended("a"))) == []
+def test_a_pod_that_finished_in_a_lost_sandbox_ends_and_gets_no_new_one() -> None:
+    assert actions(pod(restartPolicy="Never"), seen(box(ready=False), ended("a", 137))) == [StopPod(restarts=False)]
+    assert actions(pod(restartPolicy="OnFailure"), seen(box(ready=False), ended("a"))) == [StopPod(restarts=False)]
     assert actions(pod(restartPolicy="OnFailure"), seen(box(ready=False), ended("a", 1))) == [RunSandbox(1)]
 
 
