@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from cybernetes.apiserver import respond
@@ -12,6 +14,9 @@ from cybernetes.apiserver.render import ListMeta, render_list
 from cybernetes.base.errors import ApiError
 from cybernetes.wire.http.message import Response
 
+# Deletions at a time: the store writes what comes together to disk together.
+PARALLEL = 32
+
 
 async def deletecollection(core: Core, call: Call) -> Response:
     """Delete what the selectors match; the answer lists the objects as deletion left them."""
@@ -20,11 +25,15 @@ async def deletecollection(core: Core, call: Call) -> Response:
     await core.consistent()
     state = core.caches.of(*call.served.keeper).state
     found = [item for item in state.range(selection.namespace) if selection.matches(item)]
-    items = []
-    for item in found:
-        removed = await _remove(core, call, item.namespace, item.name, options)
-        if removed is not None:
-            items.append(Item(item.place, removed, item.revision, item.created))
+    items: list[Item] = []
+    for at in range(0, len(found), PARALLEL):
+        some = found[at : at + PARALLEL]
+        removed = await asyncio.gather(*(_remove(core, call, each.namespace, each.name, options) for each in some))
+        items += [
+            Item(each.place, json, each.revision, each.created)
+            for each, json in zip(some, removed, strict=True)
+            if json is not None
+        ]
     form = respond.form_of(call, respond.LIST_SHAPES, listed=True)
     meta = ListMeta(core.caches.revision)
     body = await render_list(respond.renderer(core, call, form), items, meta, core.clock)

@@ -97,6 +97,8 @@ async def _read_body(incoming: web.BaseRequest) -> bytes | None:
         return b""
     if (incoming.content_length or 0) > BODY_MAX:
         return None
+    if incoming.headers.get("Expect", "").lower() == "100-continue" and incoming.transport is not None:
+        incoming.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     parts: list[bytes] = []
     size = 0
     while True:
