@@ -45,13 +45,23 @@ def plan(owner: Meta, selector: Selector, owned: Sequence[T], orphans: Sequence[
 
 
 async def claim(
-    client: ApiClient, owner_target: Target, owner: Meta, target: Target, claims: Claims, reference: dict[str, Any]
+    client: ApiClient,
+    owner_target: Target,
+    owner: Meta,
+    target: Target,
+    claims: Claims,
+    reference: dict[str, Any],
+    *,
+    finalizers: Sequence[str] = (),
 ) -> list[Any]:
-    """Carry the claims out; the objects that are owned afterwards."""
+    """Carry the claims out; the objects that are owned afterwards. finalizers: what adopted objects get besides."""
     adopted = []
     if claims.adopt and await _may_adopt(client, owner_target, owner):
         for each in claims.adopt:
-            patch = {"metadata": {"uid": each.metadata.uid, "ownerReferences": [reference]}}
+            metadata: dict[str, Any] = {"uid": each.metadata.uid, "ownerReferences": [reference]}
+            if finalizers:
+                metadata["finalizers"] = list(finalizers)
+            patch = {"metadata": metadata}
             if await _patch(client, target, each.metadata, patch):
                 adopted.append(each)
     for each in claims.release:

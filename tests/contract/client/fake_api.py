@@ -434,6 +434,8 @@ def _merge(old: Any, patch: Any, *, strategic: bool) -> Any:
             continue
         if value is None:
             old.pop(name, None)
+        elif strategic and name == "finalizers":
+            old[name] = list(dict.fromkeys([*old.get(name, []), *value]))
         elif strategic and name in _MERGE_KEYS and isinstance(value, list):
             old[name] = _merge_list(old.get(name) or [], value, _MERGE_KEYS[name])
             if not old[name]:

@@ -256,3 +256,22 @@ def test_a_job_that_is_deleted_lets_its_pods_go() -> None:
             assert not any(pod["metadata"].get("finalizers") for pod in w.api.all("pods"))
 
     virtual.run(main())
+
+
+def test_orphans_are_let_go_and_adopted_again() -> None:
+    async def main() -> None:
+        w = World(JobController)
+        w.api.put("jobs", job(parallelism=1, completions=1))
+        async with w.running():
+            await w.settle()
+            name = w.pods()[0]["metadata"]["name"]
+            w.api.edit("pods", name, lambda p: p["metadata"].pop("ownerReferences"))
+            await w.settle()
+            adopted = next(p for p in w.pods() if p["metadata"]["name"] == name)["metadata"]
+            assert adopted["ownerReferences"][0]["uid"] == "work-uid" and adopted["finalizers"]
+            w.api.edit("pods", name, lambda p: p["metadata"].update(labels={}))
+            await w.settle()
+            released = next(p for p in w.pods() if p["metadata"]["name"] == name)["metadata"]
+            assert "ownerReferences" not in released and not released.get("finalizers")
+
+    virtual.run(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,13 +32,16 @@ class JobController:
         self._expected = Expectations(edges.clock)
         self._writer = PodWriter(edges, self._expected)
         self._queue = edges.queue()
+        self._orphans = edges.queue()
         self._backoffs: dict[str, planning.Backoff] = {}
         self._jobs.on_change(self._on_job)
         informers.pods.on_change(self._on_pod)
 
     async def run(self) -> None:
         await self._edges.informers.wait_synced()
-        await work("jobs", self._queue, self.sync)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(work("jobs", self._queue, self.sync), name="jobs.work")
+            group.create_task(work("jobs.orphans", self._orphans, self.sync_orphan, workers=1), name="jobs.orphans")
 
     def _on_job(self, key: str, old: Job | None, new: Job | None) -> None:
         if new is None or (old is not None and old.metadata.uid != new.metadata.uid):
@@ -57,9 +61,23 @@ class JobController:
             self._expected.deleted(was, old.metadata.uid)
             self._queue.add(was)
         if new is not None and new.metadata.controller is None:
-            for each in self._by_namespace.get(new.metadata.namespace):
-                if not each.spec.selector.empty and each.spec.selector.matches(new.metadata.labels):
-                    self._queue.add(each.metadata.key)
+            for each in self._selecting(new):
+                self._queue.add(each.metadata.key)
+            if TRACKING in new.metadata.finalizers:
+                self._orphans.add(key)
+
+    def _selecting(self, orphan: Pod) -> list[Job]:
+        found = self._by_namespace.get(orphan.metadata.namespace)
+        return [
+            job for job in found if not job.spec.selector.empty and job.spec.selector.matches(orphan.metadata.labels)
+        ]
+
+    async def sync_orphan(self, key: str) -> float | None:
+        """A pod that no Job will count must not be held by our finalizer."""
+        pod = self._edges.informers.pods.items.get(key)
+        if pod is not None and pod.metadata.controller is None and not self._selecting(pod):
+            await self._drop_finalizers([pod])
+        return None
 
     async def sync(self, key: str) -> float | None:
         job = self._jobs.items.get(key)
@@ -98,7 +116,7 @@ class JobController:
         orphans = [] if job.spec.selector.empty else self._pods.get(orphans_of(metadata.namespace))
         claims = adoption.plan(metadata, job.spec.selector, self._pods.get(metadata.uid), orphans)
         owner = pods.owner_reference(JOBS.api_version, JOBS.kind, metadata)
-        return await adoption.claim(self._edges.client, JOBS, metadata, PODS, claims, owner)
+        return await adoption.claim(self._edges.client, JOBS, metadata, PODS, claims, owner, finalizers=[TRACKING])
 
     async def _drop_finalizers(self, held: Sequence[Pod]) -> None:
         for pod in held:
