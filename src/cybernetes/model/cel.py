@@ -42,7 +42,11 @@ _SEMVER_SHAPE = re.compile(
 
 
 class CelError(ValueError):
-    """The expression can't be compiled, or failed on its values."""
+    """The expression can't be compiled, or failed on its values. whole: with the lines that point at the place."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(_short(text))
+        self.whole = re.sub(r"^[A-Z_]+: ", "", text).removesuffix(" [INVALID_ARGUMENT]")
 
 
 class Program:
@@ -67,9 +71,9 @@ class Program:
         try:
             result = self._expression.eval(data=values)
         except (RuntimeError, TypeError, ValueError) as error:
-            raise CelError(_short(str(error))) from error
+            raise CelError(str(error)) from error
         if result.type() == cel.Type.ERROR:
-            raise CelError(_short(str(result)))
+            raise CelError(str(result))
         return result.plain_value()
 
 
@@ -88,7 +92,7 @@ def compiled(text: str, variables: tuple[str, ...]) -> Program:
     try:
         return Program(text, _environment(variables).compile(text))
     except RuntimeError as error:
-        raise CelError(_short(str(error))) from error
+        raise CelError(str(error)) from error
 
 
 @cache

@@ -80,7 +80,11 @@ def shown(value: Any) -> str:
     """A value as field errors print it: strings quoted, everything else as JSON."""
     if isinstance(value, str):
         return quoted(value)
-    return orjson.dumps(value).decode()
+    text = orjson.dumps(value).decode()
+    for char in "<>&":
+        # Go writes JSON so that it may stand in HTML.
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
 
 
 def required(path: Path, detail: str = "") -> FieldError:

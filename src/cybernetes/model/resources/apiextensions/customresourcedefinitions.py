@@ -1,5 +1,10 @@
+import msgspec
+
+from cybernetes.model.field import FieldError
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
+from cybernetes.model.schema.custom.definition import name_errors, validate_definition, validate_definition_update
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
+from cybernetes.model.validation.meta import validate_meta, validate_meta_update
 
 
 def _storage_version(obj: Object) -> list[str]:
@@ -16,6 +21,15 @@ def _also_stored(obj: Object, old: Object, ctx: WriteContext) -> None:
     new = [each for each in _storage_version(obj) if each not in known]
     if new:
         obj["status"] = {**obj["status"], "storedVersions": [*known, *new]}
+
+
+def _validate_create(obj: Object, ctx: WriteContext) -> list[FieldError]:
+    meta = validate_meta(obj, namespaced=False, name_rule=lambda name: name_errors(obj, name))
+    return meta + validate_definition(obj)
+
+
+def _validate_update(obj: Object, old: Object, ctx: WriteContext) -> list[FieldError]:
+    return validate_meta_update(obj, old) + validate_definition_update(obj, old)
 
 
 RESOURCE = Resource(
@@ -36,20 +50,24 @@ RESOURCE = Resource(
         ),
     ),
     storage_version_hash="jfWCUB31mvA=",
-    strategy=standard(
-        namespaced=False,
-        prepare_create=(
-            empty_status,
-            _first_stored,
-            first_generation,
+    strategy=msgspec.structs.replace(
+        standard(
+            namespaced=False,
+            prepare_create=(
+                empty_status,
+                _first_stored,
+                first_generation,
+            ),
+            prepare_update=(
+                keep("status"),
+                _also_stored,
+                next_generation("spec"),
+            ),
+            allow_unconditional_update=False,
+            reset_fields=(("status",),),
         ),
-        prepare_update=(
-            keep("status"),
-            _also_stored,
-            next_generation("spec"),
-        ),
-        allow_unconditional_update=False,
-        reset_fields=(("status",),),
+        validate_create=_validate_create,
+        validate_update=_validate_update,
     ),
     schema="io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition",
 )

@@ -57,27 +57,6 @@ def check(schema: Structural, obj: dict[str, Any], old: dict[str, Any] | None) -
     return errors
 
 
-def problems(schema: Structural, path: Path) -> list[FieldError]:
-    """What is wrong with the rules themselves, for the definition's own validation."""
-    errors: list[FieldError] = []
-    for i, rule in enumerate(schema.rules):
-        where = path.child("x-kubernetes-validations").index(i)
-        for name in ("rule", "messageExpression"):
-            text = rule.get(name)
-            if not text:
-                continue
-            try:
-                compiled(text, VARIABLES)
-            except CelError as error:
-                errors.append(invalid(where.child(name), text, f"compilation failed: {error}"))
-    for name, each in schema.properties.items():
-        errors += problems(each, path.child("properties").key(name))
-    for name, inner in (("items", schema.items), ("additionalProperties", schema.additional)):
-        if inner is not None:
-            errors += problems(inner, path.child(name))
-    return errors
-
-
 def _walk(schema: Structural, value: Any, old: Any, path: Path, errors: list[FieldError]) -> None:
     if not schema.has_rules or value is None:
         return

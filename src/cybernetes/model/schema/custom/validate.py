@@ -44,6 +44,13 @@ def validate(schema: Structural, obj: dict[str, Any]) -> list[FieldError]:
     return errors
 
 
+def validate_value(schema: Structural, value: Any) -> list[FieldError]:
+    """Errors of any value against the schema that stands for it, a default for one."""
+    errors: list[FieldError] = []
+    _check(schema, value, Path(), errors)
+    return errors
+
+
 def blocked(errors: list[FieldError]) -> FieldError | None:
     """What is said instead of CEL rules' errors, when an object is too wrong for them to be asked."""
     if all(each.reason not in _BLOCKING for each in errors):
@@ -139,6 +146,10 @@ def _check_number(schema: Structural, value: float, path: Path, errors: list[Fie
         limit = schema.source.get(name)
         if limit is None:
             continue
+        if schema.type == "integer" and not _in_range(limit, schema.format):
+            what = f"with format {schema.format}" if schema.format else "(default format)"
+            text = f"{name.capitalize()} boundary value must be of type integer {what} in {path.text}"
+            errors.append(FieldError("FieldValueInvalid", "<nil>", f'Invalid value: "": {text}'))
         strict = bool(schema.source.get(exclusive))
         if (value - limit) * sign > 0 or (strict and value == limit):
             text = (
