@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -18,6 +19,8 @@ from cybernetes.proxy.state import PortView
 _CONNTRACK = 1 << 8
 _GET, _DELETE = 1, 2
 _UDP = 17
+FLOWS_PER_CORE = 32_768
+FLOWS_MIN = 131_072
 
 
 class Flow(msgspec.Struct, frozen=True):
@@ -63,6 +66,31 @@ def _table(views: Sequence[PortView]) -> _Table:
         if view.node_port:
             node_ports[view.node_port.to_bytes(2, "big")] = serving
     return _Table(addresses, node_ports)
+
+
+def limits(cores: int) -> dict[str, int]:
+    """Sysctls below net/netfilter and the least that each should be; kube-proxy's defaults.
+
+    A node that keeps too few flows drops new connections under load; one that forgets idle ones breaks them.
+    """
+    return {
+        "nf_conntrack_max": max(FLOWS_PER_CORE * cores, FLOWS_MIN),
+        "nf_conntrack_tcp_timeout_established": 86_400,
+        "nf_conntrack_tcp_timeout_close_wait": 3_600,
+    }
+
+
+def raise_limits(cores: int, root: Path = Path("/proc/sys/net/netfilter")) -> list[str]:
+    """Raise those that are lower; returns what could not be, such as in a network namespace of its own."""
+    failed = []
+    for name, least in limits(cores).items():
+        path = root / name
+        try:
+            if int(path.read_text()) < least:
+                path.write_text(str(least))
+        except (OSError, ValueError) as why:
+            failed.append(f"{name}: {why}")
+    return failed
 
 
 class KernelFlows:

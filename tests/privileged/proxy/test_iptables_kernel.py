@@ -164,3 +164,22 @@ def test_removal_leaves_no_trace_and_foreign_rules_stay(family: int) -> None:
     assert "KUBE" not in saved
     assert "-A FORWARD -p tcp -j ACCEPT" in saved
     lab.run(program, "-D", "FORWARD", "-p", "tcp", "-j", "ACCEPT", namespace=lab.NODE)
+
+
+def test_a_restart_writes_only_chains_that_are_not_right(family: int) -> None:
+    given = [view(family, 1, 2, node_port=30080, external_local=True), view(family, 1, name="a/b", port=81)]
+    drive(family, given)
+    program = "ip6tables" if family == 6 else "iptables"
+    before = _own_chains(program)
+    assert before
+    lab.run(program, "-t", "nat", "-F", min(before), namespace=lab.NODE)
+    drive(family, given)
+    assert _own_chains(program) == before
+
+
+def _own_chains(program: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in lab.run(f"{program}-save", "-t", "nat", namespace=lab.NODE).splitlines():
+        if line.startswith(("-A KUBE-SEP-", "-A KUBE-SVC-")):
+            found.setdefault(line.split()[1], []).append(line)
+    return found

@@ -39,14 +39,19 @@ LOCK_WAIT_S = 5
 RESTORE_TIMEOUT_S = 60.0
 
 Shared = tuple[str, str, str, str]
+# Names of matches, which iptables-save may add or leave out.
+_NOT_TELLING = frozenset(("-m", "conntrack", "comment", "addrtype", "statistic"))
 
 
 class IptablesDataplane:
-    """Implements Dataplane in the network namespace of the process."""
+    """Implements Dataplane in the network namespace of the process.
 
-    def __init__(self, family: int) -> None:
+    variant  "legacy" or "nft" to have that one of iptables' two; "" for the machine's choice
+    """
+
+    def __init__(self, family: int, variant: str = "") -> None:
         self._family = family
-        self._programs = "ip6tables" if family == 6 else "iptables"
+        self._programs = ("ip6tables" if family == 6 else "iptables") + (f"-{variant}" if variant else "")
         self._iptext = load("iptext")
         self._settings = Settings()
         self._comments = True
@@ -88,7 +93,8 @@ class IptablesDataplane:
         own = {name: lines for port in self._ports.values() for name, lines in port.own.items()}
         # Chains that others go to have to exist before.
         self._restore(_filled(plan.NAT, {plan.MARK_MASQ: fixed[plan.NAT][plan.MARK_MASQ]}))
-        names = sorted(own, key=_rank)
+        right = _rules_of(found[plan.NAT])
+        names = sorted((name for name, lines in own.items() if _differs(lines, right.get(name))), key=_rank)
         for first in range(0, len(names), CHAINS_MAX):
             self._restore(_filled(plan.NAT, {name: own[name] for name in names[first : first + CHAINS_MAX]}))
         shared = [each for port in self._ports.values() for each in port.shared]
@@ -218,6 +224,33 @@ def _filled(table: str, chains: Mapping[str, Sequence[Line]]) -> list[Line]:
     return [*lines, (COMMIT, ())]
 
 
+def _rules_of(saved: Sequence[str]) -> dict[str, list[frozenset[str]]]:
+    """Chain -> its rules, of chains that services have."""
+    found: dict[str, list[frozenset[str]]] = {}
+    for line in saved:
+        if line.startswith(("-A KUBE-S", "-A KUBE-EXT-", "-A KUBE-FW-")):
+            found.setdefault(line.split(" ", 2)[1], []).append(_normal(line))
+    return found
+
+
+def _differs(lines: Sequence[Line], saved: Sequence[frozenset[str]] | None) -> bool:
+    """Whether a chain has to be written again. Chains of `-m recent` rules always are: saved ones say more."""
+    if saved is None or len(saved) != len(lines):
+        return True
+    for line, there in zip(lines, saved, strict=True):
+        rule = plan.TEMPLATES[line[0]].decode().replace("\0", "{}").format(*line[1])
+        if _normal(rule) != there:
+            return True
+    return False
+
+
 def _normal(rule: str) -> frozenset[str]:
-    """A rule without the order and quoting that iptables-save gives it; enough to tell our own jumps apart."""
-    return frozenset(word for word in shlex.split(rule) if word not in ("-m", "conntrack", "comment"))
+    """A rule without the order, quoting, masks and digits that iptables-save gives it: what our own rules differ in."""
+    words = shlex.split(rule) if '"' in rule else rule.split()
+    return frozenset(_normal_word(word) for word in words if word not in _NOT_TELLING)
+
+
+def _normal_word(word: str) -> str:
+    if word.startswith("0."):
+        return f"{float(word):.9f}"
+    return word.removesuffix("/32").removesuffix("/128")

@@ -1,0 +1,95 @@
+"""Service ports as iptables chains: kube-proxy's names, and what iptables-save makes of them."""
+
+from __future__ import annotations
+
+from cybernetes.native import iptext
+from cybernetes.proxy.frame import LocalPods, Settings
+from cybernetes.proxy.objects import pack
+from cybernetes.proxy.packets import iptables
+from cybernetes.proxy.packets.iptables_plan import JUMP, SPREAD, TEMPLATES, PortChains, chain_hash, port_chains
+from cybernetes.proxy.select import Selected
+from cybernetes.proxy.state import PortView
+
+SETTINGS = Settings(LocalPods(("10.244.0.0/16",)))
+
+
+def view(*addresses: str, **further: object) -> PortView:
+    targets = tuple(pack(each) + (8080).to_bytes(2, "big") for each in addresses)
+    given: dict[str, object] = {
+        "name": "shop/web:http",
+        "protocol": 6,
+        "cluster_ip": pack("10.96.0.5"),
+        "port": 80,
+        "selected": Selected(targets, targets, targets, targets),
+    }
+    return PortView(**{**given, **further})  # type: ignore[arg-type]
+
+
+def text(chains: PortChains) -> list[str]:
+    lines = [line for own in chains.own.values() for line in own]
+    words = "".join(f"{word}\0" for _, line in lines for word in line).encode()
+    return iptext.render(TEMPLATES, bytes(kind for kind, _ in lines), words).decode().splitlines()
+
+
+def test_chain_names_are_hashes_of_the_port_s_name_and_protocol() -> None:
+    chains = port_chains(view("10.244.1.2"), SETTINGS, comments=True)
+    assert f"KUBE-SVC-{chain_hash('shop/web:httptcp')}" in chains.own
+    assert f"KUBE-SEP-{chain_hash('shop/web:httptcp10.244.1.2:8080')}" in chains.own
+    assert len(chain_hash("x")) == 16
+
+
+def test_a_service_s_chain_masquerades_outsiders_then_draws_lots() -> None:
+    chains = port_chains(view("10.244.1.2", "10.244.1.3", "10.244.1.4"), SETTINGS, comments=True)
+    svc = chains.own[f"KUBE-SVC-{chain_hash('shop/web:httptcp')}"]
+    assert [kind for kind, _ in svc] == [JUMP, SPREAD, SPREAD, JUMP]
+    lines = [line for line in text(chains) if line.startswith("-A KUBE-SVC")]
+    assert '--comment "shop/web:http cluster IP" -m tcp -p tcp -d 10.96.0.5 --dport 80 ! -s 10.244.0.0/16' in lines[0]
+    assert "--probability 0.3333333333 -j KUBE-SEP-" in lines[1]
+    assert "--probability 0.5000000000 -j KUBE-SEP-" in lines[2]
+    assert '--comment "shop/web:http -> 10.244.1.4:8080" -j KUBE-SEP-' in lines[3]
+
+
+def test_an_endpoint_s_chain_marks_hairpins_and_rewrites() -> None:
+    lines = [line for line in text(port_chains(view("10.244.1.2"), SETTINGS, comments=False)) if "KUBE-SEP" in line]
+    sep = f"KUBE-SEP-{chain_hash('shop/web:httptcp10.244.1.2:8080')}"
+    assert lines[:2] == [
+        f"-A {sep} -s 10.244.1.2 -j KUBE-MARK-MASQ",
+        f"-A {sep} -m tcp -p tcp -j DNAT --to-destination 10.244.1.2:8080",
+    ]
+
+
+def test_affinity_looks_at_who_was_here_before() -> None:
+    lines = text(port_chains(view("10.244.1.2", affinity_s=60), SETTINGS, comments=False))
+    sep = f"KUBE-SEP-{chain_hash('shop/web:httptcp10.244.1.2:8080')}"
+    assert any(f"-m recent --name {sep} --rcheck --seconds 60 --reap -j {sep}" in line for line in lines)
+    assert any(f"-m recent --name {sep} --set -m tcp -p tcp -j DNAT" in line for line in lines)
+
+
+def test_no_endpoints_reject_and_none_local_drops() -> None:
+    none = port_chains(view(node_port=30080), SETTINGS, comments=True)
+    assert none.own == {}
+    assert ("filter", "KUBE-SERVICES", "REJECT") in {(t, c, to) for t, c, _, to in none.shared}
+    elsewhere = Selected(cluster=(pack("10.244.9.9") + b"\x1f\x90",))
+    remote = port_chains(view(selected=elsewhere, node_port=30080, external_local=True), SETTINGS, comments=True)
+    dropped = [match for _, chain, match, to in remote.shared if (chain, to) == ("KUBE-EXTERNAL-SERVICES", "DROP")]
+    assert dropped == [
+        '-m comment --comment "shop/web:http has no local endpoints" -m addrtype --dst-type LOCAL '
+        "-m tcp -p tcp --dport 30080 "
+    ]
+
+
+def test_rules_are_recognized_as_iptables_save_prints_them() -> None:
+    chains = port_chains(view("10.244.1.2", "10.244.1.3"), SETTINGS, comments=True)
+    name = f"KUBE-SVC-{chain_hash('shop/web:httptcp')}"
+    first, second = (f"KUBE-SEP-{chain_hash(f'shop/web:httptcp10.244.1.{n}:8080')}" for n in (2, 3))
+    saved = [
+        f'-A {name} ! -s 10.244.0.0/16 -d 10.96.0.5/32 -p tcp -m comment --comment "shop/web:http cluster IP" '
+        "-m tcp --dport 80 -j KUBE-MARK-MASQ",
+        f'-A {name} -m comment --comment "shop/web:http -> 10.244.1.2:8080" -m statistic --mode random '
+        f"--probability 0.50000000000 -j {first}",
+        f'-A {name} -m comment --comment "shop/web:http -> 10.244.1.3:8080" -j {second}',
+    ]
+    there = iptables._rules_of(saved)
+    assert not iptables._differs(chains.own[name], there[name])
+    assert iptables._differs(chains.own[name], there[name][:2])
+    assert iptables._differs(chains.own[name][:2], there[name][1:])
