@@ -46,7 +46,7 @@ class NodeGraph:
         # Secrets that a volume names, by the volume.
         self._secrets_of_volume: dict[str, tuple[Reference, ...]] = {}
         self._volumes_of_secret: dict[Reference, set[str]] = {}
-        lister.subscribe("", "pods", self._pod_changed)
+        lister.subscribe_specs("", "pods", self._pod_changed)
         lister.subscribe("", "persistentvolumes", self._volume_changed)
         lister.subscribe(_STORAGE, "volumeattachments", partial(self._belonging_changed, "volumeattachments"))
         lister.subscribe(_RESOURCE, "resourceslices", partial(self._belonging_changed, "resourceslices"))
@@ -62,7 +62,16 @@ class NodeGraph:
             return self._node_of.get((plural, name)) == node
         if node in self._users.get(reference, ()):
             return True
+        if plural == "resourceclaims":
+            return self._uses_claim(node, namespace, name)
         return any(self._uses_volume(node, volume) for volume in self._volumes_of_secret.get(reference, ()))
+
+    def _uses_claim(self, node: str, namespace: str, name: str) -> bool:
+        """A claim made for a pod is named in the pod's status, but says itself for whom it is reserved."""
+        claim = self._lister.get(_RESOURCE, "resourceclaims", namespace, name)
+        reserved = ((claim or {}).get("status") or {}).get("reservedFor") or ()
+        pods = [each["name"] for each in reserved if each.get("resource") == "pods" and not each.get("apiGroup")]
+        return any(self.uses(node, "pods", namespace, pod) for pod in pods)
 
     def _uses_volume(self, node: str, volume: str) -> bool:
         claim = self._claim_of_volume.get(volume)

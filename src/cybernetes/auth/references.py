@@ -26,7 +26,7 @@ _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
 def of_pod(pod: Object) -> Iterator[Reference]:
-    """References of a pod to objects of its namespace; one may come more than once."""
+    """References of a pod's spec to objects of its namespace; one may come more than once."""
     spec, namespace = pod["spec"], pod["metadata"].get("namespace", "")
     if spec.get("serviceAccountName"):
         yield "serviceaccounts", namespace, spec["serviceAccountName"]
@@ -99,8 +99,5 @@ def _claims(pod: Object) -> Iterator[str]:
 
 def _resource_claims(pod: Object) -> Iterator[str]:
     for each in pod["spec"].get("resourceClaims") or ():
-        if each.get("resourceClaimName"):
-            yield each["resourceClaimName"]
-    for each in (pod.get("status") or {}).get("resourceClaimStatuses") or ():
         if each.get("resourceClaimName"):
             yield each["resourceClaimName"]

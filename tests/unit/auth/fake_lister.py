@@ -40,6 +40,9 @@ class FakeLister:
         for obj in self.list(group, plural):
             callback(None, obj)
 
+    def subscribe_specs(self, group: str, plural: str, callback: Change) -> None:
+        self.subscribe(group, plural, callback)
+
     def put(self, obj: Object) -> None:
         kind, place = _of(obj)
         old = self._objects.setdefault(kind, {}).get(place)

@@ -80,6 +80,19 @@ def test_claims_lead_to_volumes_and_their_secrets():
     assert not decide(lister, "get", "secrets", "key", namespace="storage", user=node_user("n2")).allowed
 
 
+def test_resource_claims_are_read_where_a_pod_names_them_or_has_them_reserved():
+    claim = obj("ResourceClaim", "made", "shop", "resource.k8s.io/v1")
+    claim["status"] = {"reservedFor": [{"resource": "pods", "name": "mine", "uid": "u"}]}
+    other = obj("ResourceClaim", "other", "shop", "resource.k8s.io/v1")
+    named = {"resourceClaims": [{"name": "gpu", "resourceClaimName": "named"}]}
+    lister = FakeLister(pod("mine", "n1", **named), claim, other)
+    group = {"group": "resource.k8s.io"}
+    assert decide(lister, "get", "resourceclaims", "named", **group).allowed
+    assert decide(lister, "get", "resourceclaims", "made", **group).allowed
+    assert not decide(lister, "get", "resourceclaims", "made", user=node_user("n2"), **group).allowed
+    assert not decide(lister, "get", "resourceclaims", "other", **group).allowed
+
+
 def test_pods_are_listed_by_their_node_and_read_one_by_one():
     lister = FakeLister(pod("mine", "n1"), pod("theirs", "n2"))
     own = (("spec.nodeName", "n1"),)
