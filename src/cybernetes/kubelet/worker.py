@@ -11,29 +11,25 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import msgspec
-
 from cybernetes.base.clock import parse_rfc3339
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
 from cybernetes.base.tasks import backoff as error_backoff
 from cybernetes.client.api import is_reason
 from cybernetes.client.target import PODS
-from cybernetes.kubelet import backoff, images, launch, plan, pods, resources, status
+from cybernetes.kubelet import launch, plan, pods, resources, status
 from cybernetes.kubelet.admit import Admission
-from cybernetes.kubelet.backoff import Entry
-from cybernetes.kubelet.launch import Launch, StartFailed
 from cybernetes.kubelet.lookout import Lookout
 from cybernetes.kubelet.observe import Observed
 from cybernetes.kubelet.plan import CRASH_LOOP, RunSandbox, StartContainer, StopContainer, StopPod
 from cybernetes.kubelet.pods import Object
-from cybernetes.kubelet.prober import HOOK_TIMEOUT_S
+from cybernetes.kubelet.progress import Progress
 from cybernetes.kubelet.resize import Resizer
-from cybernetes.kubelet.runtime.api import ContainerStatus, NotFound, State
+from cybernetes.kubelet.runtime.api import ContainerStatus, NotFound
+from cybernetes.kubelet.starter import Starter
 from cybernetes.kubelet.stop import Stopper, pod_ip
 from cybernetes.kubelet.tools import Tools
 from cybernetes.kubelet.verdict import Verdict
-from cybernetes.kubelet.volumes.layout import MountedVolume
 from cybernetes.kubelet.volumes.setup import VolumeFailed
 from cybernetes.kubelet.watchman import Watchman
 
@@ -60,8 +56,11 @@ class PodWorker:
         self._errors = 0
         self._lookout = Lookout(tools.runtime, tools.host)
         self._stopper = Stopper(tools)
-        self._start = _Start(seen_at=tools.clock.now(), fresh_from=tools.clock.monotonic())
+        self._start = Progress(seen_at=tools.clock.now(), fresh_from=tools.clock.monotonic())
         self._watchman = Watchman(tools.prober, tools.clock, tools.random, tools.group, self._say, self.wake.set)
+        self._starter = Starter(
+            tools, self._start, self._stopper, self._watchman, self._resizer, self._look, self._publish
+        )
 
     # What the loop tells.
 
@@ -216,7 +215,7 @@ class PodWorker:
         now = tools.clock.monotonic()
         if start.volumes_at is not None and now - start.volumes_at < tools.config.sync_frequency_s * 0.9:
             return True
-        not_before = self._not_before()
+        not_before = self._starter.not_before()
         try:
             start.volumes = await tools.volumes.ensure(pod, tools.allocatable, not_before)
         except VolumeFailed as failed:
@@ -228,9 +227,6 @@ class PodWorker:
         start.keys = await launch.pull_secrets(tools, pod, not_before)
         start.volumes_at = now
         return True
-
-    def _not_before(self) -> float:
-        return max(self._start.fresh_from, self._tools.clock.monotonic() - self._tools.config.sync_frequency_s)
 
     async def _resize(self) -> None:
         """Bring changed resources to the containers; those that can't change while they run are restarted."""
@@ -292,98 +288,11 @@ class PodWorker:
                 self._say("", "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
                 await self._stop_everything(pods.grace_s(self.pod))
             case RunSandbox(attempt):
-                await self._run_sandbox(attempt)
+                await self._starter.run_sandbox(self.pod, attempt)
             case StartContainer():
-                await self._start_container(action)
+                await self._starter.start_container(self.pod, self.observed, action)
             case StopContainer():
-                await self._stop_container(action)
-
-    async def _run_sandbox(self, attempt: int) -> None:
-        try:
-            await launch.run_sandbox(self._tools, self._launch(), attempt)
-        except StartFailed as failed:
-            self._start.failed[""] = self._tools.clock.monotonic() + failed.wait_s
-
-    def _launch(self) -> Launch:
-        start = self._start
-        return Launch(self.pod, start.volumes, start.keys, start.seen_at, self._not_before())
-
-    async def _start_container(self, step: StartContainer) -> None:
-        found = pods.find_container(self.pod, step.name)
-        assert found is not None
-        start, observed = self._start, self.observed
-        self._note_restart(found[1], observed)
-        try:
-            await self._ensure_hosts(observed)
-            container_id = await launch.create_container(self._tools, self._launch(), observed, step)
-            self._resizer.started(step.name, container_id)
-            if (found[1].get("lifecycle") or {}).get("postStart"):
-                start.hooking.add(container_id)
-            await launch.start_container(self._tools, self.pod, step.name, container_id)
-            start.waiting.pop(step.name, None)
-            await self._post_start(found[1], container_id)
-        except StartFailed as failed:
-            start.waiting[step.name] = (failed.reason, failed.message)
-            start.failed[step.name] = self._tools.clock.monotonic() + failed.wait_s
-            start.fresh_from = self._tools.clock.monotonic()
-            return
-        await self._collect(step.name)
-
-    def _note_restart(self, container: Object, observed: Observed) -> None:
-        """Count the restart: the next one has to wait longer."""
-        ended = next((each for each in observed.instances(container["name"]) if each.state is State.EXITED), None)
-        if ended is None:
-            return
-        key = plan.restart_key(container)
-        since, limit_s = ended.finished_at / 1e9, self._tools.config.max_restart_s
-        self._start.entries[key] = backoff.following(
-            self._start.entries.get(key), since, self._tools.clock.now(), limit_s
-        )
-
-    async def _ensure_hosts(self, observed: Observed) -> None:
-        box = observed.sandbox
-        ips = box.ips if box is not None else ()
-        if self._start.hosts_for != ips:
-            await launch.write_hosts(self._tools, self.pod, ips)
-            self._start.hosts_for = ips
-
-    async def _post_start(self, container: Object, container_id: str) -> None:
-        handler = (container.get("lifecycle") or {}).get("postStart")
-        if not handler:
-            return
-        observed = await self._look()
-        self._publish()
-        ip = pod_ip(self._tools, self.pod, observed)
-        failure = await self._tools.prober.hook(handler, container, container_id, ip, HOOK_TIMEOUT_S)
-        if failure:
-            name = container["name"]
-            self._say(name, "Warning", "FailedPostStartHook", "PostStartHook failed")
-            instance = observed.latest(name)
-            if instance is not None:
-                await self._stopper.stop(self.pod, observed, instance, pods.grace_s(self.pod), "FailedPostStartHook")
-            self._start.hooking.discard(container_id)
-            raise StartFailed("PostStartHookError", "PostStartHook failed", 0.0)
-        self._start.hooking.discard(container_id)
-
-    async def _stop_container(self, step: StopContainer) -> None:
-        observed = self.observed
-        instance = next((each for each in observed.containers if each.id == step.container_id), None)
-        self._watchman.forget(step.container_id)
-        if instance is None:
-            return
-        await self._stopper.stop(self.pod, observed, instance, self._grace_of(step), step.message)
-
-    def _grace_of(self, step: StopContainer) -> int:
-        found = pods.find_container(self.pod, step.name)
-        probe = found[1].get(f"{step.probe}Probe") if found and step.probe else None
-        own = (probe or {}).get("terminationGracePeriodSeconds")
-        return int(own) if own is not None else pods.grace_s(self.pod)
-
-    async def _collect(self, name: str) -> None:
-        """Remove dead instances of a container but the newest, whose end its status still tells."""
-        dead = [each for each in self.observed.instances(name) if each.state is State.EXITED]
-        for each in dead[1:]:
-            await self._tools.runtime.remove_container(each.id)
+                await self._starter.stop_container(self.pod, self.observed, action)
 
     # Looking and telling.
 
@@ -495,27 +404,3 @@ class PodWorker:
         tools.tokens.forget(meta["uid"])
         tools.puller.forget(meta["uid"])
         tools.statuses.forget(meta["uid"])
-
-
-class _Start(msgspec.Struct):
-    """What a worker remembers while its pod starts and runs.
-
-    fresh_from  objects that the pod refers to must have been read since (monotonic)
-    entries     restart back-off; waiting: why containers do not run, as users see it
-    failed      steps that failed -> when they may be tried again (monotonic); "" is the sandbox
-    hooking     containers whose postStart hook still runs
-    """
-
-    seen_at: float
-    fresh_from: float
-    admitted: bool = False
-    prepared: bool = False
-    volumes_at: float | None = None
-    retry_s: float | None = None
-    volumes: dict[str, MountedVolume] = {}
-    keys: tuple[images.Credential, ...] = ()
-    hosts_for: tuple[str, ...] | None = None
-    entries: dict[str, Entry] = {}
-    waiting: dict[str, tuple[str, str]] = {}
-    failed: dict[str, float] = {}
-    hooking: set[str] = set()

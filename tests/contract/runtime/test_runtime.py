@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e.kubelet.testbed import SHELL, Testbed, network_namespace
 
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError
@@ -19,9 +19,6 @@ from cybernetes.kubelet.runtime.api import ExecResult, NotFound, Runtime, State
 from cybernetes.kubelet.runtime.cri import CriRuntime
 from cybernetes.kubelet.runtime.fake import FakeRuntime, Script
 from cybernetes.wire.grpc import cri_runtime_pb2 as cri
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "e2e" / "kubelet"))
-from testbed import SHELL, Testbed, network_namespace
 
 UNTIL_TERM = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
 DEAF = "trap '' TERM; while :; do sleep 0.05; done"

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from testbed import PAUSE, SHELL, Testbed
+from tests.e2e.kubelet.testbed import PAUSE, SHELL, Testbed
 
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.server import ApiServer, InProcessTransport

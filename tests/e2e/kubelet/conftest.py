@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from testbed import Testbed, network_namespace
+from tests.e2e.kubelet.testbed import Testbed, network_namespace
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

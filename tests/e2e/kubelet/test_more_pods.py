@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from cluster import SHELL, Cluster, cluster, pod
-from test_pods import UNTIL_TERM, condition, phase, ready, state
-from testbed import Testbed
+from tests.e2e.kubelet.cluster import SHELL, Cluster, cluster, pod
+from tests.e2e.kubelet.test_pods import UNTIL_TERM, condition, phase, ready, state
+from tests.e2e.kubelet.testbed import Testbed
 
 from cybernetes.client.api import PatchType
 from cybernetes.client.target import CONFIG_MAPS, PODS
@@ -287,5 +287,68 @@ def test_static_pods_run_and_are_mirrored(testbed: Testbed) -> None:
             assert kubelet is not None
             await c.until_true(lambda: not kubelet.workers)
             assert testbed.ctr("containers", "ls", "-q").stdout == ""
+
+    asyncio.run(scenario())
+
+
+def test_last_words_come_from_the_log_when_the_pod_asks_for_that(testbed: Testbed) -> None:
+    async def scenario() -> None:
+        async with cluster(testbed) as c:
+            policy = {"terminationMessagePolicy": "FallbackToLogsOnError"}
+            await c.create(pod("bad", "echo it broke; exit 1", container=policy, restartPolicy="Never"))
+            await c.create(pod("good", "echo fine", container=policy, restartPolicy="Never"))
+            bad = await c.until("bad", phase("Failed"))
+            assert state(bad)["terminated"]["message"] == "it broke\n"
+            good = await c.until("good", phase("Succeeded"))
+            assert "message" not in state(good)["terminated"]
+            for name in ("bad", "good"):
+                await c.delete(name)
+                await c.gone(name)
+
+    asyncio.run(scenario())
+
+
+def test_a_container_above_its_memory_limit_is_killed(testbed: Testbed) -> None:
+    async def scenario() -> None:
+        async with cluster(testbed) as c:
+            container = {"resources": {"limits": {"memory": "16Mi"}}}
+            await c.create(
+                pod("eater", "head -c 100000000 /dev/zero | tail", container=container, restartPolicy="Never")
+            )
+            done = await c.until("eater", phase("Failed"))
+            assert state(done)["terminated"]["reason"] in ("OOMKilled", "Error")
+            assert done["status"]["qosClass"] == "Burstable"
+            await c.delete("eater")
+            await c.gone("eater")
+
+    asyncio.run(scenario())
+
+
+def test_a_pod_of_the_host_network_has_the_nodes_address(testbed: Testbed) -> None:
+    async def scenario() -> None:
+        async with cluster(testbed) as c:
+            await c.create(
+                pod("host", "cat /etc/hosts > /dev/termination-log", hostNetwork=True, restartPolicy="Never")
+            )
+            done = await c.until("host", phase("Succeeded"))
+            assert done["status"]["podIPs"] == [{"ip": "127.0.0.1"}]
+            assert state(done)["terminated"]["message"].startswith("# Kubernetes-managed hosts file (host network).\n")
+            await c.delete("host")
+            await c.gone("host")
+
+    asyncio.run(scenario())
+
+
+def test_a_deaf_container_is_killed_when_its_grace_is_over(testbed: Testbed) -> None:
+    async def scenario() -> None:
+        async with cluster(testbed) as c:
+            deaf = "trap '' TERM; while :; do sleep 0.05; done"
+            await c.create(pod("deaf", deaf, terminationGracePeriodSeconds=60))
+            await c.until("deaf", ready)
+            await c.delete("deaf")
+            await asyncio.sleep(0.5)
+            # A second, shorter deletion hurries the first.
+            await c.delete("deaf", grace_s=1)
+            await c.gone("deaf", 6)
 
     asyncio.run(scenario())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from cluster import SHELL, cluster, pod
-from testbed import USER, Testbed
+from tests.e2e.kubelet.cluster import SHELL, cluster, pod
+from tests.e2e.kubelet.testbed import USER, Testbed
 
 Object = dict[str, Any]
 UNTIL_TERM = "trap 'exit 0' TERM; while :; do sleep 0.05; done"

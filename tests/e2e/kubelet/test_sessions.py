@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from cluster import Cluster, cluster, pod
-from test_pods import UNTIL_TERM, phase, ready, state, waits
-from testbed import Testbed
+from tests.e2e.kubelet.cluster import Cluster, cluster, pod
+from tests.e2e.kubelet.test_pods import UNTIL_TERM, phase, ready, state, waits
+from tests.e2e.kubelet.testbed import Testbed
 
 SERVE = "mkdir /www; echo served > /www/x; httpd -h /www -p 8080; echo up; echo bad >&2; " + UNTIL_TERM
 
@@ -111,7 +111,7 @@ def test_kubectl_forwards_ports(testbed: Testbed) -> None:
 
 
 async def _forward(c: Cluster, name: str, port: int) -> tuple[asyncio.subprocess.Process, int]:
-    from cluster import KUBECTL
+    from tests.e2e.kubelet.cluster import KUBECTL
 
     process = await asyncio.create_subprocess_exec(
         KUBECTL, "--kubeconfig", str(c.kubeconfig), "port-forward", name, f":{port}", stdout=asyncio.subprocess.PIPE

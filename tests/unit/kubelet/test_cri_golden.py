@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cri_golden_pods import cases, defaulted
 from google.protobuf.json_format import MessageToDict
+from tests.unit.kubelet.cri_golden_pods import cases, defaulted
 
 from cybernetes.kubelet import cri_config, images, naming, pods
 from cybernetes.kubelet.config import KubeletConfig

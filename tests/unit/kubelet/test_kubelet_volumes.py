@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from making import pod
+from tests.unit.kubelet.making import pod
 
 from cybernetes.base.errors import EdgeError
 from cybernetes.kubelet.env import Sources

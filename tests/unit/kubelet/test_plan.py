@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from making import box, ended, init, pod, run, seen
+from tests.unit.kubelet.making import box, ended, init, pod, run, seen
 
 from cybernetes.kubelet.backoff import Entry
 from cybernetes.kubelet.observe import Observed

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from making import init, pod
+from tests.unit.kubelet.making import init, pod
 
 from cybernetes.kubelet import backoff, env, images, naming, pods, probes, resources
 from cybernetes.kubelet.backoff import Entry
