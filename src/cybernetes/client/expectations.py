@@ -1,7 +1,8 @@
 """What a controller has asked for and not yet seen come back, so that it does not ask twice.
 
 An informer lags behind the writes of its own component. Until the creations and deletions of a key have
-been seen, or TIMEOUT_S has passed, the key's local state is not fit for deciding.
+been seen, or TIMEOUT_S has passed, the key's local state is not fit for deciding. Nothing tells when that
+time has passed: who waits must look again after `wait_s`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from cybernetes.base.clock import Clock
 
 # A watch that lost an event is repaired by a new list well before; then deciding on what is there is right.
 TIMEOUT_S = 300.0
+# A creation that nobody answered for is likely not to have happened; one that did shows in the watch by then.
+UNSURE_S = 10.0
 
 
 class _Expected(msgspec.Struct):
     creations: int
     deletions: set[str]
-    since: float
+    until: float
 
 
 class Expectations:
@@ -32,7 +35,7 @@ class Expectations:
         before = self._expected.get(key)
         creations += max(0, before.creations) if before else 0
         waiting = (before.deletions if before else set()) | (deletions or set())
-        self._expected[key] = _Expected(creations, waiting, self._clock.monotonic())
+        self._expected[key] = _Expected(creations, waiting, self._clock.monotonic() + TIMEOUT_S)
 
     def created(self, key: str, count: int = 1) -> None:
         """`count` creations were seen, or failed."""
@@ -44,12 +47,20 @@ class Expectations:
         if expected := self._expected.get(key):
             expected.deletions.discard(uid)
 
+    def unsure(self, key: str) -> None:
+        """A creation may have failed: it is not waited for as long as one that was acknowledged."""
+        if expected := self._expected.get(key):
+            expected.until = min(expected.until, self._clock.monotonic() + UNSURE_S)
+
     def fulfilled(self, key: str) -> bool:
+        return self.wait_s(key) == 0
+
+    def wait_s(self, key: str) -> float:
+        """Seconds after which to look again even when nothing is seen; 0 when everything was."""
         expected = self._expected.get(key)
-        if expected is None:
-            return True
-        done = expected.creations <= 0 and not expected.deletions
-        return done or self._clock.monotonic() - expected.since > TIMEOUT_S
+        if expected is None or (expected.creations <= 0 and not expected.deletions):
+            return 0.0
+        return max(0.0, expected.until - self._clock.monotonic())
 
     def forget(self, key: str) -> None:
         """The owner is gone."""

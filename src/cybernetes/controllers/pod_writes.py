@@ -55,6 +55,8 @@ class PodWriter:
         except (ApiError, EdgeError) as error:
             if isinstance(error, ApiError) or error.outcome is Outcome.NOT_DONE:
                 self._expected.created(owner.key)
+            else:
+                self._expected.unsure(owner.key)
             if namespace_is_going(error):
                 return None
             self._edges.recorder.warning(about, "FailedCreate", f"Error creating: {error}")

@@ -219,6 +219,26 @@ def test_an_unsure_creation_is_not_repeated_before_the_pod_may_be_seen() -> None
     virtual.run(main())
 
 
+def test_a_creation_that_was_lost_on_the_way_is_repeated_without_any_event() -> None:
+    async def main() -> None:
+        world = World(loop.replica_sets)
+        send, lost = world.api.send, list[Request]()
+
+        async def lose_one_request(request: Request):  # type: ignore[no-untyped-def]
+            if request.method == "POST" and request.path.endswith("/pods") and not lost:
+                lost.append(request)
+                raise EdgeError("POST", request.path, "connection reset", outcome=Outcome.UNKNOWN)
+            return await send(request)
+
+        world.api.send = lose_one_request  # type: ignore[method-assign]
+        world.api.put("replicasets", replica_set("web", 1))
+        async with world.running():
+            await world.settle(20)
+            assert len(world.pods()) == 1 and len(lost) == 1
+
+    virtual.run(main())
+
+
 def test_pods_become_available_by_time_alone() -> None:
     async def main() -> None:
         world = World(loop.replica_sets)

@@ -145,8 +145,8 @@ class DaemonSetController:
         self, key: str, daemon_set: DaemonSet, owned: list[Pod], current: ControllerRevision
     ) -> tuple[Exception | None, float | None]:
         """(error to repeat for, seconds until a failing pod may be replaced)."""
-        if not self._expected.fulfilled(key):
-            return None, None
+        if unseen_s := self._expected.wait_s(key):
+            return None, unseen_s
         fits, daemons, value = self._fits(daemon_set), planning.by_node(owned), value_of(current)
         surging = planning.limits(daemon_set, len(fits)).surge > 0
         plan = planning.place(fits, daemons, surging=surging, value=value)

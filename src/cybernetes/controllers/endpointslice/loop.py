@@ -59,8 +59,10 @@ class EndpointSliceController:
             # Its slices go with it: it is their owner.
             self._writer.forget(key)
             return None
-        if not service.spec.selector or service.metadata.deletion_timestamp or not self._writer.settled(key):
+        if not service.spec.selector or service.metadata.deletion_timestamp:
             return None
+        if unseen_s := self._writer.unsettled_s(key):
+            return unseen_s
         about = reference(SERVICES, service.metadata)
         try:
             await self._write(key, service)

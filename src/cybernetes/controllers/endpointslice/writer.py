@@ -31,9 +31,9 @@ class SliceWriter:
     def of(self, service: str) -> list[Slice]:
         return sorted(self._by_service.get(service), key=lambda each: each.metadata.name)
 
-    def settled(self, service: str) -> bool:
-        """Whether all earlier writes have been seen."""
-        return self._expected.fulfilled(service)
+    def unsettled_s(self, service: str) -> float:
+        """0 when all earlier writes have been seen, else seconds after which to look again at the latest."""
+        return self._expected.wait_s(service)
 
     def forget(self, service: str) -> None:
         self._expected.forget(service)
@@ -70,6 +70,8 @@ class SliceWriter:
         except (ApiError, EdgeError) as error:
             if isinstance(error, ApiError) or error.outcome is Outcome.NOT_DONE:
                 self._expected.created(service)
+            else:
+                self._expected.unsure(service)
             raise
 
     async def _delete(self, service: str, old: Slice) -> None:

@@ -90,8 +90,8 @@ class JobController:
         if finished(job.status.conditions) is not None:
             await self._drop_finalizers(owned)
             return None
-        if not self._expected.fulfilled(key):
-            return None
+        if unseen_s := self._expected.wait_s(key):
+            return unseen_s
         now = self._edges.clock.now()
         decision = planning.plan(job, owned, self._backoffs.get(key, planning.Backoff()), now)
         if decision.status != job.status:

@@ -54,8 +54,8 @@ class MirroringController:
             self._queue.add(key)
 
     async def sync(self, key: str) -> float | None:
-        if not self._writer.settled(key):
-            return None
+        if unseen_s := self._writer.unsettled_s(key):
+            return unseen_s
         found = self._endpoints.items.get(key)
         service = self._edges.informers.services.items.get(key)
         existing = self._writer.of(key)

@@ -132,11 +132,11 @@ class ReplicaSetController:
         if replica_set is None:
             self._expected.forget(key)
             return None
-        may_act = self._expected.fulfilled(key)
+        unseen_s = self._expected.wait_s(key)
         owned = await self._claim(replica_set)
         now = self._edges.clock.now()
         failure, error = None, None
-        if may_act:
+        if not unseen_s:
             plan = planning.plan(replica_set, owned, self._related_pods(replica_set), now)
             failure, error = await self._apply(replica_set, plan)
         wanted = planning.status(replica_set, owned, failure, now)
@@ -144,7 +144,8 @@ class ReplicaSetController:
             await write_status(self._edges.client, self._target, replica_set.metadata, wanted)
         if error is not None:
             raise error
-        return pods.available_in(owned, replica_set.spec.min_ready_seconds, now)
+        waits = (unseen_s or None, pods.available_in(owned, replica_set.spec.min_ready_seconds, now))
+        return min((each for each in waits if each is not None), default=None)
 
     async def _claim(self, replica_set: ReplicaSet) -> list[Pod]:
         metadata = replica_set.metadata
