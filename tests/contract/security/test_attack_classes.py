@@ -329,6 +329,9 @@ def test_a_node_reaches_only_what_its_pods_need_over_the_whole_server():
             answer = await server.ask("PATCH", f"{PODS}/{name}/status", status, user=node, content=MERGE)
             assert (name, answer.code) == (name, code)
         assert (await server.ask("DELETE", f"{PODS}/theirs", user=node)).code == 403
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "theirs"}}
+        evicted = await server.ask("POST", f"{PODS}/theirs/eviction", eviction, user=node)
+        assert "can only evict pods with spec.nodeName set to itself" in evicted.message
         assert (await server.ask("POST", PODS, pod("new", nodeName="n1"), user=node)).code == 403
         assert (await server.ask("GET", PODS, user=node)).code == 403
         listed = await server.ask("GET", "/api/v1/pods", user=node, query={"fieldSelector": "spec.nodeName=n1"})

@@ -11,6 +11,7 @@ import msgspec
 import orjson
 
 from cybernetes.apiserver import body, respond, write
+from cybernetes.apiserver.admit import admit, check
 from cybernetes.apiserver.body import Shape
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.handlers.delete import DeleteOptions, remove
@@ -33,6 +34,8 @@ async def evict(core: Core, call: Call) -> Response:
     options = write_options(call.request, "CreateOptions")
     eviction = _read(call, options)
     deletion = _deletion(eviction, options)
+    await admit(core, call, "CREATE", eviction, None, options, "eviction")
+    await check(core, call, "CREATE", eviction, None, options, "eviction")
     await core.consistent()
     pod = core.lister.get("", "pods", call.info.namespace, call.info.name)
     if pod is None:
