@@ -60,6 +60,24 @@ def repeated_fields(body: bytes, value: Any) -> list[str]:
     return found
 
 
+def field_paths(body: bytes) -> list[str]:
+    """Paths of all fields in the order of the text, repeated ones each time: for what must be told in that order."""
+    paths: list[str] = []
+    _list_paths(json.loads(body.decode("utf-8", "replace"), object_pairs_hook=_Pairs), "", paths)
+    return paths
+
+
+def _list_paths(value: Any, path: str, paths: list[str]) -> None:
+    if isinstance(value, _Pairs):
+        for key, inner in value:
+            here = f"{path}.{key}" if path else key
+            paths.append(here)
+            _list_paths(inner, here, paths)
+    elif isinstance(value, list):
+        for i, inner in enumerate(value):
+            _list_paths(inner, f"{path}[{i}]", paths)
+
+
 class _Pairs(list[tuple[str, Any]]):
     """An object as its pairs, in the order of the text."""
 

@@ -108,11 +108,11 @@ def decode_value(
     if value is None:
         value = {}
     if isinstance(expected.node, CustomNode):
-        return _decode_custom(expected, value, kind, api_version, repeated, field_validation)
+        return _decode_custom(expected, value, kind, api_version, body, repeated, field_validation)
     found = _definition(expected, kind, api_version)
     value["kind"], value["apiVersion"] = kind, api_version
     obj, complaints = _read(found, value, expected, kind, api_version)
-    complaints = (complaints + repeated)[:MAX_COMPLAINTS]
+    complaints = _in_order(complaints, repeated, body)
     if complaints and field_validation == "Strict":
         raise expected.unfit(kind, api_version, "strict decoding error: " + ", ".join(complaints))
     if found.name != expected.node.name:
@@ -121,7 +121,13 @@ def decode_value(
 
 
 def _decode_custom(
-    expected: Expected, value: dict[str, Any], kind: str, api_version: str, repeated: list[str], field_validation: str
+    expected: Expected,
+    value: dict[str, Any],
+    kind: str,
+    api_version: str,
+    body: bytes,
+    repeated: list[str],
+    field_validation: str,
 ) -> Decoded:
     if api_version != expected.api_version:
         raise _other_version(expected, api_version)
@@ -131,10 +137,28 @@ def _decode_custom(
     obj, unknown, error = custom.read(cast(CustomNode, expected.node), value)
     if error is not None:
         raise expected.unfit(kind, api_version, error)
-    complaints = [*(f'unknown field "{path}"' for path in unknown), *repeated][:MAX_COMPLAINTS]
+    complaints = _in_order([f'unknown field "{path}"' for path in unknown], repeated, body)
     if complaints and field_validation == "Strict":
         raise expected.unfit(kind, api_version, "strict decoding error: " + ", ".join(complaints))
     return Decoded(obj, tuple(complaints) if field_validation in ("", "Warn") else ())
+
+
+_DUPLICATE = 'duplicate field "'
+
+
+def _in_order(unknown: list[str], repeated: list[str], body: bytes) -> list[str]:
+    """All complaints; those of JSON in the order of the text, which matters only when there are of both kinds."""
+    if not (unknown and repeated and repeated[0].startswith(_DUPLICATE)):
+        return (unknown + repeated)[:MAX_COMPLAINTS]
+    positions: dict[str, list[int]] = {}
+    for i, path in enumerate(json_codec.field_paths(body)):
+        positions.setdefault(path, []).append(i)
+
+    def position(complaint: str) -> int:
+        found = positions.get(complaint.split('"')[1], [len(body)])
+        return found[1] if complaint.startswith(_DUPLICATE) and len(found) > 1 else found[0]
+
+    return sorted(unknown + repeated, key=position)[:MAX_COMPLAINTS]
 
 
 def _identify(expected: Expected, value: Any, body: bytes) -> tuple[str, str]:
