@@ -14,6 +14,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     client_authorities        sign the certificates of clients
     front_proxy_authorities   sign the certificates of front proxies; b"" for none
+    front_proxy_certificate, front_proxy_key  what other API servers know this one by when it passes requests on
     service_account_key       signs service account tokens; `former_keys` (public) are still believed
     kubelet_authorities       sign the serving certificates of kubelets; b"": theirs are not verified
     kubelet_certificate, kubelet_key  what kubelets know this server by
@@ -27,6 +28,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     client_authorities: bytes
     service_account_key: bytes
     front_proxy_authorities: bytes = b""
+    front_proxy_certificate: bytes = b""
+    front_proxy_key: bytes = b""
     former_keys: tuple[bytes, ...] = ()
     issuer: str = "https://kubernetes.default.svc.cluster.local"
     kubelet_authorities: bytes = b""

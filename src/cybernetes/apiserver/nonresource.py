@@ -70,6 +70,10 @@ class NonResource:
             return about_tokens
         if request.path == "/":
             return respond.json({"paths": paths(core)})
+        if core.aggregated is not None and top == "apis":
+            remote: Response | None = await core.aggregated(core, passage)
+            if remote is not None:
+                return remote
         found = await self._documents(core, passage) if self._documents is not None else None
         if found is not None:
             return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from cybernetes.apiserver.aggregate.loop import Availability
+from cybernetes.apiserver.aggregate.serve import Aggregator
 from cybernetes.apiserver.bootstrap import policy
 from cybernetes.apiserver.bootstrap.loop import Bootstrap, Settings
 from cybernetes.apiserver.cache.feed import Caches
@@ -88,6 +90,8 @@ class ApiServer:
         core.allocator = Allocator(
             core.lister, self.config.service_range, self.config.node_port_range, core.clock, core.random
         )
+        self._aggregator = Aggregator(core, self.config)
+        core.aggregated = self._aggregator.answer
         self._running = asyncio.get_running_loop().create_task(self._follow(), name="apiserver")
         log.info("apiserver.started", revision=core.caches.revision)
 
@@ -106,6 +110,16 @@ class ApiServer:
             group.create_task(self.core.caches.run(), name="apiserver.caches")
             group.create_task(self._bootstrap(), name="apiserver.bootstrap")
             group.create_task(self._definitions(), name="apiserver.definitions")
+            group.create_task(self._availability(self._aggregator), name="apiserver.aggregate")
+
+    async def _availability(self, aggregator: Aggregator) -> None:
+        client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=self.core.clock)
+        availability = Availability(aggregator, client, self.core.clock, self.documents.forget)
+        self.core.remote_versions = availability.versions
+        try:
+            await availability.run()
+        finally:
+            await aggregator.close()
 
     async def _definitions(self) -> None:
         core = self.core

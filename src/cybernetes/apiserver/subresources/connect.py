@@ -32,7 +32,7 @@ _LOG_PARAMETERS = (
     "insecureSkipTLSVerifyBackend",
 )
 _STREAM_FLAGS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
-_HOP_BY_HOP = frozenset(
+HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers", "transfer-encoding")
 )
 # Paths of a kubelet that start a process or reach into one.
@@ -105,7 +105,7 @@ def _kubelet_query(call: Call) -> dict[str, list[str]]:
 def forwarded(call: Call) -> dict[str, str]:
     """Headers for the kubelet: what the client sent, without its credentials and what belongs to its connection."""
     upgrade = call.request.headers.get("upgrade")
-    dropped = {"authorization", "host", "content-length", *_HOP_BY_HOP}
+    dropped = {"authorization", "host", "content-length", *HOP_BY_HOP}
     headers = {name: value for name, value in call.request.headers.items() if name not in dropped}
     if upgrade:
         headers["connection"] = "Upgrade"
@@ -216,8 +216,13 @@ async def send(core: Core, url: str, request: Request) -> Response:
     except EdgeError as broken:
         message = f"error trying to reach service: {broken.message}"
         raise ApiError(503, "ServiceUnavailable", message) from broken
+    return passed_on(answer)
+
+
+def passed_on(answer: Response) -> Response:
+    """An answer of another server without what belongs to its own connection and encoding."""
     headers = [
-        (name, value) for name, value in answer.headers if name.lower() not in _HOP_BY_HOP or answer.status == 101
+        (name, value) for name, value in answer.headers if name.lower() not in HOP_BY_HOP or answer.status == 101
     ]
     headers = [pair for pair in headers if pair[0].lower() not in ("content-length", "content-encoding")]
     return msgspec.structs.replace(answer, headers=headers)

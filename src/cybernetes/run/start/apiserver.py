@@ -73,6 +73,8 @@ def _server_config(setting: Setting) -> ServerConfig:
         client_authorities=authorities,
         service_account_key=files.service_account_key(layout).read_bytes(),
         front_proxy_authorities=files.front_proxy_ca(layout).certificate.read_bytes(),
+        front_proxy_certificate=files.front_proxy_client(layout).certificate.read_bytes(),
+        front_proxy_key=files.front_proxy_client(layout).key.read_bytes(),
         issuer=f"https://kubernetes.default.svc.{config.network.cluster_domain}",
         kubelet_authorities=authorities,
         kubelet_certificate=client.certificate.read_bytes(),

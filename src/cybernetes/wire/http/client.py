@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from cybernetes.base.errors import EdgeError, Outcome, Retry
@@ -26,6 +27,9 @@ CONNECT_TIMEOUT_S = 10
 # The API server ends ordinary requests after 60 s; later than that nothing comes any more.
 ANSWER_TIMEOUT_S = 90
 KEEP_ALIVE_S = 60
+
+
+_REPEATED = ("x-remote-group", "x-remote-extra-", "x-stream-protocol-version")
 
 
 class HttpTransport:
@@ -78,8 +82,12 @@ class HttpTransport:
             )
         return self._session
 
-    def _headers(self, request: Request) -> dict[str, str]:
-        headers = dict(request.headers)
+    def _headers(self, request: Request) -> CIMultiDict[str]:
+        headers: CIMultiDict[str] = CIMultiDict()
+        for name, value in request.headers.items():
+            # Readers of these headers want one value in each, and don't take lists apart.
+            for each in value.split(", ") if name.startswith(_REPEATED) else (value,):
+                headers.add(name, each)
         if self._token:
             headers.setdefault("authorization", f"Bearer {self._token}")
         if request.body:

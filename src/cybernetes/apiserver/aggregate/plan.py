@@ -1,0 +1,112 @@
+"""Where an APIService's requests go, or why they can't. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+Object = dict[str, Any]
+
+DEFAULT_PORT = 443
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """url: of one ready endpoint. server_name: whom its certificate must name. ca: PEM, b"" where nothing is verified."""
+
+    url: str
+    server_name: str
+    ca: bytes = b""
+    verify: bool = True
+
+
+class Unavailable(msgspec.Struct, frozen=True):
+    """status False, or Unknown; reason and message as the condition has them."""
+
+    reason: str
+    message: str
+    status: str = "False"
+
+
+def service_of(api_service: Object) -> tuple[str, str, int] | None:
+    """(namespace, name, port); None for a group that is served here."""
+    service = api_service.get("spec", {}).get("service")
+    if not service:
+        return None
+    return service.get("namespace", ""), service.get("name", ""), service.get("port") or DEFAULT_PORT
+
+
+def destination(
+    api_service: Object, service: Object | None, slices: Sequence[Object], ca: bytes
+) -> Destination | Unavailable:
+    """slices: the EndpointSlices of the Service. ca: the APIService's caBundle, decoded."""
+    wanted = service_of(api_service)
+    assert wanted is not None
+    namespace, name, port = wanted
+    if service is None:
+        return Unavailable("ServiceNotFound", f'service/{name} in "{namespace}" is not present')
+    if service["spec"].get("type") == "ExternalName":
+        return _destination(api_service, service["spec"].get("externalName", ""), port, namespace, name, ca)
+    found = next((each for each in service["spec"].get("ports") or () if each["port"] == port), None)
+    if found is None:
+        return Unavailable("ServicePortError", f'service/{name} in "{namespace}" is not listening on port {port}')
+    if not slices:
+        return Unavailable("EndpointsNotFound", f'cannot find endpointslices for service/{name} in "{namespace}"')
+    port_name = found.get("name", "")
+    ready = _ready(slices, port_name)
+    if not ready:
+        message = f'endpointslices for service/{name} in "{namespace}" have no addresses with port name "{port_name}"'
+        return Unavailable("MissingEndpoints", message)
+    return _destination(api_service, *ready[0], namespace, name, ca)
+
+
+def _ready(slices: Sequence[Object], port_name: str) -> list[tuple[str, int]]:
+    found = []
+    for each in slices:
+        ports = [port["port"] for port in each.get("ports") or () if (port.get("name") or "") == port_name]
+        for endpoint in each.get("endpoints") or ():
+            if endpoint.get("conditions", {}).get("ready") is not False:
+                found += [(endpoint["addresses"][0], port) for port in ports]
+    return sorted(found)
+
+
+def _destination(api_service: Object, host: str, port: int, namespace: str, name: str, ca: bytes) -> Destination:
+    host = f"[{host}]" if ":" in host else host
+    verify = not api_service["spec"].get("insecureSkipTLSVerify")
+    return Destination(f"https://{host}:{port}", f"{name}.{namespace}.svc", ca, verify)
+
+
+LOCAL = ("True", "Local", "Local APIServices are always available")
+PASSED = ("True", "Passed", "all checks passed")
+
+
+def condition(status: str, reason: str, message: str, now: str, old: Sequence[Object]) -> Object | None:
+    """The condition Available, or None when it is so already."""
+    found = next((each for each in old if each["type"] == "Available"), None)
+    wanted = {"type": "Available", "status": status, "reason": reason, "message": message}
+    if found is not None and all(found.get(key) == value for key, value in wanted.items()):
+        return None
+    same = found is not None and found["status"] == status
+    return {**wanted, "lastTransitionTime": found["lastTransitionTime"] if found is not None and same else now}
+
+
+def discovered(listing: Object) -> list[Object]:
+    """The resources of an APIResourceList as the aggregated discovery document lists them."""
+    by_name: dict[str, Object] = {}
+    for each in listing.get("resources") or ():
+        name, _, sub = each["name"].partition("/")
+        kind = {"group": each.get("group", ""), "version": each.get("version", ""), "kind": each["kind"]}
+        if not sub:
+            by_name[name] = {
+                "resource": name,
+                "responseKind": kind,
+                "scope": "Namespaced" if each.get("namespaced") else "Cluster",
+                "singularResource": each.get("singularName", ""),
+                "verbs": each.get("verbs") or [],
+                **{key: each[key] for key in ("shortNames", "categories") if each.get(key)},
+            }
+        elif name in by_name:
+            entry = {"subresource": sub, "responseKind": kind, "verbs": each.get("verbs") or []}
+            by_name[name].setdefault("subresources", []).append(entry)
+    return list(by_name.values())

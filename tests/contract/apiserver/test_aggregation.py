@@ -1,0 +1,114 @@
+"""Groups of other API servers: requests are passed on with their user, and discovery knows of them."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from pathlib import Path
+
+import orjson
+from calls import Client, Object
+
+from apiserver_fixture import RunningApi, serving_apiserver
+from cybernetes.auth import pki
+from cybernetes.base.clock import SystemClock
+from cybernetes.base.random import SystemRandom
+from cybernetes.wire.http.message import Request, Response
+from cybernetes.wire.http.server import HttpServer
+from cybernetes.wire.http.tls import server_context
+
+PATH = "/apis/ext.test/v1"
+LISTING = {
+    "kind": "APIResourceList",
+    "groupVersion": "ext.test/v1",
+    "resources": [
+        {"name": "things", "singularName": "thing", "namespaced": True, "kind": "Thing", "verbs": ["get", "list"]}
+    ],
+}
+
+
+class Extension:
+    def __init__(self) -> None:
+        self.asked: list[Request] = []
+
+    async def handle(self, request: Request) -> Response:
+        self.asked.append(request)
+        body = LISTING if request.path == PATH else {"kind": "ThingList", "items": [], "path": request.path}
+        return Response(200, [("Content-Type", "application/json")], orjson.dumps(body))
+
+
+async def install(api: RunningApi, client: Client, port: int) -> None:
+    path = await client.namespace("shop")
+    spec = {"ports": [{"name": "https", "port": 443}]}
+    await client.ok("POST", f"{path}/services", {"metadata": {"name": "ext"}, "spec": spec})
+    piece: Object = {
+        "metadata": {"name": "ext", "labels": {"kubernetes.io/service-name": "ext"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}],
+        "ports": [{"name": "https", "port": port}],
+    }
+    # Addresses of a machine itself are refused in slices, so the cached one is made to name it.
+    await client.ok("POST", "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices", {**piece, "endpoints": []})
+    state = api.server.core.caches.of("discovery.k8s.io", "endpointslices").state
+    item = state.get("shop/ext")
+    assert item is not None
+    item.json = item.json.replace(b'"endpoints":[]', b'"endpoints":' + orjson.dumps(piece["endpoints"]))
+    if b"127.0.0.1" not in item.json:
+        item.json = item.json.replace(b'"endpoints":null', b'"endpoints":' + orjson.dumps(piece["endpoints"]))
+
+
+def api_service(ca: bytes) -> Object:
+    spec = {
+        "group": "ext.test",
+        "version": "v1",
+        "service": {"namespace": "shop", "name": "ext"},
+        "caBundle": b64encode(ca).decode(),
+        "groupPriorityMinimum": 1000,
+        "versionPriority": 10,
+    }
+    return {"metadata": {"name": "v1.ext.test"}, "spec": spec}
+
+
+async def condition(client: Client, status: str) -> Object:
+    for _ in range(100):
+        found = await client.ok("GET", "/apis/apiregistration.k8s.io/v1/apiservices/v1.ext.test")
+        conditions = found.get("status", {}).get("conditions") or []
+        if conditions and conditions[0]["status"] == status:
+            first: Object = conditions[0]
+            return first
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"never {status}: {conditions}")
+
+
+def test_requests_reach_the_other_server_with_their_user(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving_apiserver(tmp_path) as api:
+            extension, terms = Extension(), pki.Terms(SystemClock().now(), SystemRandom())
+            serving = pki.serving(api.authority, "ext", terms, names=("ext.shop.svc",))
+            certificate, key = tmp_path / "ext.crt", tmp_path / "ext.key"
+            certificate.write_bytes(serving.certificate)
+            key.write_bytes(serving.key)
+            http = HttpServer(extension.handle)
+            port = await http.listen("127.0.0.1", 0, server_context(certificate, key))
+            transport = api.transport()
+            client = Client(transport)
+            try:
+                await client.ok("POST", "/apis/apiregistration.k8s.io/v1/apiservices", api_service(api.ca))
+                assert (await client.send("GET", f"{PATH}/things")).status == 503
+                assert (await condition(client, "False"))["reason"] == "ServiceNotFound"
+                await install(api, client, port)
+                assert (await condition(client, "True"))["reason"] == "Passed"
+                found = await client.ok("GET", f"{PATH}/namespaces/shop/things", limit="5")
+                assert found["path"] == f"{PATH}/namespaces/shop/things"
+                asked = extension.asked[-1]
+                assert asked.headers["x-remote-user"] == "kubernetes-admin"
+                assert "system:masters" in asked.headers["x-remote-group"]
+                assert asked.param("limit") == "5"
+                assert (await client.ok("GET", PATH))["groupVersion"] == "ext.test/v1"
+                groups = await client.ok("GET", "/apis")
+                assert "ext.test" in [group["name"] for group in groups["groups"]]
+            finally:
+                await transport.close()
+                await http.stop(1)
+
+    asyncio.run(main())
