@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from typing import Any
 
@@ -25,6 +26,7 @@ CACHE_CONTROL = ("Cache-Control", "no-cache, private")
 GZIP_MIN = 128 << 10
 # Level 1, because the time of large lists counts more than their size on a local network.
 GZIP_LEVEL = 1
+_LOOPBACK = ("127.", "[::1]")
 _BROWSERS = ("curl", "Wget", "Mozilla/5.0")
 
 OBJECT_SHAPES = frozenset((negotiate.TABLE, negotiate.METADATA))
@@ -99,10 +101,24 @@ def body(request: Request, form: Form, data: bytes, status: int, *, warnings: li
     headers: Headers = [CACHE_CONTROL, ("Content-Type", content_type)]
     if warnings:
         headers += [("Warning", text) for text in warning_headers(warnings)]
-    if len(data) > GZIP_MIN and "gzip" in request.headers.get("accept-encoding", ""):
-        data = gzip.compress(data, GZIP_LEVEL)
-        headers.append(("Content-Encoding", "gzip"))
     return Response(status, headers, data)
+
+
+async def compressed(request: Request, response: Response) -> Response:
+    """Large answers to clients on other machines, where they read gzip; made in a thread, for it takes a while.
+
+    On the machine itself compressing and unpacking would cost far more than moving the bytes.
+    """
+    data = response.body
+    if not isinstance(data, bytes) or len(data) <= GZIP_MIN or "gzip" not in request.headers.get("accept-encoding", ""):
+        return response
+    if not request.remote or request.remote.startswith(_LOOPBACK):
+        return response
+    if any(name == "Content-Encoding" for name, _ in response.headers):
+        return response
+    response.body = await asyncio.to_thread(gzip.compress, data, GZIP_LEVEL)
+    response.headers.append(("Content-Encoding", "gzip"))
+    return response
 
 
 def _dressed(request: Request, form: Form, json: bytes) -> tuple[str, bytes]:

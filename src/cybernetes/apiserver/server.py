@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from cybernetes.apiserver import respond
 from cybernetes.apiserver.aggregate.loop import Availability
 from cybernetes.apiserver.aggregate.serve import Aggregator
 from cybernetes.apiserver.bootstrap import policy
@@ -183,7 +184,7 @@ class ApiServer:
 
     async def _answer(self, passage: Passage) -> Response:
         started = self.core.clock.monotonic()
-        response = await self._chain(passage)
+        response = await respond.compressed(passage.request, await self._chain(passage))
         info = passage.info
         known = info.is_resource and self.registry.find(info.group, info.version, info.resource) is not None
         took_s = self.core.clock.monotonic() - started
