@@ -6,7 +6,8 @@ leaves   model/schema/generated/: definitions.tsv (compact), openapi.tsv (OpenAP
 holds    one line a definition, so that a reader parses only what it needs; equal input gives equal bytes
 
 A form tells how Go's encoder treats the zero value: `zero` always written ("" 0 false {}), `null` always written
-(nil as null), `value` left out when zero, `pointer` written whenever set, `omit` left out although required.
+(nil as null), `value` left out when zero, `pointer` written whenever set, `omit` left out although required,
+`gated` read and dropped: the feature that it belongs to is off.
 """
 
 from __future__ import annotations
@@ -73,6 +74,20 @@ def read_messages(path: Path) -> Messages:
         if number:
             fields[field] = (int(number), cardinality, kind)
     return messages
+
+
+def promoted(messages: Messages, schemas: dict[str, Any]) -> Messages:
+    """Messages of types that v1.37 promoted to v1: numbers stay what they were in the newest beta or alpha version."""
+    found: Messages = {}
+    for name in schemas:
+        if name in messages or ".v1." not in name:
+            continue
+        group, _, kind = name.rpartition(".v1.")
+        for version in ("v1beta2", "v1beta1", "v1alpha3", "v1alpha1"):
+            if messages.get(f"{group}.{version}.{kind}"):
+                found[name] = messages[f"{group}.{version}.{kind}"]
+                break
+    return found
 
 
 def read_forms(path: Path) -> dict[tuple[str, str], str]:
@@ -158,7 +173,9 @@ def compact(name: str, schema: dict[str, Any], messages: Messages, forms: dict[t
         prop = properties[field]
         kind = node_type(prop)
         required = field in schema.get("required", ())
-        flags: dict[str, Any] = {"z": zero_form(name, field, kind, required, forms)}
+        # A field of a known message that has no number came with v1.37, behind a gate that is off.
+        gated = bool(messages.get(name)) and field not in paths and field not in typemeta
+        flags: dict[str, Any] = {"z": "gated" if gated else zero_form(name, field, kind, required, forms)}
         if required:
             flags["r"] = 1
         if field in paths:
@@ -242,7 +259,8 @@ def generate(root: Path) -> None:
     output = root / "src" / "cybernetes" / "model" / "schema" / "generated"
     output.mkdir(parents=True, exist_ok=True)
 
-    compacted = {name: compact(name, schema, messages, forms) for name, schema in schemas.items()}
+    known_messages = {**messages, **promoted(messages, schemas)}
+    compacted = {name: compact(name, schema, known_messages, forms) for name, schema in schemas.items()}
     extra = {name for name in messages if name not in schemas and name.startswith(EXTRA) and name not in SCALARS}
     known = set(schemas) | extra
     compacted.update({name: from_message(name, messages, known) for name in extra})

@@ -110,6 +110,13 @@ def test_unknown_and_repeated_fields_warn_or_fail_or_pass() -> None:
     assert refusal(body, "Strict").endswith("strict decoding error: " + ", ".join(complaints))
 
 
+def test_fields_of_features_that_are_off_are_known_and_dropped() -> None:
+    body = pod({"containers": [{"name": "a"}], "evictionResponders": [{"name": "x"}]})
+    found = read(body, "Strict")
+    assert "evictionResponders" not in found.object["spec"]
+    assert "nope" not in str(read({**body, "nope": 1}).object)
+
+
 def test_nulls_are_nothing_but_in_lists_and_maps_they_are_zero() -> None:
     body = {"kind": "ConfigMap", "data": {"a": None}, "immutable": None, "metadata": None}
     found = read(body, kind="ConfigMap").object

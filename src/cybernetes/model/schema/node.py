@@ -23,7 +23,7 @@ Scalar = Literal[
     "raw",
 ]
 # How Go's encoder treats a field that holds nothing: see proto/generate_schema.py.
-Form = Literal["zero", "null", "value", "pointer", "omit"]
+Form = Literal["zero", "null", "value", "pointer", "omit", "gated"]
 
 
 class Node:

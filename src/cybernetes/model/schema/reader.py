@@ -89,6 +89,8 @@ def _plan(node: StructNode, names: tuple[str, ...]) -> tuple[_Step, ...]:
     steps: list[_Step] = []
     for name, field in node.fields.items():
         zero = zero_of(field)
+        if field.form == "gated":
+            continue
         if name in given:
             steps.append((name, converter(field.node), when_empty(node, field), zero))
         elif zero is not None:

@@ -94,7 +94,7 @@ class Walk:
             field = node.fields.get(name)
             if field is None:
                 self.unknown.append(here)
-            elif each is not None:
+            elif each is not None and field.form != "gated":
                 depth = len(self._names)
                 self._names += (*field.embedded, name)
                 read[name] = self.read(field.node, each, here)
