@@ -17,6 +17,8 @@ from cybernetes.controllers.objects import Meta, Pod
 
 # First batch of creations; it doubles with each that worked, so that a hopeless template costs one request.
 FIRST_BATCH = 1
+# Requests of one owner under way at once: each may need a connection of its own, and the server is no faster with more.
+PARALLEL_MAX = 16
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -45,7 +47,7 @@ class PodWriter:
     async def delete(self, owner: Owner, doomed: Sequence[Pod]) -> ApiError | EdgeError | None:
         """Delete all; the first error."""
         self._expected.expect(owner.key, deletions={pod.metadata.uid for pod in doomed})
-        errors = await asyncio.gather(*(self._delete(owner, pod) for pod in doomed))
+        errors = await _in_parallel([lambda pod=pod: self._delete(owner, pod) for pod in doomed])  # type: ignore[misc]
         return next((error for error in errors if error is not None), None)
 
     async def _create(self, owner: Owner, body: dict[str, Any]) -> ApiError | EdgeError | None:
@@ -87,13 +89,23 @@ async def in_batches(calls: Sequence[Call]) -> tuple[int, ApiError | EdgeError |
     done, size = 0, FIRST_BATCH
     while done < len(calls):
         batch = calls[done : done + size]
-        errors = await asyncio.gather(*(call() for call in batch))
+        errors = await _in_parallel(batch)
         done += len(batch)
         error = next((each for each in errors if each is not None), None)
         if error is not None:
             return done, error
         size *= 2
     return done, None
+
+
+async def _in_parallel(calls: Sequence[Call]) -> list[ApiError | EdgeError | None]:
+    slots = asyncio.Semaphore(PARALLEL_MAX)
+
+    async def one(call: Call) -> ApiError | EdgeError | None:
+        async with slots:
+            return await call()
+
+    return await asyncio.gather(*(one(call) for call in calls))
 
 
 def namespace_is_going(error: Exception) -> bool:
