@@ -112,6 +112,8 @@ def _definition(name: str) -> Callable[[], Any]:
 class Registry:
     def __init__(self, rows: Iterable[Resource] | None = None) -> None:
         self._served: dict[tuple[str, str, str], Served] = {}
+        # Asked at every event that something in this process follows.
+        self._any_version: dict[tuple[str, str], Served | None] = {}
         self._listeners: list[Callable[[], None]] = []
         rows = tuple(resources.load() if rows is None else rows)
         by_name = {(each.group, each.version, each.plural): each for each in rows}
@@ -130,13 +132,11 @@ class Registry:
 
     def any_version(self, group: str, plural: str) -> Served | None:
         """Some version of a resource, its stored one if that is served."""
-        found = None
-        for (its_group, _, its_plural), served in self._served.items():
-            if its_group == group and its_plural == plural:
-                if served.stored is served.resource:
-                    return served
-                found = found or served
-        return found
+        if (group, plural) not in self._any_version:
+            same = [each for key, each in self._served.items() if key[0] == group and key[2] == plural]
+            kept = next((each for each in same if each.stored is each.resource), None)
+            self._any_version[group, plural] = kept or next(iter(same), None)
+        return self._any_version[group, plural]
 
     def knows_version(self, group: str, version: str) -> bool:
         return any(key[0] == group and key[1] == version for key in self._served)
@@ -159,6 +159,7 @@ class Registry:
         self._listeners.append(listener)
 
     def _changed(self) -> None:
+        self._any_version.clear()
         for listener in self._listeners:
             listener()
 

@@ -23,7 +23,7 @@ class Path:
         self.text = text
 
     def child(self, *names: str) -> Path:
-        tail = ".".join(names)
+        tail = names[0] if len(names) == 1 else ".".join(names)
         return Path(f"{self.text}.{tail}" if self.text else tail)
 
     def index(self, i: int) -> Path:
