@@ -46,11 +46,14 @@ def select(candidates: Sequence[tuple[Endpoint, int]], node: str, zone: str) -> 
         ending = [each for each in candidates if each[0].serving and each[0].terminating]
         used = used or ending
         here = here or [each for each in ending if each[0].node == node]
+    cluster = _targets(used)
+    # Mostly everything serves and is used; one tuple for both then.
+    serving = cluster if len(used) == len(ready) == len(candidates) else None
     return Selected(
-        cluster=_targets(used),
-        local=_targets(here),
+        cluster=cluster,
+        local=_targets(here) if here else (),
         on_node=_targets(each for each in (*used, *here) if each[0].node == node),
-        serving=_targets(each for each in candidates if each[0].serving),
+        serving=_targets(each for each in candidates if each[0].serving) if serving is None else serving,
     )
 
 

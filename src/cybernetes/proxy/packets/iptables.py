@@ -1,7 +1,7 @@
 """Packet rules in iptables, for machines without nf_tables: text for iptables-restore of the chains that changed.
 
-A table is replaced by one restore atomically. A first sync is cut into several, endpoints' chains before those that
-go to them: iptables' nft variant takes time that grows with the square of the chains in one restore.
+A table is replaced by one restore atomically. For iptables' nft variant a first sync is cut into several, endpoints'
+chains before those that go to them: it takes time that grows with the square of the chains in one restore.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cybernetes.proxy.packets.iptables_plan import (
 from cybernetes.proxy.state import PortView
 
 _log = Log("proxy")
-# Chains in one restore of a first sync.
+# Chains in one restore of a first sync, by the nft variant. The legacy one copies the whole table each time.
 CHAINS_MAX = 1000
 # kube-proxy's limit: with more endpoints comments would be most of the text.
 COMMENTED_ENDPOINTS_MAX = 1000
@@ -95,8 +95,9 @@ class IptablesDataplane:
         self._restore(_filled(plan.NAT, {plan.MARK_MASQ: fixed[plan.NAT][plan.MARK_MASQ]}))
         right = _rules_of(found[plan.NAT])
         names = sorted((name for name, lines in own.items() if _differs(lines, right.get(name))), key=_rank)
-        for first in range(0, len(names), CHAINS_MAX):
-            self._restore(_filled(plan.NAT, {name: own[name] for name in names[first : first + CHAINS_MAX]}))
+        size = CHAINS_MAX if self._is_nft() else max(1, len(names))
+        for first in range(0, len(names), size):
+            self._restore(_filled(plan.NAT, {name: own[name] for name in names[first : first + size]}))
         shared = [each for port in self._ports.values() for each in port.shared]
         lines: list[Line] = []
         for table, chains in fixed.items():
@@ -169,6 +170,9 @@ class IptablesDataplane:
         words = "".join([f"{word}\0" for _, line in lines for word in line]).encode()
         text = self._iptext.render(plan.TEMPLATES, kinds, words)
         self._run(f"{self._programs}-restore", "--noflush", "-w", str(LOCK_WAIT_S), stdin=text)
+
+    def _is_nft(self) -> bool:
+        return b"nf_tables" in self._run(f"{self._programs}-restore", "--version")
 
     def _save(self, table: str) -> list[str]:
         return self._run(f"{self._programs}-save", "-t", table).decode().splitlines()

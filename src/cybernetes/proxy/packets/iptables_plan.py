@@ -6,13 +6,14 @@ A line is (template, words); `native.iptext` makes text of many. Pure.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import ipaddress
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from cybernetes.proxy.frame import Settings
+from cybernetes.proxy.frame import LocalPods, Settings
 from cybernetes.proxy.objects import PROTOCOL_NAMES, family_of, unpack
 from cybernetes.proxy.select import Target
 from cybernetes.proxy.state import PortView
@@ -58,7 +59,17 @@ def port_chains(view: PortView, settings: Settings, *, comments: bool) -> PortCh
 
 
 def chain_hash(text: str) -> str:
-    return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()[:16]
+    """The first 16 characters of the base32 of a SHA-256: those of its first 10 bytes."""
+    return base64.b32encode(hashlib.sha256(text.encode()).digest()[:10]).decode()
+
+
+@functools.lru_cache(maxsize=16)
+def local_pods(pods: LocalPods, family: int) -> tuple[str, ...]:
+    """What matches traffic of local pods; empty when it can't be told."""
+    if pods.interface:
+        return (f"-i {pods.interface}",)
+    found = (f"-s {each}" for each in pods.ranges if ipaddress.ip_network(each, strict=False).version == family)
+    return tuple(found)[:1]
 
 
 class _Writer:
@@ -72,6 +83,8 @@ class _Writer:
         name = chain_hash(view.name + self._protocol)
         self._svc, self._svl = f"KUBE-SVC-{name}", f"KUBE-SVL-{name}"
         self._ext, self._fw = f"KUBE-EXT-{name}", f"KUBE-FW-{name}"
+        self._local_pods = local_pods(settings.local_pods, family_of(view.cluster_ip))
+        self._seps: dict[Target, str] = {}
         self._own: dict[str, list[Line]] = {}
         self._shared: list[tuple[str, str, str, str]] = []
 
@@ -104,7 +117,11 @@ class _Writer:
         return f"-m {self._protocol} -p {self._protocol} {to}--dport {port} "
 
     def _sep(self, target: Target) -> str:
-        return f"KUBE-SEP-{chain_hash(self._view.name + self._protocol + endpoint_text(target))}"
+        name = self._seps.get(target)
+        if name is None:
+            name = f"KUBE-SEP-{chain_hash(self._view.name + self._protocol + endpoint_text(target))}"
+            self._seps[target] = name
+        return name
 
     def _endpoint(self, target: Target) -> None:
         chain, name = self._sep(target), self._comment(self._view.name)
@@ -126,16 +143,9 @@ class _Writer:
         if self._settings.masquerade_all:
             self._own[chain].append((JUMP, (chain, comment + match, MARK_MASQ)))
         else:
-            outside = "".join(f"! {each} " for each in self._local_pods())
+            outside = "".join(f"! {each} " for each in self._local_pods)
             if outside:
                 self._own[chain].append((JUMP, (chain, comment + match + outside, MARK_MASQ)))
-
-    def _local_pods(self) -> list[str]:
-        """What matches traffic of local pods."""
-        family = family_of(self._view.cluster_ip)
-        pods = self._settings.local_pods
-        found = [f"-s {each}" for each in pods.ranges if ipaddress.ip_network(each).version == family]
-        return [f"-i {pods.interface}"] if pods.interface else found[:1]
 
     def _spread(self, chain: str, targets: Sequence[Target]) -> None:
         lines, seps = self._own[chain], [self._sep(target) for target in targets]
@@ -184,7 +194,7 @@ class _Writer:
             lines.append((JUMP, (chain, "", self._svc)))
         else:
             if view.selected.cluster:
-                for each in self._local_pods():
+                for each in self._local_pods:
                     comment = self._comment(f"pod traffic for {view.name} external destinations")
                     lines.append((JUMP, (chain, f"{comment}{each} ", self._svc)))
                 local = "-m addrtype --src-type LOCAL "

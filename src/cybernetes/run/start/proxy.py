@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+
 from cybernetes.base.clock import SystemClock
+from cybernetes.base.log import Log
 from cybernetes.base.random import SystemRandom
 from cybernetes.client.kubeconfig import connect
 from cybernetes.proxy.config import ProxyConfig
-from cybernetes.proxy.conntrack import KernelFlows
-from cybernetes.proxy.dataplane import TableDataplane
+from cybernetes.proxy.conntrack import KernelFlows, raise_limits
+from cybernetes.proxy.dataplane import Dataplane, TableDataplane
 from cybernetes.proxy.loop import Proxy
+from cybernetes.proxy.packets.iptables import IptablesDataplane
 from cybernetes.proxy.packets.nft import NftPackets
 from cybernetes.run.notify import notify_ready
 from cybernetes.run.start import Setting
+
+_log = Log("proxy")
 
 
 async def serve(setting: Setting) -> None:
@@ -24,6 +30,14 @@ async def serve(setting: Setting) -> None:
         service_ranges=(network.service_range,),
         bind=node.address,
     )
-    planes = [TableDataplane(NftPackets(family)) for family in config.families]
+    planes = [_plane(config.mode, family) for family in config.families]
+    for why in raise_limits(os.cpu_count() or 1):
+        _log.debug("limit.not_raised", why=why)
     proxy = Proxy(client, planes, KernelFlows(), clock, SystemRandom(), config, ready=notify_ready)
     await proxy.run()
+
+
+def _plane(mode: str, family: int) -> Dataplane:
+    if mode == "iptables":
+        return IptablesDataplane(family)
+    return TableDataplane(NftPackets(family))
