@@ -26,7 +26,6 @@ ROWS_FIRST = 64
 # Changed rows that are remembered for caches of scores; a cache that fell behind further starts again.
 JOURNAL_MAX = 65_536
 
-# Compared with, to learn whether a node changed in a way that decisions see.
 HostPort = tuple[str, str, int]
 
 
@@ -86,10 +85,12 @@ class Columns:
         self.taint_sets: list[tuple[Taint, ...]] = [()]
         self.taint_column = array("i", [0]) * self.stride
         self.images: dict[str, Image] = {}
-        self.ports: dict[int, dict[HostPort, int]] = {}
+        # (protocol, port) -> row -> address -> how many pods.
+        self.ports: dict[tuple[str, int], dict[int, dict[str, int]]] = {}
         self.tallies = Tallies(self.stride)
-        # Raised with every change of what nodes are (labels, taints, images, coming and going).
+        # Raised with every change of what nodes are (labels, taints, coming and going), of which images they have.
         self.version = 0
+        self.image_version = 0
         # Rows whose resources changed, in order; `journal_base` is the position of the first one.
         self.journal = array("i")
         self.journal_base = 0
@@ -100,20 +101,24 @@ class Columns:
         """Add or change a node; says whether anything changed that a decision sees."""
         row = self._row(node.metadata.name)
         old = self.nodes[row]
-        if old is not None and _same(old, node):
-            self.nodes[row] = node
-            return False
+        self.nodes[row] = node
         if old is None:
             self.count += 1
             self.dead[row] = 0
-        self.nodes[row] = node
-        self.version += 1
-        self.unschedulable[row] = 1 if node.spec.unschedulable else 0
-        self._put_labels(row, node.metadata.labels or {})
-        self.taint_column[row] = self._taint_id(tuple(node.spec.taints or ()))
-        self._put_allocatable(row, node)
-        self._put_images(row, old, node)
-        return True
+        changed = False
+        if old is None or old.metadata.labels != node.metadata.labels or old.spec != node.spec:
+            changed = True
+            self.version += 1
+            self.unschedulable[row] = 1 if node.spec.unschedulable else 0
+            self._put_labels(row, node.metadata.labels or {})
+            self.taint_column[row] = self._taint_id(tuple(node.spec.taints or ()))
+        if old is None or old.status.allocatable != node.status.allocatable:
+            changed = True
+            self._put_allocatable(row, node)
+        if old is None or old.status.images != node.status.images:
+            changed = True
+            self._put_images(row, old, node)
+        return changed
 
     def remove_node(self, name: str) -> None:
         row = self.rows.get(name)
@@ -207,7 +212,6 @@ class Columns:
         if self.nodes[row] is None and not self.pods[row]:
             del self.rows[self.names[row]]
             self.names[row] = ""
-            self.ports.pop(row, None)
             self.free.append(row)
 
     def _grow(self) -> None:
@@ -238,15 +242,16 @@ class Columns:
         self._changed(row)
 
     def _account_ports(self, ports: Iterable[HostPort], row: int, sign: int) -> None:
-        taken = self.ports.setdefault(row, {})
-        for port in ports:
-            left = taken.get(port, 0) + sign
-            if left > 0:
-                taken[port] = left
-            else:
-                taken.pop(port, None)
-        if not taken:
-            del self.ports[row]
+        for protocol, address, number in ports:
+            rows = self.ports.setdefault((protocol, number), {})
+            taken = rows.setdefault(row, {})
+            taken[address] = taken.get(address, 0) + sign
+            if taken[address] <= 0:
+                del taken[address]
+            if not taken:
+                del rows[row]
+            if not rows:
+                del self.ports[protocol, number]
 
     def _changed(self, row: int) -> None:
         self.journal.append(row)
@@ -277,6 +282,7 @@ class Columns:
         self._changed(row)
 
     def _put_images(self, row: int, old: NodeObject | None, node: NodeObject | None) -> None:
+        self.image_version += 1
         for image in (old.status.images if old else None) or ():
             for name in image.names or ():
                 known = self.images.get(name)
@@ -296,12 +302,3 @@ def _restride(flat: array[int], old: int) -> array[int]:
         wider.extend(flat[start : start + old])
         wider.frombytes(gap)
     return wider
-
-
-def _same(old: NodeObject, new: NodeObject) -> bool:
-    return (
-        old.metadata.labels == new.metadata.labels
-        and old.spec == new.spec
-        and old.status.allocatable == new.status.allocatable
-        and old.status.images == new.status.images
-    )

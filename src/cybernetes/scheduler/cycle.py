@@ -19,7 +19,7 @@ from cybernetes.native import load
 from cybernetes.scheduler.columns import Columns
 from cybernetes.scheduler.nominations import Nominations
 from cybernetes.scheduler.plugins.caches import Recent
-from cybernetes.scheduler.plugins.images import score_images
+from cybernetes.scheduler.plugins.images import ImageScores
 from cybernetes.scheduler.plugins.interpod import filter_interpod, score_interpod
 from cybernetes.scheduler.plugins.ports import filter_ports
 from cybernetes.scheduler.plugins.resources import Fit
@@ -107,6 +107,7 @@ class Cycle:
         self._standing: Recent[Standing] = Recent()
         self._fits: Recent[Fit] = Recent()
         self._plans: Recent[Plan] = Recent()
+        self._images: Recent[ImageScores] = Recent()
 
     def decide(self, pod: PodEntry, random: Random) -> Placement | Unschedulable:
         if not self.columns.count:
@@ -293,12 +294,20 @@ class Cycle:
             case "NodeAffinity":
                 return _share(self.standing(pod).preferred, code)
             case "ImageLocality":
-                return score_images(self.columns, pod.shape.spec, len(code)) if self.columns.images else None
+                return self._image_scores(pod)
             case "PodTopologySpread":
                 return score_spread(self.columns, self.standing(pod), self.plan(pod), code)
             case "InterPodAffinity":
                 return score_interpod(self.columns, self.standing(pod), pod, self.profile.interpod, code)
         return None
+
+    def _image_scores(self, pod: PodEntry) -> array[int] | None:
+        if not self.columns.images:
+            return None
+        found = self._images.get(pod.shape.key)
+        if found is None or not found.is_current(self.columns):
+            found = self._images.put(pod.shape.key, ImageScores(self.columns, pod.shape.spec))
+        return found.scores
 
     # -- words
 

@@ -19,6 +19,18 @@ def image_names(spec: PodSpec) -> list[str]:
     return [_with_tag(name) for name in found]
 
 
+class ImageScores:
+    """The scores of one template's images; kept until a node comes, goes, or has other images."""
+
+    def __init__(self, columns: Columns, spec: PodSpec) -> None:
+        self.version = columns.image_version
+        self.rows = len(columns.names)
+        self.scores = score_images(columns, spec, self.rows)
+
+    def is_current(self, columns: Columns) -> bool:
+        return self.version == columns.image_version and self.rows == len(columns.names)
+
+
 def score_images(columns: Columns, spec: PodSpec, rows: int) -> array[int] | None:
     """0..100 by row; None when no node has any of the images, which is a score of 0 everywhere."""
     names = image_names(spec)

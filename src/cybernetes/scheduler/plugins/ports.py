@@ -12,18 +12,19 @@ EVERY_ADDRESS = "0.0.0.0"
 
 
 def filter_ports(columns: Columns, ports: Iterable[HostPort], code: array[int]) -> None:
-    for row, taken in columns.ports.items():
-        if row < len(code) and code[row] == 0 and conflicts(ports, taken):
-            code[row] = PORTS
+    for protocol, address, number in ports:
+        for row, taken in columns.ports.get((protocol, number), {}).items():
+            if row < len(code) and code[row] == 0 and any(_same_address(address, other) for other in taken):
+                code[row] = PORTS
 
 
 def conflicts(ports: Iterable[HostPort], taken: Iterable[HostPort]) -> bool:
-    return any(_conflict(mine, theirs) for mine in ports for theirs in taken)
-
-
-def _conflict(mine: HostPort, theirs: HostPort) -> bool:
-    return (
-        mine[0] == theirs[0]
-        and mine[2] == theirs[2]
-        and (mine[1] == theirs[1] or EVERY_ADDRESS in (mine[1], theirs[1]))
+    return any(
+        (mine[0], mine[2]) == (theirs[0], theirs[2]) and _same_address(mine[1], theirs[1])
+        for mine in ports
+        for theirs in taken
     )
+
+
+def _same_address(mine: str, theirs: str) -> bool:
+    return mine == theirs or EVERY_ADDRESS in (mine, theirs)

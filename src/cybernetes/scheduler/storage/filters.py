@@ -42,10 +42,11 @@ class VolumeFilter:
         found = self.claims(pod)
         if isinstance(found, str):
             return found if "VolumeBinding" in active else ""
+        in_use = "VolumeRestrictions" in active and self._is_in_use(pod, found, columns)
         for row, value in enumerate(code):
             node = columns.nodes[row] if value == 0 else None
             if node is not None:
-                code[row] = self._judge(pod, found, columns, row, node, active)
+                code[row] = CLAIM_IN_USE if in_use else self._judge(pod, found, columns, row, node, active)
         return ""
 
     def claims(self, pod: PodEntry) -> Claims | str:
@@ -69,8 +70,6 @@ class VolumeFilter:
     def _judge(
         self, pod: PodEntry, claims: Claims, columns: Columns, row: int, node: NodeObject, active: frozenset[str]
     ) -> int:
-        if "VolumeRestrictions" in active and self._is_claimed_alone(pod, claims, columns, row):
-            return CLAIM_IN_USE
         if "NodeVolumeLimits" in active and self._exceeds(pod, claims, columns, row, node):
             return VOLUME_COUNT
         if "VolumeBinding" in active:
@@ -86,8 +85,8 @@ class VolumeFilter:
     def _volumes(self, claims: Iterable[ClaimObject]) -> Iterator[PersistentVolumeObject | None]:
         return (self.storage.volumes.get(claim.spec.volume_name) for claim in claims)
 
-    def _is_claimed_alone(self, pod: PodEntry, claims: Claims, columns: Columns, row: int) -> bool:
-        """A claim for one pod only that another pod uses, on any node: removing that pod would free it."""
+    def _is_in_use(self, pod: PodEntry, claims: Claims, columns: Columns) -> bool:
+        """Whether another pod, on any node, uses a claim that is for one pod only: removing that pod would free it."""
         alone = {
             claim.metadata.name
             for claim in (*claims.bound, *claims.delayed)
