@@ -19,9 +19,9 @@ def pods_of(informers: Informers, service: Service) -> list[Pod]:
     return [pod for pod in found if selector.items() <= pod.metadata.labels.items()]
 
 
-def services_of(informers: Informers, pods: Iterable[Pod | None]) -> set[str]:
-    """Keys of the services that select any of the pods."""
-    found = set()
+def services_of(informers: Informers, pods: Iterable[Pod | None]) -> list[str]:
+    """Keys of the services that select any of the pods, each once, in the order found."""
+    found: dict[str, None] = {}
     for pod in pods:
         if pod is None:
             continue
@@ -29,5 +29,5 @@ def services_of(informers: Informers, pods: Iterable[Pod | None]) -> set[str]:
         for value in label_values(pod.metadata.namespace, labels):
             for service in informers.services_by_selector.get(value):
                 if service.spec.selector.items() <= labels.items():
-                    found.add(service.metadata.key)
-    return found
+                    found[service.metadata.key] = None
+    return list(found)

@@ -80,7 +80,7 @@ def group(sandboxes: Iterable[Sandbox], containers: Iterable[Container]) -> dict
             tuple(sorted(boxes.get(uid, ()), key=lambda each: each.id)),
             tuple(sorted(rows.get(uid, ()), key=lambda each: each.id)),
         )
-        for uid in boxes.keys() | rows.keys()
+        for uid in {**boxes, **rows}
         if uid
     }
 

@@ -76,21 +76,21 @@ class Hub:
     """The watchers of one stored resource, indexed so that an event meets only those it can concern.
 
     A watch of one name is found by place; one with an equality on a field (a kubelet's `spec.nodeName`) by
-    that field's value; all others see every event.
+    that field's value; all others see every event. Watchers hear in the order in which they joined.
     """
 
     def __init__(self) -> None:
-        self._all: set[Watcher] = set()
-        self._by_place: dict[str, set[Watcher]] = {}
-        self._by_field: dict[str, dict[str, set[Watcher]]] = {}
+        self._all: dict[Watcher, None] = {}
+        self._by_place: dict[str, dict[Watcher, None]] = {}
+        self._by_field: dict[str, dict[str, dict[Watcher, None]]] = {}
         self.count = 0
 
     def join(self, watcher: Watcher) -> None:
-        self._bucket(watcher).add(watcher)
+        self._bucket(watcher)[watcher] = None
         self.count += 1
 
     def leave(self, watcher: Watcher) -> None:
-        self._bucket(watcher).discard(watcher)
+        self._bucket(watcher).pop(watcher, None)
         self.count -= 1
         self._drop_empty(watcher)
 
@@ -113,14 +113,14 @@ class Hub:
             for same_value in by_value.values():
                 yield from same_value
 
-    def _bucket(self, watcher: Watcher) -> set[Watcher]:
+    def _bucket(self, watcher: Watcher) -> dict[Watcher, None]:
         selection = watcher.selection
         if selection.place is not None:
-            return self._by_place.setdefault(selection.place, set())
+            return self._by_place.setdefault(selection.place, {})
         term = _indexable(selection)
         if term is None:
             return self._all
-        return self._by_field.setdefault(term[0], {}).setdefault(term[1], set())
+        return self._by_field.setdefault(term[0], {}).setdefault(term[1], {})
 
     def _drop_empty(self, watcher: Watcher) -> None:
         place = watcher.selection.place
@@ -139,12 +139,12 @@ def _indexable(selection: Selection) -> tuple[str, str] | None:
     return next(((term.field, term.value) for term in selection.fields if term.equal), None)
 
 
-def _of_values(by_value: dict[str, set[Watcher]], field: str, event: Event) -> set[Watcher]:
+def _of_values(by_value: dict[str, dict[Watcher, None]], field: str, event: Event) -> dict[Watcher, None]:
     """Watchers of the values that the field has before or after the event."""
     some = next(iter(next(iter(by_value.values()))))
     read: Callable[[Item, str], str] = some.selection.value
-    values = {read(item, field) for item in (event.before, event.after) if item is not None}
-    found: set[Watcher] = set()
-    for value in values:
-        found |= by_value.get(value, set())
+    found: dict[Watcher, None] = {}
+    for item in (event.before, event.after):
+        if item is not None:
+            found.update(by_value.get(read(item, field), {}))
     return found

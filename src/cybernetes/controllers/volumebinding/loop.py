@@ -106,7 +106,7 @@ class VolumeController:
                 self._claim_queue.add(key)
 
     def _on_class(self, name: str, old: StorageClass | None, new: StorageClass | None) -> None:
-        for waiting in {name, ""}:
+        for waiting in dict.fromkeys((name, "")):
             for key in self._storage.unbound_by_class.keys(waiting):
                 self._claim_queue.add(key)
 
