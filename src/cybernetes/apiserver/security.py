@@ -9,6 +9,8 @@ import msgspec
 from cybernetes.apiserver.admission import builtin
 from cybernetes.apiserver.admission.builtin import Surroundings
 from cybernetes.apiserver.admission.quota_ledger import StoreLedger
+from cybernetes.apiserver.admission.webhooks.call import HttpsCaller
+from cybernetes.apiserver.admission.webhooks.normalize import Normalizer
 from cybernetes.apiserver.bootstrap import policy
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.core import Core
@@ -41,7 +43,17 @@ def build_security(core: Core, config: ServerConfig) -> Security:
     authorizer = Chain((PrivilegedGroup(), node, rbac))
     core.virtual.update(routes.handlers(routes.Reviewers(authenticator, rbac, issuer)))
     core.token_documents = documents(issuer, config.advertise)
-    around = Surroundings(core.lister, authorizer, rbac, StoreLedger(core), core.consistent, core.clock, core.random)
+    around = Surroundings(
+        core.lister,
+        authorizer,
+        rbac,
+        StoreLedger(core),
+        HttpsCaller(core.lister),
+        Normalizer(core.registry),
+        core.consistent,
+        core.clock,
+        core.random,
+    )
     admission = builtin.build(around)
     return Security(authenticator, authorizer, admission)
 

@@ -28,6 +28,8 @@ BODY_MAX = 3 << 20
 LINE_MAX = 64 << 10
 # Longer than clients and load balancers keep idle connections, so that they close first.
 KEEP_ALIVE_S = 620
+# A client that takes nothing off a stream for this long is gone, whatever its kernel says.
+STALLED_S = 60
 # Accepted connections that wait for the loop; a whole cluster reconnects at once after a restart.
 BACKLOG = 1024
 
@@ -164,8 +166,13 @@ async def _stream(incoming: web.BaseRequest, response: Response) -> web.StreamRe
     try:
         await outgoing.prepare(incoming)
         async for chunk in chunks:
-            await outgoing.write(chunk)
+            async with asyncio.timeout(STALLED_S):
+                await outgoing.write(chunk)
         await outgoing.write_eof()
+    except TimeoutError as stalled:
+        if incoming.transport is not None:
+            incoming.transport.abort()
+        raise ConnectionResetError("the client does not read") from stalled
     finally:
         close = getattr(chunks, "aclose", None)
         if close is not None:
