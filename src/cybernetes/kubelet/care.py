@@ -10,9 +10,10 @@ from cybernetes.base.log import Log
 from cybernetes.kubelet import eviction, image_gc, pods, rotation
 from cybernetes.kubelet.eviction import Pressures, Signal
 from cybernetes.kubelet.image_gc import ImageCollector
+from cybernetes.kubelet.pods import default_tag
 from cybernetes.kubelet.tools import Tools
 from cybernetes.kubelet.verdict import Verdict
-from cybernetes.kubelet.volumes.layout import limited_volumes
+from cybernetes.kubelet.volumes.layout import image_volumes, limited_volumes
 from cybernetes.kubelet.worker import PodWorker
 
 _log = Log("kubelet")
@@ -50,7 +51,9 @@ class Care:
 
     def _images_in_use(self) -> set[str]:
         every = (each for worker in self._workers.values() for each in worker.observed.containers)
-        return {name for each in every for name in (each.image_ref, each.image_id) if name}
+        used = {name for each in every for name in (each.image_ref, each.image_id) if name}
+        volumes = (each for worker in self._workers.values() for each in image_volumes(worker.pod))
+        return used | {default_tag(each["image"].get("reference", "")) for each in volumes}
 
     async def _watch_pressure(self) -> None:
         tools = self._tools

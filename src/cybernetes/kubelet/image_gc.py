@@ -42,7 +42,10 @@ def choose(
     old = [
         each
         for each in images
-        if each.id not in used and not each.pinned and each.id in known and now - known[each.id].seen >= AGE_MIN_S
+        if used.isdisjoint((each.id, *each.tags, *each.digests))
+        and not each.pinned
+        and each.id in known
+        and now - known[each.id].seen >= AGE_MIN_S
     ]
     old.sort(key=lambda each: (known[each.id].used, known[each.id].seen))
     chosen = []
@@ -60,7 +63,7 @@ class ImageCollector:
         self._known: dict[str, Known] = {}
 
     async def collect(self, in_use: Iterable[str], *, all_unused: bool = False) -> int:
-        """Remove what has to go; the bytes freed. in_use: ids of images of existing containers. Raises EdgeError."""
+        """Remove what has to go; the bytes freed. in_use: ids and names of images that containers and volumes use. Raises EdgeError."""
         tools, config = self._tools, self._tools.config
         images = await tools.runtime.list_images()
         used, now = set(in_use), tools.clock.monotonic()
@@ -84,7 +87,9 @@ class ImageCollector:
         self._known = {
             each.id: Known(
                 self._known[each.id].seen if each.id in self._known else now,
-                now if each.id in used or each.id not in self._known else self._known[each.id].used,
+                now
+                if not used.isdisjoint((each.id, *each.tags, *each.digests)) or each.id not in self._known
+                else self._known[each.id].used,
             )
             for each in images
         }

@@ -40,6 +40,7 @@ from cybernetes.kubelet.static_pods import StaticPods
 from cybernetes.kubelet.status import NodeFacts
 from cybernetes.kubelet.status_writer import StatusWriter
 from cybernetes.kubelet.tools import Tools
+from cybernetes.kubelet.volumes.image import ImageVolumes
 from cybernetes.kubelet.volumes.setup import Volumes
 from cybernetes.kubelet.worker import PodWorker
 
@@ -129,6 +130,8 @@ class Kubelet:
         facts = self._host.facts()
         reader = ObjectReader(self._client, self._clock)
         tokens = Tokens(self._client, self._clock, self._random)
+        puller = Puller(self._runtime, self._clock, at_once=self._config.pulls_at_once)
+        image_volumes = ImageVolumes(self._runtime, puller, self._config.pod_dir)
         events = EventRecorder(self._client, component="kubelet", clock=self._clock, host=self._config.node_name)
         try:
             async with asyncio.TaskGroup() as group:
@@ -145,10 +148,10 @@ class Kubelet:
                     events=events,
                     statuses=StatusWriter(self._client, self._clock, self._random),
                     prober=self._prober,
-                    puller=Puller(self._runtime, self._clock, at_once=self._config.pulls_at_once),
+                    puller=puller,
                     reader=reader,
                     tokens=tokens,
-                    volumes=Volumes(self._host, reader, tokens, self._clock, self._random),
+                    volumes=Volumes(self._host, reader, tokens, image_volumes, self._clock, self._random),
                     services=lambda: list(self._services.items.values()),
                     group=group,
                 )

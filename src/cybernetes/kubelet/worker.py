@@ -35,6 +35,7 @@ from cybernetes.kubelet.watchman import Watchman
 
 ERROR_FIRST_S = 0.5
 ERROR_LIMIT_S = 10.0
+BUG_WAIT_S = 60.0
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
 
 _log = Log("kubelet")
@@ -149,6 +150,10 @@ class PodWorker:
             return error_backoff(
                 self._errors - 1, first_s=ERROR_FIRST_S, limit_s=ERROR_LIMIT_S, random=self._tools.random
             )
+        except Exception as bug:
+            # One pod's spec must not take the node down: a kubelet that ends and starts again meets the same pod.
+            _log.error("pod.bug", bug, pod=self._ref())
+            return BUG_WAIT_S
         self._errors = 0
         return result
 
@@ -216,15 +221,15 @@ class PodWorker:
         if start.volumes_at is not None and now - start.volumes_at < tools.config.sync_frequency_s * 0.9:
             return True
         not_before = self._starter.not_before()
+        start.keys = await launch.pull_secrets(tools, pod, not_before)
         try:
-            start.volumes = await tools.volumes.ensure(pod, tools.allocatable, not_before)
+            start.volumes = await tools.volumes.ensure(pod, tools.allocatable, not_before, start.keys)
         except VolumeFailed as failed:
             self._say("", "Warning", "FailedMount", str(failed))
             start.fresh_from = tools.clock.monotonic()
             start.retry_s = min(ERROR_LIMIT_S, (start.retry_s or ERROR_FIRST_S) * 2)
             return False
         start.retry_s = None
-        start.keys = await launch.pull_secrets(tools, pod, not_before)
         start.volumes_at = now
         return True
 
@@ -369,6 +374,7 @@ class PodWorker:
         if not self._removed:
             self._publish(gone=True)
         await tools.host.unmount_pod(pods.uid(pod))
+        await tools.volumes.release(pod)
         await tools.host.remove_cgroup(resources.pod_cgroup(tools.config.cgroup_root, pod))
         self._start.prepared, self._start.volumes_at = False, None
         if not self._removed and not pods.is_deleted(self.pod):

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from tests.e2e.kubelet.cluster import SHELL, Cluster, cluster, pod
 from tests.e2e.kubelet.test_pods import UNTIL_TERM, condition, phase, ready, state
-from tests.e2e.kubelet.testbed import Testbed
+from tests.e2e.kubelet.testbed import USER, Testbed
 
 from cybernetes.client.api import PatchType
 from cybernetes.client.target import CONFIG_MAPS, PODS
@@ -350,5 +350,25 @@ def test_a_deaf_container_is_killed_when_its_grace_is_over(testbed: Testbed) -> 
             # A second, shorter deletion hurries the first.
             await c.delete("deaf", grace_s=1)
             await c.gone("deaf", 6)
+
+    asyncio.run(scenario())
+
+
+def test_an_image_can_be_a_volume(testbed: Testbed) -> None:
+    async def scenario() -> None:
+        async with cluster(testbed) as c:
+            mount = {
+                "volumeMounts": [{"name": "i", "mountPath": "/i"}, {"name": "i", "mountPath": "/b", "subPath": "bin"}]
+            }
+            volumes = [{"name": "i", "image": {"reference": USER, "pullPolicy": "IfNotPresent"}}]
+            script = "(ls /i; ls /b/busybox; touch /i/x 2>&1) > /dev/termination-log"
+            await c.create(pod("img", script, container=mount, volumes=volumes, restartPolicy="Never"))
+            done = await c.until("img", lambda obj: obj["status"]["phase"] in ("Succeeded", "Failed"))
+            words = state(done)["terminated"]["message"]
+            assert words.startswith("bin\n/b/busybox\n")
+            assert "Read-only file system" in words
+            await c.delete("img")
+            await c.gone("img")
+            await c.until_true(lambda: "kubernetes.io~image" not in testbed.ctr("snapshots", "ls").stdout)
 
     asyncio.run(scenario())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -223,6 +224,14 @@ class Runtime(Protocol):
         ...
 
     async def remove_image(self, reference: str) -> None: ...
+
+    async def mount_image(self, reference: str, target: Path) -> None:
+        """Show the files of an image that is here at `target`, a folder that is no mount point yet, read-only."""
+        ...
+
+    async def forget_mounted_image(self, target: Path) -> None:
+        """Release what `mount_image` held, after `target` was unmounted. May be repeated."""
+        ...
 
     async def image_filesystem(self) -> Filesystem: ...
 

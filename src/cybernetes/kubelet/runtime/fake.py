@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import math
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -322,6 +323,12 @@ class FakeRuntime:
         self._enter("remove_image", reference)
         for name in [name for name, each in self._images.items() if reference in (name, each.id)]:
             del self._images[name]
+
+    async def mount_image(self, reference: str, target: Path) -> None:
+        self._enter("mount_image", (reference, target))
+
+    async def forget_mounted_image(self, target: Path) -> None:
+        self._enter("forget_mounted_image", target)
 
     async def image_filesystem(self) -> Filesystem:
         self._enter("image_filesystem", None)

@@ -21,6 +21,7 @@ _PLUGINS = {
     "secret": "kubernetes.io~secret",
     "downwardAPI": "kubernetes.io~downward-api",
     "projected": "kubernetes.io~projected",
+    "image": "kubernetes.io~image",
 }
 LOCAL_PLUGIN = "kubernetes.io~local-volume"
 
@@ -55,6 +56,10 @@ def volume_dir(pod_dir: Path, volume: Object) -> Path:
 
 def is_payload(volume: Object) -> bool:
     return kind_of(volume) in PAYLOAD_KINDS
+
+
+def image_volumes(pod: Object) -> list[Object]:
+    return [each for each in pod["spec"].get("volumes") or () if "image" in each]
 
 
 def limited_volumes(pod: Object) -> list[Object]:

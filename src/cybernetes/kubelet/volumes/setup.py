@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cybernetes.base.clock import Clock
@@ -10,9 +10,11 @@ from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.random import Random, name_suffix
 from cybernetes.kubelet import pods, resources, security
 from cybernetes.kubelet.host import Host
+from cybernetes.kubelet.images import Credential
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.sources import CLAIMS, VOLUMES, ObjectReader, Tokens
 from cybernetes.kubelet.volumes import layout, payload
+from cybernetes.kubelet.volumes.image import ImageVolumes
 from cybernetes.kubelet.volumes.layout import MountedVolume
 from cybernetes.kubelet.volumes.payload import PayloadContext, VolumeError
 from cybernetes.model import quantity
@@ -26,24 +28,42 @@ class VolumeFailed(Exception):
 
 
 class Volumes:
-    def __init__(self, host: Host, reader: ObjectReader, tokens: Tokens, clock: Clock, random: Random) -> None:
+    def __init__(
+        self,
+        host: Host,
+        reader: ObjectReader,
+        tokens: Tokens,
+        image_volumes: ImageVolumes,
+        clock: Clock,
+        random: Random,
+    ) -> None:
         self._host = host
+        self._images = image_volumes
         self._reader = reader
         self._tokens = tokens
         self._clock = clock
         self._random = random
 
-    async def ensure(self, pod: Object, allocatable: Mapping[str, int], not_before: float) -> dict[str, MountedVolume]:
+    async def ensure(
+        self, pod: Object, allocatable: Mapping[str, int], not_before: float, keys: Sequence[Credential]
+    ) -> dict[str, MountedVolume]:
         """Every volume by name, made or brought up to date. Raises VolumeFailed."""
         made: dict[str, MountedVolume] = {}
         for volume in pod["spec"].get("volumes") or ():
             try:
-                made[volume["name"]] = await self._ensure(pod, volume, allocatable, not_before)
+                if "image" in volume:
+                    made[volume["name"]] = await self._images.ensure(pod, volume, keys)
+                else:
+                    made[volume["name"]] = await self._ensure(pod, volume, allocatable, not_before)
             except VolumeError as wrong:
                 raise VolumeFailed(volume["name"], str(wrong)) from wrong
             except (ApiError, EdgeError) as error:
                 raise VolumeFailed(volume["name"], str(error)) from error
         return made
+
+    async def release(self, pod: Object) -> None:
+        """Take back what outlives the unmounting of the pod's volumes. Raises EdgeError."""
+        await self._images.release(pod)
 
     async def _ensure(
         self, pod: Object, volume: Object, allocatable: Mapping[str, int], not_before: float
