@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -58,16 +59,37 @@ class World:
         self.lister = FakeLister(namespace, account, *objects)
         self.clock = FakeClock()
         self.ledger = FakeLedger(self.lister)
+        self.hooks: dict[str, Any] = {}
+        self.reviews: list[Object] = []
         self.warnings: list[str] = []
         self.annotations: dict[str, str] = {}
         rbac = Rbac(self.lister)
         authorizer = Chain((PrivilegedGroup(), NodeAuthorizer(NodeGraph(self.lister), ()), rbac))
         self.admission = build(
-            Surroundings(self.lister, authorizer, rbac, self.ledger, self._catch_up, self.clock, SeededRandom(5))
+            Surroundings(
+                self.lister,
+                authorizer,
+                rbac,
+                self.ledger,
+                self,
+                self._normalize,
+                self._catch_up,
+                self.clock,
+                SeededRandom(5),
+            )
         )
 
     async def _catch_up(self) -> None:
         return None
+
+    def _normalize(self, attributes: AdmissionAttributes, document: Object) -> Object:
+        return document
+
+    async def ask(self, client_config: Object, body: bytes, timeout_s: int) -> bytes:
+        """The caller of webhooks: `hooks` has a function for each URL."""
+        self.reviews.append(json.loads(body))
+        answer = self.hooks[client_config["url"]](self.reviews[-1]["request"])
+        return json.dumps(answer).encode()
 
     def attributes(
         self,

@@ -33,6 +33,7 @@ from cybernetes.apiserver.admission.small import (
     StorageObjectInUseProtection,
     TaintNodesByCondition,
 )
+from cybernetes.apiserver.admission.webhooks.plugin import Caller, MutatingWebhooks, Normalize, ValidatingWebhooks
 from cybernetes.auth.authz import Authorizer
 from cybernetes.auth.lister import Lister
 from cybernetes.auth.rbac import Rbac
@@ -43,13 +44,17 @@ from cybernetes.base.random import Random
 class Surroundings(msgspec.Struct, frozen=True):
     """What plugins need to know.
 
-    catch_up  waits until the lister has everything acknowledged so far; asked only where something is missing
+    caller     asks webhooks
+    normalize  checks and defaults an object that a webhook changed
+    catch_up   waits until the lister has everything acknowledged so far; asked only where something is missing
     """
 
     lister: Lister
     authorizer: Authorizer
     rbac: Rbac
     ledger: Ledger
+    caller: Caller
+    normalize: Normalize
     catch_up: CatchUp
     clock: Clock
     random: Random
@@ -60,7 +65,7 @@ def build(around: Surroundings) -> Admission:
 
 
 def plugins(around: Surroundings) -> list[Plugin]:
-    """Webhooks and policies belong between the last plugin that knows one kind and the quota, which counts the result."""
+    """Policies belong before the webhooks; the quota is last, because it counts the result."""
     lister, catch_up, authorizer = around.lister, around.catch_up, around.authorizer
     storage_classes = Cluster(lister, "storage.k8s.io", "storageclasses")
     return [
@@ -83,6 +88,8 @@ def plugins(around: Surroundings) -> list[Plugin]:
         DefaultIngressClass(lister),
         DenyServiceExternalIPs(),
         PodTopologyLabels(lister),
+        MutatingWebhooks(lister, around.caller, around.random, around.normalize),
         RbacEscalation(authorizer, around.rbac),
+        ValidatingWebhooks(lister, around.caller, around.random),
         ResourceQuota(lister, around.ledger, around.clock),
     ]

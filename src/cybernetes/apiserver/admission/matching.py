@@ -1,0 +1,143 @@
+"""Which writes a webhook or policy looks at: rules, selectors, conditions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from cybernetes.apiserver.admission.attributes import AdmissionAttributes
+from cybernetes.model import cel, selector
+
+Object = dict[str, Any]
+
+GROUP = "admissionregistration.k8s.io"
+# What decides about admission must not be able to lock itself away.
+_EXEMPT = frozenset(
+    (
+        "mutatingwebhookconfigurations",
+        "validatingwebhookconfigurations",
+        "mutatingadmissionpolicies",
+        "mutatingadmissionpolicybindings",
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
+    )
+)
+_VARIABLES = ("object", "oldObject", "request")
+
+
+def is_exempt(group: str, plural: str) -> bool:
+    return group == GROUP and plural in _EXEMPT
+
+
+def rules_match(rules: Iterable[Object], attributes: AdmissionAttributes) -> bool:
+    return any(_rule_matches(each, attributes) for each in rules)
+
+
+def _rule_matches(rule: Object, a: AdmissionAttributes) -> bool:
+    names = rule.get("resourceNames")
+    return (
+        _has(rule.get("operations"), a.operation)
+        and _has(rule.get("apiGroups"), a.group)
+        and _has(rule.get("apiVersions"), a.version)
+        and _scope_matches(rule.get("scope", "*"), a)
+        and any(_resource_matches(each, a.plural, a.subresource) for each in rule.get("resources") or ())
+        and (not names or a.name in names)
+    )
+
+
+def _has(patterns: Iterable[str] | None, value: str) -> bool:
+    patterns = patterns or ()
+    return "*" in patterns or value in patterns
+
+
+def _scope_matches(scope: str, a: AdmissionAttributes) -> bool:
+    namespaced = bool(a.namespace) and (a.group, a.plural) != ("", "namespaces")
+    return scope == "*" or (scope == "Namespaced") == namespaced
+
+
+def _resource_matches(pattern: str, plural: str, subresource: str) -> bool:
+    resource, slash, sub = pattern.partition("/")
+    if resource not in ("*", plural):
+        return False
+    return sub in ("*", subresource) if slash else not subresource
+
+
+def selectors_match(
+    hook: Object, attributes: AdmissionAttributes, namespace_labels: Callable[[str], Object | None]
+) -> bool:
+    """Whether labels of the namespace and of the object (new or old) are selected.
+
+    namespace_labels  labels of a namespace, None when there is no such namespace
+    """
+    return _namespace_matches(hook.get("namespaceSelector"), attributes, namespace_labels) and _object_matches(
+        hook.get("objectSelector"), attributes
+    )
+
+
+def _namespace_matches(
+    wanted: Object | None, a: AdmissionAttributes, namespace_labels: Callable[[str], Object | None]
+) -> bool:
+    if not wanted:
+        return True
+    if (a.group, a.plural) == ("", "namespaces"):
+        labels: Object | None = _labels(a.object if a.object is not None else a.old)
+    elif not a.namespace:
+        return True
+    else:
+        labels = namespace_labels(a.namespace)
+    return selector.matcher(selector.from_object(wanted))(labels or {})
+
+
+def _object_matches(wanted: Object | None, a: AdmissionAttributes) -> bool:
+    if not wanted:
+        return True
+    matches = selector.matcher(selector.from_object(wanted))
+    return any(matches(_labels(each)) for each in (a.object, a.old) if each is not None)
+
+
+def _labels(obj: Object | None) -> Object:
+    return ((obj or {}).get("metadata") or {}).get("labels") or {}
+
+
+def conditions_hold(conditions: Iterable[Object], values: Object) -> bool:
+    """Whether all CEL conditions are true. Raises cel.CelError when one can't be evaluated and none is false."""
+    failed: cel.CelError | None = None
+    for each in conditions:
+        try:
+            if cel.compiled(each["expression"], _VARIABLES).evaluate(values) is not True:
+                return False
+        except cel.CelError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return True
+
+
+def cel_values(attributes: AdmissionAttributes) -> Object:
+    return {"object": attributes.object, "oldObject": attributes.old, "request": request_of(attributes, "")}
+
+
+def request_of(attributes: AdmissionAttributes, uid: str) -> Object:
+    """The AdmissionRequest, without the objects."""
+    a = attributes
+    shape = a.object if a.object is not None else a.old or {}
+    group, _, version = shape.get("apiVersion", f"{a.group}/{a.version}" if a.group else a.version).rpartition("/")
+    kind = {"group": group, "version": version, "kind": shape.get("kind", a.kind)}
+    resource = {"group": a.group, "version": a.version, "resource": a.plural}
+    request: Object = {
+        "uid": uid,
+        "kind": kind,
+        "resource": resource,
+        "requestKind": kind,
+        "requestResource": resource,
+        "operation": a.operation,
+        "userInfo": a.user.info(),
+        "dryRun": a.dry_run,
+    }
+    if a.subresource:
+        request["subResource"] = request["requestSubResource"] = a.subresource
+    if a.name:
+        request["name"] = a.name
+    if a.namespace:
+        request["namespace"] = a.namespace
+    return request
