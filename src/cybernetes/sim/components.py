@@ -39,7 +39,12 @@ class Component:
         self._on_end = on_end
         self._lives = 0
         self._owner: Owner | None = None
+        self._task: asyncio.Task[None] | None = None
         self._held = False
+        # Former lives: freeing what they held would run their `finally`, and close their files.
+        self._past: list[object] = []
+        # A component may be killed from within; what follows belongs to nobody.
+        self._outside = contextvars.copy_context()
 
     @property
     def alive(self) -> bool:
@@ -51,11 +56,13 @@ class Component:
         self._lives += 1
         owner = self._owner = Owner(self.name, self._lives)
         self._transcript.say(f"up {owner}")
-        context = contextvars.copy_context()
+        context = self._outside.copy()
         context.run(OWNER.set, owner)
         work = self._serve(_random(self._seed, self.name, self._lives))
         task = asyncio.get_running_loop().create_task(work, name=str(owner), context=context)  # type: ignore[arg-type]
-        task.add_done_callback(lambda done: self._ended(owner, done))
+        task.add_done_callback(lambda done: self._ended(owner, done), context=self._outside)
+        self._past += (owner, self._task)
+        self._task = task
 
     def kill(self, *, back_after_s: float | None = RESTART_S) -> None:
         """End it between two instructions. None: it stays down until `release`."""
@@ -66,7 +73,14 @@ class Component:
             owner.die()
             self._on_end(owner)
         if back_after_s is not None:
-            asyncio.get_running_loop().call_later(back_after_s, self.start)
+            self._start_after(back_after_s)
+
+    async def stop(self) -> None:
+        """End it as its supervisor would, with time to clean up; it stays down."""
+        self._held = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
 
     def release(self) -> None:
         self._held = False
@@ -83,7 +97,10 @@ class Component:
                 self._transcript.broken(f"{owner} ended by {type(each).__name__}: {each} {_where(each)}")
         self._transcript.say(f"ended {owner} {_first(error)}")
         self._on_end(owner)
-        asyncio.get_running_loop().call_later(RESTART_S, self.start)
+        self._start_after(RESTART_S)
+
+    def _start_after(self, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self.start, context=self._outside)
 
 
 def _leaves(error: BaseException | None) -> list[BaseException]:

@@ -51,8 +51,9 @@ def make_database(folder: Path) -> Path:
         await asyncio.sleep(BOOT_S)
         if world.transcript.violations or world.server is None:
             raise RuntimeError(f"a cluster without faults did not start: {world.transcript.violations}")
-        for component in world.components.values():
-            component.kill(back_after_s=None)
+        # The server last: leases are given back through it.
+        for component in reversed(world.components.values()):
+            await component.stop()
         copy_database(world.disk.folder, folder / "booted.db")
         return folder / "booted.db"
 
@@ -61,7 +62,7 @@ def make_database(folder: Path) -> Path:
 
 def simulate(seed: int, database: Path, *, plant: str = "") -> Result:
     """Run one seed in this process; leaves pending tasks behind, so a process should run few."""
-    folder = Path(tempfile.mkdtemp(prefix="cybernetes-sim-", dir=_memory()))
+    folder = Path(tempfile.mkdtemp(prefix="cybernetes-sim-", dir=memory_folder()))
     gc.disable()
     try:
         return _run(_simulate(seed, folder, database, plant))
@@ -126,6 +127,6 @@ def _run(main: Coroutine[Any, Any, Any]) -> Any:
 _LEFT: list[VirtualLoop] = []
 
 
-def _memory() -> str | None:
+def memory_folder() -> str | None:
     """A folder without a disk below, where there is one."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None

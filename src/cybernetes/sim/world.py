@@ -76,6 +76,8 @@ class World:
         # Component -> (whether after the answer, what to do; True once it is done).
         self.traps: dict[str, tuple[bool, Callable[[], bool]]] = {}
         self._power_lost = False
+        # Not freed: closing a database writes to it, and who lost its power does not.
+        self._opened: list[SqliteStore] = []
         self.machines = [self._machine(f"node-{n}", n, seed) for n in range(1, NODE_COUNT + 1)]
         self.components = {
             each.name: each
@@ -148,6 +150,7 @@ class World:
 
     async def _serve_api(self, random: Random) -> None:
         store = await SqliteStore.open(self.disk.path, clock=self.clock, launch=Launcher(self.disk, random))
+        self._opened.append(store)
         self.truth.follow(self.disk.path)
         self.checks.reopened(await store.revision())
         self.truth.look()

@@ -1,0 +1,80 @@
+"""Runs seeds, each in a process of its own that is forked from this one, where everything is imported already.
+
+enters   one line of JSON a seed (Order)
+leaves   one line of JSON a seed (scenario.Result), in the same order
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from cybernetes.sim.scenario import Result, make_database, memory_folder, simulate
+
+# A run takes a second; one that takes this long will not end.
+RUN_LIMIT_S = 120
+
+
+class Order(msgspec.Struct):
+    seed: int
+    plant: str = ""
+    lines: bool = False
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="cybernetes-sim-", dir=memory_folder()) as folder:
+        database = _in_a_child(lambda: make_database(Path(folder))) and Path(folder) / "booted.db"
+        for line in sys.stdin.buffer:
+            sys.stdout.buffer.write(run(msgspec.json.decode(line, type=Order), database) + b"\n")
+            sys.stdout.buffer.flush()
+
+
+def run(order: Order, database: Path) -> bytes:
+    """The Result of one seed, as JSON."""
+    text = _in_a_child(lambda: _result(order, database))
+    if text:
+        return text
+    return msgspec.json.encode(Result(order.seed, "", 0.0, [f"the run ended without a result, or took {RUN_LIMIT_S} s"]))
+
+
+def _result(order: Order, database: Path) -> bytes:
+    result = simulate(order.seed, database, plant=order.plant)
+    if not order.lines:
+        result.lines = []
+    return msgspec.json.encode(result)
+
+
+def _in_a_child(work: object) -> bytes:
+    """What `work` returns, from a forked process; b"" when that died."""
+    gc.collect()
+    gc.freeze()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        signal.alarm(RUN_LIMIT_S)
+        try:
+            made = work()  # type: ignore[operator]
+            with open(writing, "wb") as pipe:
+                pipe.write(made if isinstance(made, bytes) else str(made).encode())
+        except BaseException:
+            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        finally:
+            # Nothing of the simulated cluster may clean up.
+            sys.stderr.flush()
+            os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        text = pipe.read()
+    os.waitpid(child, 0)
+    return text
+
+
+if __name__ == "__main__":
+    main()
