@@ -14,10 +14,11 @@ from cybernetes.client.target import CONTROLLER_REVISIONS, DAEMON_SETS, PODS
 from cybernetes.controllers import adoption, pods
 from cybernetes.controllers.daemonset import plan as planning
 from cybernetes.controllers.daemonset.eligible import Fit, Fitter, for_node, with_tolerations
+from cybernetes.controllers.daemonset.objects import DaemonSet
 from cybernetes.controllers.history import POD_LABEL, History, value_of
 from cybernetes.controllers.informers import decoder, orphans_of
 from cybernetes.controllers.loop import Edges, reference, work, write_status
-from cybernetes.controllers.objects import ControllerRevision, DaemonSet, Node, Pod, raw
+from cybernetes.controllers.objects import ControllerRevision, Node, Pod, raw
 from cybernetes.controllers.pod_writes import Owner, PodWriter
 
 WORKERS = 2

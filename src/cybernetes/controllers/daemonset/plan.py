@@ -12,8 +12,9 @@ import msgspec
 
 from cybernetes.controllers import pods
 from cybernetes.controllers.daemonset.eligible import NODE_NAME, Fit
+from cybernetes.controllers.daemonset.objects import DaemonSet, DaemonSetStatus
 from cybernetes.controllers.history import POD_LABEL
-from cybernetes.controllers.objects import DaemonSet, DaemonSetStatus, Pod
+from cybernetes.controllers.objects import Pod
 from cybernetes.controllers.percent import share
 
 BURST_MAX = 250

@@ -12,20 +12,11 @@ import msgspec
 from cybernetes.base.clock import parse_rfc3339, rfc3339
 from cybernetes.controllers import pods
 from cybernetes.controllers.job import indexes, policy
-from cybernetes.controllers.job.objects import (
-    INDEX,
-    INDEX_FAILURES,
-    TRACKING,
-    Job,
-    JobStatus,
-    Uncounted,
-    finished,
-)
+from cybernetes.controllers.job.count import Count, count_pods, ended_at, failures_of, index_of
+from cybernetes.controllers.job.objects import Job, JobStatus, Uncounted, finished
 from cybernetes.controllers.objects import Condition, Pod
 
 BURST_MAX = 500
-# Uids that one status may hold; the rest is counted by the next sync.
-UNCOUNTED_MAX = 500
 FIRST_BACKOFF_S = 10.0
 BACKOFF_LIMIT_S = 600.0
 
@@ -60,32 +51,9 @@ class Decision(msgspec.Struct):
     told: list[Condition] = []
 
 
-class _Count(msgspec.Struct):
-    """How things stand: what earlier syncs counted, and what has ended since."""
-
-    succeeded: int
-    failed: int
-    waiting_succeeded: list[str]
-    waiting_failed: list[str]
-    completed: set[int]
-    failed_indexes: set[int]
-    drop: list[Pod]
-    new_failed: list[Pod]
-    new_succeeded: int = 0
-    fail_job: str = ""
-
-    @property
-    def all_succeeded(self) -> int:
-        return self.succeeded + len(self.waiting_succeeded)
-
-    @property
-    def all_failed(self) -> int:
-        return self.failed + len(self.waiting_failed)
-
-
 def plan(job: Job, owned: Sequence[Pod], before: Backoff, now: float) -> Decision:
     """For a Job that has not finished. `owned`: all its pods."""
-    count = _count(job, owned)
+    count = count_pods(job, owned)
     backoff = _next_backoff(before, count, now)
     active = [pod for pod in owned if pods.is_active(pod)]
     leaving = [pod for pod in owned if pod.metadata.deletion_timestamp and not pods.is_terminal(pod)]
@@ -107,77 +75,7 @@ def plan(job: Job, owned: Sequence[Pod], before: Backoff, now: float) -> Decisio
     return decision
 
 
-def _count(job: Job, owned: Sequence[Pod]) -> _Count:
-    """Move uids whose finalizer is gone into the counters; note pods that ended since."""
-    tracked = {pod.metadata.uid: pod for pod in owned if TRACKING in pod.metadata.finalizers}
-    uncounted = job.status.uncounted_terminated_pods or Uncounted()
-    completions = job.spec.completions or 0
-    count = _Count(
-        succeeded=job.status.succeeded + sum(uid not in tracked for uid in uncounted.succeeded),
-        failed=job.status.failed + sum(uid not in tracked for uid in uncounted.failed),
-        waiting_succeeded=[uid for uid in uncounted.succeeded if uid in tracked],
-        waiting_failed=[uid for uid in uncounted.failed if uid in tracked],
-        completed=indexes.parse(job.status.completed_indexes, completions),
-        failed_indexes=indexes.parse(job.status.failed_indexes or "", completions),
-        drop=[],
-        new_failed=[],
-    )
-    known = {*count.waiting_succeeded, *count.waiting_failed}
-    count.drop = [tracked[uid] for uid in (*count.waiting_succeeded, *count.waiting_failed)]
-    for uid, pod in tracked.items():
-        if uid not in known and len(count.drop) < UNCOUNTED_MAX:
-            _count_one(job, pod, count)
-    return count
-
-
-def _count_one(job: Job, pod: Pod, count: _Count) -> None:
-    if pod.status.phase == "Succeeded":
-        count.drop.append(pod)
-        count.new_succeeded += 1
-        index = index_of(pod)
-        if not job.spec.indexed:
-            count.waiting_succeeded.append(pod.metadata.uid)
-        elif index is not None and index < (job.spec.completions or 0):
-            count.completed.add(index)
-    elif _has_failed(job, pod):
-        count.drop.append(pod)
-        verdict = policy.judge(job.spec.pod_failure_policy, pod)
-        if verdict.action == "Ignore":
-            return
-        count.waiting_failed.append(pod.metadata.uid)
-        count.new_failed.append(pod)
-        if verdict.action == "FailJob":
-            count.fail_job = count.fail_job or verdict.message
-        _count_index_failure(job, pod, verdict.action, count)
-
-
-def _count_index_failure(job: Job, pod: Pod, action: str, count: _Count) -> None:
-    limit, index = job.spec.backoff_limit_per_index, index_of(pod)
-    if limit is None or index is None:
-        return
-    if action == "FailIndex" or failures_of(pod) + 1 > limit:
-        count.failed_indexes.add(index)
-
-
-def _has_failed(job: Job, pod: Pod) -> bool:
-    if pod.status.phase == "Failed":
-        return True
-    # A pod that is deleted may never reach a terminal phase: its node may be gone.
-    return bool(pod.metadata.deletion_timestamp) and not job.spec.replaces_only_failed
-
-
-def index_of(pod: Pod) -> int | None:
-    text = pod.metadata.annotations.get(INDEX, "")
-    return int(text) if text.isdigit() else None
-
-
-def failures_of(pod: Pod) -> int:
-    """How often this pod's index had failed before it."""
-    text = pod.metadata.annotations.get(INDEX_FAILURES, "0")
-    return int(text) if text.isdigit() else 0
-
-
-def _next_backoff(before: Backoff, count: _Count, now: float) -> Backoff:
+def _next_backoff(before: Backoff, count: Count, now: float) -> Backoff:
     if count.new_succeeded and not count.new_failed:
         return Backoff()
     if not count.new_failed:
@@ -185,19 +83,6 @@ def _next_backoff(before: Backoff, count: _Count, now: float) -> Backoff:
     ends = [ended_at(pod, now) for pod in count.new_failed]
     failures = 0 if count.new_succeeded else before.failures
     return Backoff(failures + len(ends), max(before.last, *ends))
-
-
-def ended_at(pod: Pod, now: float) -> float:
-    """When a failed pod ended, by the best that is known: its containers, its readiness, its deletion, its creation."""
-    statuses = (*pod.status.container_statuses, *pod.status.init_container_statuses)
-    ends = [each.state.terminated.finished_at for each in statuses if each.state.terminated]
-    known = [parse_rfc3339(each) for each in ends if each]
-    if known:
-        return max(known)
-    ready = pods.condition(pod.status.conditions, "Ready")
-    unready_since = ready.last_transition_time if ready and ready.status == "False" else None
-    best = unready_since or pod.metadata.deletion_timestamp or pod.metadata.creation_timestamp
-    return min(now, parse_rfc3339(best)) if best else now
 
 
 def _suspension(job: Job, decision: Decision, now: float) -> tuple[tuple[Condition, ...], str | None]:
@@ -219,7 +104,7 @@ def _suspension(job: Job, decision: Decision, now: float) -> tuple[tuple[Conditi
     return conditions, start or rfc3339(now)
 
 
-def _ending(job: Job, count: _Count, active: Sequence[Pod], start: str | None, now: float) -> Condition | None:
+def _ending(job: Job, count: Count, active: Sequence[Pod], start: str | None, now: float) -> Condition | None:
     """The condition FailureTarget or SuccessCriteriaMet, when the Job is to end."""
     for kind in ("FailureTarget", "SuccessCriteriaMet"):
         found = pods.condition(job.status.conditions, kind)
@@ -234,7 +119,7 @@ def _ending(job: Job, count: _Count, active: Sequence[Pod], start: str | None, n
     return None
 
 
-def _failure(job: Job, count: _Count, active: Sequence[Pod], start: str | None, now: float) -> tuple[str, str] | None:
+def _failure(job: Job, count: Count, active: Sequence[Pod], start: str | None, now: float) -> tuple[str, str] | None:
     spec = job.spec
     if count.fail_job:
         return "PodFailurePolicy", count.fail_job
@@ -265,7 +150,7 @@ def _restarts_over(job: Job, active: Sequence[Pod]) -> bool:
     return restarts > 0 if job.spec.backoff_limit == 0 else restarts >= job.spec.backoff_limit
 
 
-def _success(job: Job, count: _Count, active: Sequence[Pod]) -> tuple[str, str] | None:
+def _success(job: Job, count: Count, active: Sequence[Pod]) -> tuple[str, str] | None:
     reached = "CompletionsReached", "Reached expected number of succeeded pods"
     if job.spec.indexed:
         completions = job.spec.completions or 0
@@ -299,7 +184,7 @@ def _finish(
 
 def _manage(
     job: Job,
-    count: _Count,
+    count: Count,
     active: Sequence[Pod],
     leaving: Sequence[Pod],
     owned: Sequence[Pod],
@@ -326,7 +211,7 @@ def _manage(
     _create_indexed(job, count, active, leaving, owned, missing, decision, now)
 
 
-def _wanted(job: Job, count: _Count, active: int) -> int:
+def _wanted(job: Job, count: Count, active: int) -> int:
     spec = job.spec
     if spec.indexed:
         left = (spec.completions or 0) - len(count.completed | count.failed_indexes)
@@ -351,7 +236,7 @@ def _least_worth(pod: Pod) -> tuple[bool, bool, bool, int, str]:
 
 def _create_indexed(
     job: Job,
-    count: _Count,
+    count: Count,
     active: Sequence[Pod],
     leaving: Sequence[Pod],
     owned: Sequence[Pod],
@@ -393,7 +278,7 @@ def _latest_failures(owned: Sequence[Pod]) -> Mapping[int, Pod]:
 
 def _status(
     job: Job,
-    count: _Count,
+    count: Count,
     active: Sequence[Pod],
     leaving: Sequence[Pod],
     conditions: tuple[Condition, ...],
