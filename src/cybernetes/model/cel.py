@@ -63,6 +63,10 @@ class Program:
         """Whether the result can be a boolean, as far as types are known."""
         return self._expression.return_type() in (_BOOL, _DYN)
 
+    @property
+    def type_name(self) -> str:
+        return str(self._expression.return_type().name()).lower()
+
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """The plain value of the expression.
 

@@ -1,6 +1,7 @@
 from cybernetes.model.printing.cluster import MUTATING_POLICIES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
+from cybernetes.model.validation.admission_policies import validate_policy
 
 RESOURCE = Resource(
     group="admissionregistration.k8s.io",
@@ -13,6 +14,7 @@ RESOURCE = Resource(
     storage_version_hash="LYmCf+UMVdg=",
     strategy=standard(
         namespaced=False,
+        validate=lambda obj: validate_policy(obj, mutating=True),
         prepare_create=(first_generation,),
         prepare_update=(next_generation("spec"),),
         allow_unconditional_update=False,

@@ -1,6 +1,7 @@
 from cybernetes.model.printing.cluster import POLICY_BINDINGS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
+from cybernetes.model.validation.admission_policies import validate_binding
 
 RESOURCE = Resource(
     group="admissionregistration.k8s.io",
@@ -13,6 +14,7 @@ RESOURCE = Resource(
     storage_version_hash="90V5FRZZ3Zg=",
     strategy=standard(
         namespaced=False,
+        validate=lambda obj: validate_binding(obj, mutating=True),
         prepare_create=(first_generation,),
         prepare_update=(next_generation("spec"),),
         allow_unconditional_update=False,

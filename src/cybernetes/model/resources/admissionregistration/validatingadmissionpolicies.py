@@ -1,6 +1,7 @@
 from cybernetes.model.printing.cluster import VALIDATING_POLICIES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
+from cybernetes.model.validation.admission_policies import validate_policy
 
 RESOURCE = Resource(
     group="admissionregistration.k8s.io",
@@ -21,6 +22,7 @@ RESOURCE = Resource(
     storage_version_hash="6OxvlMmQ6is=",
     strategy=standard(
         namespaced=False,
+        validate=lambda obj: validate_policy(obj, mutating=False),
         prepare_create=(
             empty_status,
             first_generation,

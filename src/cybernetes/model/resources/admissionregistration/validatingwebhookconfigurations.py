@@ -1,6 +1,7 @@
 from cybernetes.model.printing.cluster import WEBHOOK_CONFIGURATIONS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
+from cybernetes.model.validation.admissionregistration import validate_webhooks
 
 RESOURCE = Resource(
     group="admissionregistration.k8s.io",
@@ -13,6 +14,7 @@ RESOURCE = Resource(
     storage_version_hash="B0wHjQmsGNk=",
     strategy=standard(
         namespaced=False,
+        validate=lambda obj: validate_webhooks(obj, mutating=False),
         prepare_create=(first_generation,),
         prepare_update=(next_generation("webhooks"),),
         allow_unconditional_update=False,
