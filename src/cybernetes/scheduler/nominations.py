@@ -32,9 +32,6 @@ class Nominations:
     def on(self, node_name: str) -> list[PodEntry]:
         return list(self._by_node.get(node_name, {}).values())
 
-    def node_of(self, key: str) -> str:
-        return self._node_of.get(key, "")
-
     def rivals(self, pod: PodEntry) -> Iterator[tuple[str, list[PodEntry]]]:
         """(node, pods nominated to it that are at least as important), other than the pod itself."""
         for name, pods in list(self._by_node.items()):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 POSSIBLE = 0
 UNSCHEDULABLE = 1
-NODE_NAME = 2
 TAINTS = 3
 ADDED_AFFINITY = 4
 NODE_AFFINITY = 5
@@ -40,7 +39,6 @@ NO_MATCH_SPREAD = "node(s) didn't match pod topology spread constraints"
 
 TEXTS = {
     UNSCHEDULABLE: "node(s) were unschedulable",
-    NODE_NAME: "node(s) didn't match the requested node name",
     TAINTS: "node(s) had untolerated taint(s)",
     ADDED_AFFINITY: "node(s) didn't match scheduler-enforced node affinity",
     NODE_AFFINITY: NO_MATCH_AFFINITY,
@@ -70,7 +68,6 @@ RESOLVABLE = frozenset(
 # The plugin that rejects with each code, by its name in profiles and queueing hints.
 PLUGINS = {
     UNSCHEDULABLE: "NodeUnschedulable",
-    NODE_NAME: "NodeName",
     TAINTS: "TaintToleration",
     ADDED_AFFINITY: "NodeAffinity",
     NODE_AFFINITY: "NodeAffinity",

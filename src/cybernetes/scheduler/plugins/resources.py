@@ -21,7 +21,11 @@ WANTED_MAX = 31
 TOO_MANY_KINDS = f"pod requests more than {WANTED_MAX - 1} kinds of resources"
 # The kernel's room for fractions.
 BALANCED_MAX = 16
-MODES = {"LeastAllocated": 0, "MostAllocated": 1, "RequestedToCapacityRatio": 2}
+MODES = {
+    "LeastAllocated": kernels.LEAST,
+    "MostAllocated": kernels.MOST,
+    "RequestedToCapacityRatio": kernels.SHAPE,
+}
 
 
 class Strategy(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """What nodes are, apart from what runs on them: NodeUnschedulable, TaintToleration, NodeAffinity.
 
 These depend on nodes' labels and taints only, so they are computed once for a shape and kept until a node changes.
+NodeName has nothing to do: a pod that names its node is never decided about.
 """
 
 from __future__ import annotations

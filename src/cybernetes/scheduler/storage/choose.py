@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from cybernetes.scheduler.nodes import matches_selector
@@ -152,7 +150,3 @@ def _capacity(volume: PersistentVolumeObject) -> int:
 def _size(claim: ClaimObject) -> int:
     requests = claim.spec.resources.requests if claim.spec.resources else None
     return amount(STORAGE, (requests or {}).get(STORAGE, 0))
-
-
-def named(claims: Sequence[ClaimObject]) -> list[str]:
-    return [claim.metadata.name for claim in claims]
