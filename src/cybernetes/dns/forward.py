@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from cybernetes.base.errors import EdgeError, Outcome
 from cybernetes.base.random import Random
@@ -124,7 +124,7 @@ class _Exchange(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
         # Not asked of its class: uvloop's transports are of classes of their own.
-        transport.sendto(self._query)
+        cast(asyncio.DatagramTransport, transport).sendto(self._query)
 
     def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
         if not self.answer.done() and _answers(data, self._query, self._question_bytes):
