@@ -92,7 +92,8 @@ def required(path: Path, detail: str = "") -> FieldError:
 
 
 def invalid(path: Path, value: Any, detail: str) -> FieldError:
-    return FieldError("FieldValueInvalid", str(path), f"Invalid value: {shown(value)}: {detail}")
+    text = f"Invalid value: {shown(value)}"
+    return FieldError("FieldValueInvalid", str(path), f"{text}: {detail}" if detail else text)
 
 
 def type_invalid(path: Path, value: Any, detail: str) -> FieldError:

@@ -11,7 +11,7 @@ from cybernetes.model.field import FieldError, Path, forbidden, invalid, not_sup
 from cybernetes.model.validation import names
 from cybernetes.model.validation.claims import validate_claim_spec
 from cybernetes.model.validation.meta import IMMUTABLE, NOT_NEGATIVE, not_negative
-from cybernetes.model.validation.pods import validate_pod_template, validate_template_meta
+from cybernetes.model.validation.pods import validate_pod_template
 from cybernetes.model.validation.selectors import matches_labels, validate_label_selector
 
 Object = dict[str, Any]
@@ -209,22 +209,31 @@ def validate_stateful_set(stateful_set: Object) -> list[FieldError]:
     service = spec.get("serviceName", "")
     if service:
         errors += [invalid(_SPEC.child("serviceName"), service, each) for each in names.dns_label(service)]
-    errors += _selector(spec.get("selector"), "statefulset")
-    errors += _stateful_template(spec)
     for i, claim in enumerate(spec.get("volumeClaimTemplates") or []):
         path = _SPEC.child("volumeClaimTemplates").index(i)
         errors += validate_claim_spec(claim.get("spec") or {}, path.child("spec"))
+    errors += _selector(spec.get("selector"), "statefulset")
+    errors += _stateful_template(spec)
     return errors + not_negative(spec.get("revisionHistoryLimit"), _SPEC.child("revisionHistoryLimit"))
 
 
 def _stateful_template(spec: Object) -> list[FieldError]:
-    """Its pod spec is not checked here: claims are volumes that it does not name yet."""
+    """The template as its pods will have it: each claim template is a volume."""
     selector, template = spec.get("selector"), spec.get("template") or {}
     if selector is not None and validate_label_selector(selector, _SPEC):
-        return [invalid(_SPEC.child("selector"), selector, "invalid label selector")]
-    errors = _matching_labels(selector, template)
-    errors += validate_template_meta(template, _TEMPLATE)
-    return errors + (_always_runs(template, "StatefulSet") if template.get("spec") else [])
+        # The reference prints nothing behind the value here.
+        return [invalid(_SPEC.child("selector"), selector, "")]
+    claims = [(each.get("metadata") or {}).get("name", "") for each in spec.get("volumeClaimTemplates") or []]
+    pod = dict(template.get("spec") or {})
+    own = [each for each in pod.get("volumes") or [] if each.get("name") not in claims]
+    if claims:
+        pod["volumes"] = [
+            *({"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claims),
+            *own,
+        ]
+    with_claims = {**template, "spec": pod}
+    errors = _matching_labels(selector, template) + validate_pod_template(with_claims, _TEMPLATE)
+    return errors + _always_runs(template, "StatefulSet")
 
 
 def _stateful_update_strategy(strategy: Object, path: Path) -> list[FieldError]:

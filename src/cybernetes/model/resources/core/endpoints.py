@@ -1,6 +1,7 @@
 from cybernetes.model.printing.core import ENDPOINTS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
+from cybernetes.model.validation.endpoints import validate_endpoints
 
 RESOURCE = Resource(
     group="",
@@ -11,7 +12,7 @@ RESOURCE = Resource(
     namespaced=True,
     short_names=("ep",),
     storage_version_hash="fWeeMqaN/OA=",
-    strategy=standard(namespaced=True, allow_create_on_update=True),
+    strategy=standard(namespaced=True, validate=validate_endpoints, allow_create_on_update=True),
     columns=ENDPOINTS,
     schema="io.k8s.api.core.v1.Endpoints",
 )

@@ -1,6 +1,7 @@
 from cybernetes.model.printing.core import PERSISTENT_VOLUME_CLAIMS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
+from cybernetes.model.validation.storage import validate_claim, validate_claim_update
 
 RESOURCE = Resource(
     group="",
@@ -21,6 +22,8 @@ RESOURCE = Resource(
     storage_version_hash="QWTyNDq0dC4=",
     strategy=standard(
         namespaced=True,
+        validate=validate_claim,
+        validate_update=validate_claim_update,
         prepare_create=(empty_status,),
         prepare_update=(keep("status"),),
         returns_deleted_object=True,

@@ -1,6 +1,7 @@
 from cybernetes.model.printing.core import RESOURCE_QUOTAS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
+from cybernetes.model.validation.limits import validate_resource_quota, validate_resource_quota_update
 
 RESOURCE = Resource(
     group="",
@@ -18,6 +19,8 @@ RESOURCE = Resource(
     storage_version_hash="8uhSgffRX6w=",
     strategy=standard(
         namespaced=True,
+        validate=validate_resource_quota,
+        validate_update=validate_resource_quota_update,
         prepare_create=(empty_status,),
         prepare_update=(keep("status"),),
         returns_deleted_object=True,

@@ -2,6 +2,7 @@ from cybernetes.model.printing.core import SECRETS
 from cybernetes.model.resource import Resource
 from cybernetes.model.selectable import paths
 from cybernetes.model.strategy import standard
+from cybernetes.model.validation.config import validate_secret, validate_secret_update
 
 RESOURCE = Resource(
     group="",
@@ -11,7 +12,11 @@ RESOURCE = Resource(
     singular="secret",
     namespaced=True,
     storage_version_hash="S6u1pOWzb84=",
-    strategy=standard(namespaced=True),
+    strategy=standard(
+        namespaced=True,
+        validate=validate_secret,
+        validate_update=validate_secret_update,
+    ),
     fields=paths("type"),
     columns=SECRETS,
     schema="io.k8s.api.core.v1.Secret",

@@ -1,6 +1,7 @@
 from cybernetes.model.printing.cluster import CSI_DRIVERS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
+from cybernetes.model.validation.storage import validate_csi_driver, validate_csi_driver_update
 
 RESOURCE = Resource(
     group="storage.k8s.io",
@@ -10,7 +11,13 @@ RESOURCE = Resource(
     singular="csidriver",
     namespaced=False,
     storage_version_hash="hL6j/rwBV5w=",
-    strategy=standard(namespaced=False, allow_unconditional_update=False, returns_deleted_object=True),
+    strategy=standard(
+        namespaced=False,
+        validate=validate_csi_driver,
+        validate_update=validate_csi_driver_update,
+        allow_unconditional_update=False,
+        returns_deleted_object=True,
+    ),
     columns=CSI_DRIVERS,
     schema="io.k8s.api.storage.v1.CSIDriver",
 )

@@ -1,6 +1,7 @@
 from cybernetes.model.printing.cluster import CSI_NODES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
+from cybernetes.model.validation.storage import validate_csi_node
 
 RESOURCE = Resource(
     group="storage.k8s.io",
@@ -10,7 +11,9 @@ RESOURCE = Resource(
     singular="csinode",
     namespaced=False,
     storage_version_hash="Pe62DkZtjuo=",
-    strategy=standard(namespaced=False, allow_unconditional_update=False, returns_deleted_object=True),
+    strategy=standard(
+        namespaced=False, validate=validate_csi_node, allow_unconditional_update=False, returns_deleted_object=True
+    ),
     columns=CSI_NODES,
     schema="io.k8s.api.storage.v1.CSINode",
 )

@@ -1,6 +1,7 @@
 from cybernetes.model.printing.cluster import CSI_STORAGE_CAPACITIES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
+from cybernetes.model.validation.storage import validate_storage_capacity
 
 RESOURCE = Resource(
     group="storage.k8s.io",
@@ -10,7 +11,7 @@ RESOURCE = Resource(
     singular="csistoragecapacity",
     namespaced=True,
     storage_version_hash="xeVl+2Ly1kE=",
-    strategy=standard(namespaced=True, allow_unconditional_update=False),
+    strategy=standard(namespaced=True, validate=validate_storage_capacity, allow_unconditional_update=False),
     columns=CSI_STORAGE_CAPACITIES,
     schema="io.k8s.api.storage.v1.CSIStorageCapacity",
 )

@@ -1,6 +1,7 @@
 from cybernetes.model.printing.cluster import STORAGE_CLASSES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
+from cybernetes.model.validation.storage import validate_storage_class, validate_storage_class_update
 
 RESOURCE = Resource(
     group="storage.k8s.io",
@@ -11,7 +12,12 @@ RESOURCE = Resource(
     namespaced=False,
     short_names=("sc",),
     storage_version_hash="K+m6uJwbjGY=",
-    strategy=standard(namespaced=False, returns_deleted_object=True),
+    strategy=standard(
+        namespaced=False,
+        validate=validate_storage_class,
+        validate_update=validate_storage_class_update,
+        returns_deleted_object=True,
+    ),
     columns=STORAGE_CLASSES,
     schema="io.k8s.api.storage.v1.StorageClass",
 )
