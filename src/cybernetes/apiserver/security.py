@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -26,11 +27,12 @@ from cybernetes.auth.tokens import Issuer
 
 
 class Security(msgspec.Struct, frozen=True):
-    """admission: None for none."""
+    """admission: None for none. close: ends connections to webhooks."""
 
     authenticator: Any
     authorizer: Any
     admission: Any = None
+    close: Callable[[], Awaitable[None]] | None = None
 
 
 def build_security(core: Core, config: ServerConfig) -> Security:
@@ -43,19 +45,20 @@ def build_security(core: Core, config: ServerConfig) -> Security:
     authorizer = Chain((PrivilegedGroup(), node, rbac))
     core.virtual.update(routes.handlers(routes.Reviewers(authenticator, rbac, issuer)))
     core.token_documents = documents(issuer, config.advertise)
+    caller = HttpsCaller(core.lister)
     around = Surroundings(
         core.lister,
         authorizer,
         rbac,
         StoreLedger(core),
-        HttpsCaller(core.lister),
+        caller,
         Normalizer(core.registry),
         core.consistent,
         core.clock,
         core.random,
     )
     admission = builtin.build(around)
-    return Security(authenticator, authorizer, admission)
+    return Security(authenticator, authorizer, admission, caller.close)
 
 
 def _node_rules() -> tuple[Rule, ...]:

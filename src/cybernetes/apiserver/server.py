@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from cybernetes.apiserver import respond
 from cybernetes.apiserver.aggregate.loop import Availability
@@ -59,6 +59,7 @@ class ApiServer:
         self.registry = registry or Registry()
         self.config = config
         self._security = security
+        self._close_security: Callable[[], Awaitable[None]] | None = None
         caches = Caches(store, clock, random)
         self.core = Core(store, self.registry, caches, clock, random, shared_store=config.shared_store)
         self.core.metrics = Metrics()
@@ -88,6 +89,7 @@ class ApiServer:
         core.authenticator = security.authenticator
         core.authorizer = security.authorizer
         core.admission = security.admission
+        self._close_security = security.close
         core.allocator = Allocator(
             core.lister, self.config.service_range, self.config.node_port_range, core.clock, core.random
         )
@@ -147,6 +149,8 @@ class ApiServer:
         self._stopping = True
         self.core.caches.end_watches()
         await self._outbound.close()
+        if self._close_security is not None:
+            await self._close_security()
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait((self._running,))

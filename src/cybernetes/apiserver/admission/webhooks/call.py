@@ -60,6 +60,11 @@ class HttpsCaller:
             raise NotAsked(f"the server answered {answer.status}")
         return answer.body
 
+    async def close(self) -> None:
+        for each in self._transports.values():
+            await each.close()
+        self._transports.clear()
+
     def _address(self, config: Object, timeout_s: int) -> Address:
         ca = b64decode(config.get("caBundle") or "")
         service = config.get("service")
