@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from cybernetes.apiserver.admission.webhooks.normalize import Normalizer
 from cybernetes.apiserver.bootstrap import policy
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.core import Core
+from cybernetes.apiserver.registry import Registry
 from cybernetes.apiserver.reviews import routes
 from cybernetes.apiserver.reviews.documents import documents
 from cybernetes.auth.authn import Authenticator
@@ -53,12 +55,19 @@ def build_security(core: Core, config: ServerConfig) -> Security:
         StoreLedger(core),
         caller,
         Normalizer(core.registry),
+        partial(_resource_of, core.registry),
         core.consistent,
         core.clock,
         core.random,
     )
     admission = builtin.build(around)
     return Security(authenticator, authorizer, admission, caller.close)
+
+
+def _resource_of(registry: Registry, api_version: str, kind: str) -> tuple[str, str, bool] | None:
+    group, _, version = api_version.rpartition("/")
+    served = registry.find_kind(group, version, kind)
+    return (*served.keeper, served.resource.namespaced) if served is not None else None
 
 
 def _node_rules() -> tuple[Rule, ...]:

@@ -73,6 +73,7 @@ class World:
                 self.ledger,
                 self,
                 self._normalize,
+                self._resource_of,
                 self._catch_up,
                 self.clock,
                 SeededRandom(5),
@@ -84,6 +85,10 @@ class World:
 
     def _normalize(self, attributes: AdmissionAttributes, document: Object) -> Object:
         return document
+
+    def _resource_of(self, api_version: str, kind: str) -> tuple[str, str, bool] | None:
+        group, _, version = api_version.rpartition("/")
+        return (group, plural_of(kind), True) if version == "v1" else None
 
     async def ask(self, client_config: Object, body: bytes, timeout_s: int) -> bytes:
         """The caller of webhooks: `hooks` has a function for each URL."""

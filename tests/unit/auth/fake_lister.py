@@ -10,7 +10,12 @@ from cybernetes.auth.user import User
 
 Object = dict[str, Any]
 
-_PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses", "IngressClass": "ingressclasses"}
+_PLURALS = {
+    "NetworkPolicy": "networkpolicies",
+    "Ingress": "ingresses",
+    "IngressClass": "ingressclasses",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+}
 
 
 def plural_of(kind: str) -> str:

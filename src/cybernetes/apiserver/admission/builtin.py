@@ -23,6 +23,7 @@ from cybernetes.apiserver.admission.limit_ranger import LimitRanger
 from cybernetes.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from cybernetes.apiserver.admission.node_restriction import NodeRestriction
 from cybernetes.apiserver.admission.pod_security.plugin import PodSecurity
+from cybernetes.apiserver.admission.policies import ResourceOf, ValidatingPolicies
 from cybernetes.apiserver.admission.priority import Priority
 from cybernetes.apiserver.admission.rbac_escalation import RbacEscalation
 from cybernetes.apiserver.admission.resource_quota import Ledger, ResourceQuota
@@ -46,6 +47,7 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     caller     asks webhooks
     normalize  checks and defaults an object that a webhook changed
+    resource_of  (group, plural, namespaced) of an apiVersion and kind
     catch_up   waits until the lister has everything acknowledged so far; asked only where something is missing
     """
 
@@ -55,6 +57,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     ledger: Ledger
     caller: Caller
     normalize: Normalize
+    resource_of: ResourceOf
     catch_up: CatchUp
     clock: Clock
     random: Random
@@ -65,7 +68,7 @@ def build(around: Surroundings) -> Admission:
 
 
 def plugins(around: Surroundings) -> list[Plugin]:
-    """Policies belong before the webhooks; the quota is last, because it counts the result."""
+    """The quota is last, because it counts the result of all others."""
     lister, catch_up, authorizer = around.lister, around.catch_up, around.authorizer
     storage_classes = Cluster(lister, "storage.k8s.io", "storageclasses")
     return [
@@ -90,6 +93,7 @@ def plugins(around: Surroundings) -> list[Plugin]:
         PodTopologyLabels(lister),
         MutatingWebhooks(lister, around.caller, around.random, around.normalize),
         RbacEscalation(authorizer, around.rbac),
+        ValidatingPolicies(lister, around.resource_of),
         ValidatingWebhooks(lister, around.caller, around.random),
         ResourceQuota(lister, around.ledger, around.clock),
     ]

@@ -43,6 +43,10 @@ class Cluster:
     def get(self, name: str) -> Object | None:
         return self._objects.get(name)
 
+    def all(self) -> list[Object]:
+        """In the order of their names."""
+        return [self._objects[name] for name in sorted(self._objects)]
+
     def default(self, *annotations: str) -> Object | None:
         """The newest of those that one of the annotations marks as default; of equally new ones the first by name."""
         marked = [each for each in self._objects.values() if _is_marked(each, annotations)]

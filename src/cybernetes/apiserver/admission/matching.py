@@ -22,7 +22,7 @@ _EXEMPT = frozenset(
         "validatingadmissionpolicybindings",
     )
 )
-_VARIABLES = ("object", "oldObject", "request")
+_VARIABLES = ("object", "oldObject", "request", "namespaceObject")
 
 
 def is_exempt(group: str, plural: str) -> bool:
@@ -104,7 +104,8 @@ def conditions_hold(conditions: Iterable[Object], values: Object) -> bool:
     failed: cel.CelError | None = None
     for each in conditions:
         try:
-            if cel.compiled(each["expression"], _VARIABLES).evaluate(values) is not True:
+            program = cel.compiled(each["expression"], _VARIABLES)
+            if program.evaluate({"namespaceObject": None, **values}) is not True:
                 return False
         except cel.CelError as error:
             failed = failed or error
