@@ -62,3 +62,21 @@ def _found(group: str, version: str, row: dict[str, Any]) -> Found:
 async def _get(client: ApiClient, path: str) -> dict[str, Any]:
     decoded: dict[str, Any] = orjson.loads(await whole_body(await client.raw("GET", path)))
     return decoded
+
+
+class Kinds:
+    """The resource of a kind, as references name it; read anew when a kind is not known."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._targets: dict[tuple[str, str], Target] = {}
+
+    async def target(self, api_version: str, kind: str) -> Target:
+        """Raises ApiError 404 with Kubernetes' words when nothing of this kind is served."""
+        key = (api_version.rpartition("/")[0], kind)
+        if key not in self._targets:
+            found = await discover(self._client)
+            self._targets = {(each.target.group, each.target.kind): each.target for each in found.resources}
+        if key not in self._targets:
+            raise ApiError(404, "", f'no matches for kind "{kind}" in version "{api_version}"')
+        return self._targets[key]

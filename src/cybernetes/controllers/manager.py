@@ -73,6 +73,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.namespace.loop import NamespaceController
     from cybernetes.controllers.nodeipam.loop import NodeIpamController
     from cybernetes.controllers.nodelifecycle.loop import NodeLifecycleController
+    from cybernetes.controllers.podautoscaler.loop import PodAutoscalerController
     from cybernetes.controllers.podgc.loop import PodGc
     from cybernetes.controllers.protection.loop import ClaimProtection, VolumeProtection
     from cybernetes.controllers.replicaset.loop import replica_sets, replication_controllers
@@ -100,6 +101,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
         "clusterrole-aggregation-controller", "clusterrole-aggregation-controller", ClusterRoleAggregationController
     )
     yield _Row("resourcequota-controller", "resourcequota-controller", ResourceQuotaController)
+    yield _Row("horizontal-pod-autoscaler", "horizontal-pod-autoscaler", PodAutoscalerController)
     yield _Row("persistent-volume-binder", "persistentvolume-controller", VolumeController)
     yield _Row("ephemeral-volume-controller", "ephemeral_volume", EphemeralVolumeController)
     yield _Row("pvc-protection-controller", "pvc-protection-controller", ClaimProtection)

@@ -42,6 +42,7 @@ RESOURCES = (
     ("apps", "v1", "controllerrevisions", "ControllerRevision", True),
     ("batch", "v1", "jobs", "Job", True),
     ("batch", "v1", "cronjobs", "CronJob", True),
+    ("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True),
     ("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True),
     ("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True),
     ("coordination.k8s.io", "v1", "leases", "Lease", True),
@@ -167,7 +168,7 @@ class FakeApi:
         if key not in stored:
             raise not_found(*resource, name)
         if request.method == "GET":
-            return _json(200, stored[key])
+            return _json(200, _scale(stored[key]) if sub == "scale" else stored[key])
         if request.method == "POST":
             return self._post_subresource(resource, key, sub, body)
         if request.method == "DELETE":
@@ -359,6 +360,17 @@ class FakeApi:
     def _record(self, resource: tuple[str, str], kind: str, obj: Object) -> None:
         self._log.append((self.revision, resource, kind, obj))
         self._changed.set()
+
+
+def _scale(obj: Object) -> Object:
+    labels = (obj["spec"].get("selector") or {}).get("matchLabels") or {}
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": obj["metadata"],
+        "spec": {"replicas": obj["spec"]["replicas"]},
+        "status": {"selector": ",".join(f"{name}={value}" for name, value in labels.items())},
+    }
 
 
 def _is_gone(obj: Object) -> bool:

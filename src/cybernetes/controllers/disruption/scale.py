@@ -9,8 +9,7 @@ import msgspec
 from cybernetes.base.errors import ApiError
 from cybernetes.client.api import is_reason
 from cybernetes.client.informer import key_of
-from cybernetes.client.target import Target
-from cybernetes.controllers.discovery import discover
+from cybernetes.controllers.discovery import Kinds
 from cybernetes.controllers.loop import Edges
 from cybernetes.controllers.objects import OwnerReference, Pod
 
@@ -27,7 +26,7 @@ class Scales:
 
     def __init__(self, edges: Edges) -> None:
         self._edges = edges
-        self._targets: dict[tuple[str, str], Target] = {}
+        self._kinds = Kinds(edges.client)
 
     async def of(self, pods: Sequence[Pod]) -> Scale:
         """Raises ApiError, EdgeError when a controller can't be asked or has no scale."""
@@ -56,7 +55,7 @@ class Scales:
                 if above is not None and deployment is not None and deployment.metadata.uid == above.uid:
                     return above.uid, deployment.spec.replicas
                 return owner.uid, replica_set.spec.replicas
-        target = await self._target(owner)
+        target = await self._kinds.target(owner.api_version, owner.kind)
         try:
             scale = await self._edges.client.get(target, owner.name, namespace=namespace, subresource="scale")
         except ApiError as error:
@@ -64,13 +63,3 @@ class Scales:
                 return owner.uid, 0
             raise
         return owner.uid, int((scale.get("spec") or {}).get("replicas") or 0)
-
-    async def _target(self, owner: OwnerReference) -> Target:
-        group = owner.api_version.rpartition("/")[0]
-        if (group, owner.kind) not in self._targets:
-            found = await discover(self._edges.client)
-            self._targets = {(each.target.group, each.target.kind): each.target for each in found.resources}
-        target = self._targets.get((group, owner.kind))
-        if target is None:
-            raise ApiError(404, "", f'no matches for kind "{owner.kind}" in version "{owner.api_version}"')
-        return target

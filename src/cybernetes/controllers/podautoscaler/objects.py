@@ -1,0 +1,83 @@
+"""HorizontalPodAutoscalers (autoscaling/v2) as their controller sees them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cybernetes.controllers.objects import Condition, Meta, View
+
+
+class TargetReference(View, frozen=True, gc=False):
+    kind: str = ""
+    name: str = ""
+    api_version: str = ""
+
+
+class MetricTarget(View, frozen=True, gc=False):
+    type: str = ""
+    average_utilization: int | None = None
+    average_value: str | int | float | None = None
+    value: str | int | float | None = None
+
+
+class ResourceSource(View, frozen=True, gc=False):
+    """container: "" for whole pods."""
+
+    name: str = ""
+    container: str = ""
+    target: MetricTarget = MetricTarget()
+
+
+class Metric(View, frozen=True, gc=False):
+    type: str = ""
+    resource: ResourceSource | None = None
+    container_resource: ResourceSource | None = None
+
+
+class Policy(View, frozen=True, gc=False):
+    type: str
+    value: int
+    period_seconds: int
+
+
+class Rules(View, frozen=True, gc=False):
+    stabilization_window_seconds: int | None = None
+    select_policy: str | None = None
+    policies: tuple[Policy, ...] = ()
+    tolerance: str | int | float | None = None
+
+
+class Behavior(View, frozen=True, gc=False):
+    scale_up: Rules | None = None
+    scale_down: Rules | None = None
+
+
+class AutoscalerSpec(View, frozen=True, gc=False):
+    scale_target_ref: TargetReference = TargetReference()
+    min_replicas: int = 1
+    max_replicas: int = 1
+    metrics: tuple[Metric, ...] = ()
+    behavior: Behavior | None = None
+
+
+class AutoscalerStatus(View, frozen=True, gc=False):
+    observed_generation: int | None = None
+    last_scale_time: str | None = None
+    current_replicas: int = 0
+    desired_replicas: int = 0
+    current_metrics: msgspec.Raw = msgspec.Raw(b"[]")
+    conditions: tuple[Condition, ...] = ()
+
+
+class Autoscaler(View, frozen=True, gc=False):
+    metadata: Meta
+    spec: AutoscalerSpec = AutoscalerSpec()
+    status: AutoscalerStatus = AutoscalerStatus()
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """What a pod used: nano units, measured over `window_s` until `at`."""
+
+    used: int
+    at: float
+    window_s: float
