@@ -97,7 +97,9 @@ class Running:
 async def running() -> AsyncIterator[Running]:
     clock, random = SystemClock(), SystemRandom()
     authority = pki.ca("kubernetes", pki.Terms(clock.now(), random))
-    config = ServerConfig(client_authorities=authority.certificate, service_account_key=pki.new_key(random))
+    config = ServerConfig(
+        client_authorities=authority.certificate, service_account_key=pki.new_key(random), advertise="10.0.0.1:6443"
+    )
     server = ApiServer(MemoryStore(clock), config, clock, random)
     await server.start()
     try:

@@ -34,7 +34,7 @@ def test_what_is_deleted_or_emptied_comes_back():
             role = (await server.ask("GET", ROLE)).body
             await server.ask("PUT", ROLE, {**role, "rules": []})
             await server.ask("DELETE", "/apis/scheduling.k8s.io/v1/priorityclasses/system-node-critical")
-            await another(server, "127.0.0.1", SystemClock()).ensure()
+            await another(server, "10.0.0.1", SystemClock()).ensure()
             assert (await server.ask("GET", lease)).code == 200
             assert (await server.ask("GET", ROLE)).body["rules"] == role["rules"]
             assert (
@@ -47,7 +47,7 @@ def test_what_is_deleted_or_emptied_comes_back():
 def test_a_second_round_writes_nothing_but_the_lease():
     async def scenario():
         async with running() as server:
-            again = another(server, "127.0.0.1", SystemClock())
+            again = another(server, "10.0.0.1", SystemClock())
             await again.ensure()
             before = await server.server.core.store.revision()
             await again.ensure()
@@ -61,9 +61,19 @@ def test_servers_that_live_are_endpoints_and_those_that_do_not_are_taken_out():
         async with running() as server:
             await another(server, "10.0.0.7", SystemClock()).ensure()
             addresses = (await server.ask("GET", ENDPOINTS)).body["subsets"][0]["addresses"]
-            assert [each["ip"] for each in addresses] == ["10.0.0.7", "127.0.0.1"]
+            assert [each["ip"] for each in addresses] == ["10.0.0.1", "10.0.0.7"]
             await another(server, "10.0.0.7", Late(SERVER_GONE_S + 1)).ensure()
             addresses = (await server.ask("GET", ENDPOINTS)).body["subsets"][0]["addresses"]
             assert [each["ip"] for each in addresses] == ["10.0.0.7"]
+
+    asyncio.run(scenario())
+
+
+def test_a_server_for_its_own_machine_only_is_no_endpoint():
+    async def scenario():
+        async with running() as server:
+            await another(server, "127.0.0.1", SystemClock()).ensure()
+            addresses = (await server.ask("GET", ENDPOINTS)).body["subsets"][0]["addresses"]
+            assert [each["ip"] for each in addresses] == ["10.0.0.1"]
 
     asyncio.run(scenario())
