@@ -30,6 +30,9 @@ ROWS = {(row.api_version, row.kind): row for row in resources.load()}
         ("MutatingWebhookConfiguration", 1.0),
         ("ValidatingAdmissionPolicy", 0.98),
         ("ValidatingAdmissionPolicyBinding", 1.0),
+        ("FlowSchema", 1.0),
+        ("PriorityLevelConfiguration", 1.0),
+        ("APIService", 1.0),
     ],
 )
 def test_validation_answers_as_the_reference_does(kind: str, equal: float) -> None:

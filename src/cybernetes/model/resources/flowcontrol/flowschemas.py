@@ -1,6 +1,7 @@
 from cybernetes.model.printing.cluster import FLOW_SCHEMAS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
+from cybernetes.model.validation.flowcontrol import validate_flow_schema
 
 RESOURCE = Resource(
     group="flowcontrol.apiserver.k8s.io",
@@ -17,6 +18,7 @@ RESOURCE = Resource(
     storage_version_hash="GJVAJZSZBIw=",
     strategy=standard(
         namespaced=False,
+        validate=validate_flow_schema,
         prepare_create=(
             empty_status,
             first_generation,

@@ -1,6 +1,7 @@
 from cybernetes.model.printing.cluster import PRIORITY_LEVELS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
+from cybernetes.model.validation.flowcontrol import validate_priority_level
 
 RESOURCE = Resource(
     group="flowcontrol.apiserver.k8s.io",
@@ -20,6 +21,7 @@ RESOURCE = Resource(
     storage_version_hash="Kir5PVfvNeI=",
     strategy=standard(
         namespaced=False,
+        validate=validate_priority_level,
         prepare_create=(
             empty_status,
             first_generation,
