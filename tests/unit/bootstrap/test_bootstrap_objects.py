@@ -96,6 +96,14 @@ def test_the_service_kubernetes_has_the_first_address_and_all_servers():
     assert objects.kubernetes_slice(["fd00::1"], 6443)["addressType"] == "IPv6"
 
 
+@pytest.mark.parametrize(
+    ("address", "good"),
+    [("10.0.0.1", True), ("fd00::1", True), ("127.0.0.1", False), ("::1", False), ("", False), ("localhost", False)],
+)
+def test_only_what_pods_can_reach_is_an_endpoint(address, good):
+    assert objects.is_endpoint(address) is good
+
+
 def test_fields_of_ours_are_put_back():
     wanted = objects.kubernetes_endpoints(["10.0.0.1"], 6443)
     found = {**wanted, "subsets": [], "metadata": {**wanted["metadata"], "resourceVersion": "5", "labels": {"a": "b"}}}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import ipaddress
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -57,7 +56,7 @@ _CIDR_MANAGER = "kubernetes-service-cidr-controller"
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """service_range: its first address becomes the service `kubernetes`. served: built-in groups and versions.
 
-    address   where this server is reached; with "" or a loopback address the service `kubernetes` has no endpoints
+    address   where this server is reached; the service `kubernetes` has no endpoints where pods can't reach it
     identity  this server's name, unique among those of the cluster
     extra     further roles and bindings, in the form of policy.parse
     """
@@ -145,8 +144,7 @@ class Bootstrap:
             await self._each(_CONFIG_MAPS, [wanted], reconcile.fields)
 
     async def _ensure_addresses(self) -> None:
-        if not self._settings.address or ipaddress.ip_address(self._settings.address).is_loopback:
-            # No pod could reach it: of a server for this machine only, the service has no endpoints.
+        if not objects.is_endpoint(self._settings.address):
             return
         await self._renew_lease()
         addresses = await self._live_addresses()

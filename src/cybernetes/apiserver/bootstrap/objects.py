@@ -139,6 +139,15 @@ def kubernetes_service(service_range: str, port: int) -> Object:
     }
 
 
+def is_endpoint(address: str) -> bool:
+    """Whether pods can reach a server at this address: it is an address, and not one for its own machine only."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return not (found.is_loopback or found.is_link_local or found.is_unspecified)
+
+
 def kubernetes_endpoints(addresses: Sequence[str], port: int) -> Object:
     return {
         "apiVersion": "v1",
