@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import msgspec
+
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
@@ -75,10 +77,11 @@ class Dns:
         self.resolver.complete = True
 
     async def _publish(self) -> None:
+        published = msgspec.structs.replace(self._config, port=self.server.port)
         failures = 0
         while True:
             try:
-                await publish(self._client, self._config)
+                await publish(self._client, published)
                 failures = 0
                 wait_s = REPUBLISH_S
             except (ApiError, EdgeError) as error:
