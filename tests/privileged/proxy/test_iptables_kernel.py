@@ -177,6 +177,31 @@ def test_a_restart_writes_only_chains_that_are_not_right(family: int) -> None:
     assert _own_chains(program) == before
 
 
+def test_the_rules_of_the_mode_that_is_not_used_go(family: int) -> None:
+    script = f"""
+import asyncio
+from cybernetes.proxy import plan
+from cybernetes.proxy.frame import Settings
+from cybernetes.proxy.packets.nft import NftPackets
+from cybernetes.proxy.packets.switch import leave_iptables, leave_nftables
+
+async def main():
+    assert await leave_iptables([{family}])
+    assert not await leave_iptables([{family}])
+    packets = NftPackets({family})
+    await packets.adopt(None, plan.rules([], {family}, Settings()))
+    assert await leave_nftables([{family}])
+    assert not await leave_nftables([{family}])
+
+asyncio.run(main())
+"""
+    drive(family, [view(family, 1)])
+    path = os.pathsep.join(sys.path)
+    lab.run("env", f"PYTHONPATH={path}", sys.executable, "-c", script, namespace=lab.NODE)
+    program = "ip6tables" if family == 6 else "iptables"
+    assert "KUBE-" not in lab.run(f"{program}-save", namespace=lab.NODE)
+
+
 def _own_chains(program: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for line in lab.run(f"{program}-save", "-t", "nat", namespace=lab.NODE).splitlines():
