@@ -5,6 +5,7 @@ source  controllers.md 0; kube-controller-manager's --use-service-account-creden
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from cybernetes.base.clock import Clock, parse_rfc3339
@@ -33,22 +34,34 @@ class AccountTransport:
         self._clock = clock
         self._token = ""
         self._renew_at = 0.0
+        # Workers that find no token wait for the one that asks for it.
+        self._renewing = asyncio.Lock()
 
     async def send(self, request: Request) -> Response:
-        if not self._token or self._clock.now() >= self._renew_at:
-            await self._renew()
-        response = await self._send(request)
+        token = await self._current()
+        response = await self._send(request, token)
         if response.status == 401:
             # The account was made anew, or the signing key was changed.
-            await self._renew()
-            response = await self._send(request)
+            response = await self._send(request, await self._other_than(token))
         return response
 
     async def close(self) -> None:
         """The inner transport is shared, and closed by its owner."""
 
-    async def _send(self, request: Request) -> Response:
-        headers = {**request.headers, "authorization": f"Bearer {self._token}"}
+    async def _current(self) -> str:
+        async with self._renewing:
+            if not self._token or self._clock.now() >= self._renew_at:
+                await self._renew()
+            return self._token
+
+    async def _other_than(self, refused: str) -> str:
+        async with self._renewing:
+            if self._token == refused:
+                await self._renew()
+            return self._token
+
+    async def _send(self, request: Request, token: str) -> Response:
+        headers = {**request.headers, "authorization": f"Bearer {token}"}
         return await self._inner.send(Request(request.method, request.path, request.query, headers, request.body))
 
     async def _renew(self) -> None:
