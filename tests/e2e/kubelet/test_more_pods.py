@@ -372,3 +372,51 @@ def test_an_image_can_be_a_volume(testbed: Testbed) -> None:
             await c.until_true(lambda: "kubernetes.io~image" not in testbed.ctr("snapshots", "ls").stdout)
 
     asyncio.run(scenario())
+
+
+def test_changed_objects_reach_running_containers(testbed: Testbed) -> None:
+    async def scenario() -> None:
+        async with cluster(testbed, sync_frequency_s=0.5) as c:
+            await c.admin.create(CONFIG_MAPS, {"metadata": {"name": "live"}, "data": {"k": "one"}}, namespace="default")
+            mount = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+            sources = [
+                {"configMap": {"name": "live"}},
+                {"downwardAPI": {"items": [{"path": "l", "fieldRef": {"fieldPath": "metadata.labels['x']"}}]}},
+            ]
+            volumes = [{"name": "v", "projected": {"sources": sources}}]
+            await c.create(pod("reads", UNTIL_TERM, container=mount, volumes=volumes))
+            await c.until("reads", ready)
+            assert (await c.kubectl("exec", "reads", "--", "cat", "/v/k"))[1] == "one"
+            change = {"data": {"k": "two", "more": "3"}}
+            await c.admin.patch(CONFIG_MAPS, "live", change, PatchType.MERGE, namespace="default")
+            label = {"metadata": {"labels": {"x": "y"}}}
+            await c.admin.patch(PODS, "reads", label, PatchType.MERGE, namespace="default")
+            await asyncio.sleep(2)
+            script = "cat /v/k /v/more /v/l"
+            assert (await c.kubectl("exec", "reads", "--", "sh", "-c", script))[1] == "two3y"
+            await c.delete("reads")
+            await c.gone("reads")
+
+    asyncio.run(scenario())
+
+
+def test_a_pod_whose_sandbox_died_gets_a_new_one(testbed: Testbed) -> None:
+    async def scenario() -> None:
+        async with cluster(testbed) as c:
+            await c.create(pod("box", UNTIL_TERM))
+            before = await c.until("box", ready)
+            runtime = CriRuntime(str(testbed.socket))
+            boxes = await runtime.list_sandboxes(before["metadata"]["uid"])
+            testbed.ctr("tasks", "kill", "--signal", "SIGKILL", "--all", boxes[0].id)
+            old = before["status"]["containerStatuses"][0]["containerID"]
+            after = await c.until(
+                "box", lambda obj: ready(obj) and obj["status"]["containerStatuses"][0]["containerID"] != old
+            )
+            assert after["status"]["podIP"] != before["status"]["podIP"]
+            assert after["status"]["podIPs"] == [{"ip": after["status"]["podIP"]}]
+            assert "SandboxChanged" in [each[1] for each in await c.events("box")]
+            await runtime.close()
+            await c.delete("box")
+            await c.gone("box")
+
+    asyncio.run(scenario())

@@ -221,7 +221,7 @@ class KubeletServer:
     async def _metrics(self, request: Request, rest: list[str]) -> Response:
         if rest == ["resource"]:
             return Response(200, [_METRICS], (await self._numbers.resource_metrics()).encode())
-        if rest in ([], ["probes"], ["cadvisor"]):
+        if rest == []:
             return Response(200, [_METRICS], (await self._numbers.metrics()).encode())
         raise find.refused(404, "404 page not found")
 
