@@ -95,7 +95,8 @@ async def _create_once(core: Core, call: Call, obj: Object, options: WriteOption
     if not name and not any(each.field == "metadata.name" for each in errors):
         errors = [field.required(Path("metadata.name"), "name or generateName is required"), *errors]
     if errors:
-        raise field.invalid_object(row.group, row.kind, name, errors)
+        # The group of the stored version: an Event is the core group's, however it was sent.
+        raise field.invalid_object(call.served.stored.group, row.kind, name, errors)
     call.warnings.extend(row.strategy.warnings(obj, None, ctx))
     grant = core.allocator.allocate(row, obj, None, dry_run=options.dry_run)
     try:
@@ -220,7 +221,7 @@ async def _update_once(
         core.allocator.prepare(row, new, old)
     errors = [*_metadata_errors(row, new, old), *change.strategy.validate_update(new, old, ctx)]
     if errors:
-        raise field.invalid_object(row.group, row.kind, call.info.name, errors)
+        raise field.invalid_object(call.served.stored.group, row.kind, call.info.name, errors)
     call.warnings.extend(change.strategy.warnings(new, old, ctx))
     grant = core.allocator.allocate(row, new, old, dry_run=options.dry_run) if not change.subresource else NOTHING
     try:

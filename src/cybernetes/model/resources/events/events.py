@@ -1,7 +1,21 @@
+from cybernetes.model.convert import between
+from cybernetes.model.field import FieldError
 from cybernetes.model.printing.core import EVENTS
-from cybernetes.model.resource import Resource
+from cybernetes.model.resource import Object, Resource
 from cybernetes.model.selectable import paths, reference
 from cybernetes.model.strategy import standard
+from cybernetes.model.validation.events import validate_new_event, validate_new_event_update
+
+_to_core = between("events.k8s.io/v1", "v1", "Event")
+
+
+def _validate(obj: Object) -> list[FieldError]:
+    return validate_new_event(_to_core(obj))
+
+
+def _validate_update(obj: Object, old: Object) -> list[FieldError]:
+    return validate_new_event_update(_to_core(obj), _to_core(old))
+
 
 RESOURCE = Resource(
     group="events.k8s.io",
@@ -13,7 +27,13 @@ RESOURCE = Resource(
     short_names=("ev",),
     storage_version_hash="r2yiGXH7wu8=",
     stored_as=("", "v1", "events"),
-    strategy=standard(namespaced=True, allow_create_on_update=True, default_propagation="Unsupported"),
+    strategy=standard(
+        namespaced=True,
+        validate=_validate,
+        validate_update=_validate_update,
+        allow_create_on_update=True,
+        default_propagation="Unsupported",
+    ),
     fields={**reference("regarding"), **paths("reason", "reportingController", "type")},
     columns=EVENTS,
     schema="io.k8s.api.events.v1.Event",
