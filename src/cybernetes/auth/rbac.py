@@ -19,6 +19,7 @@ from cybernetes.auth.lister import RBAC as GROUP
 from cybernetes.auth.lister import Lister
 from cybernetes.auth.rules import Rule, parse_all
 from cybernetes.auth.user import User, split_service_account
+from cybernetes.model.selector import Matcher, from_object, matcher
 
 Object = dict[str, Any]
 Subject = tuple[str, str]
@@ -28,11 +29,11 @@ USERS_MAX = 4096
 
 
 class Role(msgspec.Struct, frozen=True):
-    """selectors  label selectors of a cluster role that is made of others; its own rules then are a copy of theirs"""
+    """selectors  of a cluster role that is made of others, any of which may choose them"""
 
     rules: tuple[Rule, ...]
     labels: dict[str, str] = {}
-    selectors: tuple[Object, ...] = ()
+    selectors: tuple[Matcher, ...] = ()
 
 
 class Binding(msgspec.Struct, frozen=True):
@@ -118,7 +119,7 @@ class Rbac:
             if other_key[0] != "ClusterRole" or other_key in seen:
                 continue
             other = self._roles[other_key]
-            if any(_selects(selector, other.labels) for selector in self._roles[key].selectors):
+            if any(matches(other.labels) for matches in self._roles[key].selectors):
                 yield from other.rules
                 if other.selectors:
                     yield from self._aggregated(other_key, seen)
@@ -157,7 +158,8 @@ class Rbac:
             self._roles.pop(key, None)
         else:
             selectors = (new.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()
-            self._roles[key] = Role(parse_all(new), metadata.get("labels") or {}, tuple(selectors))
+            chosen = tuple(matcher(from_object(each)) for each in selectors)
+            self._roles[key] = Role(parse_all(new), metadata.get("labels") or {}, chosen)
 
     def _binding_changed(self, old: Object | None, new: Object | None) -> None:
         self._grants.clear()
@@ -218,24 +220,3 @@ def _subjects_of(user: User) -> Iterator[Subject]:
 def _no_such_role(binding: Binding) -> str:
     kind, name = binding.role
     return f'{kind.lower()}.{GROUP} "{name}" not found'
-
-
-def _selects(selector: Object, labels: dict[str, str]) -> bool:
-    """An empty selector matches every role, as everywhere."""
-    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-        return False
-    return all(_satisfies(each, labels) for each in selector.get("matchExpressions") or ())
-
-
-def _satisfies(requirement: Object, labels: dict[str, str]) -> bool:
-    key, values = requirement["key"], requirement.get("values") or ()
-    match requirement["operator"]:
-        case "In":
-            return labels.get(key) in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-    return False
