@@ -42,10 +42,12 @@ class Checks:
     # The store.
 
     def acknowledged(self, revision: int, keys: Sequence[str]) -> None:
-        if keys and revision < self._highest:
-            # Answers of one group may be read in any order; a revision that is given twice may not.
-            if revision in self._acknowledged and set(self._acknowledged[revision]) != set(keys):
-                self._transcript.broken(f"revision {revision} was given to two writes")
+        """`keys` were written at `revision`, and whoever asked for that hears of it now."""
+        if revision in self._acknowledged:
+            self._transcript.broken(f"revision {revision} was given to {self._acknowledged[revision]} and to {keys}")
+        self._truth.look()
+        if self._truth.revision < revision:
+            self._transcript.broken(f"revision {revision} is acknowledged, and the file has {self._truth.revision}")
         self._highest = max(self._highest, revision)
         self._acknowledged[revision] = list(keys)
 

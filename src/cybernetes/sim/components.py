@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.random import Random, SeededRandom
@@ -23,7 +24,7 @@ RESTART_S = 1.0
 # What may end a component: the world's failures, and losing the lead.
 _EXPECTED = (EdgeError, ApiError, LeaseLost)
 
-Serve = Callable[[Random], Awaitable[None]]
+Serve = Callable[[Random], Coroutine[Any, Any, None]]
 
 
 class Component:
@@ -59,7 +60,7 @@ class Component:
         context = self._outside.copy()
         context.run(OWNER.set, owner)
         work = self._serve(_random(self._seed, self.name, self._lives))
-        task = asyncio.get_running_loop().create_task(work, name=str(owner), context=context)  # type: ignore[arg-type]
+        task = asyncio.get_running_loop().create_task(work, name=str(owner), context=context)
         task.add_done_callback(lambda done: self._ended(owner, done), context=self._outside)
         self._past += (owner, self._task)
         self._task = task

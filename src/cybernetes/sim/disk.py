@@ -103,8 +103,8 @@ class Disk:
                 file.write(write.before[cut:])
 
 
-class _File(apsw.VFSFile):  # type: ignore[misc]
-    def __init__(self, disk: Disk, name: object, flags: list[int]) -> None:
+class _File(apsw.VFSFile):
+    def __init__(self, disk: Disk, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
         super().__init__(BELOW, name, flags)
         self._disk = disk
         self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
@@ -126,14 +126,14 @@ class _File(apsw.VFSFile):  # type: ignore[misc]
         self._disk.synced(self._name)
 
 
-class DiskLayer(apsw.VFS):  # type: ignore[misc]
+class DiskLayer(apsw.VFS):
     """SQLite's default layer while it lives; one a process."""
 
     def __init__(self, disk: Disk) -> None:
         super().__init__(VFS_NAME, BELOW, makedefault=True)
         self._disk = disk
 
-    def xOpen(self, name: object, flags: list[int]) -> _File:
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> _File:
         return _File(self._disk, name, flags)
 
 

@@ -57,7 +57,7 @@ class Owner:
 OWNER: ContextVar[Owner | None] = ContextVar("owner", default=None)
 
 
-class NumberedTask(asyncio.Task):  # type: ignore[type-arg]
+class NumberedTask(asyncio.Task[Any]):
     """A task whose place in a set does not depend on its address."""
 
     def __init__(
@@ -71,7 +71,7 @@ class NumberedTask(asyncio.Task):  # type: ignore[type-arg]
         return self._number
 
 
-class _Jumping(selectors.SelectSelector):  # type: ignore[misc,valid-type]
+class _Jumping(selectors.SelectSelector):
     """Moves time to the next timer instead of waiting for it. No file is ever ready."""
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping = _Jumping()
         super().__init__(self._jumping)
         self._numbers = itertools.count(1)
-        self.set_task_factory(self._make_task)
+        self.set_task_factory(self._make_task)  # type: ignore[arg-type]
 
     def time(self) -> float:
         return self._jumping.now

@@ -32,7 +32,10 @@ class RecordedStore:
 
     async def txn(self, checks: Sequence[Check], writes: Sequence[Put | Delete]) -> int:
         revision = await self._store.txn(self._alter(checks), writes)
-        self._checks.acknowledged(revision, [each.key for each in writes if isinstance(each, Put)])
+        # Deleting what is not there is no write; its revision is that of another.
+        keys = [each.key for each in writes if isinstance(each, Put)]
+        if keys:
+            self._checks.acknowledged(revision, keys)
         return revision
 
     def watch(self, prefix: str, after: int) -> AsyncIterator[Batch]:

@@ -78,7 +78,9 @@ async def _simulate(seed: int, folder: Path, database: Path, plant: str) -> Resu
     transcript = world.transcript
     loop.set_exception_handler(lambda _, context: _unhandled(transcript, context))
     nodes = [each.name for each in world.machines]
-    users = [User(name, world.client(name, ADMIN), SeededRandom(random.below(1 << 32)), transcript, nodes) for name in USERS]
+    users = [
+        User(name, world.client(name, ADMIN), SeededRandom(random.below(1 << 32)), transcript, nodes) for name in USERS
+    ]
     world.start()
     harm = asyncio.gather(Faults(world).run(draw(random, HARM_S)), *(user.act(DEEDS) for user in users))
     while not harm.done() and not transcript.violations:
@@ -107,9 +109,10 @@ async def _settle(world: World, users: list[User]) -> None:
 
 
 def _unhandled(transcript: Transcript, context: dict[str, Any]) -> None:
-    error = context.get("exception")
+    error, task = context.get("exception"), context.get("task") or context.get("future")
+    what = getattr(task.get_coro(), "__qualname__", "") if isinstance(task, asyncio.Task) else ""
     if not isinstance(error, (Deadlock, Livelock)):
-        transcript.broken(f"unhandled: {context.get('message')}: {type(error).__name__}: {error}")
+        transcript.broken(f"unhandled: {context.get('message')} {what}: {type(error).__name__}: {error}")
 
 
 def _run(main: Coroutine[Any, Any, Any]) -> Any:

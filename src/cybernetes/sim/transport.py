@@ -179,6 +179,9 @@ class Stream:
                 self._chunks.append((self._due, chunk))
                 _wake(self._reading)
             self._ended = True
+        except EdgeError:
+            # The server can't go on with it; its HTTP side would break the connection off.
+            self.sever("connection reset")
         finally:
             await self._body.aclose()
             self._door.detach(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
@@ -71,9 +72,7 @@ class Pod(msgspec.Struct, frozen=True):
     @property
     def cpu_milli(self) -> int:
         return sum(
-            milli(each.resources.requests["cpu"])
-            for each in self.spec.containers
-            if "cpu" in each.resources.requests
+            milli(each.resources.requests["cpu"]) for each in self.spec.containers if "cpu" in each.resources.requests
         )
 
 
@@ -125,8 +124,7 @@ class Truth:
     def lost(self) -> list[str]:
         """Changes that were visible, and are not in the file any more, though nothing was compacted away."""
         assert self._connection is not None
-        marks = dict(self._connection.execute("SELECT name, value FROM marks").fetchall())
-        oldest = max(int(marks["compacted"]), int(marks["brief_compacted"]))
+        oldest: Any = self._connection.execute("SELECT max(value) FROM marks WHERE name LIKE '%compacted'").get
         kept = {
             (revision_of(row_id), key)
             for row_id, key in self._connection.execute("SELECT id, key FROM log WHERE id >= ?", (first_id(oldest),))

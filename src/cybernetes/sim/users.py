@@ -25,9 +25,7 @@ PAUSE_S = 2.5
 class User:
     """wanted: what must be there in the end: deployments with replicas and image, by `namespace/name`."""
 
-    def __init__(
-        self, name: str, client: ApiClient, random: Random, transcript: Transcript, nodes: list[str]
-    ) -> None:
+    def __init__(self, name: str, client: ApiClient, random: Random, transcript: Transcript, nodes: list[str]) -> None:
         self.name = name
         self.wanted: dict[str, tuple[int, str]] = {}
         self.deleted_namespaces: dict[str, None] = {}

@@ -11,6 +11,8 @@ import os
 import signal
 import sys
 import tempfile
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -29,7 +31,7 @@ class Order(msgspec.Struct):
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="cybernetes-sim-", dir=memory_folder()) as folder:
-        database = _in_a_child(lambda: make_database(Path(folder))) and Path(folder) / "booted.db"
+        database = Path(_in_a_child(lambda: str(make_database(Path(folder))).encode()).decode())
         for line in sys.stdin.buffer:
             sys.stdout.buffer.write(run(msgspec.json.decode(line, type=Order), database) + b"\n")
             sys.stdout.buffer.flush()
@@ -40,7 +42,9 @@ def run(order: Order, database: Path) -> bytes:
     text = _in_a_child(lambda: _result(order, database))
     if text:
         return text
-    return msgspec.json.encode(Result(order.seed, "", 0.0, [f"the run ended without a result, or took {RUN_LIMIT_S} s"]))
+    return msgspec.json.encode(
+        Result(order.seed, "", 0.0, [f"the run ended without a result, or took {RUN_LIMIT_S} s"])
+    )
 
 
 def _result(order: Order, database: Path) -> bytes:
@@ -50,7 +54,7 @@ def _result(order: Order, database: Path) -> bytes:
     return msgspec.json.encode(result)
 
 
-def _in_a_child(work: object) -> bytes:
+def _in_a_child(work: Callable[[], bytes]) -> bytes:
     """What `work` returns, from a forked process; b"" when that died."""
     gc.collect()
     gc.freeze()
@@ -60,11 +64,11 @@ def _in_a_child(work: object) -> bytes:
         os.close(reading)
         signal.alarm(RUN_LIMIT_S)
         try:
-            made = work()  # type: ignore[operator]
+            made = work()
             with open(writing, "wb") as pipe:
-                pipe.write(made if isinstance(made, bytes) else str(made).encode())
+                pipe.write(made)
         except BaseException:
-            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+            traceback.print_exc()
         finally:
             # Nothing of the simulated cluster may clean up.
             sys.stderr.flush()

@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import shutil
 from collections.abc import AsyncIterator, Callable
+from functools import cache
 from pathlib import Path
 
 import apsw
@@ -27,7 +28,7 @@ from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.loop import Kubelet
 from cybernetes.scheduler.loop import Scheduler
 from cybernetes.sim.checks import Checks
-from cybernetes.sim.components import Component
+from cybernetes.sim.components import Component, Serve
 from cybernetes.sim.disk import BELOW, Disk, DiskLayer, Launcher
 from cybernetes.sim.loop import EPOCH, Owner, VirtualClock
 from cybernetes.sim.machine import Machine, SimRuntime
@@ -125,8 +126,8 @@ class World:
         runtime.doubles = self._plant.doubles
         return Machine(name, number, clock, runtime)
 
-    def _component(self, name: str, serve: object, seed: int) -> Component:
-        return Component(name, serve, seed, self.transcript, self._gone)  # type: ignore[arg-type]
+    def _component(self, name: str, serve: Serve, seed: int) -> Component:
+        return Component(name, serve, seed, self.transcript, self._gone)
 
     def _kubelet(self, machine: Machine, seed: int) -> Component:
         async def serve(random: Random) -> None:
@@ -160,7 +161,7 @@ class World:
             server = self.server = ApiServer(recorded, _server_config(), self.clock, random, registry=self.registry)
             await server.start()
             self.door.open(lambda user, request: server.handle_as(user, request), contextvars.copy_context())
-            await asyncio.Event().wait()
+            await server.wait()
 
     def _gone(self, owner: Owner) -> None:
         self.network.forget(owner)
@@ -188,18 +189,13 @@ class World:
             del self.traps[part]
 
 
+@cache
 def _server_config() -> ServerConfig:
-    global _CONFIG  # noqa: PLW0603
-    if _CONFIG is None:
-        terms = pki.Terms(EPOCH, SeededRandom(1))
-        _CONFIG = ServerConfig(
-            client_authorities=pki.ca("simulated", terms).certificate,
-            service_account_key=pki.new_key(SeededRandom(2)),
-        )
-    return _CONFIG
-
-
-_CONFIG: ServerConfig | None = None
+    terms = pki.Terms(EPOCH, SeededRandom(1))
+    return ServerConfig(
+        client_authorities=pki.ca("simulated", terms).certificate,
+        service_account_key=pki.new_key(SeededRandom(2)),
+    )
 
 
 def copy_database(folder: Path, to: Path) -> None:
@@ -208,5 +204,3 @@ def copy_database(folder: Path, to: Path) -> None:
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     connection.close()
     shutil.copyfile(folder / "state.db", to)
-
-
