@@ -104,7 +104,7 @@ class NodeGraph:
                 del self._volumes_of_secret[reference]
         if new is None:
             return
-        claim = new["spec"].get("claimRef")
+        claim = (new.get("spec") or {}).get("claimRef")
         if claim:
             self._claim_of_volume[name] = (claim.get("namespace", ""), claim.get("name", ""))
         references = tuple(_secrets_of_volume(new))
@@ -117,8 +117,9 @@ class NodeGraph:
         """Objects that name their node themselves."""
         if old is not None:
             self._node_of.pop((plural, old["metadata"]["name"]), None)
-        if new is not None and new["spec"].get("nodeName"):
-            self._node_of[plural, new["metadata"]["name"]] = new["spec"]["nodeName"]
+        node = ((new or {}).get("spec") or {}).get("nodeName")
+        if new is not None and node:
+            self._node_of[plural, new["metadata"]["name"]] = node
 
 
 def _edges(pod: Object | None) -> tuple[str, frozenset[Reference]]:
@@ -126,14 +127,14 @@ def _edges(pod: Object | None) -> tuple[str, frozenset[Reference]]:
 
     A node makes mirror pods itself, so what they refer to must not open anything to it.
     """
-    node = pod["spec"].get("nodeName", "") if pod else ""
+    node = (pod.get("spec") or {}).get("nodeName", "") if pod else ""
     if not pod or not node or "kubernetes.io/config.mirror" in (pod["metadata"].get("annotations") or {}):
         return "", frozenset()
     return node, frozenset(of_pod(pod))
 
 
 def _secrets_of_volume(volume: Object) -> Iterator[Reference]:
-    spec = volume["spec"]
+    spec = volume.get("spec") or {}
     claim_namespace = (spec.get("claimRef") or {}).get("namespace", "")
     for source in spec.values():
         if not isinstance(source, dict):

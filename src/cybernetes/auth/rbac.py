@@ -158,7 +158,7 @@ class Rbac:
             self._roles.pop(key, None)
         else:
             selectors = (new.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()
-            chosen = tuple(matcher(from_object(each)) for each in selectors)
+            chosen = tuple(_chosen_by(each) for each in selectors)
             self._roles[key] = Role(parse_all(new), metadata.get("labels") or {}, chosen)
 
     def _binding_changed(self, old: Object | None, new: Object | None) -> None:
@@ -188,20 +188,29 @@ class Rbac:
             del self._by_subject[namespace]
 
 
+def _chosen_by(selector: Object) -> Matcher:
+    """Nothing is chosen by a selector that validation should not have let in: the index must survive what is stored."""
+    try:
+        return matcher(from_object(selector))
+    except (ValueError, KeyError):
+        return matcher(None)
+
+
 def parse_binding(binding: Object) -> Binding:
+    """What a binding says; of one that is incomplete, what it does say."""
     namespace = binding["metadata"].get("namespace", "")
-    role = binding["roleRef"]
+    role = binding.get("roleRef") or {}
     subjects = (_subject(each, namespace) for each in binding.get("subjects") or ())
     return Binding(
         namespace,
         binding["metadata"]["name"],
-        (role["kind"], role["name"]),
+        (role.get("kind", ""), role.get("name", "")),
         tuple(each for each in subjects if each is not None),
     )
 
 
 def _subject(subject: Object, namespace: str) -> Subject | None:
-    kind, name = subject["kind"], subject["name"]
+    kind, name = subject.get("kind", ""), subject.get("name", "")
     if kind != "ServiceAccount":
         return kind, name
     namespace = subject.get("namespace") or namespace

@@ -94,7 +94,7 @@ def _claims(pod: Object) -> Iterator[str]:
         if volume.get("persistentVolumeClaim"):
             yield volume["persistentVolumeClaim"].get("claimName", "")
         elif volume.get("ephemeral"):
-            yield f"{pod['metadata']['name']}-{volume['name']}"
+            yield f"{pod['metadata']['name']}-{volume.get('name', '')}"
 
 
 def _resource_claims(pod: Object) -> Iterator[str]:

@@ -109,6 +109,30 @@ def test_a_cluster_role_is_made_of_those_its_selectors_choose():
     assert not rbac.decide(ask()).allowed
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"kind": "ClusterRoleBinding", "subjects": [{}, {"kind": "User"}]},
+        {"kind": "ClusterRoleBinding", "roleRef": None, "subjects": None},
+        {
+            "kind": "ClusterRole",
+            "rules": [{}],
+            "aggregationRule": {"clusterRoleSelectors": [{"matchExpressions": [{"key": "a", "operator": "x"}]}]},
+        },
+        {"kind": "ClusterRole", "rules": None, "aggregationRule": {}},
+        {"kind": "Role", "rules": [{"verbs": None, "resources": None}]},
+    ],
+)
+def test_what_should_not_have_been_stored_gives_nothing_and_breaks_nothing(broken):
+    lister = FakeLister(role("reader", PODS), binding("b", "reader", user_subject("alice")))
+    rbac = Rbac(lister)
+    lister.put(
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "x", "labels": {"a": "b"}}, **broken}
+    )
+    assert rbac.decide(ask()).allowed
+    assert not rbac.decide(ask("delete")).allowed
+
+
 def test_masters_need_no_rule():
     chain = Chain((PrivilegedGroup(), Rbac(FakeLister())))
     assert chain.decide(ask("delete", "nodes", user=User("root", groups=("system:masters",)))).allowed

@@ -69,7 +69,7 @@ class Priority:
         if new is not None:
             name = new["metadata"]["name"]
             self._classes[name] = PriorityClass(
-                name, new["value"], new.get("preemptionPolicy"), bool(new.get("globalDefault"))
+                name, new.get("value", 0), new.get("preemptionPolicy"), bool(new.get("globalDefault"))
             )
         elif old is not None:
             self._classes.pop(old["metadata"]["name"], None)

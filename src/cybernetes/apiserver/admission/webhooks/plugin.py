@@ -72,7 +72,9 @@ class _Hooks:
         self._by_configuration.pop(configuration, None)
         if new is not None:
             hooks = enumerate(new.get("webhooks") or ())
-            self._by_configuration[configuration] = tuple(Hook(s["name"], configuration, i, s) for i, s in hooks)
+            self._by_configuration[configuration] = tuple(
+                Hook(s.get("name", ""), configuration, i, s) for i, s in hooks
+            )
         self.ordered = tuple(each for name in sorted(self._by_configuration) for each in self._by_configuration[name])
 
 
