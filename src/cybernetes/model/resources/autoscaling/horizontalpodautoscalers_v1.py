@@ -1,6 +1,7 @@
 from cybernetes.model.printing.workloads import HORIZONTAL_POD_AUTOSCALERS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
+from cybernetes.model.validation.autoscaling import validate_autoscaler
 
 RESOURCE = Resource(
     group="autoscaling",
@@ -22,7 +23,11 @@ RESOURCE = Resource(
     storage_version_hash="qwQve8ut294=",
     stored_as=("autoscaling", "v2", "horizontalpodautoscalers"),
     strategy=standard(
-        namespaced=True, prepare_create=(empty_status,), prepare_update=(keep("status"),), reset_fields=(("status",),)
+        namespaced=True,
+        validate=validate_autoscaler,
+        prepare_create=(empty_status,),
+        prepare_update=(keep("status"),),
+        reset_fields=(("status",),),
     ),
     columns=HORIZONTAL_POD_AUTOSCALERS,
     schema="io.k8s.api.autoscaling.v1.HorizontalPodAutoscaler",

@@ -1,6 +1,7 @@
 from cybernetes.model.printing.cluster import LEASES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
+from cybernetes.model.validation.classes import validate_lease
 
 RESOURCE = Resource(
     group="coordination.k8s.io",
@@ -10,7 +11,9 @@ RESOURCE = Resource(
     singular="lease",
     namespaced=True,
     storage_version_hash="gqkMMb/YqFM=",
-    strategy=standard(namespaced=True, allow_create_on_update=True, allow_unconditional_update=False),
+    strategy=standard(
+        namespaced=True, validate=validate_lease, allow_create_on_update=True, allow_unconditional_update=False
+    ),
     columns=LEASES,
     schema="io.k8s.api.coordination.v1.Lease",
 )

@@ -1,6 +1,7 @@
 from cybernetes.model.printing.network import INGRESS_CLASSES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
+from cybernetes.model.validation.networking import validate_ingress_class, validate_ingress_class_update
 
 RESOURCE = Resource(
     group="networking.k8s.io",
@@ -10,7 +11,13 @@ RESOURCE = Resource(
     singular="ingressclass",
     namespaced=False,
     storage_version_hash="l/iqIbDgFyQ=",
-    strategy=standard(namespaced=False, prepare_create=(first_generation,), prepare_update=(next_generation("spec"),)),
+    strategy=standard(
+        namespaced=False,
+        validate=validate_ingress_class,
+        validate_update=validate_ingress_class_update,
+        prepare_create=(first_generation,),
+        prepare_update=(next_generation("spec"),),
+    ),
     columns=INGRESS_CLASSES,
     schema="io.k8s.api.networking.v1.IngressClass",
 )

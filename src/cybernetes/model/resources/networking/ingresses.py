@@ -1,6 +1,7 @@
 from cybernetes.model.printing.network import INGRESSES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
+from cybernetes.model.validation.networking import validate_ingress
 
 RESOURCE = Resource(
     group="networking.k8s.io",
@@ -18,6 +19,7 @@ RESOURCE = Resource(
     storage_version_hash="39NQlfNR+bo=",
     strategy=standard(
         namespaced=True,
+        validate=validate_ingress,
         prepare_create=(
             empty_status,
             first_generation,

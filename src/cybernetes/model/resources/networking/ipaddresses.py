@@ -1,6 +1,7 @@
 from cybernetes.model.printing.network import IP_ADDRESSES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
+from cybernetes.model.validation.networking import validate_ip_address, validate_ip_address_update
 
 RESOURCE = Resource(
     group="networking.k8s.io",
@@ -11,7 +12,11 @@ RESOURCE = Resource(
     namespaced=False,
     short_names=("ip",),
     storage_version_hash="3f/plJFChNE=",
-    strategy=standard(namespaced=False),
+    strategy=standard(
+        namespaced=False,
+        validate=validate_ip_address,
+        validate_update=validate_ip_address_update,
+    ),
     columns=IP_ADDRESSES,
     schema="io.k8s.api.networking.v1.IPAddress",
 )

@@ -1,6 +1,7 @@
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 from cybernetes.model.validation.names import path_segment
+from cybernetes.model.validation.rbac import validate_cluster_role
 
 RESOURCE = Resource(
     group="rbac.authorization.k8s.io",
@@ -10,6 +11,8 @@ RESOURCE = Resource(
     singular="clusterrole",
     namespaced=False,
     storage_version_hash="bYE5ZWDrJ44=",
-    strategy=standard(namespaced=False, name_rule=path_segment, allow_create_on_update=True),
+    strategy=standard(
+        namespaced=False, name_rule=path_segment, validate=validate_cluster_role, allow_create_on_update=True
+    ),
     schema="io.k8s.api.rbac.v1.ClusterRole",
 )

@@ -1,6 +1,7 @@
 from cybernetes.model.printing.formats import NAME_AND_AGE
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
+from cybernetes.model.validation.devices import validate_device_class
 
 RESOURCE = Resource(
     group="resource.k8s.io",
@@ -12,6 +13,7 @@ RESOURCE = Resource(
     storage_version_hash="Yk2PTc1Ybxk=",
     strategy=standard(
         namespaced=False,
+        validate=validate_device_class,
         prepare_create=(first_generation,),
         prepare_update=(next_generation("spec"),),
         returns_deleted_object=True,

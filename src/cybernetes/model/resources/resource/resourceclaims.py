@@ -1,6 +1,7 @@
 from cybernetes.model.printing.cluster import RESOURCE_CLAIMS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
+from cybernetes.model.validation.devices import validate_claim
 
 RESOURCE = Resource(
     group="resource.k8s.io",
@@ -17,6 +18,7 @@ RESOURCE = Resource(
     storage_version_hash="wgAZaHcZxUg=",
     strategy=standard(
         namespaced=True,
+        validate=validate_claim,
         prepare_create=(empty_status,),
         prepare_update=(keep("status"),),
         returns_deleted_object=True,

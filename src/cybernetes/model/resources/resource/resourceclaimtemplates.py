@@ -1,6 +1,7 @@
 from cybernetes.model.printing.formats import NAME_AND_AGE
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
+from cybernetes.model.validation.devices import validate_claim_template
 
 RESOURCE = Resource(
     group="resource.k8s.io",
@@ -10,7 +11,7 @@ RESOURCE = Resource(
     singular="resourceclaimtemplate",
     namespaced=True,
     storage_version_hash="TuzjC49aUfM=",
-    strategy=standard(namespaced=True, returns_deleted_object=True),
+    strategy=standard(namespaced=True, validate=validate_claim_template, returns_deleted_object=True),
     columns=NAME_AND_AGE,
     schema="io.k8s.api.resource.v1.ResourceClaimTemplate",
 )

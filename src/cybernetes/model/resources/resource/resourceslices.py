@@ -2,6 +2,7 @@ from cybernetes.model.printing.cluster import RESOURCE_SLICES
 from cybernetes.model.resource import Resource
 from cybernetes.model.selectable import paths
 from cybernetes.model.strategy import first_generation, next_generation, standard
+from cybernetes.model.validation.devices import validate_slice
 
 RESOURCE = Resource(
     group="resource.k8s.io",
@@ -13,6 +14,7 @@ RESOURCE = Resource(
     storage_version_hash="KsC072WgaEY=",
     strategy=standard(
         namespaced=False,
+        validate=validate_slice,
         prepare_create=(first_generation,),
         prepare_update=(next_generation("spec"),),
         returns_deleted_object=True,
