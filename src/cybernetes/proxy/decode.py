@@ -151,6 +151,8 @@ class _Node(msgspec.Struct, gc=False, frozen=True):
     status: _NodeStatus = _NodeStatus()
 
 
+_LOOPBACK_6 = bytes(15) + b"\1"
+
 _service = msgspec.json.Decoder(_Service)
 _slice = msgspec.json.Decoder(_Slice)
 _node = msgspec.json.Decoder(_Node)
@@ -217,8 +219,25 @@ def endpoint_slice(body: bytes) -> Slice:
             for port in decoded.ports or ()
             if port.port is not None and (port.protocol or "TCP") in PROTOCOLS
         ),
-        endpoints=tuple(_endpoint(each) for each in decoded.endpoints or () if each.addresses),
+        endpoints=tuple(
+            each for each in map(_endpoint, _addressed(decoded.endpoints)) if not is_of_one_host(each.address)
+        ),
     )
+
+
+def _addressed(endpoints: list[_Endpoint] | None) -> list[_Endpoint]:
+    return [each for each in endpoints or () if each.addresses]
+
+
+def is_of_one_host(address: bytes) -> bool:
+    """Loopback, link-local and multicast: to send others' packets there would open what a node keeps to itself.
+
+    The API refuses such endpoints too; this is for those that got past it.
+    source  CVE-2021-25737
+    """
+    if len(address) == 4:
+        return address[0] == 127 or address[0] >= 224 or address[:2] == b"\xa9\xfe"
+    return address == _LOOPBACK_6 or address[0] == 0xFF or (address[0] == 0xFE and address[1] & 0xC0 == 0x80)
 
 
 def _endpoint(decoded: _Endpoint) -> Endpoint:

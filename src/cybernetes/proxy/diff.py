@@ -49,7 +49,11 @@ class Delta(msgspec.Struct, frozen=True):
 
 def diff_rows(installed: Iterable[bytes], wanted: Iterable[bytes]) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """(to add, to remove), both sorted."""
-    there, needed = set(installed), set(wanted)
+    there = set(installed)
+    if not there:
+        # The first sync of a large cluster: no second copy of all rows.
+        return tuple(sorted(wanted)), ()
+    needed = set(wanted)
     return tuple(sorted(needed - there)), tuple(sorted(there - needed))
 
 

@@ -140,6 +140,20 @@ def test_absent_conditions_mean_the_obvious() -> None:
     ]
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "224.0.0.1", "255.255.255.255"])
+def test_endpoints_that_mean_the_node_itself_are_left_out(address: str) -> None:
+    sliced = {
+        "metadata": {"name": "x", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 8080}],
+        "endpoints": [{"addresses": [address]}, {"addresses": ["10.244.0.1"]}],
+    }
+    assert [each.address for each in decode.endpoint_slice(orjson.dumps(sliced)).endpoints] == [A]
+    assert decode.is_of_one_host(pack("fe80::1"))
+    assert decode.is_of_one_host(pack("::1"))
+    assert not decode.is_of_one_host(pack("fd00::1"))
+
+
 def view(*serving: bytes, **further: object) -> PortView:
     targets = tuple(each + (5353).to_bytes(2, "big") for each in serving)
     given: dict[str, object] = {
