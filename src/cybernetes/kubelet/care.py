@@ -39,7 +39,7 @@ class Care:
             await self._tools.clock.sleep(every_s)
             try:
                 await work()
-            except EdgeError as error:
+            except (EdgeError, OSError) as error:
                 _log.warning("care.failed", why=str(error))
 
     async def _rotate(self) -> None:

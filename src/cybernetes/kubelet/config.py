@@ -23,6 +23,7 @@ class KubeletConfig(msgspec.Struct, frozen=True, kw_only=True):
     static_pod_path    folder of manifests; None: no static pods
     resolv_conf        the node's own, for dnsPolicy Default
     cgroup_root        parent of `kubepods` below the cgroup mount, "/" for the top
+    pod_pids_max       processes of one pod, so that none can fill the node's table; -1 for no limit
     max_restart_s      crashLoopBackOff.maxContainerRestartPeriod
     """
 
@@ -42,7 +43,7 @@ class KubeletConfig(msgspec.Struct, frozen=True, kw_only=True):
     serving_key: Path | None = None
     client_ca: Path | None = None
     max_pods: int = 110
-    pod_pids_max: int = -1
+    pod_pids_max: int = 16384
     labels: Mapping[str, str] = {}
     taints: tuple[dict[str, str], ...] = ()
     provider_id: str = ""

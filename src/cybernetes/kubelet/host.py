@@ -359,7 +359,8 @@ def _write_if_new(path: Path, content: str) -> None:
 
 def _tail(path: str, size_max: int) -> str:
     try:
-        with Path(path).open("rb") as file:
+        # A link would let a pod that mounts the folder read other files of the node.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - size_max))
             return file.read(size_max).decode("utf-8", "replace")

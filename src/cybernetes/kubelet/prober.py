@@ -16,10 +16,13 @@ from yarl import URL
 
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import EdgeError
+from cybernetes.base.log import Log
 from cybernetes.kubelet import probes
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.probes import Answer, HttpTarget, Result
 from cybernetes.kubelet.runtime.api import NotFound, Runtime
+
+_log = Log("kubelet")
 
 USER_AGENT = "kube-probe/1.37"
 BODY_MAX = 10 * 1024
@@ -54,6 +57,14 @@ class Prober:
 
     async def probe(self, probe: Object, container: Object, container_id: str, pod_ip: str) -> Result:
         """One try of a probe, within its time limit."""
+        try:
+            return await self._probe(probe, container, container_id, pod_ip)
+        except Exception as odd:
+            # Headers, names and paths come from users; what a library makes of them must not end the kubelet.
+            _log.error("probe.bug", odd, container=container["name"])
+            return Result(Answer.UNKNOWN, f"{type(odd).__name__}: {odd}")
+
+    async def _probe(self, probe: Object, container: Object, container_id: str, pod_ip: str) -> Result:
         timeout_s = probes.timeout_s(probe)
         try:
             if "exec" in probe:
@@ -73,6 +84,13 @@ class Prober:
 
     async def hook(self, handler: Object, container: Object, container_id: str, pod_ip: str, timeout_s: float) -> str:
         """Run a lifecycle hook; the text of its failure, "" when it succeeded."""
+        try:
+            return await self._hook(handler, container, container_id, pod_ip, timeout_s)
+        except Exception as odd:
+            _log.error("hook.bug", odd, container=container["name"])
+            return f"{type(odd).__name__}: {odd}"
+
+    async def _hook(self, handler: Object, container: Object, container_id: str, pod_ip: str, timeout_s: float) -> str:
         if "sleep" in handler:
             await self._clock.sleep(float(handler["sleep"].get("seconds") or 0))
             return ""

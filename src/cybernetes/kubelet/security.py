@@ -189,7 +189,10 @@ def _profile(profile: Object, root: str) -> cri.SecurityProfile:
     if kind == "RuntimeDefault":
         return cri.SecurityProfile(profile_type=cri.SecurityProfile.RuntimeDefault)
     if kind == "Localhost":
-        name = profile.get("localhostProfile", "")
+        name = profile.get("localhostProfile") or ""
+        if not name:
+            # Sent on, an empty name would mean no profile at all (CVE-2023-2431).
+            raise ConfigError("localhostProfile must be set for a profile of type Localhost")
         return cri.SecurityProfile(
             profile_type=cri.SecurityProfile.Localhost, localhost_ref=f"{root}/{name}" if root else name
         )

@@ -92,6 +92,17 @@ def test_unknown_ports_are_no_failure_of_the_container() -> None:
     assert result == Result(Answer.UNKNOWN, 'couldn\'t find port: web in container "c"')
 
 
+def test_what_users_write_can_not_break_the_prober() -> None:
+    header = {"name": "X", "value": "a\r\nb"}
+    for action in (
+        {"port": 1, "httpHeaders": [header]},
+        {"port": 1, "path": "/\udcff"},
+        {"port": 1, "host": "a" * 300},
+    ):
+        result = asyncio.run(_ask({"httpGet": action}))
+        assert result.answer in (Answer.UNKNOWN, Answer.FAILURE)
+
+
 def test_grpc_probes_ask_the_health_service() -> None:
     async def check(request: bytes, context: Any) -> bytes:
         # Field 1 of the request is the service; SERVING is 1, NOT_SERVING 2.

@@ -197,7 +197,8 @@ def test_log_lines_are_formatted_and_filtered() -> None:
 
 @pytest.mark.parametrize(("lines", "wanted"), [(0, 300), (1, 297), (2, 294), (100, 0), (1000, 0)])
 def test_the_tail_of_a_log_is_found_from_its_end(tmp_path: Path, lines: int, wanted: int) -> None:
-    path = tmp_path / "0.log"
+    path = tmp_path / "pod" / "c" / "0.log"
+    path.parent.mkdir(parents=True)
     path.write_bytes(b"".join(b"%02d\n" % each for each in range(100)))
     assert logs.tail_offset(path, lines) == wanted
 
@@ -221,3 +222,41 @@ def test_a_node_without_room_says_what_is_missing() -> None:
     port["spec"]["containers"][0]["ports"] = [{"containerPort": 1, "hostPort": 80}]
     assert ports_taken(port, [port]) is not None
     assert ports_taken(port, [pod()]) is None
+
+
+def test_links_in_place_of_logs_are_refused(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    folder = tmp_path / "pods" / "pod" / "c"
+    folder.mkdir(parents=True)
+    (folder / "0.log").symlink_to(secret)
+    with pytest.raises(OSError, match="symbolic links"):
+        logs.open_log(folder / "0.log")
+    (folder.parent / "d").symlink_to(tmp_path)
+    with pytest.raises(OSError, match="Not a directory"):
+        logs.open_log(folder.parent / "d" / "secret")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "verb"),
+    [
+        ("GET", "/exec/ns/p/c", "create"),
+        ("GET", "/portForward/ns/p", "create"),
+        ("GET", "/containerLogs/ns/p/c", "get"),
+        ("POST", "/checkpoint/ns/p/c", "create"),
+        ("GET", "/", "get"),
+    ],
+)
+def test_sessions_need_create_whatever_the_method(method: str, path: str, verb: str) -> None:
+    from cybernetes.kubelet.serve.access import verb_of
+
+    assert verb_of(method, path) == verb
+
+
+def test_an_empty_local_profile_is_an_error() -> None:
+    from cybernetes.kubelet import security
+    from cybernetes.kubelet.runtime.api import Image
+
+    obj = pod(securityContext={"seccompProfile": {"type": "Localhost", "localhostProfile": ""}})
+    with pytest.raises(env.ConfigError):
+        security.container_context(obj, obj["spec"]["containers"][0], Image("i", (), (), 0, 0, "", False), "/s", ())

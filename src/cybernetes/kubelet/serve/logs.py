@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -65,9 +66,26 @@ def _stamp(stamp: bytes) -> bytes:
     return head + b"." + digits.ljust(9, b"0")[:9] + rest[len(digits) :]
 
 
+def open_log(path: Path) -> BinaryIO:
+    """Open a log; a link in place of the file, or of its container's or pod's folder, is refused.
+
+    A pod that mounts the log folder could else make the kubelet read any file of the node for it. Raises OSError.
+    """
+    folder = os.open(path.parent.parent.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for name in (path.parent.parent.name, path.parent.name):
+            inner = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        descriptor = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    finally:
+        os.close(folder)
+    return os.fdopen(descriptor, "rb")
+
+
 def tail_offset(path: Path, lines: int) -> int:
     """Where the last `lines` lines begin."""
-    with path.open("rb") as file:
+    with open_log(path) as file:
         size = at = file.seek(0, os.SEEK_END)
         if lines <= 0:
             return size
@@ -92,7 +110,7 @@ async def read(path: Path, options: LogOptions, clock: Clock, is_running: Callab
     left = options.limit_bytes
     offset = tail_offset(path, options.tail_lines) if options.tail_lines is not None else 0
     rest = b""
-    file = path.open("rb")
+    file = open_log(path)
     try:
         file.seek(offset)
         while True:
@@ -111,7 +129,7 @@ async def read(path: Path, options: LogOptions, clock: Clock, is_running: Callab
                 return
             if _was_rotated(path, file.fileno()):
                 file.close()
-                file, rest = path.open("rb"), b""
+                file, rest = open_log(path), b""
                 continue
             running = is_running()
             if not running and not _has_more(file.fileno(), file.tell()):

@@ -228,9 +228,11 @@ class KubeletServer:
 
 def _log_file(log_path: str) -> Path:
     path = Path(log_path)
-    if not path.exists():
-        text = f"failed to try resolving symlinks in path {log_path!r}: lstat {log_path}: no such file or directory"
-        raise find.refused(500, text)
+    try:
+        logs.open_log(path).close()
+    except OSError as error:
+        text = f"failed to open log file {log_path!r}: open {log_path}: {(error.strerror or '').lower()}"
+        raise find.refused(500, text) from error
     return path
 
 
