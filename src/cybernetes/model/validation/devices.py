@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cybernetes.model.cel import CelError, compiled
-from cybernetes.model.field import FieldError, Path, duplicate, invalid, not_supported, required, too_many
+from cybernetes.model.field import FieldError, Path, duplicate, invalid, not_supported, required, too_long, too_many
 from cybernetes.model.validation import names
 from cybernetes.model.validation.selectors import validate_node_selector
 
@@ -18,7 +18,7 @@ Object = dict[str, Any]
 MODES = ("All", "ExactCount")
 EFFECTS = ("NoExecute", "NoSchedule", "None")
 REQUESTS_MAX, SELECTORS_MAX, CONSTRAINTS_MAX, CONFIGS_MAX, FIRST_MAX = 32, 32, 32, 32, 8
-DEVICES_MAX, ATTRIBUTES_MAX, VALUE_MAX, POOL_MAX = 128, 32, 64, 253
+DEVICES_MAX, ATTRIBUTES_MAX, VALUE_MAX, DRIVER_MAX, IDENTIFIER_MAX = 128, 32, 64, 63, 32
 _SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\Z")
 _NODE_CHOICES = "`nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection`"
 
@@ -49,7 +49,9 @@ def _expression(text: str, path: Path) -> list[FieldError]:
     try:
         program = compiled(text, ("device",))
     except CelError as error:
-        return [invalid(path, text, f"compilation failed: {error.whole}")]
+        # Of an empty text the reference's parser counts columns from 0.
+        told = error.whole if text else error.whole.replace("<input>:1:1:", "<input>:1:0:")
+        return [invalid(path, text, f"compilation failed: {told}")]
     if program.returns_bool:
         return []
     return [invalid(path, text, f"must evaluate to bool or the unknown type, not {program.type_name}")]
@@ -72,7 +74,8 @@ def _opaque(config: Object, path: Path) -> list[FieldError]:
 def _driver(name: str, path: Path) -> list[FieldError]:
     if not name:
         return [required(path)]
-    return [invalid(path, name, each) for each in names.dns_subdomain(name)]
+    errors = [too_long(path, DRIVER_MAX)] if len(name) > DRIVER_MAX else []
+    return errors + [invalid(path, name, each) for each in names.dns_subdomain(name)]
 
 
 def validate_claim(claim: Object) -> list[FieldError]:
@@ -95,7 +98,7 @@ def claim_spec(spec: Object, path: Path) -> list[FieldError]:
         at = where.child("requests").index(i)
         errors += _request(each, at)
         if each["name"] and each["name"] in seen:
-            errors.append(duplicate(at.child("name"), each["name"]))
+            errors.append(duplicate(at, each["name"]))
         seen.add(each["name"])
     for i, each in enumerate(devices.get("constraints") or ()):
         errors += _constraint(each, known, where.child("constraints").index(i))
@@ -137,7 +140,7 @@ def _first_available(first: Sequence[Object], path: Path) -> list[FieldError]:
         at = path.index(i)
         errors += [invalid(at.child("name"), each["name"], problem) for problem in names.dns_label(each["name"])]
         if each["name"] in seen:
-            errors.append(duplicate(at.child("name"), each["name"]))
+            errors.append(duplicate(at, each["name"]))
         seen.add(each["name"])
         errors += _exact(each, at)
     return errors
@@ -226,11 +229,14 @@ def qualified(name: str, path: Path) -> list[FieldError]:
             return [*errors, invalid(path, "", "the name must not be empty")]
     if not identifier:
         return [*errors, required(path)]
+    if len(identifier) > IDENTIFIER_MAX:
+        errors.append(too_long(path, IDENTIFIER_MAX))
     return errors + [invalid(path, identifier, each) for each in names.c_identifier(identifier)]
 
 
 def _domain(domain: str, path: Path) -> list[FieldError]:
-    return [invalid(path, domain, each) for each in names.dns_subdomain(domain)]
+    errors = [too_long(path, DRIVER_MAX)] if len(domain) > DRIVER_MAX else []
+    return errors + [invalid(path, domain, each) for each in names.dns_subdomain(domain)]
 
 
 def fully_qualified(name: str, path: Path) -> list[FieldError]:
@@ -253,7 +259,7 @@ def validate_slice(piece: Object) -> list[FieldError]:
         at = path.child("devices").index(i)
         errors += _device(each, at)
         if each["name"] in seen:
-            errors.append(duplicate(at.child("name"), each["name"]))
+            errors.append(duplicate(at, each["name"]))
         seen.add(each["name"])
     return errors
 
@@ -281,7 +287,7 @@ def _nodes(spec: Object, path: Path) -> list[FieldError]:
     chosen = 0
     name = spec.get("nodeName")
     if name is not None:
-        chosen += 1
+        chosen += 1 if name else 0
         if not name:
             detail = "must be either unset or set to a non-empty string"
             errors.append(invalid(path.child("nodeName"), name, detail))
@@ -334,7 +340,7 @@ def _attribute(attribute: Object, path: Path) -> list[FieldError]:
     errors = []
     text = attribute.get("string")
     if text is not None and len(text) > VALUE_MAX:
-        errors.append(FieldError("FieldValueTooLong", path.child("string").text, _too_long()))
+        errors.append(too_long(path.child("string"), VALUE_MAX))
     version = attribute.get("version")
     if version is not None and not _SEMVER.match(version):
         detail = "must be a string compatible with semver.org spec 2.0.0"
@@ -342,10 +348,6 @@ def _attribute(attribute: Object, path: Path) -> list[FieldError]:
     if len(chosen) != 1:
         errors.append(invalid(path, "" if not chosen else attribute, "exactly one value must be specified"))
     return errors
-
-
-def _too_long() -> str:
-    return f"Too long: may not be more than {VALUE_MAX} bytes"
 
 
 def taint(each: Object, path: Path) -> list[FieldError]:

@@ -1,7 +1,7 @@
 from cybernetes.model.printing.cluster import RESOURCE_CLAIMS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
-from cybernetes.model.validation.devices import validate_claim
+from cybernetes.model.validation.devices import immutable_spec, validate_claim
 
 RESOURCE = Resource(
     group="resource.k8s.io",
@@ -19,6 +19,7 @@ RESOURCE = Resource(
     strategy=standard(
         namespaced=True,
         validate=validate_claim,
+        validate_update=immutable_spec,
         prepare_create=(empty_status,),
         prepare_update=(keep("status"),),
         returns_deleted_object=True,
