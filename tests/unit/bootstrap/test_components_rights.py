@@ -15,6 +15,10 @@ SCHEDULER = User("system:kube-scheduler", groups=("system:authenticated",))
 PROXY = User("system:kube-proxy", groups=("system:authenticated",))
 DNS = User("system:cybernetes:dns", groups=("system:authenticated",))
 MANAGER = User("system:kube-controller-manager", groups=("system:authenticated",))
+NODE = User("system:node:n1", groups=("system:nodes", "system:authenticated"))
+JOINING = User("system:bootstrap:abcdef", groups=("system:bootstrappers", "system:bootstrappers:cybernetes:nodes"))
+STRANGER = User("system:bootstrap:abcdef", groups=("system:bootstrappers",))
+CSR = "certificatesigningrequests"
 DISCOVERY, STORAGE, LEASES = "discovery.k8s.io", "storage.k8s.io", "coordination.k8s.io"
 
 
@@ -47,6 +51,9 @@ def controller(name: str) -> User:
 @pytest.mark.parametrize(
     ("user", "verb", "group", "resource", "namespace", "name"),
     [
+        (NODE, "create", "certificates.k8s.io", f"{CSR}/selfnodeclient", "", ""),
+        (JOINING, "create", "certificates.k8s.io", CSR, "", ""),
+        (JOINING, "create", "certificates.k8s.io", f"{CSR}/nodeclient", "", ""),
         (SCHEDULER, "watch", "", "pods", "", ""),
         (SCHEDULER, "create", "", "pods/binding", "shop", "web"),
         (SCHEDULER, "patch", "", "pods/status", "shop", "web"),
@@ -98,6 +105,9 @@ def test_is_allowed(user, verb, group, resource, namespace, name):
 @pytest.mark.parametrize(
     ("user", "verb", "group", "resource", "namespace", "name"),
     [
+        (NODE, "create", "certificates.k8s.io", f"{CSR}/nodeclient", "", ""),
+        (JOINING, "get", "", "secrets", "kube-system", "s"),
+        (STRANGER, "create", "certificates.k8s.io", f"{CSR}/nodeclient", "", ""),
         (SCHEDULER, "get", "", "secrets", "shop", "s"),
         (SCHEDULER, "create", "", "pods", "shop", ""),
         (SCHEDULER, "update", LEASES, "leases", "kube-node-lease", "n1"),
