@@ -5,6 +5,7 @@ The namespace is entered by this process, so that kubelet and tests reach pods b
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import shutil
@@ -18,6 +19,7 @@ from pathlib import Path
 import orjson
 
 from cybernetes.install.oci import ImageConfig, pack, write_archive
+from cybernetes.kubelet.runtime.cri import CriRuntime
 
 PAUSE = "test.cybernetes/pause:1"
 SHELL = "test.cybernetes/shell:1"
@@ -100,7 +102,8 @@ class Testbed:
         """End everything that was started here, and remove it."""
         if self._process is None:
             self.start_containerd()
-        self.ctr("tasks", "kill", "--signal", "SIGKILL", "--all", "none", check=False)
+        # Through the runtime first: only it takes network namespaces and addresses back.
+        asyncio.run(_remove_sandboxes(str(self.socket)))
         for task in self.ctr("tasks", "ls", "-q", check=False).stdout.split():
             self.ctr("tasks", "kill", "--signal", "SIGKILL", "--all", task, check=False)
             self.ctr("tasks", "rm", "--force", task, check=False)
@@ -113,6 +116,16 @@ class Testbed:
         _unmount_below(self.root)
         _remove_cgroups(self.cgroup_root)
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+async def _remove_sandboxes(socket: str) -> None:
+    runtime = CriRuntime(socket)
+    try:
+        for box in await runtime.list_sandboxes():
+            await runtime.stop_sandbox(box.id)
+            await runtime.remove_sandbox(box.id)
+    finally:
+        await runtime.close()
 
 
 def _network(root: Path) -> dict[str, object]:
