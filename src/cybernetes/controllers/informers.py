@@ -17,6 +17,7 @@ from cybernetes.client.informer import Index, Informer
 from cybernetes.client.reflector import EVERYTHING, Selection
 from cybernetes.client.target import Target
 from cybernetes.controllers.certificates.plan import Csr
+from cybernetes.controllers.compact import PodDecoder
 from cybernetes.controllers.job.objects import Job
 from cybernetes.controllers.objects import (
     ControllerRevision,
@@ -73,7 +74,7 @@ class Informers:
 
     @cached_property
     def pods(self) -> Informer[Pod]:
-        return self.make(targets.PODS, decoder(Pod))
+        return self.make(targets.PODS, PodDecoder())
 
     @cached_property
     def pods_by_controller(self) -> Index[Pod]:

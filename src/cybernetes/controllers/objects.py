@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 EMPTY = msgspec.Raw(b"{}")
-ABSENT = msgspec.Raw(b"")
 
 
 class View(msgspec.Struct, frozen=True, gc=False, rename="camel", kw_only=True, omit_defaults=True):
@@ -57,6 +56,14 @@ class Condition(View, frozen=True, gc=False):
     last_update_time: str | None = ""
     last_heartbeat_time: str | None = ""
     last_probe_time: str | None = ""
+
+
+class PodCondition(View, frozen=True, gc=False):
+    """A pod's: there are many of them, so only what controllers look at."""
+
+    type: str
+    status: str = ""
+    last_transition_time: str | None = ""
 
 
 class Requirement(View, frozen=True, gc=False):
@@ -119,21 +126,20 @@ class Container(View, frozen=True, gc=False):
     name: str = ""
     ports: tuple[ContainerPort, ...] = ()
     restart_policy: str = ""
-    resources: msgspec.Raw = EMPTY
 
 
 class ClaimSource(View, frozen=True, gc=False):
     claim_name: str = ""
 
 
+class Ephemeral(View, frozen=True, gc=False):
+    volume_claim_template: msgspec.Raw = EMPTY
+
+
 class Volume(View, frozen=True, gc=False):
     name: str = ""
     persistent_volume_claim: ClaimSource | None = None
-    ephemeral: msgspec.Raw = ABSENT
-
-    @property
-    def is_ephemeral(self) -> bool:
-        return self.ephemeral != ABSENT
+    ephemeral: Ephemeral | None = None
 
 
 class FieldRequirement(View, frozen=True, gc=False):
@@ -171,11 +177,7 @@ class PodSpec(View, frozen=True, gc=False):
     init_containers: tuple[Container, ...] = ()
     volumes: tuple[Volume, ...] = ()
     tolerations: tuple[Toleration, ...] = ()
-    overhead: dict[str, str | int | float] = {}
-    priority_class_name: str = ""
-    active_deadline_seconds: int | None = None
     termination_grace_period_seconds: int | None = None
-    resources: msgspec.Raw = EMPTY
 
 
 class Terminated(View, frozen=True, gc=False):
@@ -200,9 +202,8 @@ class PodIP(View, frozen=True, gc=False):
 
 class PodStatus(View, frozen=True, gc=False):
     phase: str = ""
-    reason: str = ""
     start_time: str | None = ""
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[PodCondition, ...] = ()
     pod_ip: str = msgspec.field(name="podIP", default="")
     pod_ips: tuple[PodIP, ...] = msgspec.field(name="podIPs", default=())
     container_statuses: tuple[ContainerStatus, ...] = ()

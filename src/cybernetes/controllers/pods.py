@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
 from cybernetes.base.clock import parse_rfc3339
-from cybernetes.controllers.objects import Condition, Meta, Pod, raw
+from cybernetes.controllers.objects import Condition, Meta, Pod, PodCondition, raw
+
+C = TypeVar("C", Condition, PodCondition)
 
 # Longest prefix of a generated name: five characters follow, and a pod's name is a host name.
 GENERATED_PREFIX_MAX = 58
@@ -22,7 +25,8 @@ def is_active(pod: Pod) -> bool:
     return not is_terminal(pod) and not pod.metadata.deletion_timestamp
 
 
-def condition(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
+def condition(conditions: Sequence[C], kind: str) -> C | None:
+    """The condition of this type."""
     return next((each for each in conditions if each.type == kind), None)
 
 

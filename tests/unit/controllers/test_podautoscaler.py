@@ -10,11 +10,10 @@ import virtual
 from world import World, replica_set, view_of
 
 from cybernetes.base.clock import rfc3339
-from cybernetes.controllers.objects import Pod
 from cybernetes.controllers.podautoscaler import limits, usage
 from cybernetes.controllers.podautoscaler.limits import Memory
 from cybernetes.controllers.podautoscaler.loop import PodAutoscalerController
-from cybernetes.controllers.podautoscaler.objects import Autoscaler, Sample
+from cybernetes.controllers.podautoscaler.objects import Autoscaler, MeasuredPod, Sample
 from cybernetes.controllers.podautoscaler.usage import NoMetrics, Tolerance, Wanted
 from cybernetes.wire.http.message import Request, Response
 
@@ -24,7 +23,9 @@ MILLI = 1_000_000
 HALF = Wanted("cpu", "", utilization=50)
 
 
-def one(name: str, *, request: str = "100m", ready: str = "True", age_s: float = 3600, phase: str = "Running") -> Pod:
+def one(
+    name: str, *, request: str = "100m", ready: str = "True", age_s: float = 3600, phase: str = "Running"
+) -> MeasuredPod:
     started = rfc3339(NOW - age_s)
     conditions = [{"type": "Ready", "status": ready, "lastTransitionTime": started}]
     return view_of(
@@ -33,7 +34,7 @@ def one(name: str, *, request: str = "100m", ready: str = "True", age_s: float =
             "spec": {"containers": [{"name": "app", "resources": {"requests": {"cpu": request}}}]},
             "status": {"phase": phase, "startTime": started, "conditions": conditions},
         },
-        Pod,
+        MeasuredPod,
     )
 
 
@@ -55,7 +56,9 @@ def used(*milli: int) -> dict[str, Sample]:
         ([one("p0"), one("p1", phase="Failed")], used(100), 2),
     ],
 )
-def test_how_many_replicas_a_metric_asks_for(pods: list[Pod], samples: dict[str, Sample], replicas: int) -> None:
+def test_how_many_replicas_a_metric_asks_for(
+    pods: list[MeasuredPod], samples: dict[str, Sample], replicas: int
+) -> None:
     assert usage.propose(2, HALF, pods, samples, Tolerance(), NOW).replicas == replicas
 
 
@@ -63,7 +66,7 @@ def test_what_can_not_be_known_is_said() -> None:
     with pytest.raises(NoMetrics, match="did not receive metrics"):
         usage.propose(1, HALF, [one("p0")], {}, Tolerance(), NOW)
     silent = view_of(
-        {"metadata": {"name": "p0"}, "spec": {"containers": [{"name": "app"}]}, "status": one("p0").status}, Pod
+        {"metadata": {"name": "p0"}, "spec": {"containers": [{"name": "app"}]}, "status": one("p0").status}, MeasuredPod
     )
     with pytest.raises(NoMetrics, match="missing request for cpu in container app of Pod p0"):
         usage.propose(1, HALF, [silent], used(10), Tolerance(), NOW)

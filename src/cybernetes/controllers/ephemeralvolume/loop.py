@@ -12,7 +12,7 @@ from cybernetes.client.api import is_reason
 from cybernetes.client.target import PERSISTENT_VOLUME_CLAIMS, PODS
 from cybernetes.controllers import pods
 from cybernetes.controllers.loop import Edges, reference, work
-from cybernetes.controllers.objects import Pod, Volume, raw
+from cybernetes.controllers.objects import Ephemeral, Pod, raw
 
 
 class EphemeralVolumeController:
@@ -26,7 +26,7 @@ class EphemeralVolumeController:
         await work("ephemeral-volumes", self._queue, self.sync)
 
     def _on_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
-        if old is None and new is not None and any(each.is_ephemeral for each in new.spec.volumes):
+        if old is None and new is not None and any(each.ephemeral is not None for each in new.spec.volumes):
             self._queue.add(key)
 
     async def sync(self, key: str) -> float | None:
@@ -34,28 +34,28 @@ class EphemeralVolumeController:
         if pod is None or not pods.is_active(pod):
             return None
         for volume in pod.spec.volumes:
-            if volume.is_ephemeral:
-                await self._ensure(pod, volume)
+            if volume.ephemeral is not None:
+                await self._ensure(pod, volume.name, volume.ephemeral)
         return None
 
-    async def _ensure(self, pod: Pod, volume: Volume) -> None:
-        namespace, name = pod.metadata.namespace, f"{pod.metadata.name}-{volume.name}"
+    async def _ensure(self, pod: Pod, volume: str, source: Ephemeral) -> None:
+        namespace, name = pod.metadata.namespace, f"{pod.metadata.name}-{volume}"
         try:
             live = await self._edges.client.get(PERSISTENT_VOLUME_CLAIMS, name, namespace=namespace)
         except ApiError as error:
             if not is_reason(error, "NotFound"):
                 raise
-            await self._create(pod, volume, name)
+            await self._create(pod, source, name)
             return
         owners = live["metadata"].get("ownerReferences") or []
         if not any(each.get("controller") and each["uid"] == pod.metadata.uid for each in owners):
             why = f"PVC {namespace}/{name} was not created for pod {pod.metadata.key} (pod is not owner)"
-            message = f"ephemeral volume {volume.name}: {why}"
+            message = f"ephemeral volume {volume}: {why}"
             self._edges.recorder.warning(reference(PODS, pod.metadata), "FailedBinding", message)
             raise EdgeError("create claim", name, why)
 
-    async def _create(self, pod: Pod, volume: Volume, name: str) -> None:
-        template = raw(volume.ephemeral).get("volumeClaimTemplate") or {}
+    async def _create(self, pod: Pod, source: Ephemeral, name: str) -> None:
+        template = raw(source.volume_claim_template)
         metadata: dict[str, Any] = {
             "name": name,
             "namespace": pod.metadata.namespace,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from cybernetes.client.target import Target
+from cybernetes.controllers.compact import Shared
 from cybernetes.controllers.objects import OwnerReference, View
 
 ORPHAN = "orphan"
@@ -28,7 +29,26 @@ class Item(View, frozen=True, gc=False):
     metadata: ItemMeta
 
 
-class Node(msgspec.Struct, frozen=True):
+class ItemDecoder:
+    """Decodes items of all resources; what is equal in many is one value."""
+
+    def __init__(self) -> None:
+        self._decode = msgspec.json.Decoder(Item).decode
+        self._shared = Shared()
+
+    def __call__(self, body: bytes) -> Item:
+        metadata = self._decode(body).metadata
+        return Item(
+            metadata=msgspec.structs.replace(
+                metadata,
+                namespace=self._shared.one(metadata.namespace),
+                owner_references=self._shared.one(metadata.owner_references),
+                finalizers=self._shared.one(metadata.finalizers),
+            )
+        )
+
+
+class Node(msgspec.Struct, frozen=True, gc=False):
     """An object of the graph."""
 
     target: Target

@@ -12,8 +12,7 @@ from cybernetes.base.log import Log
 from cybernetes.client.informer import Informer
 from cybernetes.client.target import Target
 from cybernetes.controllers.discovery import discover
-from cybernetes.controllers.garbagecollector.graph import Item
-from cybernetes.controllers.informers import decoder
+from cybernetes.controllers.garbagecollector.graph import Item, ItemDecoder
 from cybernetes.controllers.loop import Edges
 
 # Definitions come and go; this is how late a new resource may be noticed.
@@ -45,6 +44,7 @@ class Monitors:
         self._edges = edges
         self._on_change = on_change
         self._on_unserved = on_unserved
+        self._decode = ItemDecoder()
         self._monitors: dict[Target, _Monitor] = {}
         self._kinds: dict[tuple[str, str], Target] = {}
 
@@ -87,7 +87,7 @@ class Monitors:
     def _start(self, group: asyncio.TaskGroup, target: Target) -> _Monitor:
         edges = self._edges
         informer: Informer[Item] = Informer(
-            edges.client, target, decoder(Item), clock=edges.clock, random=edges.random, metadata_only=True
+            edges.client, target, self._decode, clock=edges.clock, random=edges.random, metadata_only=True
         )
         informer.on_change(lambda key, old, new: self._on_change(target, old, new))
         task = group.create_task(informer.run(), name=f"garbagecollector.{target.plural}.{target.group}")

@@ -12,16 +12,16 @@ from cybernetes.client.target import HORIZONTAL_POD_AUTOSCALERS, PODS, Target
 from cybernetes.controllers.discovery import Kinds
 from cybernetes.controllers.informers import decoder
 from cybernetes.controllers.loop import Edges, reference, work, write_status
-from cybernetes.controllers.objects import Condition, Pod
+from cybernetes.controllers.objects import Condition
 from cybernetes.controllers.podautoscaler import limits, metrics, usage
 from cybernetes.controllers.podautoscaler.limits import Memory, Told
-from cybernetes.controllers.podautoscaler.objects import Autoscaler, Metric
+from cybernetes.controllers.podautoscaler.objects import Autoscaler, MeasuredPod, Metric
 from cybernetes.controllers.podautoscaler.usage import NoMetrics, Proposal, Tolerance, Wanted
 from cybernetes.controllers.pods import condition
 from cybernetes.model import quantity
 
 PERIOD_S = 15.0
-_pod = decoder(Pod)
+_pod = decoder(MeasuredPod)
 
 
 class _Outcome(msgspec.Struct):
@@ -140,14 +140,14 @@ class PodAutoscalerController:
         message = f"the HPA was unable to compute the replica count: {error}"
         outcome.conditions["ScalingActive"] = Told("False", reason, message)
 
-    async def _pods(self, namespace: str, selector: str) -> list[Pod]:
-        found: list[Pod] = []
+    async def _pods(self, namespace: str, selector: str) -> list[MeasuredPod]:
+        found: list[MeasuredPod] = []
         async for page in self._edges.client.pages(PODS, namespace=namespace, label_selector=selector):
             found += [_pod(item) for item in page.items]
         return found
 
     async def _propose(
-        self, autoscaler: Autoscaler, current: int, metric: Metric, pods: list[Pod], selector: str
+        self, autoscaler: Autoscaler, current: int, metric: Metric, pods: list[MeasuredPod], selector: str
     ) -> tuple[Proposal, str]:
         source = metric.resource or metric.container_resource
         if source is None:

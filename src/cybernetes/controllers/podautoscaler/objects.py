@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cybernetes.controllers.objects import Condition, Meta, View
+from cybernetes.controllers.objects import Condition, Meta, PodStatus, View
 
 
 class TargetReference(View, frozen=True, gc=False):
@@ -73,6 +73,29 @@ class Autoscaler(View, frozen=True, gc=False):
     metadata: Meta
     spec: AutoscalerSpec = AutoscalerSpec()
     status: AutoscalerStatus = AutoscalerStatus()
+
+
+class Requests(View, frozen=True, gc=False):
+    requests: dict[str, str | int | float] = {}
+
+
+class MeasuredContainer(View, frozen=True, gc=False):
+    name: str = ""
+    restart_policy: str = ""
+    resources: Requests = Requests()
+
+
+class MeasuredSpec(View, frozen=True, gc=False):
+    containers: tuple[MeasuredContainer, ...] = ()
+    init_containers: tuple[MeasuredContainer, ...] = ()
+
+
+class MeasuredPod(View, frozen=True, gc=False):
+    """A pod with what its containers asked for."""
+
+    metadata: Meta
+    spec: MeasuredSpec = MeasuredSpec()
+    status: PodStatus = PodStatus()
 
 
 class Sample(msgspec.Struct, frozen=True):

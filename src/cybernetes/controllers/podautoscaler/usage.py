@@ -12,8 +12,7 @@ import msgspec
 
 from cybernetes.base.clock import parse_rfc3339
 from cybernetes.controllers import pods
-from cybernetes.controllers.objects import Container, Pod, raw
-from cybernetes.controllers.podautoscaler.objects import Sample
+from cybernetes.controllers.podautoscaler.objects import MeasuredContainer, MeasuredPod, Sample
 from cybernetes.model import quantity
 
 # Starting takes more CPU than running: how long, at most, a pod counts as starting.
@@ -50,7 +49,7 @@ class Tolerance(msgspec.Struct, frozen=True):
         return 1 - self.down <= ratio <= 1 + self.up
 
 
-def group(all_pods: Sequence[Pod], samples: Mapping[str, Sample], resource: str, now: float) -> Groups:
+def group(all_pods: Sequence[MeasuredPod], samples: Mapping[str, Sample], resource: str, now: float) -> Groups:
     found = Groups(set(), set(), set(), set())
     for pod in all_pods:
         name = pod.metadata.name
@@ -67,7 +66,7 @@ def group(all_pods: Sequence[Pod], samples: Mapping[str, Sample], resource: str,
     return found
 
 
-def _is_starting(pod: Pod, sample: Sample, now: float) -> bool:
+def _is_starting(pod: MeasuredPod, sample: Sample, now: float) -> bool:
     """Whether what the pod uses says nothing about its load yet."""
     ready = pods.condition(pod.status.conditions, "Ready")
     if ready is None or not pod.status.start_time:
@@ -79,18 +78,18 @@ def _is_starting(pod: Pod, sample: Sample, now: float) -> bool:
     return ready.status == "False" and started + READINESS_DELAY_S > changed
 
 
-def requests_of(pod: Pod, resource: str, container: str) -> int:
+def requests_of(pod: MeasuredPod, resource: str, container: str) -> int:
     """Nano units that the pod (or one container of it) asked for. Raises NoMetrics when one says nothing."""
     total = 0
     for each in _counted(pod, container):
-        requested = (raw(each.resources).get("requests") or {}).get(resource)
+        requested = each.resources.requests.get(resource)
         if requested is None:
             raise NoMetrics(f"missing request for {resource} in container {each.name} of Pod {pod.metadata.name}")
         total += quantity.nano(requested)
     return total
 
 
-def _counted(pod: Pod, container: str) -> list[Container]:
+def _counted(pod: MeasuredPod, container: str) -> list[MeasuredContainer]:
     sidecars = [each for each in pod.spec.init_containers if each.restart_policy == "Always"]
     every = [*pod.spec.containers, *sidecars]
     return [each for each in every if not container or each.name == container]
@@ -108,7 +107,7 @@ class Wanted(msgspec.Struct, frozen=True):
 def propose(
     current: int,
     wanted: Wanted,
-    all_pods: Sequence[Pod],
+    all_pods: Sequence[MeasuredPod],
     samples: Mapping[str, Sample],
     tolerance: Tolerance,
     now: float,
@@ -128,7 +127,7 @@ def propose(
     return Proposal(replicas, utilization, mean)
 
 
-def _shares(wanted: Wanted, all_pods: Sequence[Pod], groups: Groups) -> dict[str, float]:
+def _shares(wanted: Wanted, all_pods: Sequence[MeasuredPod], groups: Groups) -> dict[str, float]:
     """What each pod should use."""
     if wanted.average is not None:
         return {pod.metadata.name: float(wanted.average) for pod in all_pods}
@@ -138,7 +137,7 @@ def _shares(wanted: Wanted, all_pods: Sequence[Pod], groups: Groups) -> dict[str
     return {name: amount * wanted.utilization / 100 for name, amount in requests.items()}
 
 
-def _requests(wanted: Wanted, all_pods: Sequence[Pod]) -> dict[str, float]:
+def _requests(wanted: Wanted, all_pods: Sequence[MeasuredPod]) -> dict[str, float]:
     return {
         pod.metadata.name: float(requests_of(pod, wanted.resource, wanted.container))
         for pod in all_pods

@@ -73,7 +73,7 @@ def _claims_of(pod: Pod) -> list[str]:
     for volume in pod.spec.volumes:
         if volume.persistent_volume_claim is not None:
             found.append(key_of(pod.metadata.namespace, volume.persistent_volume_claim.claim_name))
-        elif volume.is_ephemeral:
+        elif volume.ephemeral is not None:
             found.append(key_of(pod.metadata.namespace, f"{pod.metadata.name}-{volume.name}"))
     return found
 
