@@ -23,6 +23,8 @@ async def apply(desired: Desired, before: Desired, links: Links, conf_dir: Path)
         await links.masquerade(desired.masquerade)
     if desired.cni:
         await asyncio.to_thread(replace_file, conf_dir / CNI_FILE, desired.cni)
+    # Every time: the machine's policy may have changed since. Last: a machine without usable iptables drops nothing.
+    await links.accept_forwarding(desired.forwarded)
     if failed is not None:
         raise failed
 
@@ -49,6 +51,7 @@ async def remove(links: Links, conf_dir: Path) -> None:
     for route in sorted(await links.routes()):
         await links.remove_route(route)
     await links.masquerade(None)
+    await links.accept_forwarding(())
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -35,10 +35,11 @@ class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Desired(msgspec.Struct, frozen=True):
-    """cni: the file's text, b"" while the node has no pod range yet."""
+    """cni: the file's text, b"" while the node has no pod range yet. forwarded: ranges of pods, sorted."""
 
     routes: frozenset[Route] = frozenset()
     masquerade: Masquerade | None = None
+    forwarded: tuple[str, ...] = ()
     cni: bytes = b""
     sysctls: dict[str, str] = {}
 
@@ -56,6 +57,7 @@ def plan(nodes: Iterable[Node], config: NetworkConfig) -> Desired:
     return Desired(
         routes=routes(ordered, config.node),
         masquerade=Masquerade(tuple(sorted(own.pod_ranges)), tuple(sorted(inside))),
+        forwarded=tuple(sorted({*config.pod_ranges, *(each for node in ordered for each in node.pod_ranges)})),
         cni=render_cni(own.pod_ranges, config),
         sysctls=sysctls(own.pod_ranges),
     )

@@ -126,6 +126,28 @@ asyncio.run(main())
     assert "cybernetes-network" not in run("nft", "list", "ruleset")
 
 
+def test_pods_are_forwarded_where_the_machine_drops_everything_else(node: str) -> None:
+    script = """
+import asyncio
+from cybernetes.network.links.netlink import KernelLinks
+links = KernelLinks()
+asyncio.run(links.accept_forwarding(RANGES))
+asyncio.run(links.accept_forwarding(RANGES))
+"""
+    accept = script.replace("RANGES", '("10.244.0.0/16", "10.244.1.0/24", "fd01::/16")')
+    inside(accept)
+    assert "CYBERNETES" not in run("iptables-save")
+    run("iptables", "-P", "FORWARD", "DROP")
+    inside(accept)
+    saved = run("iptables-save")
+    assert saved.count("-A FORWARD -j CYBERNETES-FORWARD") == 1
+    assert saved.count("-A CYBERNETES-FORWARD") == 2
+    assert "-A CYBERNETES-FORWARD -s 10.244.0.0/16 -j ACCEPT" in saved
+    assert "CYBERNETES" not in run("ip6tables-save")
+    inside(script.replace("RANGES", "()"))
+    assert "CYBERNETES" not in run("iptables-save")
+
+
 @pytest.mark.skipif(not (PLUGINS / "ptp").exists(), reason="CNI plugins are not installed")
 def test_pods_of_one_node_reach_each_other_and_themselves_by_a_service(node: str, tmp_path: Path) -> None:
     config = settings(tmp_path)

@@ -86,13 +86,14 @@ def test_applying_twice_is_harmless_and_removal_leaves_no_trace(tmp_path: Path) 
         await apply(desired, Desired(), links, settings.conf_dir)
         await apply(desired, Desired(), links, settings.conf_dir)
         assert await links.routes() == desired.routes
+        assert links.accepted == ("10.244.0.0/16", "10.244.1.0/24", "10.244.2.0/24", "fd01:2::/64")
         assert (settings.conf_dir / CNI_FILE).read_bytes() == desired.cni
         assert (settings.conf_dir / CNI_FILE).stat().st_mode & 0o777 == 0o600
         await remove(links, settings.conf_dir)
         await remove(links, settings.conf_dir)
 
     asyncio.run(run())
-    assert (links.table, links.masqueraded) == ({}, None)
+    assert (links.table, links.masqueraded, links.accepted) == ({}, None, ())
     assert list(settings.conf_dir.iterdir()) == []
 
 

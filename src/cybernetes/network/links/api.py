@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -39,6 +39,13 @@ class Links(Protocol):
 
     async def masquerade(self, wanted: Masquerade | None) -> None:
         """Set what is masqueraded; None takes it back."""
+        ...
+
+    async def accept_forwarding(self, pods: Sequence[str]) -> None:
+        """Have traffic from and to these ranges forwarded where the machine drops what nobody accepts; () ends it.
+
+        Docker sets such a policy on the machines that it is installed on.
+        """
         ...
 
     async def set_sysctls(self, values: Mapping[str, str]) -> None:

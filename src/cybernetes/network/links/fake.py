@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cybernetes.base.errors import EdgeError, Outcome
 from cybernetes.network.links.api import Masquerade, Route
@@ -15,6 +15,7 @@ class FakeLinks:
         self.refuse = 0
         self.table: dict[str, Route] = {}
         self.masqueraded: Masquerade | None = None
+        self.accepted: tuple[str, ...] = ()
         self.sysctls: dict[str, str] = {}
 
     async def routes(self) -> frozenset[Route]:
@@ -32,6 +33,9 @@ class FakeLinks:
     async def masquerade(self, wanted: Masquerade | None) -> None:
         self._refuse("masquerade")
         self.masqueraded = wanted
+
+    async def accept_forwarding(self, pods: Sequence[str]) -> None:
+        self.accepted = tuple(pods)
 
     async def set_sysctls(self, values: Mapping[str, str]) -> None:
         self.sysctls.update(values)

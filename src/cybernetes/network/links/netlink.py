@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cybernetes.base.errors import EdgeError, Outcome
@@ -19,7 +20,8 @@ from cybernetes.network.links.api import Masquerade, Route
 # Unassigned by the kernel and by known routing daemons (rtnetlink.h, /etc/iproute2/rt_protos).
 ROUTE_PROTOCOL = 151
 TABLE = "cybernetes-network"
-_NFT_TIMEOUT_S = 10.0
+FORWARD_CHAIN = "CYBERNETES-FORWARD"
+_COMMAND_TIMEOUT_S = 10.0
 
 
 class KernelLinks:
@@ -35,7 +37,12 @@ class KernelLinks:
         await asyncio.to_thread(_change_route, "del", route)
 
     async def masquerade(self, wanted: Masquerade | None) -> None:
-        await asyncio.to_thread(_run_nft, render_masquerade(wanted))
+        await asyncio.to_thread(_run, ("nft", "-f", "-"), render_masquerade(wanted), f"table {TABLE}")
+
+    async def accept_forwarding(self, pods: Sequence[str]) -> None:
+        for version, program in ((4, "iptables"), (6, "ip6tables")):
+            if shutil.which(program) is not None:
+                await asyncio.to_thread(_accept_forwarding, program, _of_version(tuple(pods), version))
 
     async def set_sysctls(self, values: Mapping[str, str]) -> None:
         for name, value in values.items():
@@ -104,15 +111,38 @@ def _of_version(ranges: tuple[str, ...], version: int) -> list[str]:
     return [str(each) for each in ipaddress.collapse_addresses(n for n in networks if n.version == version)]  # type: ignore[type-var]
 
 
-def _run_nft(script: str) -> None:
+def _run(command: Sequence[str], script: str, target: str) -> str:
     try:
         done = subprocess.run(
-            ["nft", "-f", "-"], input=script, text=True, capture_output=True, check=False, timeout=_NFT_TIMEOUT_S
+            command, input=script, text=True, capture_output=True, check=False, timeout=_COMMAND_TIMEOUT_S
         )
     except (OSError, subprocess.TimeoutExpired) as failed:
-        raise EdgeError("run", "nft", str(failed)) from failed
+        raise EdgeError("run", command[0], str(failed)) from failed
     if done.returncode:
-        raise EdgeError("change", f"table {TABLE}", done.stderr.strip(), outcome=Outcome.NOT_DONE)
+        raise EdgeError("change", target, done.stderr.strip(), outcome=Outcome.NOT_DONE)
+    return done.stdout
+
+
+def _accept_forwarding(program: str, ranges: Sequence[str]) -> None:
+    """A chain of ours at the top of FORWARD, in iptables' own table: elsewhere accepting does not end its policy."""
+    listed = _iptables(program, "-S", "FORWARD")
+    jump = f"-A FORWARD -j {FORWARD_CHAIN}"
+    drops = "-P FORWARD DROP" in listed
+    if not (drops and ranges):
+        if jump in listed:
+            _iptables(program, "-D", "FORWARD", "-j", FORWARD_CHAIN)
+            _iptables(program, "-F", FORWARD_CHAIN)
+            _iptables(program, "-X", FORWARD_CHAIN)
+        return
+    lines = ["*filter", f":{FORWARD_CHAIN} - [0:0]"]
+    lines += [f"-A {FORWARD_CHAIN} {side} {each} -j ACCEPT" for each in ranges for side in ("-s", "-d")]
+    if jump not in listed:
+        lines.append(f"-I FORWARD 1 -j {FORWARD_CHAIN}")
+    _run([f"{program}-restore", "--noflush", "-w", "5"], "\n".join([*lines, "COMMIT", ""]), "chain FORWARD")
+
+
+def _iptables(program: str, *arguments: str) -> list[str]:
+    return _run([program, "-w", "5", *arguments], "", "chain FORWARD").splitlines()
 
 
 def _set_sysctl(name: str, value: str) -> None:
