@@ -8,6 +8,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Coroutine
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ LOOK_EVERY_S = 1.0
 # A silent watch is given up after 150 s, a pod of a lost node after 300 s, and a crash is backed off for up to 300 s.
 SETTLES_S = 600.0
 BOOT_S = 15.0
+# Of what did not settle.
+TOLD_MAX = 8
 
 
 class Result(msgspec.Struct):
@@ -44,6 +47,8 @@ class Result(msgspec.Struct):
 
 def make_database(folder: Path) -> Path:
     """The disk of a cluster that has started once; most runs begin with it."""
+
+    gc.disable()
 
     async def boot() -> Path:
         world = World(0, folder / "boot", Plant("", SeededRandom(0)))
@@ -61,13 +66,12 @@ def make_database(folder: Path) -> Path:
 
 
 def simulate(seed: int, database: Path, *, plant: str = "") -> Result:
-    """Run one seed in this process; leaves pending tasks behind, so a process should run few."""
+    """Run one seed in this process. It leaves pending tasks behind that must not be collected: their end would run."""
     folder = Path(tempfile.mkdtemp(prefix="cybernetes-sim-", dir=memory_folder()))
     gc.disable()
     try:
         return _run(_simulate(seed, folder, database, plant))
     finally:
-        gc.enable()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -97,12 +101,11 @@ async def _settle(world: World, users: list[User]) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + SETTLES_S
     while not world.transcript.violations:
-        left = unsettled(world, users)
-        if not left:
+        if next(unsettled(world, users), None) is None:
             world.transcript.say("settled")
             return
         if loop.time() > deadline:
-            for each in left[:5]:
+            for each in islice(unsettled(world, users), TOLD_MAX):
                 world.transcript.broken(f"did not settle: {each}")
             return
         await asyncio.sleep(LOOK_EVERY_S)

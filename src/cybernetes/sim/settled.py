@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from cybernetes.sim.truth import Truth, object_of
@@ -12,18 +13,16 @@ from cybernetes.sim.world import World
 Object = dict[str, Any]
 
 
-def unsettled(world: World, users: list[User]) -> list[str]:
-    """What is not as it must be; [] once the cluster has settled."""
+def unsettled(world: World, users: list[User]) -> Iterator[str]:
+    """What is not as it must be; nothing once the cluster has settled. What is asked for first costs least."""
     world.truth.look()
     found = Found(world.truth)
-    return [
-        *_namespaces(found, users),
-        *_nodes(found),
-        *_deployments(found, users),
-        *_pods(found),
-        *_containers(found, world),
-        *_endpoints(found),
-    ]
+    yield from _namespaces(found, users)
+    yield from _deployments(found, users)
+    yield from _nodes(found)
+    yield from _pods(found)
+    yield from _containers(found, world)
+    yield from _endpoints(found)
 
 
 class Found:
@@ -31,11 +30,14 @@ class Found:
 
     def __init__(self, truth: Truth) -> None:
         self._truth = truth
-        self.pods = self._all("/core/pods/")
 
     def _all(self, prefix: str) -> dict[str, Object]:
         latest = self._truth.latest.items()
         return {key.removeprefix(prefix): object_of(value) for key, (_, value) in latest if key.startswith(prefix)}
+
+    @cached_property
+    def pods(self) -> dict[str, Object]:
+        return self._all("/core/pods/")
 
     @property
     def namespaces(self) -> dict[str, Object]:

@@ -65,6 +65,8 @@ class Network:
 
     async def connected(self, machine: str, timeout_s: float) -> bool:
         """Wait until the machine has a network again; False after `timeout_s` without one."""
+        if machine not in self.cut:
+            return True
         try:
             async with asyncio.timeout(timeout_s):
                 while machine in self.cut:

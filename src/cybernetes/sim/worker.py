@@ -21,6 +21,7 @@ from cybernetes.sim.scenario import Result, make_database, memory_folder, simula
 
 # A run takes a second; one that takes this long will not end.
 RUN_LIMIT_S = 120
+WARMING_SEED = 1
 
 
 class Order(msgspec.Struct):
@@ -31,7 +32,11 @@ class Order(msgspec.Struct):
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="cybernetes-sim-", dir=memory_folder()) as folder:
-        database = Path(_in_a_child(lambda: str(make_database(Path(folder))).encode()).decode())
+        database = make_database(Path(folder))
+        # Whatever is imported, compiled or remembered at its first use is so before the first fork.
+        simulate(WARMING_SEED, database)
+        # Never collected, and so not copied by a child's collections either.
+        gc.freeze()
         for line in sys.stdin.buffer:
             sys.stdout.buffer.write(run(msgspec.json.decode(line, type=Order), database) + b"\n")
             sys.stdout.buffer.flush()
@@ -56,8 +61,6 @@ def _result(order: Order, database: Path) -> bytes:
 
 def _in_a_child(work: Callable[[], bytes]) -> bytes:
     """What `work` returns, from a forked process; b"" when that died."""
-    gc.collect()
-    gc.freeze()
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
