@@ -241,6 +241,37 @@ def test_who_may_only_read_starts_no_process(path, resource):
     run(scenario)
 
 
+def test_policies_judge_connections_too():
+    async def scenario(server):
+        await server.namespace("shop")
+        await server.make(PODS, pod(nodeName="n1"))
+        api = "admissionregistration.k8s.io/v1"
+        rule = {"operations": ["CONNECT"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods/exec"]}
+        spec = {
+            "matchConstraints": {"resourceRules": [rule]},
+            "validations": [{"expression": "object.command[0] != 'sh'", "message": "no shells"}],
+        }
+        root = f"/apis/{api}/validatingadmissionpolicies"
+        policy = {"apiVersion": api, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": "p"}, "spec": spec}
+        await server.make(root, policy)
+        bound = {"policyName": "p", "validationActions": ["Deny"]}
+        binding = {
+            "apiVersion": api,
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": "b"},
+            "spec": bound,
+        }
+        await server.make(root.replace("policies", "policybindings"), binding)
+        await server.server.core.consistent()
+        path = "/api/v1/namespaces/shop/pods/web/exec"
+        refused = await server.ask("POST", path, query={"command": "sh", "stdout": "true"})
+        assert refused.message.endswith("denied request: no shells")
+        passed = await server.ask("POST", path, query={"command": "id", "stdout": "true"})
+        assert "no shells" not in passed.message
+
+    run(scenario)
+
+
 def test_a_signing_request_is_in_the_name_of_who_sends_it():
     async def scenario(server):
         rule = {

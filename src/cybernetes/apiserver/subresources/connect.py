@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from cybernetes.apiserver import respond
-from cybernetes.apiserver.admit import check_may_create
+from cybernetes.apiserver.admit import admit, check, check_may_create
 from cybernetes.apiserver.core import Call, Core, Object
+from cybernetes.apiserver.options import WriteOptions
 from cybernetes.base.errors import ApiError, EdgeError, bad_request, not_found
 from cybernetes.model import field
 from cybernetes.model.field import Path
@@ -31,6 +32,14 @@ _LOG_PARAMETERS = (
     "stream",
     "insecureSkipTLSVerifyBackend",
 )
+_CONNECT_KINDS = {
+    ("pods", "exec"): "PodExecOptions",
+    ("pods", "attach"): "PodAttachOptions",
+    ("pods", "portforward"): "PodPortForwardOptions",
+    ("pods", "proxy"): "PodProxyOptions",
+    ("services", "proxy"): "ServiceProxyOptions",
+    ("nodes", "proxy"): "NodeProxyOptions",
+}
 _STREAM_FLAGS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
 HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers", "transfer-encoding")
@@ -73,6 +82,7 @@ async def stream(core: Core, call: Call) -> Response:
         query = _kubelet_query(call)
     if not pod["spec"].get("nodeName"):
         raise bad_request(f"pod {call.info.name} does not have a host assigned")
+    await _admit(core, call)
     return await _to_kubelet(
         core, call, pod, Request(call.request.method, path, query, forwarded(call), call.request.body)
     )
@@ -84,7 +94,33 @@ async def proxy(core: Core, call: Call) -> Response:
     if _acts_on_node(call):
         check_may_create(core, call)
     await core.consistent()
+    await _admit(core, call)
     return await proxying.forward(core, call)
+
+
+async def _admit(core: Core, call: Call) -> None:
+    """Admission judges what a connection is for. Raises ApiError when it refuses."""
+    asked = connect_options(call)
+    await admit(core, call, "CONNECT", asked, None, WriteOptions())
+    await check(core, call, "CONNECT", asked, None, WriteOptions())
+
+
+def connect_options(call: Call) -> Object:
+    """The options object of a connection, as admission sees it: PodExecOptions and its kin."""
+    info, request = call.info, call.request
+    kind = _CONNECT_KINDS[info.resource, info.subresource]
+    asked: Object = {"kind": kind, "apiVersion": "v1"}
+    if info.subresource == "proxy":
+        return {**asked, "path": info.rest} if info.rest else asked
+    if info.subresource == "portforward":
+        ports = [int(port) for each in request.query.get("ports", ()) for port in each.split(",") if port.isdigit()]
+        return {**asked, "ports": ports} if ports else asked
+    asked.update({name: True for name in _STREAM_FLAGS if request.param(name) in ("1", "true")})
+    if request.param("container"):
+        asked["container"] = request.param("container")
+    if info.subresource == "exec":
+        asked["command"] = list(request.query.get("command", ()))
+    return asked
 
 
 def _acts_on_node(call: Call) -> bool:
