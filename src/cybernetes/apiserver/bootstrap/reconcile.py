@@ -20,9 +20,12 @@ def role(found: Object, wanted: Object) -> Object | None:
     if "aggregationRule" in wanted:
         new["aggregationRule"] = _selectors(found, wanted)
     else:
-        lacking = [each for each in wanted["rules"] or () if missing(parse_all(found), [parse(each)])]
+        rules = found.get("rules") or []
+        # Nearly always all are there word for word; only for others permissions are compared.
+        unlike = [each for each in wanted["rules"] or () if each not in rules]
+        lacking = [each for each in unlike if missing(parse_all(found), [parse(each)])]
         if lacking:
-            new["rules"] = [*(found.get("rules") or ()), *lacking]
+            new["rules"] = [*rules, *lacking]
     return None if new == found else new
 
 
