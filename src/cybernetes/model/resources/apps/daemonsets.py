@@ -1,7 +1,25 @@
 from cybernetes.model.printing.workloads import DAEMON_SETS
-from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.workloads import validate_daemon_set, validate_daemon_set_update
+
+_TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+
+
+def _first_template(obj: Object, ctx: WriteContext) -> None:
+    _annotate(obj, 1)
+
+
+def _next_template(obj: Object, old: Object, ctx: WriteContext) -> None:
+    before = int((old["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION, "1"))
+    _annotate(obj, before + (obj["spec"]["template"] != old["spec"]["template"]))
+
+
+def _annotate(obj: Object, generation: int) -> None:
+    """The count of templates, which was a field before apps/v1, is an annotation since."""
+    annotations = {**(obj["metadata"].get("annotations") or {}), _TEMPLATE_GENERATION: str(generation)}
+    obj["metadata"]["annotations"] = {name: annotations[name] for name in sorted(annotations)}
+
 
 RESOURCE = Resource(
     group="apps",
@@ -25,10 +43,12 @@ RESOURCE = Resource(
         prepare_create=(
             empty_status,
             first_generation,
+            _first_template,
         ),
         prepare_update=(
             keep("status"),
             next_generation("spec"),
+            _next_template,
         ),
         reset_fields=(("status",),),
     ),

@@ -22,6 +22,13 @@ def _generate_selector(obj: Object, ctx: WriteContext) -> None:
     selector.setdefault("matchLabels", {})["batch.kubernetes.io/controller-uid"] = uid
 
 
+def _labels_of_template(obj: Object, ctx: WriteContext) -> None:
+    """A job without labels has those of its pods, the generated ones included."""
+    labels = obj["spec"]["template"]["metadata"].get("labels")
+    if labels and not obj["metadata"].get("labels"):
+        obj["metadata"]["labels"] = dict(labels)
+
+
 RESOURCE = Resource(
     group="batch",
     version="v1",
@@ -42,6 +49,7 @@ RESOURCE = Resource(
             empty_status,
             first_generation,
             _generate_selector,
+            _labels_of_template,
         ),
         prepare_update=(
             keep("status"),

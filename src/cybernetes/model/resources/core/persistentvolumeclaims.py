@@ -1,7 +1,12 @@
 from cybernetes.model.printing.core import PERSISTENT_VOLUME_CLAIMS
-from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
-from cybernetes.model.strategy import empty_status, keep, standard, status_of
+from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
+from cybernetes.model.strategy import keep, standard, status_of
 from cybernetes.model.validation.storage import validate_claim, validate_claim_update
+
+
+def _pending(obj: Object, ctx: WriteContext) -> None:
+    obj["status"] = {"phase": "Pending"}
+
 
 RESOURCE = Resource(
     group="",
@@ -24,7 +29,7 @@ RESOURCE = Resource(
         namespaced=True,
         validate=validate_claim,
         validate_update=validate_claim_update,
-        prepare_create=(empty_status,),
+        prepare_create=(_pending,),
         prepare_update=(keep("status"),),
         returns_deleted_object=True,
         reset_fields=(("status",),),

@@ -1,7 +1,13 @@
+from cybernetes.base.clock import rfc3339
 from cybernetes.model.printing.core import PERSISTENT_VOLUMES
-from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
-from cybernetes.model.strategy import empty_status, keep, standard, status_of
+from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
+from cybernetes.model.strategy import keep, standard, status_of
 from cybernetes.model.validation.storage import validate_persistent_volume, validate_persistent_volume_update
+
+
+def _pending(obj: Object, ctx: WriteContext) -> None:
+    obj["status"] = {"phase": "Pending", "lastPhaseTransitionTime": rfc3339(ctx.now)}
+
 
 RESOURCE = Resource(
     group="",
@@ -24,7 +30,7 @@ RESOURCE = Resource(
         namespaced=False,
         validate=validate_persistent_volume,
         validate_update=validate_persistent_volume_update,
-        prepare_create=(empty_status,),
+        prepare_create=(_pending,),
         prepare_update=(keep("status"),),
         returns_deleted_object=True,
         reset_fields=(("status",),),
