@@ -1,6 +1,8 @@
+from cybernetes.model.field import Path
 from cybernetes.model.printing.core import POD_TEMPLATES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
+from cybernetes.model.validation.pods import validate_pod_template
 
 RESOURCE = Resource(
     group="",
@@ -12,6 +14,7 @@ RESOURCE = Resource(
     storage_version_hash="LIXB2x4IFpk=",
     strategy=standard(
         namespaced=True,
+        validate=lambda obj: validate_pod_template(obj["template"], Path("template")),
         prepare_create=(first_generation,),
         prepare_update=(next_generation("template"),),
         returns_deleted_object=True,
