@@ -80,6 +80,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.resourcequota.loop import ResourceQuotaController
     from cybernetes.controllers.serviceaccount.defaults import ServiceAccountController
     from cybernetes.controllers.serviceaccount.root_ca import RootCaPublisher
+    from cybernetes.controllers.servicecidr.loop import ServiceCidrController
     from cybernetes.controllers.statefulset.loop import StatefulSetController
     from cybernetes.controllers.tainteviction.loop import TaintEvictionController
     from cybernetes.controllers.ttlafterfinished.loop import TtlAfterFinishedController
@@ -102,6 +103,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     )
     yield _Row("resourcequota-controller", "resourcequota-controller", ResourceQuotaController)
     yield _Row("horizontal-pod-autoscaler", "horizontal-pod-autoscaler", PodAutoscalerController)
+    yield _Row("service-cidrs-controller", "service-cidr-controller", ServiceCidrController)
     yield _Row("persistent-volume-binder", "persistentvolume-controller", VolumeController)
     yield _Row("ephemeral-volume-controller", "ephemeral_volume", EphemeralVolumeController)
     yield _Row("pvc-protection-controller", "pvc-protection-controller", ClaimProtection)

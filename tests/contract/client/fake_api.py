@@ -48,6 +48,8 @@ RESOURCES = (
     ("coordination.k8s.io", "v1", "leases", "Lease", True),
     ("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", False),
     ("certificates.k8s.io", "v1", "certificatesigningrequests", "CertificateSigningRequest", False),
+    ("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", False),
+    ("networking.k8s.io", "v1", "ipaddresses", "IPAddress", False),
     ("storage.k8s.io", "v1", "storageclasses", "StorageClass", False),
 )
 _KINDS = {(group, plural): (version, kind, namespaced) for group, version, plural, kind, namespaced in RESOURCES}

@@ -1,4 +1,4 @@
-"""Budgets, aggregated roles, protection of storage."""
+"""Budgets, aggregated roles, protection of storage, service ranges."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cybernetes.controllers.disruption.loop import DisruptionController
 from cybernetes.controllers.disruption.plan import Budget, Expected
 from cybernetes.controllers.protection.loop import ClaimProtection, VolumeProtection
 from cybernetes.controllers.replicaset import loop as replicaset
+from cybernetes.controllers.servicecidr.loop import SERVICE_CIDRS, ServiceCidrController
 
 Object = dict[str, Any]
 
@@ -177,5 +178,33 @@ def test_a_volume_goes_when_it_is_not_bound() -> None:
             w.api.edit("persistentvolumes", "pv", lambda v: v["status"].update(phase="Released"))
             await w.settle()
             assert w.api.all("persistentvolumes") == []
+
+    virtual.run(main())
+
+
+def test_a_service_range_goes_when_its_addresses_are_elsewhere() -> None:
+    async def main() -> None:
+        w = World(ServiceCidrController)
+
+        def put(plural: str, kind: str, name: str, spec: Object) -> None:
+            metadata = {"name": name}
+            w.api.put(plural, {"apiVersion": "networking.k8s.io/v1", "kind": kind, "metadata": metadata, "spec": spec})
+
+        def ready(name: str) -> tuple[str, str]:
+            live = next(each for each in w.api.all("servicecidrs") if each["metadata"]["name"] == name)
+            [told] = live["status"]["conditions"]
+            return told["status"], told["reason"]
+
+        put("servicecidrs", "ServiceCIDR", "extra", {"cidrs": ["10.1.0.0/24"]})
+        put("ipaddresses", "IPAddress", "10.1.0.7", {})
+        async with w.running():
+            await w.settle()
+            assert ready("extra") == ("True", "")
+            await w.client.delete(SERVICE_CIDRS, "extra")
+            await w.settle(20)
+            assert ready("extra") == ("False", "Terminating")
+            put("servicecidrs", "ServiceCIDR", "wider", {"cidrs": ["10.1.0.0/16"]})
+            await w.settle(20)
+            assert [each["metadata"]["name"] for each in w.api.all("servicecidrs")] == ["wider"]
 
     virtual.run(main())
