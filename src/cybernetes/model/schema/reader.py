@@ -105,7 +105,13 @@ _STORED_AS_JSON = ("io.k8s.apiextensions-apiserver.", "io.k8s.kube-aggregator.")
 _ALWAYS_KEPT = ("struct", "int-or-string", "quantity", "raw", "union")
 
 
+# Lists that mean something when empty, and are then refused.
+_REFUSED_EMPTY = frozenset((("io.k8s.api.autoscaling.v2.HPAScalingRules", "policies"),))
+
+
 def when_empty(owner: StructNode, field: Field) -> int:
+    if (owner.name, field.name) in _REFUSED_EMPTY:
+        return KEPT
     if field.form == "null" and field.node.type in ("list", "map"):
         return KEPT if owner.name.startswith(_STORED_AS_JSON) else NULL
     return KEPT if field.form in ("zero", "null", "pointer") or field.node.type in _ALWAYS_KEPT else DROPPED

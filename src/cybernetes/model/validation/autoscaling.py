@@ -7,21 +7,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from cybernetes.model import quantity
+from cybernetes.model import convert, quantity
 from cybernetes.model.field import FieldError, Path, forbidden, invalid, not_supported, required
 from cybernetes.model.validation import names
 from cybernetes.model.validation.meta import not_negative
-from cybernetes.model.validation.selectors import validate_label_selector
+from cybernetes.model.validation.resources import validate_container_resource_name
 
 Object = dict[str, Any]
 _SPEC = Path("spec")
 _TYPES = ("ContainerResource", "External", "Object", "Pods", "Resource")
+# In the order in which they are looked at.
 _SOURCES = {
     "Object": "object",
+    "External": "external",
     "Pods": "pods",
     "Resource": "resource",
     "ContainerResource": "containerResource",
-    "External": "external",
 }
 _WINDOW_MAX_S = 3600
 _PERIOD_MAX_S = 1800
@@ -50,6 +51,11 @@ def validate_autoscaler(autoscaler: Object) -> list[FieldError]:
             if behavior.get(key) is not None:
                 errors += _rules(behavior[key], _SPEC.child("behavior", key))
     return errors
+
+
+def validate_autoscaler_v1(autoscaler: Object) -> list[FieldError]:
+    """Errors name the fields of the stored version."""
+    return validate_autoscaler(convert.between("autoscaling/v1", "autoscaling/v2", "HorizontalPodAutoscaler")(autoscaler))
 
 
 def _target_reference(ref: Object, path: Path) -> list[FieldError]:
@@ -81,18 +87,18 @@ def _metric(metric: Object, path: Path) -> list[FieldError]:
         errors.append(required(path.child("type"), "must specify a metric source type"))
     if kind not in _TYPES:
         errors.append(not_supported(path.child("type"), kind, _TYPES))
-    given = [(name, key) for name, key in _SOURCES.items() if metric.get(key) is not None]
-    for i, (name, key) in enumerate(given):
-        if i:
-            text = "must populate the given metric source only"
-            errors.append(forbidden(path.child(key), text))
-        elif name == kind or kind not in _SOURCES:
-            errors += _source(key, metric[key], path.child(key)) if name == kind else []
-    if kind in _SOURCES and metric.get(_SOURCES[kind]) is None:
-        text = "must populate information for the given metric source"
-        errors.append(required(path.child(_SOURCES[kind]), text))
-    elif kind in _SOURCES and len(given) == 1 and given[0][0] != kind:
-        errors.append(forbidden(path.child(given[0][1]), "must populate the given metric source only"))
+    given = [key for key in _SOURCES.values() if metric.get(key) is not None]
+    if given:
+        # Only the first source is looked into: there should be no other.
+        errors += _source(given[0], metric[given[0]], path.child(given[0]))
+    expected = _SOURCES.get(kind)
+    if expected is None:
+        errors.append(not_supported(path.child("type"), kind, _TYPES))
+    elif metric.get(expected) is None:
+        errors.append(required(path.child(expected), "must populate information for the given metric source"))
+    if len(given) != 1:
+        text = "must populate the given metric source only"
+        errors += [forbidden(path.child(key), text) for key in given if key != expected]
     return errors
 
 
@@ -141,15 +147,7 @@ def _resource(key: str, source: Object, target: Object, path: Path) -> list[Fiel
     if not name:
         errors.append(required(path.child("name"), "must specify a resource name"))
     elif key == "containerResource":
-        errors += [invalid(path.child("name"), name, each) for each in names.qualified_name(name)]
-        if (
-            not errors
-            and name not in ("cpu", "memory", "ephemeral-storage")
-            and "/" not in name
-            and not name.startswith("hugepages-")
-        ):
-            errors.append(invalid(path.child("name"), name, "must be a standard resource type or fully qualified"))
-            errors.append(invalid(path.child("name"), name, "must be a standard resource for containers"))
+        errors += validate_container_resource_name(name, path.child("name"))
     if key == "containerResource" and source.get("container"):
         errors += [
             invalid(path.child("container"), source["container"], each) for each in names.dns_label(source["container"])
@@ -165,12 +163,11 @@ def _resource(key: str, source: Object, target: Object, path: Path) -> list[Fiel
 
 
 def _identifier(metric: Object, path: Path) -> list[FieldError]:
+    """The selector is the metrics server's to understand: nobody checks it here."""
     name = metric.get("name", "")
     if not name:
-        errors = [required(path.child("name"), "must specify a metric name")]
-    else:
-        errors = [invalid(path.child("name"), name, each) for each in names.path_segment(name)]
-    return errors + validate_label_selector(metric.get("selector"), path.child("selector"))
+        return [required(path.child("name"), "must specify a metric name")]
+    return [invalid(path.child("name"), name, each) for each in names.path_segment(name)]
 
 
 def _target(target: Object, path: Path) -> list[FieldError]:

@@ -1,7 +1,7 @@
 from cybernetes.model.printing.workloads import HORIZONTAL_POD_AUTOSCALERS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
-from cybernetes.model.validation.autoscaling import validate_autoscaler
+from cybernetes.model.validation.autoscaling import validate_autoscaler_v1
 
 RESOURCE = Resource(
     group="autoscaling",
@@ -24,7 +24,7 @@ RESOURCE = Resource(
     stored_as=("autoscaling", "v2", "horizontalpodautoscalers"),
     strategy=standard(
         namespaced=True,
-        validate=validate_autoscaler,
+        validate=validate_autoscaler_v1,
         prepare_create=(empty_status,),
         prepare_update=(keep("status"),),
         reset_fields=(("status",),),
