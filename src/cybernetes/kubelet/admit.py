@@ -38,7 +38,21 @@ class Admission:
             return Rejection("SysctlForbidden", f'forbidden sysctl: "{unsafe}" not allowlisted')
         if (pod["spec"].get("os") or {}).get("name") not in (None, "linux"):
             return Rejection("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
+        unknown = unsupported(pod)
+        if unknown:
+            return Rejection("PodFeatureUnsupported", unknown)
         return short_of(pod, others, self._tools.allocatable) or ports_taken(pod, others)
+
+
+def unsupported(pod: Object) -> str:
+    """What this node can't do for the pod, rather than half of it; "" when it can do everything."""
+    if pod["spec"].get("hostUsers") is False:
+        return "hostUsers: false needs a runtime with user namespaces, which this node does not have"
+    for _, container in pods.all_containers(pod):
+        for rule in container.get("restartPolicyRules") or ():
+            if rule.get("action") != "Restart":
+                return f"container {container['name']}: restart rules with action {rule.get('action')} are not supported by this node"
+    return ""
 
 
 def short_of(pod: Object, others: Sequence[Object], allocatable: Amounts) -> Rejection | None:

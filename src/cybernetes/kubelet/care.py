@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 
 from cybernetes.base.errors import EdgeError
 from cybernetes.base.log import Log
 from cybernetes.kubelet import eviction, image_gc, pods, rotation
-from cybernetes.kubelet.eviction import Pressures, Signal
+from cybernetes.kubelet.eviction import Pressures, Signal, limits_storage
 from cybernetes.kubelet.image_gc import ImageCollector
-from cybernetes.kubelet.pods import default_tag
+from cybernetes.kubelet.pods import Object, default_tag
+from cybernetes.kubelet.runtime.api import Stats
 from cybernetes.kubelet.tools import Tools
 from cybernetes.kubelet.verdict import Verdict
-from cybernetes.kubelet.volumes.layout import image_volumes, limited_volumes
+from cybernetes.kubelet.volumes.layout import image_volumes, limited_volumes, volumes_on_disk
 from cybernetes.kubelet.worker import PodWorker
 
 _log = Log("kubelet")
@@ -85,12 +87,26 @@ class Care:
         active[pods.uid(first.pod)].condemn(verdict)
 
     async def _check_sizes(self) -> None:
-        for worker in list(self._workers.values()):
+        """End pods whose volumes, layers or logs have outgrown their limits."""
+        workers = [each for each in self._workers.values() if each.active]
+        stats = await self._tools.runtime.stats() if any(limits_storage(each.pod) for each in workers) else []
+        for worker in workers:
             limited = limited_volumes(worker.pod)
-            if not limited or not worker.active:
+            if not limited and not limits_storage(worker.pod):
                 continue
-            sizes = await self._tools.host.volume_sizes(pods.uid(worker.pod), limited)
-            why = eviction.over_size_limit(worker.pod, sizes)
+            why = await self._why_too_large(worker, limited, stats)
             if why:
                 self._tools.say(worker.pod, "", "Warning", "Evicted", why)
                 worker.condemn(Verdict("Failed", "Evicted", why, grace_s=1, disruption=why))
+
+    async def _why_too_large(self, worker: PodWorker, limited: list[Object], stats: list[Stats]) -> str:
+        pod, host = worker.pod, self._tools.host
+        sizes = await host.volume_sizes(pods.uid(pod), limited)
+        why = eviction.over_size_limit(pod, sizes)
+        if why or not limits_storage(pod):
+            return why
+        used = {row.name: row.filesystem_bytes for row in stats if row.uid == pods.uid(pod)}
+        for each in worker.observed.running():
+            used[each.name] = used.get(each.name, 0) + await host.folder_size(str(Path(each.log_path).parent))
+        everything = await host.volume_sizes(pods.uid(pod), volumes_on_disk(pod))
+        return eviction.over_storage_limit(pod, used, sum(everything.values()))

@@ -173,3 +173,26 @@ def over_size_limit(pod: Object, sizes: Mapping[str, int]) -> str:
         if limit and sizes.get(volume["name"], 0) > quantity.value(str(limit)):
             return f'Usage of EmptyDir volume "{volume["name"]}" exceeds the limit "{limit}". '
     return ""
+
+
+def limits_storage(pod: Object) -> bool:
+    return any(resources.limits(each).get("ephemeral-storage") for each in pods.containers(pod))
+
+
+def over_storage_limit(pod: Object, used: Mapping[str, int], volumes_bytes: int) -> str:
+    """Why a pod uses too much of the node's disk; "" when it does not.
+
+    used           bytes by container: what it wrote to its own layer, and its logs
+    volumes_bytes  of its emptyDir volumes on disk
+    """
+    for container in pods.containers(pod):
+        limit = resources.limits(container).get("ephemeral-storage", 0)
+        if limit and used.get(container["name"], 0) > limit:
+            shown = container["resources"]["limits"]["ephemeral-storage"]
+            return f'Container {container["name"]} exceeded its local ephemeral storage limit "{shown}". '
+    limits = [resources.limits(each).get("ephemeral-storage", 0) for each in pods.containers(pod)]
+    # A pod of which one container may use any amount has no limit as a whole.
+    if all(limits) and sum(used.values()) + volumes_bytes > sum(limits):
+        total = quantity.render(sum(limits) * 10**9, quantity.BINARY)
+        return f"Pod ephemeral local storage usage exceeds the total limit of containers {total}. "
+    return ""

@@ -113,6 +113,9 @@ class FakeHost:
     async def volume_sizes(self, uid: str, volumes: Sequence[Object]) -> dict[str, int]:
         return {each["name"]: 0 for each in volumes}
 
+    async def folder_size(self, path: str) -> int:
+        return 0
+
     async def unmount_pod(self, uid: str) -> None:
         for key in [key for key in self.payloads if key[0] == uid]:
             del self.payloads[key]

@@ -115,6 +115,10 @@ class Host(Protocol):
         """Bytes that volumes of the kubelet's own take on disk."""
         ...
 
+    async def folder_size(self, path: str) -> int:
+        """Bytes on disk of everything below a folder; 0 when there is none."""
+        ...
+
     async def unmount_pod(self, uid: str) -> None:
         """Volumes go, the pod's folder stays."""
         ...
@@ -293,6 +297,9 @@ class LinuxHost:
     async def volume_sizes(self, uid: str, volumes: Sequence[Object]) -> dict[str, int]:
         pod_dir = self._config.pod_dir(uid)
         return {each["name"]: await _worker(_disk_usage, layout.volume_dir(pod_dir, each)) for each in volumes}
+
+    async def folder_size(self, path: str) -> int:
+        return await _worker(_disk_usage, Path(path))
 
     async def unmount_pod(self, uid: str) -> None:
         await _worker(self._unmount, uid)

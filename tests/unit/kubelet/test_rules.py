@@ -260,3 +260,83 @@ def test_an_empty_local_profile_is_an_error() -> None:
     obj = pod(securityContext={"seccompProfile": {"type": "Localhost", "localhostProfile": ""}})
     with pytest.raises(env.ConfigError):
         security.container_context(obj, obj["spec"]["containers"][0], Image("i", (), (), 0, 0, "", False), "/s", ())
+
+
+def test_pods_above_their_storage_limits_are_named() -> None:
+    from cybernetes.kubelet import eviction
+
+    obj = with_resources(limits={"ephemeral-storage": "1Mi"})
+    assert eviction.over_storage_limit(obj, {"a": 1 << 20}, 0) == ""
+    text = 'Container a exceeded its local ephemeral storage limit "1Mi". '
+    assert eviction.over_storage_limit(obj, {"a": (1 << 20) + 1}, 0) == text
+    text = "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. "
+    assert eviction.over_storage_limit(obj, {"a": 1}, 1 << 20) == text
+
+
+def test_pods_are_evicted_in_order_of_excess_and_priority() -> None:
+    from cybernetes.kubelet import eviction
+    from cybernetes.kubelet.eviction import Candidate, Signal
+
+    def candidate(name: str, used: int, requested: int, priority: int = 0) -> Candidate:
+        obj = pod(priority=priority)
+        obj["metadata"]["name"] = name
+        return Candidate(obj, used, requested, {"a": used})
+
+    rows = [
+        candidate("modest", 5, 10),
+        candidate("greedy", 50, 10),
+        candidate("worse", 90, 10),
+        candidate("important", 90, 10, 1000),
+        candidate("critical", 900, 0, 2_000_000_000),
+    ]
+    names = [each.pod["metadata"]["name"] for each in eviction.rank(rows)]
+    assert names == ["worse", "greedy", "important", "modest"]
+    verdict = eviction.verdict(candidate("x", 2048, 0), Signal("memory.available", 50 << 20, 100 << 20))
+    assert verdict.message == (
+        "The node was low on resource: memory. Threshold quantity: 100Mi, available: 50Mi. "
+        "Container a was using 2Ki, request is 0, has larger consumption of memory. "
+    )
+    assert verdict.grace_s == 1
+
+
+def test_memory_pressure_turns_away_only_pods_without_requests() -> None:
+    from cybernetes.kubelet import eviction
+
+    pressed = frozenset({"MemoryPressure"})
+    refused = eviction.rejection(pod(), pressed)
+    assert refused == Rejection("Evicted", "The node had condition: [MemoryPressure]. ")
+    assert eviction.rejection(with_resources({"cpu": "1"}), pressed) is None
+    assert eviction.rejection(with_resources({"cpu": "1"}), frozenset({"DiskPressure"})) is not None
+    tolerant = pod(tolerations=[{"key": "node.kubernetes.io/memory-pressure", "operator": "Exists"}])
+    assert eviction.rejection(tolerant, pressed) is None
+
+
+def test_images_unused_for_longest_are_removed_first() -> None:
+    from cybernetes.kubelet import image_gc
+    from cybernetes.kubelet.image_gc import Known
+    from cybernetes.kubelet.runtime.api import Image
+
+    def image(name: str, size: int, *, pinned: bool = False) -> Image:
+        return Image(name, (f"{name}:1",), (), size, 0, "", pinned)
+
+    rows = [image("old", 10), image("older", 10), image("used", 10), image("new", 10), image("pause", 10, pinned=True)]
+    known = {
+        "old": Known(0, 50),
+        "older": Known(0, 10),
+        "used": Known(0, 0),
+        "new": Known(990, 0),
+        "pause": Known(0, 0),
+    }
+    assert [each.id for each in image_gc.choose(rows, known, {"used:1"}, 15, 1000)] == ["older", "old"]
+    assert image_gc.to_free(20, 100, 85, 80) == 0
+    assert image_gc.to_free(10, 100, 85, 80) == 10
+
+
+def test_what_is_not_supported_is_rejected() -> None:
+    from cybernetes.kubelet.admit import unsupported
+
+    obj = pod()
+    assert unsupported(obj) == ""
+    obj["spec"]["containers"][0]["restartPolicyRules"] = [{"action": "RestartAllContainers"}]
+    assert "RestartAllContainers are not supported" in unsupported(obj)
+    assert "user namespaces" in unsupported(pod(hostUsers=False))

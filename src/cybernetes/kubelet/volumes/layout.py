@@ -62,13 +62,18 @@ def image_volumes(pod: Object) -> list[Object]:
     return [each for each in pod["spec"].get("volumes") or () if "image" in each]
 
 
-def limited_volumes(pod: Object) -> list[Object]:
-    """Volumes on disk whose size has a limit; those in memory are limited by the kernel."""
+def volumes_on_disk(pod: Object) -> list[Object]:
+    """Volumes that take of the node's own disk."""
     return [
         each
         for each in pod["spec"].get("volumes") or ()
-        if (each.get("emptyDir") or {}).get("sizeLimit") and not each["emptyDir"].get("medium")
+        if "emptyDir" in each and not (each["emptyDir"] or {}).get("medium")
     ]
+
+
+def limited_volumes(pod: Object) -> list[Object]:
+    """Volumes on disk whose size has a limit; those in memory are limited by the kernel."""
+    return [each for each in volumes_on_disk(pod) if (each["emptyDir"] or {}).get("sizeLimit")]
 
 
 def container_mounts(
