@@ -31,7 +31,8 @@ PROMISES: dict[tuple[str, int], dict[str, float]] = {
     # After every change the kernel walks all chains that packets can come to, once a rule.
     ("iptables-nft", 10_000): {},
 }
-UNITS = {"start_s": "s", "memory_mb": "MB", "change_ms": "ms", "restart_s": "s", "kernel_s": "s"}
+# Wall time on a busy machine says little; the processor's time, children included, says the rest.
+UNITS = {"start_cpu_s": "s", "start_s": "s", "memory_mb": "MB", "change_ms": "ms", "restart_s": "s", "kernel_s": "s"}
 
 
 def services(count: int) -> Iterator[bytes]:
@@ -109,10 +110,10 @@ async def measure(mode: str, count: int) -> dict[str, float]:
         state.reduce_slice(f"shop/service-{n}-abcde", None, decode.endpoint_slice(body))
         spent += time.perf_counter() - started
     plane = plane_of(mode)
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), _cpu_s()
     state.take_changed()
     await plane.install(state.all_views(4), settings)
-    installed = time.perf_counter() - started
+    installed, cpu = time.perf_counter() - started, _cpu_s() - cpu
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     changes = [await _change(plane, state, n, salt) for n in range(0, count, count // CHANGES) for salt in (2, 0)]
     again = plane_of(mode)
@@ -121,11 +122,17 @@ async def measure(mode: str, count: int) -> dict[str, float]:
     restart = time.perf_counter() - started
     return {
         "start_s": spent + installed,
+        "start_cpu_s": spent + cpu,
         "kernel_s": installed,
         "memory_mb": memory,
         "change_ms": statistics.median(changes) * 1000,
         "restart_s": spent + restart,
     }
+
+
+def _cpu_s() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 async def _change(plane: Any, state: Any, n: int, salt: int) -> float:
