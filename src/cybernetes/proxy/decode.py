@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
+from collections.abc import Iterable
+
 import msgspec
 
 from cybernetes.proxy.objects import (
@@ -175,7 +179,7 @@ def service(body: bytes) -> Service:
         ),
         external_ips=_packed(spec.external_ips or ()),
         ingress_ips=_ingress(decoded.status) if spec.type == "LoadBalancer" else (),
-        source_ranges=tuple(each.strip() for each in spec.source_ranges or ()),
+        source_ranges=tuple(text for each in spec.source_ranges or () if _is_range(text := each.strip())),
         affinity_s=_affinity_s(spec),
         internal_local=spec.internal_policy == "Local",
         external_local=spec.external_policy == "Local",
@@ -183,8 +187,21 @@ def service(body: bytes) -> Service:
     )
 
 
-def _packed(addresses: list[str] | tuple[str, ...]) -> tuple[bytes, ...]:
-    return tuple(pack(each) for each in addresses)
+def _packed(addresses: Iterable[str]) -> tuple[bytes, ...]:
+    """Those that are addresses: one that an older API server let in must not keep all others from having rules."""
+    found = []
+    for each in addresses:
+        with contextlib.suppress(ValueError):
+            found.append(pack(each))
+    return tuple(found)
+
+
+def _is_range(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _ingress(status: _ServiceStatus | None) -> tuple[bytes, ...]:
@@ -192,7 +209,7 @@ def _ingress(status: _ServiceStatus | None) -> tuple[bytes, ...]:
     if status is None or status.load_balancer is None:
         return ()
     found = status.load_balancer.ingress or ()
-    return tuple(pack(each.ip) for each in found if each.ip and each.mode in (None, "VIP"))
+    return _packed(each.ip for each in found if each.ip and each.mode in (None, "VIP"))
 
 
 def _affinity_s(spec: _ServiceSpec) -> int:
@@ -226,7 +243,7 @@ def endpoint_slice(body: bytes) -> Slice:
 
 
 def _addressed(endpoints: list[_Endpoint] | None) -> list[_Endpoint]:
-    return [each for each in endpoints or () if each.addresses]
+    return [each for each in endpoints or () if each.addresses and _packed(each.addresses[:1])]
 
 
 def is_of_one_host(address: bytes) -> bool:
@@ -268,7 +285,7 @@ def node(body: bytes) -> NodeFacts:
     return NodeFacts(
         name=decoded.metadata.name,
         zone=(decoded.metadata.labels or {}).get(ZONE_LABEL, ""),
-        addresses=tuple(pack(each.address) for each in decoded.status.addresses or () if each.type == "InternalIP"),
+        addresses=_packed(each.address for each in decoded.status.addresses or () if each.type == "InternalIP"),
         pod_ranges=tuple(ranges),
         leaving=decoded.metadata.deletion_timestamp is not None
         or any(each.key == DELETION_TAINT for each in spec.taints or ()),

@@ -140,6 +140,19 @@ def test_absent_conditions_mean_the_obvious() -> None:
     ]
 
 
+def test_what_is_no_address_is_left_out_and_the_rest_stays() -> None:
+    read = decode.service(
+        body(
+            clusterIP="10.96.0.5",
+            externalIPs=["010.0.0.1", "192.0.2.1"],
+            loadBalancerSourceRanges=["10.0.0.0/8", "nonsense"],
+            ports=[{"port": 80}],
+        )
+    )
+    assert read.external_ips == (pack("192.0.2.1"),)
+    assert read.source_ranges == ("10.0.0.0/8",)
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "224.0.0.1", "255.255.255.255"])
 def test_endpoints_that_mean_the_node_itself_are_left_out(address: str) -> None:
     sliced = {
