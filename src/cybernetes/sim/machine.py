@@ -10,6 +10,7 @@ from cybernetes.base.random import Random
 from cybernetes.kubelet.fake_host import FakeHost
 from cybernetes.kubelet.runtime.api import Hint, Sandbox, State
 from cybernetes.kubelet.runtime.fake import Delays, FakeRuntime, Script
+from cybernetes.proxy.packets.fake import FakePackets
 from cybernetes.sim.checks import Checks
 from cybernetes.sim.loop import VirtualClock
 from cybernetes.sim.transcript import Transcript
@@ -164,4 +165,6 @@ class Machine:
         self.clock = clock
         self.runtime = runtime
         self.host = FakeHost(cpu_count=4)
+        # The kernel's rules: they outlive the proxy, and not the power.
+        self.packets = FakePackets(4)
         self.powered = True

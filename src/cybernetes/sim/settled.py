@@ -6,11 +6,18 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
+from cybernetes.base.random import SeededRandom
+from cybernetes.proxy.objects import pack, unpack
+from cybernetes.proxy.packets.fake import Landed, Machine, Packet
 from cybernetes.sim.truth import Truth, object_of
 from cybernetes.sim.users import User
 from cybernetes.sim.world import World
 
 Object = dict[str, Any]
+
+TCP = 6
+# Whoever calls from outside of the cluster.
+OUTSIDE = "198.51.100.7"
 
 
 def unsettled(world: World, users: list[User]) -> Iterator[str]:
@@ -23,6 +30,7 @@ def unsettled(world: World, users: list[User]) -> Iterator[str]:
     yield from _pods(found)
     yield from _containers(found, world)
     yield from _endpoints(found)
+    yield from _packets(found, world)
 
 
 class Found:
@@ -134,14 +142,9 @@ def _containers(found: Found, world: World) -> Iterator[str]:
 def _endpoints(found: Found) -> Iterator[str]:
     for key, service in found.services.items():
         namespace, _, name = key.rpartition("/")
-        selector = service["spec"].get("selector")
-        if not selector:
+        if not service["spec"].get("selector"):
             continue
-        ready = sorted(
-            pod["status"]["podIP"]
-            for place, pod in found.pods.items()
-            if place.startswith(f"{namespace}/") and _matches(pod, selector) and _is(pod, "Ready")
-        )
+        ready = _ready(found, key, service)
         listed = sorted(
             endpoint["addresses"][0]
             for place, each in found.slices.items()
@@ -152,6 +155,32 @@ def _endpoints(found: Found) -> Iterator[str]:
         )
         if ready != listed:
             yield f"service {key} lists {listed}, ready are {ready}"
+
+
+def _ready(found: Found, key: str, service: Object) -> list[str]:
+    """Addresses of the ready pods of a service."""
+    within = key[: key.index("/") + 1]
+    return sorted(
+        pod["status"]["podIP"]
+        for place, pod in found.pods.items()
+        if place.startswith(within) and _matches(pod, service["spec"]["selector"]) and _is(pod, "Ready")
+    )
+
+
+def _packets(found: Found, world: World) -> Iterator[str]:
+    """A packet to a service lands at a ready pod, or nowhere when there is none."""
+    node = world.machines[0]
+    kernel = Machine(node.packets, frozenset((pack(node.address),)), SeededRandom(len(found.pods)))
+    for key, service in found.services.items():
+        if not service["spec"].get("selector"):
+            continue
+        ready = _ready(found, key, service)
+        packet = Packet(pack(OUTSIDE), pack(service["spec"]["clusterIP"]), TCP, service["spec"]["ports"][0]["port"])
+        for _ in range(1 + len(ready)):
+            fate = kernel.send(packet)
+            landed = unpack(fate.destination) if isinstance(fate, Landed) else ""
+            if landed not in (ready or [""]):
+                yield f"a packet to service {key} landed at {landed or fate}, ready are {ready}"
 
 
 def _matches(pod: Object, selector: dict[str, str]) -> bool:

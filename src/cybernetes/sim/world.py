@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +26,11 @@ from cybernetes.client.api import ApiClient
 from cybernetes.controllers.manager import ControllerManager, ManagerConfig
 from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.loop import Kubelet
+from cybernetes.proxy.config import ProxyConfig
+from cybernetes.proxy.dataplane import TableDataplane
+from cybernetes.proxy.loop import Proxy
+from cybernetes.proxy.packets.fake import FakePackets
+from cybernetes.proxy.state import PortView
 from cybernetes.scheduler.loop import Scheduler
 from cybernetes.sim.checks import Checks
 from cybernetes.sim.components import Component, Serve
@@ -50,8 +55,9 @@ STARTED_AFTER_S = 120.0
 
 ADMIN = User("kubernetes-admin", groups=(MASTERS, AUTHENTICATED))
 SCHEDULER = User("system:kube-scheduler", groups=(AUTHENTICATED,))
+PROXY = User("system:kube-proxy", groups=(AUTHENTICATED,))
 MANAGER = User("system:kube-controller-manager", groups=(MASTERS, AUTHENTICATED))
-_PART_OF = {SCHEDULER.name: "scheduler", MANAGER.name: "controllers"}
+_PART_OF = {SCHEDULER.name: "scheduler", MANAGER.name: "controllers", PROXY.name: "proxy-node-1"}
 
 
 class World:
@@ -87,6 +93,8 @@ class World:
                 self._component("controllers", self._serve_controllers, seed),
                 self._component("scheduler", self._serve_scheduler, seed),
                 *(self._kubelet(machine, seed) for machine in self.machines),
+                # One is enough: each does the same on its own node.
+                self._proxy(self.machines[0], seed),
             )
         }
 
@@ -104,13 +112,16 @@ class World:
     def lose_power(self, machine: Machine) -> None:
         machine.powered = False
         self.transcript.say(f"power lost {machine.name}")
-        self.components[f"kubelet-{machine.name}"].kill(back_after_s=None)
+        for component in self._components_of(machine):
+            component.kill(back_after_s=None)
         machine.runtime.lose_power()
+        machine.packets = FakePackets(4)
 
     def restore_power(self, machine: Machine) -> None:
         machine.powered = True
         self.transcript.say(f"power back {machine.name}")
-        self.components[f"kubelet-{machine.name}"].release()
+        for component in self._components_of(machine):
+            component.release()
 
     def kill_server(self, *, power: bool, back_after_s: float = 1.0) -> None:
         """power: what was not synced may be lost, too."""
@@ -137,6 +148,19 @@ class World:
             await Kubelet(client, machine.runtime, machine.clock, random, config, machine.host).run()
 
         return self._component(f"kubelet-{machine.name}", serve, seed)
+
+    def _proxy(self, machine: Machine, seed: int) -> Component:
+        async def serve(random: Random) -> None:
+            client = self.client("kube-proxy", PROXY, machine.name)
+            config = ProxyConfig(node=machine.name, bind="127.0.0.1", health_port=0, metrics_port=0)
+            planes = [TableDataplane(machine.packets)]
+            await Proxy(client, planes, _NoFlows(), machine.clock, random, config).run()
+
+        return self._component(f"proxy-{machine.name}", serve, seed)
+
+    def _components_of(self, machine: Machine) -> list[Component]:
+        names = (f"kubelet-{machine.name}", f"proxy-{machine.name}")
+        return [self.components[name] for name in names if name in self.components]
 
     async def _serve_controllers(self, random: Random) -> None:
         config = ManagerConfig(
@@ -187,6 +211,13 @@ class World:
         trap = self.traps.get(part)
         if trap is not None and trap[0] == (response is not None) and trap[1]():
             del self.traps[part]
+
+
+class _NoFlows:
+    """Connections are not simulated, so none is ever stale."""
+
+    async def clean(self, _views: Sequence[PortView]) -> int:
+        return 0
 
 
 @cache
