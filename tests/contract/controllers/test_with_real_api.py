@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 
 from apiserver_fixture import serving_apiserver
+from cybernetes.auth import pki
 from cybernetes.base.clock import SystemClock, rfc3339
 from cybernetes.base.errors import ApiError
 from cybernetes.base.random import SystemRandom
@@ -93,7 +95,13 @@ async def cluster(folder: Path) -> AsyncIterator[Cluster]:
         admin = ApiClient(api.transport(), user_agent="test", clock=clock)
         manager_transport = api.transport_as("system:kube-controller-manager")
         nobody = HttpTransport(api.url, client_context(api.ca))
-        config = ManagerConfig(identity="test", root_ca="PEM", pod_ranges=(("10.244.0.0/16", 24),))
+        config = ManagerConfig(
+            identity="test",
+            root_ca="PEM",
+            pod_ranges=(("10.244.0.0/16", 24),),
+            signer=api.authority,
+            account_key=pki.new_key(random),
+        )
         manager = ControllerManager(
             ApiClient(manager_transport, user_agent="kube-controller-manager", clock=clock),
             clock,
@@ -262,5 +270,62 @@ def test_every_kind_of_workload_works_under_its_own_account(tmp_path: Path) -> N
             assert live["spec"]["podCIDR"] == "10.244.0.0/24" and not live["spec"].get("taints")
             names = {each["metadata"]["name"] for each in await c.all(targets.PERSISTENT_VOLUME_CLAIMS)}
             assert names == {"data-db-0", "data-db-1"}
+
+    asyncio.run(main())
+
+
+async def _make_small_things(c: Cluster) -> None:
+    make = c.admin.create
+    account = {"kubernetes.io/service-account.name": "default"}
+    secret = {"metadata": {"name": "token", "annotations": account}, "type": "kubernetes.io/service-account-token"}
+    await make(targets.SECRETS, secret, namespace="default")
+    pem = pki.request(pki.new_key(SystemRandom()), "jane", ("devs",))
+    csr = {
+        "request": base64.b64encode(pem).decode(),
+        "signerName": "kubernetes.io/kube-apiserver-client",
+        "usages": ["client auth"],
+    }
+    made = await make(targets.CERTIFICATE_SIGNING_REQUESTS, {"metadata": {"name": "jane"}, "spec": csr})
+    made["status"] = {"conditions": [{"type": "Approved", "status": "True", "reason": "r", "message": "m"}]}
+    await c.admin.update(targets.CERTIFICATE_SIGNING_REQUESTS, made, subresource="approval")
+    size = {"storage": "1Gi"}
+    volume = {"capacity": size, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/d"}, "storageClassName": "x"}
+    await make(targets.PERSISTENT_VOLUMES, {"metadata": {"name": "pv"}, "spec": volume})
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": size}, "storageClassName": "x"}
+    await make(targets.PERSISTENT_VOLUME_CLAIMS, {"metadata": {"name": "c"}, "spec": claim}, namespace="default")
+    await make(DEPLOYMENTS, deployment(), namespace="default")
+    of_web = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    scaler = {"metadata": {"name": "web"}, "spec": {"scaleTargetRef": of_web, "minReplicas": 1, "maxReplicas": 2}}
+    await make(targets.HORIZONTAL_POD_AUTOSCALERS, scaler, namespace="default")
+    await make(targets.CRON_JOBS, {"metadata": {"name": "tick"}, "spec": _every_second()}, namespace="default")
+    quota = {"metadata": {"name": "q"}, "spec": {"hard": {"secrets": "5", "count/deployments.apps": "3"}}}
+    await make(targets.RESOURCE_QUOTAS, quota, namespace="default")
+
+
+def _every_second() -> Object:
+    job = {"spec": {"ttlSecondsAfterFinished": 0, "template": workload("tick", "Never")}}
+    return {"schedule": "@every 1s", "jobTemplate": job}
+
+
+def test_the_smaller_controllers_work_under_their_own_accounts(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with cluster(tmp_path) as c:
+            await _make_small_things(c)
+
+            async def all_well() -> bool:
+                secret = await c.admin.get(targets.SECRETS, "token", namespace="default")
+                csr = await c.admin.get(targets.CERTIFICATE_SIGNING_REQUESTS, "jane")
+                used = await c.status(targets.RESOURCE_QUOTAS, "q", "used")
+                return (
+                    "token" in (secret.get("data") or {})
+                    and bool((csr.get("status") or {}).get("certificate"))
+                    and used == {"secrets": "1", "count/deployments.apps": "1"}
+                    and await c.status(targets.PERSISTENT_VOLUME_CLAIMS, "c", "phase") == "Bound"
+                    and await c.status(targets.HORIZONTAL_POD_AUTOSCALERS, "web", "desiredReplicas") == 2
+                    and await c.status(DEPLOYMENTS, "web", "replicas") == 2
+                    and bool(await c.status(targets.CRON_JOBS, "tick", "lastSuccessfulTime"))
+                )
+
+            await c.until(all_well)
 
     asyncio.run(main())
