@@ -105,8 +105,13 @@ _STORED_AS_JSON = ("io.k8s.apiextensions-apiserver.", "io.k8s.kube-aggregator.")
 _ALWAYS_KEPT = ("struct", "int-or-string", "quantity", "raw", "union")
 
 
-# Lists that mean something when empty, and are then refused.
-_REFUSED_EMPTY = frozenset((("io.k8s.api.autoscaling.v2.HPAScalingRules", "policies"),))
+# What means something when empty, and is then refused: nothing of it is ever stored.
+_REFUSED_EMPTY = frozenset(
+    (
+        ("io.k8s.api.autoscaling.v2.HPAScalingRules", "policies"),
+        ("io.k8s.api.core.v1.PersistentVolumeSpec", "capacity"),
+    )
+)
 
 
 def when_empty(owner: StructNode, field: Field) -> int:

@@ -27,7 +27,10 @@ def validate_cluster_role(role: Object) -> list[FieldError]:
         if not selectors:
             errors.append(required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil"))
         for i, selector in enumerate(selectors):
-            errors += validate_label_selector(selector, path.index(i))
+            wrong = validate_label_selector(selector, path.index(i))
+            errors += wrong
+            if wrong:
+                errors.append(invalid(path.index(i), None, "invalid label selector."))
     return errors
 
 

@@ -1,7 +1,7 @@
 from cybernetes.model.printing.core import PERSISTENT_VOLUME_CLAIMS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.strategy import keep, standard, status_of
-from cybernetes.model.validation.storage import validate_claim, validate_claim_update
+from cybernetes.model.validation.persistent_volumes import validate_claim, validate_claim_update
 
 
 def _pending(obj: Object, ctx: WriteContext) -> None:

@@ -2,7 +2,7 @@ from cybernetes.base.clock import rfc3339
 from cybernetes.model.printing.core import PERSISTENT_VOLUMES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.strategy import keep, standard, status_of
-from cybernetes.model.validation.storage import validate_persistent_volume, validate_persistent_volume_update
+from cybernetes.model.validation.persistent_volumes import validate_persistent_volume, validate_persistent_volume_update
 
 
 def _pending(obj: Object, ctx: WriteContext) -> None:

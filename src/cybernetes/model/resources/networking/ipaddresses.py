@@ -1,7 +1,7 @@
 from cybernetes.model.printing.network import IP_ADDRESSES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
-from cybernetes.model.validation.networking import validate_ip_address, validate_ip_address_update
+from cybernetes.model.validation.networking import ip_address_name, validate_ip_address, validate_ip_address_update
 
 RESOURCE = Resource(
     group="networking.k8s.io",
@@ -14,6 +14,7 @@ RESOURCE = Resource(
     storage_version_hash="3f/plJFChNE=",
     strategy=standard(
         namespaced=False,
+        name_rule=ip_address_name,
         validate=validate_ip_address,
         validate_update=validate_ip_address_update,
     ),

@@ -2,6 +2,7 @@ from cybernetes.model.printing.workloads import POD_DISRUPTION_BUDGETS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.classes import validate_disruption_budget
+from cybernetes.model.validation.names import path_segment
 
 RESOURCE = Resource(
     group="policy",
@@ -22,6 +23,7 @@ RESOURCE = Resource(
     storage_version_hash="EVWiDmWqyJw=",
     strategy=standard(
         namespaced=True,
+        name_rule=path_segment,
         validate=validate_disruption_budget,
         prepare_create=(
             empty_status,
