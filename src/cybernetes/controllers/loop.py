@@ -75,6 +75,30 @@ async def _work(name: str, queue: WorkQueue[str], sync: Sync) -> None:
             queue.done(key)
 
 
+class Pace:
+    """Lets a key be worked on at once when it has rested, else as soon as it has.
+
+    A lone change is answered without delay; of a burst, what comes within `rest_s` is answered together.
+    """
+
+    def __init__(self, queue: WorkQueue[str], clock: Clock, rest_s: float) -> None:
+        self._queue = queue
+        self._clock = clock
+        self._rest_s = rest_s
+        self._worked: dict[str, float] = {}
+
+    def add(self, key: str) -> None:
+        worked = self._worked.get(key)
+        self._queue.add_after(key, 0 if worked is None else worked + self._rest_s - self._clock.monotonic())
+
+    def worked(self, key: str) -> None:
+        """The key is being worked on now."""
+        self._worked[key] = self._clock.monotonic()
+
+    def forget(self, key: str) -> None:
+        self._worked.pop(key, None)
+
+
 def reference(target: Target, metadata: Meta) -> Reference:
     """What an Event about this object names."""
     return Reference(

@@ -207,6 +207,33 @@ def test_slices_and_endpoints_follow_pods() -> None:
     virtual.run(main())
 
 
+def test_a_burst_of_changes_is_written_in_few_strokes_and_a_lone_one_at_once() -> None:
+    async def main() -> None:
+        w = World(EndpointSliceController, EndpointsController)
+        w.kubelet_on = False
+        w.api.put("services", service())
+
+        def writes(plural: str) -> int:
+            return sum(method in ("PUT", "POST") and f"/{plural}" in path for method, path in w.api.requests)
+
+        async with w.running():
+            await w.settle()
+            before = writes("endpointslices"), writes("endpoints") - writes("endpointslices")
+            for n in range(60):
+                w.api.put("pods", web(f"p{n:02d}"))
+                w.api.edit("pods", f"p{n:02d}", w.run_pod)
+                await w.settle(1 / 60)
+            await w.settle()
+            slices = writes("endpointslices") - before[0]
+            assert 3 <= slices <= 8 and len(listed(w)[8080]) == 60
+            assert writes("endpoints") - writes("endpointslices") - before[1] <= 4
+            w.api.remove("pods", "p07")
+            await w.settle(0.1)
+            assert len(listed(w)[8080]) == 59
+
+    virtual.run(main())
+
+
 def test_quiet_pod_updates_cost_no_write() -> None:
     async def main() -> None:
         w = World(EndpointSliceController, EndpointsController)

@@ -14,7 +14,7 @@ from cybernetes.controllers.endpoints.plan import subsets
 from cybernetes.controllers.endpointslice.endpoints import is_headless
 from cybernetes.controllers.endpointslice.loop import HEADLESS, TRIGGERED, seen_by_services
 from cybernetes.controllers.informers import decoder
-from cybernetes.controllers.loop import Edges, reference, work
+from cybernetes.controllers.loop import Edges, Pace, reference, work
 from cybernetes.controllers.objects import Meta, Pod, Service, View
 from cybernetes.controllers.selecting import pods_of, services_of
 from cybernetes.controllers.serviceaccount.defaults import is_moot
@@ -22,6 +22,8 @@ from cybernetes.controllers.serviceaccount.defaults import is_moot
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 NAME = "endpoint-controller"
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
+# One object lists all addresses, so that each write of a big service is a big one.
+REST_S = 1.0
 LEADER = "control-plane.alpha.kubernetes.io/leader"
 
 
@@ -36,6 +38,7 @@ class EndpointsController:
     def __init__(self, edges: Edges) -> None:
         self._edges = edges
         self._queue = edges.queue()
+        self._pace = Pace(self._queue, edges.clock, REST_S)
         informers = edges.informers
         self._endpoints = informers.make(ENDPOINTS, decoder(Endpoints))
         informers.services.on_change(lambda key, old, new: self._queue.add(key))
@@ -49,7 +52,7 @@ class EndpointsController:
     def _on_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
         if seen_by_services(old) != seen_by_services(new):
             for service in services_of(self._edges.informers, (old, new)):
-                self._queue.add(service)
+                self._pace.add(service)
 
     def _on_endpoints(self, key: str, old: Endpoints | None, new: Endpoints | None) -> None:
         if new is None or new.metadata.labels.get(MANAGED_BY) == NAME:
@@ -59,10 +62,12 @@ class EndpointsController:
         service = self._edges.informers.services.items.get(key)
         current = self._endpoints.items.get(key)
         if service is None:
+            self._pace.forget(key)
             await self._remove_leftover(current)
             return None
         if not service.spec.selector or service.metadata.deletion_timestamp:
             return None
+        self._pace.worked(key)
         wanted = self._wanted(service, current)
         if wanted is None:
             return None

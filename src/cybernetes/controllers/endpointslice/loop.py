@@ -14,7 +14,7 @@ from cybernetes.controllers.endpointslice import plan as planning
 from cybernetes.controllers.endpointslice.objects import Slice
 from cybernetes.controllers.endpointslice.writer import MANAGED_BY, SERVICE_NAME, SliceWriter
 from cybernetes.controllers.informers import decoder
-from cybernetes.controllers.loop import Edges, reference, work
+from cybernetes.controllers.loop import Edges, Pace, reference, work
 from cybernetes.controllers.objects import Node, Pod, Service
 from cybernetes.controllers.selecting import pods_of, services_of
 from cybernetes.controllers.serviceaccount.defaults import is_moot
@@ -24,6 +24,8 @@ HEADLESS = "service.kubernetes.io/headless"
 TRIGGERED = "endpoints.kubernetes.io/last-change-trigger-time"
 # Endpoints of one slice: a change costs every node the whole slice, so slices are kept small.
 SIZE_MAX = 100
+# Every write goes to every node: of a service whose pods change quickly at most five a second.
+REST_S = 0.2
 
 
 class EndpointSliceController:
@@ -31,6 +33,7 @@ class EndpointSliceController:
         self._edges = edges
         informers = edges.informers
         self._queue = edges.queue()
+        self._pace = Pace(self._queue, edges.clock, REST_S)
         selection = Selection(labels=f"{MANAGED_BY}={NAME}")
         slices = informers.make(ENDPOINT_SLICES, decoder(Slice), selection=selection)
         self._writer = SliceWriter(edges, slices, self._queue.add)
@@ -45,7 +48,7 @@ class EndpointSliceController:
     def _on_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
         if seen_by_services(old) != seen_by_services(new):
             for service in services_of(self._edges.informers, (old, new)):
-                self._queue.add(service)
+                self._pace.add(service)
 
     def _on_node(self, name: str, old: Node | None, new: Node | None) -> None:
         if _zone(old) != _zone(new):
@@ -58,12 +61,14 @@ class EndpointSliceController:
         if service is None:
             # Its slices go with it: it is their owner.
             self._writer.forget(key)
+            self._pace.forget(key)
             return None
         if not service.spec.selector or service.metadata.deletion_timestamp:
             return None
         if unseen_s := self._writer.unsettled_s(key):
             return unseen_s
         about = reference(SERVICES, service.metadata)
+        self._pace.worked(key)
         try:
             await self._write(key, service)
         except ApiError as error:
