@@ -19,7 +19,7 @@ from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.base.log import configure as configure_log
 from cybernetes.client.kubeconfig import connect
 from cybernetes.client.target import NODES
-from cybernetes.install import addons, checks, containerd, fabric, images, pki, registry
+from cybernetes.install import checks, containerd, fabric, images, pki, registry
 from cybernetes.install.user_kubeconfig import merge_into_users
 from cybernetes.run import components, control, files
 from cybernetes.run import config as cluster_config
@@ -141,9 +141,6 @@ def _wait_for_processes(config: ClusterConfig, layout: Layout, step: Step) -> No
     if first:
         with step("waiting for the API server"):
             _wait(layout, first)
-    if first and config.runs("dns") and config.nodes:
-        with step("applying the objects of a whole cluster"):
-            asyncio.run(_apply_addons(layout))
     if runtimes:
         with step("importing the pause image"):
             _wait(layout, runtimes)
@@ -155,14 +152,6 @@ def _wait_for_processes(config: ClusterConfig, layout: Layout, step: Step) -> No
     if runtimes and config.runs("network"):
         with step("waiting for the nodes to be Ready"):
             asyncio.run(_wait_for_nodes(config, layout))
-
-
-async def _apply_addons(layout: Layout) -> None:
-    client = connect(layout.admin_kubeconfig, user_agent="cybernetes-up", clock=SystemClock())
-    try:
-        await addons.apply_all(client)
-    finally:
-        await client.close()
 
 
 async def _wait_for_nodes(config: ClusterConfig, layout: Layout) -> None:

@@ -83,7 +83,6 @@ class _Issuer:
         kubelet, proxy, dns = f"kubelet-{node.name}", f"proxy-{node.name}", f"dns-{node.name}"
         self._kubeconfig(kubelet, self._layout.kubeconfig(kubelet), f"system:node:{node.name}", "system:nodes")
         self._kubeconfig(proxy, self._layout.kubeconfig(proxy), "system:kube-proxy")
-        self._kubeconfig(dns, self._layout.kubeconfig(dns), "system:cybernetes-dns")
         self._kubeconfig(dns, self._layout.kubeconfig(dns), "system:cybernetes:dns")
 
     def _api_server(self) -> None:

@@ -53,6 +53,7 @@ class PodWorker:
         self._admit = admission.decide
         self._removed = False
         self._completed = False
+        self._ending = False
         self._interrupt = asyncio.Event()
         self._errors = 0
         self._lookout = Lookout(tools.runtime, tools.host)
@@ -83,7 +84,8 @@ class PodWorker:
     def remove(self) -> None:
         """The pod is no longer in the API."""
         self._removed = True
-        self._interrupt.set()
+        if not self._ending:
+            self._interrupt.set()
         self.wake.set()
 
     def condemn(self, verdict: Verdict) -> None:
@@ -109,7 +111,8 @@ class PodWorker:
         while True:
             self.wake.clear()
             self._interrupt.clear()
-            if self._must_end():
+            self._ending = self._must_end()
+            if self._ending:
                 gone = await self._guarded(self._end)
                 if gone is True:
                     return

@@ -8,10 +8,12 @@ import time
 
 from cybernetes.sim import runner
 from cybernetes.sim.plants import NAMES
-from cybernetes.sim.scenario import Result
+from cybernetes.sim.scenario import DEEDS, Result
 from cybernetes.sim.worker import Order
 
 SEEDS = 500
+# Where the output is no terminal.
+PROGRESS_EVERY = 50
 
 
 class Report:
@@ -54,6 +56,8 @@ class Report:
         if sys.stderr.isatty():
             took_s = time.monotonic() - self._began
             print(f"\r{self._done}/{self._total} seeds, {took_s:.0f} s ", end="", file=sys.stderr, flush=True)
+        elif self._done % PROGRESS_EVERY == 0:
+            print(f"{self._done}/{self._total} seeds", flush=True)
 
     def _clear(self) -> None:
         if sys.stderr.isatty():
@@ -63,16 +67,17 @@ class Report:
 def main() -> int:
     options = _options()
     if options.seed is not None:
-        return _one(options.seed, options.plant, transcript=options.transcript)
-    seeds = range(options.first, options.first + options.seeds)
-    report = Report(len(seeds), options.plant)
-    runner.run(seeds, options.jobs, options.plant, report.add)
+        return _one(Order(options.seed, options.plant, options.steps, lines=True), transcript=options.transcript)
+    orders = [Order(options.first + n, options.plant, options.steps) for n in range(options.seeds)]
+    report = Report(len(orders), options.plant)
+    runner.run(orders, options.jobs, report.add)
     return report.end()
 
 
-def _one(seed: int, plant: str, *, transcript: bool) -> int:
+def _one(order: Order, *, transcript: bool) -> int:
+    seed = order.seed
     with runner.Pair() as pair:
-        first, second = pair.run(Order(seed, plant, lines=True))
+        first, second = pair.run(order)
     if transcript:
         print("\n".join(first.lines))
     for each in first.violations:
@@ -90,6 +95,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds (default {SEEDS})")
     parser.add_argument("--first", type=int, default=0, help="the first of them (default 0)")
     parser.add_argument("--seed", type=int, help="run only this one, and tell about it")
+    parser.add_argument("--steps", type=int, default=DEEDS, help=f"how much each user does (default {DEEDS})")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
     parser.add_argument("--plant", choices=NAMES, default="", help="put this bug in, to see that it is found")
     parser.add_argument("--transcript", action="store_true", help="with --seed: print everything that happened")

@@ -31,7 +31,15 @@ KINDS = (
     ("failing-runtime", 2),
     ("runtime-down", 1),
 )
-PARTS = ("controllers", "scheduler", "kubelet-node-1", "kubelet-node-2", "kubelet-node-3", "proxy-node-1")
+PARTS = (
+    "controllers",
+    "controllers-standby",
+    "scheduler",
+    "kubelet-node-1",
+    "kubelet-node-2",
+    "kubelet-node-3",
+    "proxy-node-1",
+)
 
 
 class Fault(msgspec.Struct, frozen=True):

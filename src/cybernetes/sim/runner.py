@@ -71,21 +71,21 @@ class Pair:
         return first, second
 
 
-def run(seeds: Sequence[int], jobs: int, plant: str, done: Done) -> None:
-    """Run all seeds; `done` is called for each, in any order, never twice at a time."""
-    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for seed in seeds:
-        waiting.put(seed)
+def run(orders: Sequence[Order], jobs: int, done: Done) -> None:
+    """Run all; `done` is called for each, in any order, never twice at a time."""
+    waiting: queue.SimpleQueue[Order] = queue.SimpleQueue()
+    for order in orders:
+        waiting.put(order)
     one_at_a_time = threading.Lock()
 
     def work() -> None:
         with Pair() as pair:
             while not waiting.empty():
                 try:
-                    seed = waiting.get_nowait()
+                    order = waiting.get_nowait()
                 except queue.Empty:
                     return
-                results = pair.run(Order(seed, plant))
+                results = pair.run(order)
                 with one_at_a_time:
                     done(*results)
 

@@ -65,17 +65,17 @@ def make_database(folder: Path) -> Path:
     return _run(boot())
 
 
-def simulate(seed: int, database: Path, *, plant: str = "") -> Result:
+def simulate(seed: int, database: Path, *, plant: str = "", deeds: int = DEEDS) -> Result:
     """Run one seed in this process. It leaves pending tasks behind that must not be collected: their end would run."""
     folder = Path(tempfile.mkdtemp(prefix="cybernetes-sim-", dir=memory_folder()))
     gc.disable()
     try:
-        return _run(_simulate(seed, folder, database, plant))
+        return _run(_simulate(seed, folder, database, plant, deeds))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _simulate(seed: int, folder: Path, database: Path, plant: str) -> Result:
+async def _simulate(seed: int, folder: Path, database: Path, plant: str, deeds: int) -> Result:
     loop = asyncio.get_running_loop()
     random = SeededRandom(seed * 1000)
     world = World(seed * 1000 + 7, folder / "disk", Plant(plant, SeededRandom(seed)), before=database)
@@ -86,7 +86,7 @@ async def _simulate(seed: int, folder: Path, database: Path, plant: str) -> Resu
         User(name, world.client(name, ADMIN), SeededRandom(random.below(1 << 32)), transcript, nodes) for name in USERS
     ]
     world.start()
-    harm = asyncio.gather(Faults(world).run(draw(random, HARM_S)), *(user.act(DEEDS) for user in users))
+    harm = asyncio.gather(Faults(world).run(draw(random, HARM_S)), *(user.act(deeds) for user in users))
     while not harm.done() and not transcript.violations:
         await asyncio.sleep(LOOK_EVERY_S)
         world.truth.look()

@@ -75,6 +75,8 @@ class User:
         name, replicas = self._next("web"), 1 + self._random.below(REPLICAS_MAX)
         if await self._create(DEPLOYMENTS, _deployment(name, replicas)):
             self.wanted[f"{self._namespace}/{name}"] = (replicas, "app:1")
+            if self._random.below(2):
+                await self._create(SERVICES, _service(name))
 
     async def _scale(self) -> None:
         key = self._some()
@@ -101,9 +103,7 @@ class User:
     async def _make_service(self) -> None:
         key = self._some()
         if key:
-            app = key.rpartition("/")[2]
-            spec = {"selector": {"app": app}, "ports": [{"port": 80, "targetPort": 8080}]}
-            await self._create(SERVICES, {"metadata": {"name": app}, "spec": spec})
+            await self._create(SERVICES, _service(key.rpartition("/")[2]))
 
     async def _run_task(self) -> None:
         await self._create(PODS, _pod(self._next("task"), "task:1", "Never"))
@@ -203,6 +203,11 @@ def _deployment(name: str, replicas: int) -> Object:
             "template": {"metadata": {"labels": labels}, "spec": _pod("", "app:1", "Always")["spec"]},
         },
     }
+
+
+def _service(app: str) -> Object:
+    spec = {"selector": {"app": app}, "ports": [{"port": 80, "targetPort": 8080}]}
+    return {"metadata": {"name": app}, "spec": spec}
 
 
 def _pod(name: str, image: str, restart: str, *, cpu: str = CPU) -> Object:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from cybernetes.sim.scenario import Result, make_database, memory_folder, simulate
+from cybernetes.sim.scenario import DEEDS, Result, make_database, memory_folder, simulate
 
 # A run takes a second; one that takes this long will not end.
 RUN_LIMIT_S = 120
@@ -25,8 +25,11 @@ WARMING_SEED = 1
 
 
 class Order(msgspec.Struct):
+    """deeds: how much each user does. lines: whether the result has the transcript."""
+
     seed: int
     plant: str = ""
+    deeds: int = DEEDS
     lines: bool = False
 
 
@@ -53,7 +56,7 @@ def run(order: Order, database: Path) -> bytes:
 
 
 def _result(order: Order, database: Path) -> bytes:
-    result = simulate(order.seed, database, plant=order.plant)
+    result = simulate(order.seed, database, plant=order.plant, deeds=order.deeds)
     if not order.lines:
         result.lines = []
     return msgspec.json.encode(result)

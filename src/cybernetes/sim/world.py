@@ -91,6 +91,7 @@ class World:
             for each in (
                 self._component("apiserver", self._serve_api, seed),
                 self._component("controllers", self._serve_controllers, seed),
+                self._component("controllers-standby", self._serve_controllers, seed),
                 self._component("scheduler", self._serve_scheduler, seed),
                 *(self._kubelet(machine, seed) for machine in self.machines),
                 # One is enough: each does the same on its own node.
