@@ -12,7 +12,7 @@ from cybernetes.model import quantity, resources
 from cybernetes.model.schema import compile as schema
 from cybernetes.model.schema.decode import decode, normalize
 from cybernetes.model.schema.default import default
-from cybernetes.model.schema.node import ListNode, MapNode, Node, StructNode, UnionNode
+from cybernetes.model.schema.node import Field, ListNode, MapNode, Node, StructNode, UnionNode
 from cybernetes.model.schema.reader import converter
 from cybernetes.model.schema.strict import Walk
 from cybernetes.wire import protobuf
@@ -77,11 +77,15 @@ def test_laws_of_reading_filling_and_encoding(key: tuple[str, str], row: Any) ->
         assert orjson.dumps(filled) == once
 
 
+def _is_told(field: Field, value: Any) -> bool:
+    """Whether the wire has the field. No list (or map) and an empty one are the same there."""
+    return bool(field.wire) and (bool(value) or not isinstance(field.node, ListNode | MapNode))
+
+
 def _without_new_fields(node: Node, value: Any) -> Any:
     """The value without fields that have no protobuf number, and without what no encoder can tell apart."""
     if isinstance(node, StructNode) and isinstance(value, dict):
-        # No list and an empty one are the same on the wire.
-        fields = {name: node.fields[name] for name in value if node.fields[name].wire and value[name] != []}
+        fields = {name: node.fields[name] for name in value if _is_told(node.fields[name], value[name])}
         return {name: _without_new_fields(field.node, value[name]) for name, field in fields.items()}
     if isinstance(node, ListNode) and isinstance(value, list):
         return [_without_new_fields(node.item, each) for each in value]
