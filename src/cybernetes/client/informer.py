@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from cybernetes.base.clock import Clock
+from cybernetes.base.log import Log
 from cybernetes.base.random import Random
 from cybernetes.client.answer import WatchEvent
 from cybernetes.client.api import ApiClient
@@ -20,6 +21,8 @@ from cybernetes.client.reflector import EVERYTHING, Reflector, Selection
 from cybernetes.client.target import Target
 
 T = TypeVar("T")
+
+_log = Log("client")
 
 # (key, old, new): old is None for an object that appeared, new is None for one that went.
 Handler = Callable[[str, T | None, T | None], None]
@@ -85,7 +88,8 @@ class Index(Generic[T]):
 class Informer(Generic[T]):
     """`items` maps keys (`namespace/name`) to values; read it, never write it.
 
-    decode   JSON of one whole object -> value; called once per object and change
+    decode   JSON of one whole object -> value; called once per object and change. Where it raises
+             msgspec.ValidationError the object keeps its former value, or stays unknown
     holds    after `wait_synced`, `items` was the server's state at some revision, and only moves forward
     """
 
@@ -146,7 +150,10 @@ class Informer(Generic[T]):
 
     def add_listed(self, items: Sequence[bytes]) -> None:
         for item in items:
-            self._listed[_key_in(item)] = self._decode(item)
+            key = _key_in(item)
+            value = self._decoded(key, item)
+            if value is not None:
+                self._listed[key] = value
 
     def finish_list(self) -> None:
         listed, self._listed = self._listed, {}
@@ -158,7 +165,15 @@ class Informer(Generic[T]):
 
     def apply(self, event: WatchEvent) -> None:
         key = _key_in(event.object)
-        self._change(key, None if event.type == "DELETED" else self._decode(event.object))
+        self._change(key, None if event.type == "DELETED" else self._decoded(key, event.object))
+
+    def _decoded(self, key: str, body: bytes) -> T | None:
+        """The value; of an object that can't be read the former one, so that one odd object doesn't stop all others."""
+        try:
+            return self._decode(body)
+        except msgspec.ValidationError as wrong:
+            _log.error("object.unreadable", resource=self.target.plural, key=key, why=str(wrong))
+            return self.items.get(key)
 
     def _change(self, key: str, new: T | None) -> None:
         old = self.items.get(key)

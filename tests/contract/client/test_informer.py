@@ -238,3 +238,20 @@ def test_decode_may_give_dict_trees() -> None:
             task.cancel()
 
     virtual.run(main())
+
+
+def test_an_object_that_cannot_be_read_does_not_stop_the_others() -> None:
+    async def main() -> None:
+        world = World()
+        await world.create("a", k="1")
+        broken = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "odd", "namespace": "shop"}, "data": 7}
+        world.api.put("configmaps", broken)
+        async with world.running():
+            await world.informer.wait_synced()
+            world.api.edit("configmaps", "a", lambda o: o.update(data=[]), "shop")
+            await world.create("b")
+            await asyncio.sleep(1)
+            assert world.calls == ["+shop/a", "+shop/b"]
+            assert world.informer.items["shop/a"].data == {"k": "1"}, "the last that could be read"
+
+    virtual.run(main())
