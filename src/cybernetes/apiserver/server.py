@@ -36,6 +36,7 @@ from cybernetes.wire.http.message import Request, Response
 
 log = Log("apiserver")
 
+CANCEL_AGAIN_S = 1.0
 # The server as a client of itself.
 SELF = User("system:apiserver", groups=(MASTERS, AUTHENTICATED))
 
@@ -151,10 +152,11 @@ class ApiServer:
         await self._outbound.close()
         if self._close_security is not None:
             await self._close_security()
-        if self._running is not None:
+        while self._running is not None and not self._running.done():
+            # Asked again until it ends: a task group that fails just then forgets that it was cancelled.
             self._running.cancel()
-            await asyncio.wait((self._running,))
-            self._running = None
+            await asyncio.wait((self._running,), timeout=CANCEL_AGAIN_S)
+        self._running = None
 
     async def wait(self) -> None:
         """Until the server ends; raises what ended it.
