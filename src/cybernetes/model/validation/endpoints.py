@@ -155,9 +155,6 @@ def _slice_ports(ports: list[Object], path: Path) -> list[FieldError]:
             errors.append(required(at.child("protocol")))
         elif protocol not in _PROTOCOLS:
             errors.append(not_supported(at.child("protocol"), protocol, _PROTOCOLS))
-        number = port.get("port")
-        if number is not None:
-            errors += [invalid(at.child("port"), number, each) for each in names.port_number(number)]
         application = port.get("appProtocol")
         if application is not None:
             errors += [

@@ -144,6 +144,14 @@ def dns_subdomain(text: str) -> list[str]:
     return errors
 
 
+def long_name(text: str) -> list[str]:
+    """A subdomain, in the words of kinds whose rules are declared with their types."""
+    errors = [at_most_bytes(253)] if len(text.encode()) > 253 else []
+    if not _subdomain.match(text):
+        errors.append(_SUBDOMAIN_MESSAGE)
+    return errors
+
+
 def dns_1035_label(text: str) -> list[str]:
     errors = [at_most_characters(63)] if len(text.encode()) > 63 else []
     if not _label_1035.match(text):
@@ -165,7 +173,7 @@ def qualified_name(text: str) -> list[str]:
     if slash:
         if "/" in prefix:
             return [
-                f"a qualified name {_QUALIFIED_MESSAGE} with an optional DNS subdomain prefix and '/' "
+                f"a valid label key {_QUALIFIED_MESSAGE} with an optional DNS subdomain prefix and '/' "
                 "(e.g. 'example.com/MyName')"
             ]
         if not prefix:

@@ -11,7 +11,7 @@ from cybernetes.model.field import FieldError, Path, forbidden, invalid, not_sup
 from cybernetes.model.validation import names
 from cybernetes.model.validation.claims import validate_claim_spec
 from cybernetes.model.validation.meta import IMMUTABLE, NOT_NEGATIVE, not_negative
-from cybernetes.model.validation.pods import validate_pod_template
+from cybernetes.model.validation.pods import validate_pod_template, validate_template_meta
 from cybernetes.model.validation.selectors import matches_labels, validate_label_selector
 
 Object = dict[str, Any]
@@ -223,7 +223,8 @@ def _stateful_template(spec: Object) -> list[FieldError]:
     if selector is not None and validate_label_selector(selector, _SPEC):
         # The reference prints nothing behind the value here.
         return [invalid(_SPEC.child("selector"), selector, "")]
-    claims = [(each.get("metadata") or {}).get("name", "") for each in spec.get("volumeClaimTemplates") or []]
+    given = [(each.get("metadata") or {}).get("name", "") for each in spec.get("volumeClaimTemplates") or []]
+    claims = list(dict.fromkeys(given))
     pod = dict(template.get("spec") or {})
     own = [each for each in pod.get("volumes") or [] if each.get("name") not in claims]
     if claims:
@@ -232,7 +233,9 @@ def _stateful_template(spec: Object) -> list[FieldError]:
             *own,
         ]
     with_claims = {**template, "spec": pod}
-    errors = _matching_labels(selector, template) + validate_pod_template(with_claims, _TEMPLATE)
+    # The reference looks at labels and annotations twice.
+    errors = _matching_labels(selector, template) + validate_template_meta(template, _TEMPLATE)
+    errors += validate_pod_template(with_claims, _TEMPLATE)
     return errors + _always_runs(template, "StatefulSet")
 
 

@@ -2,6 +2,7 @@ from cybernetes.model.printing.core import REPLICATION_CONTROLLERS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.selectable import numbers
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
+from cybernetes.model.validation.names import long_name
 from cybernetes.model.validation.workloads import validate_replication_controller
 
 RESOURCE = Resource(
@@ -25,6 +26,7 @@ RESOURCE = Resource(
     storage_version_hash="Jond2If31h0=",
     strategy=standard(
         namespaced=True,
+        name_rule=long_name,
         validate=validate_replication_controller,
         prepare_create=(
             empty_status,

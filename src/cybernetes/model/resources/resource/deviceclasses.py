@@ -2,6 +2,7 @@ from cybernetes.model.printing.formats import NAME_AND_AGE
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
 from cybernetes.model.validation.devices import validate_device_class
+from cybernetes.model.validation.names import long_name
 
 RESOURCE = Resource(
     group="resource.k8s.io",
@@ -13,6 +14,7 @@ RESOURCE = Resource(
     storage_version_hash="Yk2PTc1Ybxk=",
     strategy=standard(
         namespaced=False,
+        name_rule=long_name,
         validate=validate_device_class,
         prepare_create=(first_generation,),
         prepare_update=(next_generation("spec"),),
