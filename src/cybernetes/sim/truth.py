@@ -119,7 +119,7 @@ class Truth:
             return
         for row_id, key, value in self._connection.execute(_ROWS, (self._last_id,)):
             self._last_id = row_id
-            self._add(revision_of(row_id), key, value)
+            self.add(revision_of(row_id), key, value)
 
     def lost(self) -> list[str]:
         """Changes that were visible, and are not in the file any more, though nothing was compacted away."""
@@ -132,7 +132,8 @@ class Truth:
         recent = (each for each in self.changes if each.revision > oldest)
         return [f"{each.key} at {each.revision}" for each in recent if (each.revision, each.key) not in kept]
 
-    def _add(self, revision: int, key: str, value: bytes | None) -> None:
+    def add(self, revision: int, key: str, value: bytes | None) -> None:
+        """A row of the log was seen."""
         before = self.latest.get(key)
         change = Change(revision, key, value, before[1] if before else None)
         if value is None:
