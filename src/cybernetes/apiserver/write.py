@@ -97,6 +97,7 @@ async def _create_once(core: Core, call: Call, obj: Object, options: WriteOption
     if errors:
         # The group of the stored version: an Event is the core group's, however it was sent.
         raise field.invalid_object(call.served.stored.group, row.kind, name, errors)
+    row.strategy.canonicalize(obj)
     call.warnings.extend(row.strategy.warnings(obj, None, ctx))
     grant = core.allocator.allocate(row, obj, None, dry_run=options.dry_run)
     try:
@@ -222,6 +223,7 @@ async def _update_once(
     errors = [*_metadata_errors(row, new, old), *change.strategy.validate_update(new, old, ctx)]
     if errors:
         raise field.invalid_object(call.served.stored.group, row.kind, call.info.name, errors)
+    change.strategy.canonicalize(new)
     call.warnings.extend(change.strategy.warnings(new, old, ctx))
     grant = core.allocator.allocate(row, new, old, dry_run=options.dry_run) if not change.subresource else NOTHING
     try:

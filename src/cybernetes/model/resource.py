@@ -49,6 +49,10 @@ def _no_update_errors(obj: Object, old: Object, ctx: WriteContext) -> list[Field
     return []
 
 
+def _nothing_to_complete(obj: Object) -> None:
+    """What was found right is complete."""
+
+
 def _no_warnings(obj: Object, old: Object | None, ctx: WriteContext) -> list[str]:
     return []
 
@@ -60,6 +64,7 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
     prepare_update(obj, old, ctx)  the same against the stored object: status, generation, immutable parts
     validate_create(obj, ctx)      all errors, metadata included, in Kubernetes' order
     validate_update(obj, old, ctx)
+    canonicalize(obj)              completes an object that was found right; in place
     warnings(obj, old, ctx)        texts of Warning headers; old is None on create
     source  api-surface 2.1 to 2.3; objects given are the caller's own and may be changed in place, `old` not
     """
@@ -68,6 +73,7 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
     prepare_update: Callable[[Object, Object, WriteContext], None] = _nothing_to_prepare_on_update
     validate_create: Callable[[Object, WriteContext], list[FieldError]] = _no_errors
     validate_update: Callable[[Object, Object, WriteContext], list[FieldError]] = _no_update_errors
+    canonicalize: Callable[[Object], None] = _nothing_to_complete
     warnings: Callable[[Object, Object | None, WriteContext], list[str]] = _no_warnings
     allow_create_on_update: bool = False
     allow_unconditional_update: bool = True

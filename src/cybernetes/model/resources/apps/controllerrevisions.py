@@ -1,6 +1,7 @@
 from cybernetes.model.printing.workloads import CONTROLLER_REVISIONS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
+from cybernetes.model.validation.revisions import validate_revision, validate_revision_update
 
 RESOURCE = Resource(
     group="apps",
@@ -10,7 +11,11 @@ RESOURCE = Resource(
     singular="controllerrevision",
     namespaced=True,
     storage_version_hash="85nkx63pcBU=",
-    strategy=standard(namespaced=True),
+    strategy=standard(
+        namespaced=True,
+        validate=validate_revision,
+        validate_update=validate_revision_update,
+    ),
     columns=CONTROLLER_REVISIONS,
     schema="io.k8s.api.apps.v1.ControllerRevision",
 )

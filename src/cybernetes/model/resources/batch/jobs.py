@@ -22,7 +22,7 @@ def _generate_selector(obj: Object, ctx: WriteContext) -> None:
     selector.setdefault("matchLabels", {})["batch.kubernetes.io/controller-uid"] = uid
 
 
-def _labels_of_template(obj: Object, ctx: WriteContext) -> None:
+def _labels_of_template(obj: Object) -> None:
     """A job without labels has those of its pods, the generated ones included."""
     labels = obj["spec"]["template"]["metadata"].get("labels")
     if labels and not obj["metadata"].get("labels"):
@@ -49,12 +49,12 @@ RESOURCE = Resource(
             empty_status,
             first_generation,
             _generate_selector,
-            _labels_of_template,
         ),
         prepare_update=(
             keep("status"),
             next_generation("spec"),
         ),
+        canonicalize=_labels_of_template,
         default_propagation="Orphan",
         reset_fields=(("status",),),
     ),
