@@ -15,7 +15,7 @@ from cybernetes.controllers.loop import Edges, reference, work, write_status
 from cybernetes.controllers.objects import Condition
 from cybernetes.controllers.podautoscaler import limits, metrics, usage
 from cybernetes.controllers.podautoscaler.limits import Memory, Told
-from cybernetes.controllers.podautoscaler.objects import Autoscaler, MeasuredPod, Metric
+from cybernetes.controllers.podautoscaler.objects import Autoscaler, MeasuredPod, Metric, ResourceSource, Sample
 from cybernetes.controllers.podautoscaler.usage import NoMetrics, Proposal, Tolerance, Wanted
 from cybernetes.controllers.pods import condition
 from cybernetes.model import quantity
@@ -156,7 +156,7 @@ class PodAutoscalerController:
         average = quantity.nano(target.average_value) if target.average_value is not None else None
         wanted = Wanted(source.name, source.container, target.average_utilization, average)
         namespace = autoscaler.metadata.namespace
-        samples = await metrics.read(self._edges.client, namespace, selector, source.name, source.container)
+        samples = await self._samples(namespace, selector, source)
         if not samples:
             raise NoMetrics(
                 f"unable to get metrics for resource {source.name}: no metrics returned from resource metrics API"
@@ -166,6 +166,17 @@ class PodAutoscalerController:
         kind = f"{source.name} container resource" if source.container else f"{source.name} resource"
         unit = " utilization (percentage of request)" if average is None else ""
         return proposal, f"{kind}{unit}"
+
+    async def _samples(self, namespace: str, selector: str, source: ResourceSource) -> dict[str, Sample]:
+        try:
+            return await metrics.read(self._edges.client, namespace, selector, source.name, source.container)
+        except (ApiError, EdgeError) as error:
+            missing = isinstance(error, ApiError) and error.code == 404
+            why = "the server could not find the requested resource (get pods.metrics.k8s.io)" if missing else error
+            raise NoMetrics(
+                f"failed to get {source.name} utilization: unable to get metrics for resource {source.name}: "
+                f"unable to fetch metrics from resource metrics API: {why}"
+            ) from error
 
     async def _rescale(
         self, autoscaler: Autoscaler, target: Target, scale: dict[str, Any], outcome: _Outcome, memory: Memory, why: str
