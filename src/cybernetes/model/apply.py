@@ -82,28 +82,59 @@ class Writing(msgspec.Struct, frozen=True, kw_only=True):
 
 def record_update(node: StructNode, old: Object | None, new: Object, writing: Writing) -> None:
     """Set new's managedFields after a write that was no apply; `old` is None on create."""
-    managed = _managed_for_update(old, new, writing)
+    entries = _entries_for_update(old, new, writing)
+    managed = read(entries)
     before = zero(node) if old is None else old
     comparison = fieldset.compare(node, _unmanaged(before), _unmanaged(new))
-    taken = writing.owned(fieldset.union(comparison.added, comparison.modified))
-    removed = comparison.removed
+    touched = fieldset.union(comparison.added, comparison.modified)
+    taken = writing.owned(touched)
     me = Manager("Update", writing.manager, writing.subresource, writing.api_version)
-    rest = _taken_from(managed, fieldset.union(comparison.added, comparison.modified), removed)
+    if len(managed) == len(entries) and _keeps_owners(managed, me, taken, touched, comparison.removed):
+        _touch(new, entries, me, writing.now if taken else "")
+        return
+    rest = _taken_from(managed, touched, comparison.removed)
     if taken:
         mine = fieldset.union(rest[me].fields, taken) if me in rest else taken
         rest[me] = Owned(mine, writing.api_version, writing.now)
     _write(new, _capped(rest))
 
 
-def _managed_for_update(old: Object | None, new: Object, writing: Writing) -> Managed:
+def _keeps_owners(managed: Managed, me: Manager, taken: Set, touched: Set, removed: Set) -> bool:
+    """Whether a write leaves every field with its owners, as the next of many alike does: a status, a renewal."""
+    if me not in managed or fieldset.difference(taken, managed[me].fields):
+        return False
+    lost = fieldset.union(touched, removed)
+    mine = fieldset.union(removed, fieldset.difference(touched, taken))
+    return not any(
+        fieldset.intersection(mine if manager == me else lost, owned.fields) for manager, owned in managed.items()
+    )
+
+
+def _touch(new: Object, entries: list[dict[str, Any]], me: Manager, time: str) -> None:
+    """The entries as they are, but for the time of `me` (none: that stays too), in their order."""
+    touched = [{**each, "time": time} if time and _manager(each) == me else each for each in entries]
+    new["metadata"]["managedFields"] = sorted(touched, key=_order_of_entry)
+
+
+def _order_of_entry(entry: dict[str, Any]) -> tuple[str, str, str, str, str]:
+    return (
+        entry["operation"],
+        entry.get("time", ""),
+        entry.get("manager", ""),
+        entry.get("apiVersion", ""),
+        entry.get("subresource", ""),
+    )
+
+
+def _entries_for_update(old: Object | None, new: Object, writing: Writing) -> list[dict[str, Any]]:
     """Entries as the client sent them; those stored when it sent none, or writes a subresource."""
-    stored = read((old or {}).get("metadata", {}).get("managedFields"))
+    stored = (old or {}).get("metadata", {}).get("managedFields") or []
     sent = new.get("metadata", {}).get("managedFields")
     if writing.subresource or sent is None:
-        return stored
+        return list(stored)
     if sent in ([], [{}]):
-        return {}
-    return read(sent) or stored
+        return []
+    return list(sent) if sent == stored or read(sent) else list(stored)
 
 
 def _taken_from(managed: Managed, taken: Set, removed: Set) -> Managed:
@@ -271,12 +302,16 @@ def read(entries: Iterable[dict[str, Any]] | None) -> Managed:
         operation = entry.get("operation", "")
         if operation not in ("Apply", "Update") or not isinstance(entry.get("fieldsV1"), dict):
             continue
-        version = entry.get("apiVersion", "")
-        manager = Manager(
-            operation, entry.get("manager", ""), entry.get("subresource", ""), version if operation == "Update" else ""
+        managed[_manager(entry)] = Owned(
+            fieldset.decode(entry["fieldsV1"]), entry.get("apiVersion", ""), entry.get("time", "")
         )
-        managed[manager] = Owned(fieldset.decode(entry["fieldsV1"]), version, entry.get("time", ""))
     return managed
+
+
+def _manager(entry: dict[str, Any]) -> Manager:
+    operation = entry["operation"]
+    version = entry.get("apiVersion", "") if operation == "Update" else ""
+    return Manager(operation, entry.get("manager", ""), entry.get("subresource", ""), version)
 
 
 def _write(obj: Object, managed: Managed) -> None:
