@@ -20,7 +20,7 @@ Fields = dict[str, Any]
 Fresh = Callable[[Any], Fields]
 
 # Of metadata nobody owns these.
-_UNOWNED = frozenset(path[1] for path in NEVER_OWNED if path[0] == "metadata")
+_UNOWNED = frozenset(path[-1] for path in NEVER_OWNED if len(path) > 1)
 _compiled: dict[tuple[str, str], Fresh] = {}
 _zeros: dict[str, Object] = {}
 
@@ -50,7 +50,7 @@ def _changed(node: StructNode, old: Object, new: Object) -> Fields:
     table = _table(node)
     found: Fields = {}
     for key, value in new.items():
-        name, fresh, inner = table.get(key) or (f"f:{key}", _fresh_raw, None)
+        name, fresh, inner = table.get(key) or (f"f:{key}", _fresh_free, None)
         if key not in old:
             found[name] = fresh(value)
         elif old[key] != value:
@@ -98,7 +98,7 @@ def _fresh(node: Node) -> Fresh:
         return _leaf if node.list_type == "atomic" else _fresh_list(node)
     if isinstance(node, UnionNode):
         return _fresh_union(node)
-    return _fresh_raw if node.type == "raw" else _leaf
+    return _fresh_free if node.type == "free" else _leaf
 
 
 def _fresh_struct(node: StructNode) -> Fresh:
@@ -117,7 +117,7 @@ def _fresh_struct(node: StructNode) -> Fresh:
         for name, part in value.items():
             step = table.get(name)
             if step is None:
-                found[f"f:{name}"] = _fresh_raw(part)
+                found[f"f:{name}"] = _fresh_free(part)
             else:
                 found[step[0]] = step[1](part)
         return found
@@ -168,9 +168,9 @@ def _type_of(node: Node) -> type | None:
     return list if isinstance(node, ListNode) else None
 
 
-def _fresh_raw(value: Any) -> Fields:
+def _fresh_free(value: Any) -> Fields:
     if not value or type(value) is not dict:
         return {}
-    found: Fields = {f"f:{name}": _fresh_raw(part) for name, part in value.items()}
+    found: Fields = {f"f:{name}": _fresh_free(part) for name, part in value.items()}
     found["."] = {}
     return found

@@ -1,0 +1,138 @@
+"""The three ways to patch a document."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from cybernetes.base.errors import ApiError
+from cybernetes.model.patch import json_patch, merge_patch, strategic_merge
+from cybernetes.model.schema import compile as schema_compile
+
+DEPLOYMENTS = schema_compile.node("io.k8s.api.apps.v1.Deployment")
+DOC: dict[str, Any] = {"metadata": {"name": "a", "labels": {"x": "1"}}, "list": [1, 2, 3]}
+
+
+@pytest.mark.parametrize(
+    ("operations", "changed"),
+    [
+        ([{"op": "add", "path": "/new", "value": 1}], {"new": 1}),
+        ([{"op": "add", "path": "/list/1", "value": 9}], {"list": [1, 9, 2, 3]}),
+        ([{"op": "add", "path": "/list/-", "value": 9}], {"list": [1, 2, 3, 9]}),
+        ([{"op": "remove", "path": "/list/0"}], {"list": [2, 3]}),
+        ([{"op": "replace", "path": "/list", "value": []}], {"list": []}),
+        ([{"op": "copy", "from": "/list", "path": "/again"}], {"again": [1, 2, 3]}),
+        ([{"op": "test", "path": "/list/2", "value": 3}], {}),
+        ([{"op": "add", "path": "/metadata~1x", "value": 1}], {"metadata/x": 1}),
+    ],
+)
+def test_json_patch(operations: list[Any], changed: dict[str, Any]) -> None:
+    before = copy.deepcopy(DOC)
+    assert json_patch(DOC, operations) == {**DOC, **changed}
+    assert before == DOC
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "test", "path": "/list/2", "value": 4},
+        {"op": "test", "path": "/list/0", "value": True},
+        {"op": "remove", "path": "/absent"},
+        {"op": "replace", "path": "/absent", "value": 1},
+        {"op": "add", "path": "/absent/deep", "value": 1},
+        {"op": "add", "path": "/list/9", "value": 1},
+        {"op": "replace", "path": "/list/x", "value": 1},
+        {"op": "nope", "path": "/list"},
+        {"path": "/list"},
+    ],
+)
+def test_operations_that_do_not_fit_are_invalid(operation: dict[str, Any]) -> None:
+    with pytest.raises(ApiError) as refused:
+        json_patch(DOC, [operation])
+    assert (refused.value.code, refused.value.reason) == (422, "Invalid")
+
+
+def test_merge_patch_sets_and_removes() -> None:
+    patch = {"metadata": {"labels": {"x": None, "y": "2"}}, "list": [7], "absent": None}
+    assert merge_patch(DOC, patch) == {"metadata": {"name": "a", "labels": {"y": "2"}}, "list": [7]}
+
+
+def deployment(*containers: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "a", "finalizers": ["one", "two"]},
+        "spec": {
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
+            "template": {"spec": {"containers": list(containers), "tolerations": [{"key": "x"}]}},
+        },
+    }
+
+
+ONE = {"name": "one", "image": "i:1", "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}
+TWO = {"name": "two", "image": "i:2"}
+
+
+def merged(containers: list[Any], **directives: Any) -> list[Any]:
+    patch = {"spec": {"template": {"spec": {"containers": containers, **directives}}}}
+    result = strategic_merge(DEPLOYMENTS, deployment(ONE, TWO), patch)
+    found: list[Any] = result["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+def test_items_are_found_by_their_merge_key() -> None:
+    assert merged([{"name": "two", "image": "i:3"}]) == [ONE, {"name": "two", "image": "i:3"}]
+    assert [each["name"] for each in merged([{"name": "new", "image": "x"}])] == ["new", "one", "two"]
+
+
+def test_items_can_be_deleted_and_replaced() -> None:
+    assert merged([{"name": "one", "$patch": "delete"}]) == [TWO]
+    assert merged([{"name": "one", "$patch": "replace", "image": "x"}])[0] == {"name": "one", "image": "x"}
+    assert merged([{"$patch": "replace"}, {"name": "only"}]) == [{"name": "only"}]
+
+
+def test_nested_lists_merge_too() -> None:
+    env = [{"name": "A", "$patch": "delete"}, {"name": "C", "value": "3"}]
+    assert merged([{"name": "one", "env": env}])[0]["env"] == [
+        {"name": "C", "value": "3"},
+        {"name": "B", "value": "2"},
+    ]
+
+
+def test_the_order_of_elements_can_be_given() -> None:
+    order = [{"name": "two"}, {"name": "zero"}, {"name": "one"}]
+    found = merged([{"name": "zero", "image": "x"}], **{"$setElementOrder/containers": order})
+    assert [each["name"] for each in found] == ["two", "zero", "one"]
+
+
+def test_an_item_without_its_key_is_an_error() -> None:
+    with pytest.raises(ApiError, match=r"map: map\[image:x\] does not contain declared merge key: name"):
+        merged([{"image": "x"}])
+
+
+def test_other_lists_are_replaced_and_maps_can_be() -> None:
+    doc = deployment(ONE)
+    patch = {"spec": {"template": {"spec": {"tolerations": [{"key": "y"}]}}}}
+    result = strategic_merge(DEPLOYMENTS, doc, patch)
+    assert result["spec"]["template"]["spec"]["tolerations"] == [{"key": "y"}]
+    doc["metadata"]["labels"] = {"a": "1", "b": "2"}
+    replaced = strategic_merge(DEPLOYMENTS, doc, {"metadata": {"labels": {"$patch": "replace", "c": "3"}}})
+    assert replaced["metadata"]["labels"] == {"c": "3"}
+
+
+def test_keys_to_retain_drop_the_others() -> None:
+    patch = {"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}
+    assert strategic_merge(DEPLOYMENTS, deployment(ONE), patch)["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_primitives_are_united_and_taken_out() -> None:
+    added = strategic_merge(DEPLOYMENTS, deployment(ONE), {"metadata": {"finalizers": ["three"]}})
+    assert sorted(added["metadata"]["finalizers"]) == ["one", "three", "two"]
+    patch = {"metadata": {"$deleteFromPrimitiveList/finalizers": ["one"]}}
+    assert strategic_merge(DEPLOYMENTS, deployment(ONE), patch)["metadata"]["finalizers"] == ["two"]
+
+
+def test_unknown_directives_are_refused() -> None:
+    with pytest.raises(ApiError) as refused:
+        strategic_merge(DEPLOYMENTS, deployment(ONE), {"metadata": {"$patch": "nope"}})
+    assert refused.value.code == 400
