@@ -158,17 +158,17 @@ def _collect(node: Node, value: Any, tree: Set) -> None:
 def _is_granular(node: Node) -> bool:
     if isinstance(node, StructNode | MapNode):
         return node.map_type != "atomic"
-    return node.type == "raw"
+    return node.type == "free"
 
 
-_RAW = Node("raw")
+_FREE = Node("free")
 
 
 def child_node(node: Node, key: str) -> Node:
     if isinstance(node, StructNode):
         field = node.fields.get(key)
-        return field.node if field else _RAW
-    return node.value if isinstance(node, MapNode) else _RAW
+        return field.node if field else _FREE
+    return node.value if isinstance(node, MapNode) else _FREE
 
 
 def _resolved(node: Node, value: Any) -> Node:
@@ -180,7 +180,7 @@ def _resolved(node: Node, value: Any) -> Node:
             return member
         if isinstance(value, list) and isinstance(member, ListNode):
             return member
-    return _RAW
+    return _FREE
 
 
 def element(node: ListNode, item: Any) -> str:
@@ -301,7 +301,7 @@ def named_as_members(node: Node, tree: Set) -> Set:
 def _below(node: Node, key: str) -> Node:
     if key.startswith("f:"):
         return child_node(node, key[2:])
-    return node.item if isinstance(node, ListNode) else _RAW
+    return node.item if isinstance(node, ListNode) else _FREE
 
 
 def remove(node: Node, value: Any, tree: Set) -> Any:

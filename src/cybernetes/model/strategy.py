@@ -34,6 +34,7 @@ def standard(
     name_rule: NameRule = dns_subdomain,
     validate: Validate = no_rules,
     validate_update: ValidateUpdate | None = None,
+    meta_checks_on_update: int = 1,
     prepare_create: Iterable[Prepare] = (),
     prepare_update: Iterable[PrepareUpdate] = (),
     **rest: object,
@@ -41,6 +42,8 @@ def standard(
     """A strategy that checks metadata, then `validate`; on update metadata against the old object too.
 
     validate_update  replaces `validate` on updates; None: the same rules, nothing immutable
+    meta_checks_on_update  2: an update is checked like a new object as well, 0: nothing of metadata is; answers
+                     list each complaint as often as the reference finds it
     rest             further fields of Strategy
     """
     create_steps, update_steps = tuple(prepare_create), tuple(prepare_update)
@@ -58,7 +61,12 @@ def standard(
 
     def on_update(obj: Object, old: Object, ctx: WriteContext) -> list[FieldError]:
         specific = validate(obj) if validate_update is None else validate_update(obj, old)
-        return validate_meta_update(obj, old) + specific
+        errors: list[FieldError] = []
+        if meta_checks_on_update > 0:
+            errors += validate_meta_update(obj, old)
+        if meta_checks_on_update > 1:
+            errors += validate_meta(obj, namespaced=namespaced, name_rule=name_rule)
+        return errors + specific
 
     return Strategy(
         prepare_create=create,

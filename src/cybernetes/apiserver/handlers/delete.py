@@ -194,19 +194,19 @@ def _collector_finalizer(row: Resource, finalizers: list[str], options: DeleteOp
 
 
 def _check_preconditions(call: Call, obj: Object, options: DeleteOptions) -> None:
-    row, metadata = call.served.resource, obj["metadata"]
+    row, group, metadata = call.served.resource, call.served.stored.group, obj["metadata"]
     if options.uid is not None and options.uid != metadata.get("uid"):
         why = (
             f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata.get('uid')}). "
             "The object might have been deleted and then recreated"
         )
-        raise conflict(row.group, row.kind, call.info.name, why)
+        raise conflict(group, row.kind, call.info.name, why)
     if options.revision is not None and options.revision != metadata["resourceVersion"]:
         why = (
             f"the ResourceVersion in the precondition ({options.revision}) does not match the ResourceVersion in "
             f"record ({metadata['resourceVersion']}). The object might have been modified"
         )
-        raise conflict(row.group, row.kind, call.info.name, why)
+        raise conflict(group, row.kind, call.info.name, why)
 
 
 def delete_options(call: Call) -> DeleteOptions:

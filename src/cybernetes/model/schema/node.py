@@ -20,7 +20,9 @@ Scalar = Literal[
     "time",
     "micro-time",
     "duration",
+    # JSON that is one value to everybody; JSON of which each part has an owner of its own, in custom resources.
     "raw",
+    "free",
 ]
 # How Go's encoder treats a field that holds nothing: see proto/generate_schema.py.
 Form = Literal["zero", "null", "value", "pointer", "omit", "gated"]

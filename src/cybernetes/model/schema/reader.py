@@ -152,6 +152,7 @@ ZEROS: dict[str, Any] = {
     "micro-time": None,
     "duration": "0s",
     "raw": None,
+    "free": None,
     "list": None,
     "map": None,
     "union": None,
@@ -273,4 +274,5 @@ _SCALARS: dict[str, Convert] = {
     "micro-time": _worded(scalar.micro_time),
     "duration": _string,
     "raw": _raw,
+    "free": _raw,
 }

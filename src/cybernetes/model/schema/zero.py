@@ -8,7 +8,7 @@ from cybernetes.model.schema.node import Node, StructNode
 
 _SCALARS = {"string": "", "bool": False, "int32": 0, "int64": 0, "double": 0}
 # Structs held by value in every kind that has them.
-_BY_VALUE = ("metadata", "spec", "status", "template")
+_BY_VALUE = ("metadata", "spec", "status")
 
 
 def zero(node: StructNode) -> dict[str, Any]:

@@ -55,7 +55,9 @@ def validate_autoscaler(autoscaler: Object) -> list[FieldError]:
 
 def validate_autoscaler_v1(autoscaler: Object) -> list[FieldError]:
     """Errors name the fields of the stored version."""
-    return validate_autoscaler(convert.between("autoscaling/v1", "autoscaling/v2", "HorizontalPodAutoscaler")(autoscaler))
+    return validate_autoscaler(
+        convert.between("autoscaling/v1", "autoscaling/v2", "HorizontalPodAutoscaler")(autoscaler)
+    )
 
 
 def _target_reference(ref: Object, path: Path) -> list[FieldError]:

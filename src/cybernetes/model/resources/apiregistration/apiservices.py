@@ -28,7 +28,7 @@ def _validate_create(obj: Object, ctx: WriteContext) -> list[FieldError]:
 
 
 def _validate_update(obj: Object, old: Object, ctx: WriteContext) -> list[FieldError]:
-    return validate_meta_update(obj, old) + validate_api_service(obj)
+    return validate_meta_update(obj, old) + _validate_create(obj, ctx)
 
 
 RESOURCE = Resource(

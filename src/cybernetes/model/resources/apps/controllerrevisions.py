@@ -13,6 +13,7 @@ RESOURCE = Resource(
     storage_version_hash="85nkx63pcBU=",
     strategy=standard(
         namespaced=True,
+        meta_checks_on_update=2,
         validate=validate_revision,
         validate_update=validate_revision_update,
     ),

@@ -1,15 +1,25 @@
 from cybernetes.model.printing.workloads import DEPLOYMENTS
-from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
+from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.strategy import (
     empty_status,
     first_generation,
     keep,
     keep_meta,
-    next_generation,
     standard,
     status_of,
 )
 from cybernetes.model.validation.workloads import validate_deployment, validate_deployment_update
+
+
+def _next_generation(obj: Object, old: Object, ctx: WriteContext) -> None:
+    """Annotations count too: they were how deployments told their replica sets things."""
+    changed = obj["spec"] != old["spec"] or _annotations(obj) != _annotations(old)
+    obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + changed
+
+
+def _annotations(obj: Object) -> dict[str, str]:
+    return obj["metadata"].get("annotations") or {}
+
 
 RESOURCE = Resource(
     group="apps",
@@ -40,7 +50,7 @@ RESOURCE = Resource(
         ),
         prepare_update=(
             keep("status"),
-            next_generation("spec"),
+            _next_generation,
         ),
         reset_fields=(("status",),),
     ),

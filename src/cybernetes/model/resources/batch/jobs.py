@@ -43,6 +43,7 @@ RESOURCE = Resource(
     storage_version_hash="mudhfqk/qZY=",
     strategy=standard(
         namespaced=True,
+        meta_checks_on_update=2,
         validate=validate_job,
         validate_update=validate_job_update,
         prepare_create=(

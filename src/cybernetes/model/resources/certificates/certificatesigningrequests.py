@@ -38,6 +38,7 @@ RESOURCE = Resource(
     storage_version_hash="95fRKMXA+00=",
     strategy=standard(
         namespaced=False,
+        meta_checks_on_update=2,
         name_rule=path_segment,
         validate=signing_requests.validate,
         validate_update=lambda obj, old: [],

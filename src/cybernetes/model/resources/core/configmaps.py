@@ -14,6 +14,7 @@ RESOURCE = Resource(
     storage_version_hash="qFsyl6wFWjQ=",
     strategy=standard(
         namespaced=True,
+        meta_checks_on_update=2,
         validate=validate_config_map,
         validate_update=validate_config_map_update,
     ),

@@ -12,7 +12,9 @@ RESOURCE = Resource(
     namespaced=True,
     short_names=("ep",),
     storage_version_hash="fWeeMqaN/OA=",
-    strategy=standard(namespaced=True, validate=validate_endpoints, allow_create_on_update=True),
+    strategy=standard(
+        namespaced=True, meta_checks_on_update=2, validate=validate_endpoints, allow_create_on_update=True
+    ),
     columns=ENDPOINTS,
     schema="io.k8s.api.core.v1.Endpoints",
 )

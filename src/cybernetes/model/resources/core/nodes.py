@@ -93,6 +93,7 @@ RESOURCE = Resource(
     storage_version_hash="XwShjMxG9Fs=",
     strategy=standard(
         namespaced=False,
+        meta_checks_on_update=2,
         validate=_validate,
         validate_update=_validate_update,
         prepare_update=(keep("status"),),

@@ -27,6 +27,7 @@ RESOURCE = Resource(
     storage_version_hash="QWTyNDq0dC4=",
     strategy=standard(
         namespaced=True,
+        meta_checks_on_update=2,
         validate=validate_claim,
         validate_update=validate_claim_update,
         prepare_create=(_pending,),

@@ -28,6 +28,7 @@ RESOURCE = Resource(
     storage_version_hash="HN/zwEC+JgM=",
     strategy=standard(
         namespaced=False,
+        meta_checks_on_update=2,
         validate=validate_persistent_volume,
         validate_update=validate_persistent_volume_update,
         prepare_create=(_pending,),

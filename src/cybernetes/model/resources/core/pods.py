@@ -241,6 +241,7 @@ RESOURCE = Resource(
     storage_version_hash="xPOwRZ+Yhw8=",
     strategy=standard(
         namespaced=True,
+        meta_checks_on_update=2,
         validate=_validate,
         validate_update=_validate_update,
         prepare_create=(first_generation, _new_status, _merge_match_label_keys),

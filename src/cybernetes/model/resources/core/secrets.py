@@ -14,6 +14,7 @@ RESOURCE = Resource(
     storage_version_hash="S6u1pOWzb84=",
     strategy=standard(
         namespaced=True,
+        meta_checks_on_update=2,
         validate=validate_secret,
         validate_update=validate_secret_update,
     ),

@@ -14,7 +14,7 @@ RESOURCE = Resource(
         Subresource(name="token", kind="TokenRequest", group="authentication.k8s.io", version="v1", verbs=("create",)),
     ),
     storage_version_hash="pbx9ZvyFpBE=",
-    strategy=standard(namespaced=True, returns_deleted_object=True),
+    strategy=standard(namespaced=True, meta_checks_on_update=2, returns_deleted_object=True),
     columns=NAME_AND_AGE,
     schema="io.k8s.api.core.v1.ServiceAccount",
 )

@@ -13,6 +13,7 @@ RESOURCE = Resource(
     storage_version_hash="l/iqIbDgFyQ=",
     strategy=standard(
         namespaced=False,
+        meta_checks_on_update=2,
         validate=validate_ingress_class,
         validate_update=validate_ingress_class_update,
         prepare_create=(first_generation,),

@@ -19,6 +19,7 @@ RESOURCE = Resource(
     storage_version_hash="39NQlfNR+bo=",
     strategy=standard(
         namespaced=True,
+        meta_checks_on_update=2,
         validate=validate_ingress,
         prepare_create=(
             empty_status,

@@ -14,6 +14,7 @@ RESOURCE = Resource(
     storage_version_hash="3f/plJFChNE=",
     strategy=standard(
         namespaced=False,
+        meta_checks_on_update=2,
         name_rule=ip_address_name,
         validate=validate_ip_address,
         validate_update=validate_ip_address_update,

@@ -13,6 +13,7 @@ RESOURCE = Resource(
     storage_version_hash="WQTu1GL3T2Q=",
     strategy=standard(
         namespaced=False,
+        meta_checks_on_update=2,
         validate=validate_runtime_class,
         validate_update=validate_runtime_class_update,
         allow_create_on_update=True,

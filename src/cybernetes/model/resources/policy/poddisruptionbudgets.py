@@ -23,6 +23,7 @@ RESOURCE = Resource(
     storage_version_hash="EVWiDmWqyJw=",
     strategy=standard(
         namespaced=True,
+        meta_checks_on_update=0,
         name_rule=path_segment,
         validate=validate_disruption_budget,
         prepare_create=(

@@ -14,6 +14,7 @@ RESOURCE = Resource(
     storage_version_hash="48tpQ8gZHFc=",
     strategy=standard(
         namespaced=False,
+        meta_checks_on_update=2,
         name_rule=path_segment,
         validate=validate_cluster_role_binding,
         validate_update=validate_cluster_role_binding_update,

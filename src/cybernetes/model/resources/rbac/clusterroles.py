@@ -12,7 +12,11 @@ RESOURCE = Resource(
     namespaced=False,
     storage_version_hash="bYE5ZWDrJ44=",
     strategy=standard(
-        namespaced=False, name_rule=path_segment, validate=validate_cluster_role, allow_create_on_update=True
+        namespaced=False,
+        meta_checks_on_update=2,
+        name_rule=path_segment,
+        validate=validate_cluster_role,
+        allow_create_on_update=True,
     ),
     schema="io.k8s.api.rbac.v1.ClusterRole",
 )

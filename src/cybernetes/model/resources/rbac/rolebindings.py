@@ -14,6 +14,7 @@ RESOURCE = Resource(
     storage_version_hash="eGsCzGH6b1g=",
     strategy=standard(
         namespaced=True,
+        meta_checks_on_update=2,
         name_rule=path_segment,
         validate=validate_role_binding,
         validate_update=validate_role_binding_update,

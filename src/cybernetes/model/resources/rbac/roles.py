@@ -11,6 +11,12 @@ RESOURCE = Resource(
     singular="role",
     namespaced=True,
     storage_version_hash="7FuwZcIIItM=",
-    strategy=standard(namespaced=True, name_rule=path_segment, validate=validate_role, allow_create_on_update=True),
+    strategy=standard(
+        namespaced=True,
+        meta_checks_on_update=2,
+        name_rule=path_segment,
+        validate=validate_role,
+        allow_create_on_update=True,
+    ),
     schema="io.k8s.api.rbac.v1.Role",
 )

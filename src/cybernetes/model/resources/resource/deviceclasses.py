@@ -14,6 +14,7 @@ RESOURCE = Resource(
     storage_version_hash="Yk2PTc1Ybxk=",
     strategy=standard(
         namespaced=False,
+        meta_checks_on_update=2,
         name_rule=long_name,
         validate=validate_device_class,
         prepare_create=(first_generation,),

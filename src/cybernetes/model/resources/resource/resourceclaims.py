@@ -18,6 +18,7 @@ RESOURCE = Resource(
     storage_version_hash="wgAZaHcZxUg=",
     strategy=standard(
         namespaced=True,
+        meta_checks_on_update=2,
         validate=validate_claim,
         validate_update=immutable_spec,
         prepare_create=(empty_status,),

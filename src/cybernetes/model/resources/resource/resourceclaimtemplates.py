@@ -11,7 +11,9 @@ RESOURCE = Resource(
     singular="resourceclaimtemplate",
     namespaced=True,
     storage_version_hash="TuzjC49aUfM=",
-    strategy=standard(namespaced=True, validate=validate_claim_template, returns_deleted_object=True),
+    strategy=standard(
+        namespaced=True, meta_checks_on_update=2, validate=validate_claim_template, returns_deleted_object=True
+    ),
     columns=NAME_AND_AGE,
     schema="io.k8s.api.resource.v1.ResourceClaimTemplate",
 )

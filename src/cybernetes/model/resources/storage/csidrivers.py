@@ -10,6 +10,8 @@ _TOKENS = (
 
 
 def _warnings(obj: Object, old: Object | None, ctx: WriteContext) -> list[str]:
+    if old is not None:
+        return []
     spec = obj["spec"]
     return [_TOKENS] if spec.get("tokenRequests") and spec.get("serviceAccountTokenInSecrets") is None else []
 

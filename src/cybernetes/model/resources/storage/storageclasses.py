@@ -14,6 +14,7 @@ RESOURCE = Resource(
     storage_version_hash="K+m6uJwbjGY=",
     strategy=standard(
         namespaced=False,
+        meta_checks_on_update=2,
         validate=validate_storage_class,
         validate_update=validate_storage_class_update,
         returns_deleted_object=True,

@@ -17,6 +17,7 @@ RESOURCE = Resource(
     storage_version_hash="tIjydgKBC5w=",
     strategy=standard(
         namespaced=False,
+        meta_checks_on_update=2,
         validate=validate_volume_attributes_class,
         validate_update=validate_volume_attributes_class_update,
         returns_deleted_object=True,

@@ -80,14 +80,14 @@ class Structural:
         if self.embedded:
             return _embedded(self)
         if self.type == "array":
-            item = self.items.node if self.items is not None else scalar("raw")
+            item = self.items.node if self.items is not None else scalar("free")
             return ListNode(item, self.list_type or "atomic", self.list_keys)
         if self.type == "object":
             return self._object()
         if self.int_or_string:
             return scalar("int-or-string")
         kinds = {"string": "string", "integer": "int64", "number": "double", "boolean": "bool"}
-        return scalar(kinds.get(self.type, "raw"))
+        return scalar(kinds.get(self.type, "free"))
 
     def _object(self) -> Node:
         map_type = self.map_type or "granular"
@@ -95,7 +95,7 @@ class Structural:
             return StructNode("", lambda: fields(self), map_type)
         if self.additional is not None:
             return MapNode(self.additional.node, map_type)
-        return MapNode(scalar("raw"), map_type)
+        return MapNode(scalar("free"), map_type)
 
 
 def fields(schema: Structural) -> dict[str, Field]:
