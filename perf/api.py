@@ -31,6 +31,8 @@ from cybernetes.wire.http.tls import client_context
 CLIENTS = 8
 RUN_S = 3.0
 PODS = 5000
+# Objects that surely exist after a run of creations, however slow the machine.
+KNOWN = 100
 WATCHERS = 50
 EVENTS = 1000
 
@@ -158,11 +160,11 @@ async def measure(url: str, tls: ssl.SSLContext, server: int) -> list[Row]:
         return (await connection.call("POST", "/api/v1/namespaces/perf/pods", pod(f"p-{n}")))[0]
 
     async def get(connection: Connection, n: int) -> int:
-        return (await connection.call("GET", f"/api/v1/namespaces/perf/pods/p-{n % 1000 + 1}"))[0]
+        return (await connection.call("GET", f"/api/v1/namespaces/perf/pods/p-{n % KNOWN + 1}"))[0]
 
     async def patch(connection: Connection, n: int) -> int:
-        path = f"/api/v1/namespaces/perf/configmaps/m-{n % 1000 + 1}"
-        body = json.dumps({"metadata": {"name": f"m-{n % 1000 + 1}"}, "data": {"n": str(n)}}).encode()
+        path = f"/api/v1/namespaces/perf/configmaps/m-{n % KNOWN + 1}"
+        body = json.dumps({"metadata": {"name": f"m-{n % KNOWN + 1}"}, "data": {"n": str(n)}}).encode()
         return (await connection.call("PUT", path, body))[0]
 
     rows += await rate("create config maps", connections, create_map, 201, server)
