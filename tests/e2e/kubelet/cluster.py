@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -63,13 +64,16 @@ class Cluster:
         await self._runtime.close()
         self._task = None
 
-    async def kubectl(self, *arguments: str, stdin: bytes = b"", timeout_s: float = 30) -> tuple[int, str, str]:
-        """(exit code, standard output, standard error) of the real client."""
+    async def kubectl(
+        self, *arguments: str, stdin: bytes = b"", timeout_s: float = 30, settings: dict[str, str] | None = None
+    ) -> tuple[int, str, str]:
+        """(exit code, standard output, standard error) of the real client; settings go to its environment."""
         process = await asyncio.create_subprocess_exec(
             KUBECTL,
             "--kubeconfig",
             str(self.kubeconfig),
             *arguments,
+            env={**os.environ, **(settings or {})},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

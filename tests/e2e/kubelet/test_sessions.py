@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 from tests.e2e.kubelet.cluster import Cluster, cluster, pod
@@ -110,11 +111,20 @@ def test_kubectl_forwards_ports(testbed: Testbed) -> None:
     asyncio.run(scenario())
 
 
-async def _forward(c: Cluster, name: str, port: int) -> tuple[asyncio.subprocess.Process, int]:
+async def _forward(
+    c: Cluster, name: str, port: int, settings: dict[str, str] | None = None
+) -> tuple[asyncio.subprocess.Process, int]:
     from tests.e2e.kubelet.cluster import KUBECTL
 
     process = await asyncio.create_subprocess_exec(
-        KUBECTL, "--kubeconfig", str(c.kubeconfig), "port-forward", name, f":{port}", stdout=asyncio.subprocess.PIPE
+        KUBECTL,
+        "--kubeconfig",
+        str(c.kubeconfig),
+        "port-forward",
+        name,
+        f":{port}",
+        env={**os.environ, **(settings or {})},
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     async with asyncio.timeout(10):
@@ -189,5 +199,28 @@ def test_nobody_unknown_gets_in(testbed: Testbed) -> None:
             assert '"nodeName":"node-a"' in out
             await c.delete("alone")
             await c.gone("alone")
+
+    asyncio.run(scenario())
+
+
+def test_clients_that_speak_spdy_are_served(testbed: Testbed) -> None:
+    async def scenario() -> None:
+        old = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false"}
+        async with cluster(testbed) as c:
+            await c.create(pod("spdy", SERVE))
+            await c.until("spdy", ready)
+            code, out, err = await c.kubectl(
+                "exec", "-i", "spdy", "--", "sh", "-c", "cat; echo err >&2; exit 5", stdin=b"in", settings=old
+            )
+            assert (code, out) == (5, "in")
+            assert err.splitlines()[0] == "err"
+            process, port = await _forward(c, "spdy", 8080, {"KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"})
+            try:
+                assert await _get(port, "/x") == "served\n"
+            finally:
+                process.terminate()
+                await process.wait()
+            await c.delete("spdy")
+            await c.gone("spdy")
 
     asyncio.run(scenario())
