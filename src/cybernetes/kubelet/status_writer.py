@@ -41,6 +41,8 @@ class _Entry:
         self.api_uid = ""
         self.gone = False
         self.attempts = 0
+        # How often the watch has shown the pod.
+        self.sightings = 0
         self.settled = asyncio.Event()
 
     def difference(self) -> Object:
@@ -66,6 +68,7 @@ class StatusWriter:
         entry = self._entry(uid, meta["namespace"], meta["name"])
         entry.api_uid = meta["uid"]
         entry.known = pod.get("status") or {}
+        entry.sightings += 1
         if entry.wanted is not None:
             self._enqueue(uid, entry)
 
@@ -136,6 +139,7 @@ class StatusWriter:
         if wanted is None or not difference:
             return None
         body: dict[str, Any] = {"metadata": {"uid": entry.api_uid}, "status": difference}
+        sightings = entry.sightings
         try:
             answer = await self._client.patch(
                 PODS, entry.name, body, PatchType.STRATEGIC, namespace=entry.namespace, subresource="status"
@@ -153,8 +157,12 @@ class StatusWriter:
             _log.debug("status.delayed", pod=f"{entry.namespace}/{entry.name}", why=error.message)
             return self._next_try(entry)
         entry.attempts = 0
-        entry.known = answer.get("status") or {}
-        entry.echo = (wanted, entry.known)
+        made = answer.get("status") or {}
+        entry.echo = (wanted, made)
+        if entry.sightings == sightings:
+            entry.known = made
+        # Else the watch has shown something meanwhile, which may be later than this answer: somebody else's change
+        # must not be taken for undone. When it was earlier, the same is sent once more, which changes nothing.
         return None
 
     def _next_try(self, entry: _Entry) -> float:
