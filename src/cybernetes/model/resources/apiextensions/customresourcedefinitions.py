@@ -5,6 +5,7 @@ from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subres
 from cybernetes.model.schema.custom.definition import name_errors, validate_definition, validate_definition_update
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.meta import validate_meta, validate_meta_update
+from cybernetes.model.warnings.definitions import of_definition
 
 
 def _storage_version(obj: Object) -> list[str]:
@@ -63,6 +64,7 @@ RESOURCE = Resource(
                 _also_stored,
                 next_generation("spec"),
             ),
+            warnings=of_definition,
             allow_unconditional_update=False,
             reset_fields=(("status",),),
         ),

@@ -2,6 +2,7 @@ from cybernetes.model.printing.workloads import DAEMON_SETS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.workloads import validate_daemon_set, validate_daemon_set_update
+from cybernetes.model.warnings.pods import of_template
 
 _TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
@@ -38,6 +39,7 @@ RESOURCE = Resource(
     storage_version_hash="dd7pWHUlMKQ=",
     strategy=standard(
         namespaced=True,
+        warnings=of_template("spec", "template"),
         validate=validate_daemon_set,
         validate_update=validate_daemon_set_update,
         prepare_create=(

@@ -9,6 +9,7 @@ from cybernetes.model.strategy import (
     status_of,
 )
 from cybernetes.model.validation.workloads import validate_deployment, validate_deployment_update
+from cybernetes.model.warnings.pods import of_template
 
 
 def _next_generation(obj: Object, old: Object, ctx: WriteContext) -> None:
@@ -42,6 +43,7 @@ RESOURCE = Resource(
     storage_version_hash="8aSe+NMegvE=",
     strategy=standard(
         namespaced=True,
+        warnings=of_template("spec", "template"),
         validate=validate_deployment,
         validate_update=validate_deployment_update,
         prepare_create=(

@@ -3,6 +3,7 @@ from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.selectable import numbers
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.workloads import validate_replica_set, validate_replica_set_update
+from cybernetes.model.warnings.pods import of_template
 
 RESOURCE = Resource(
     group="apps",
@@ -22,6 +23,7 @@ RESOURCE = Resource(
     storage_version_hash="P1RzHs8/mWQ=",
     strategy=standard(
         namespaced=True,
+        warnings=of_template("spec", "template"),
         validate=validate_replica_set,
         validate_update=validate_replica_set_update,
         prepare_create=(

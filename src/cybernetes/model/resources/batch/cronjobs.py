@@ -2,6 +2,7 @@ from cybernetes.model.printing.workloads import CRON_JOBS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.jobs import validate_cron_job, validate_cron_job_update
+from cybernetes.model.warnings.pods import of_template
 
 RESOURCE = Resource(
     group="batch",
@@ -20,6 +21,7 @@ RESOURCE = Resource(
     storage_version_hash="sd5LIXh4Fjs=",
     strategy=standard(
         namespaced=True,
+        warnings=of_template("spec", "jobTemplate", "spec", "template"),
         validate=validate_cron_job,
         validate_update=validate_cron_job_update,
         prepare_create=(

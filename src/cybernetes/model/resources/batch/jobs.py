@@ -6,6 +6,7 @@ from cybernetes.model.printing.workloads import JOBS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.jobs import validate_job, validate_job_update
+from cybernetes.model.warnings.pods import of_template
 
 
 def _generate_selector(obj: Object, ctx: WriteContext) -> None:
@@ -43,6 +44,7 @@ RESOURCE = Resource(
     storage_version_hash="mudhfqk/qZY=",
     strategy=standard(
         namespaced=True,
+        warnings=of_template("spec", "template"),
         meta_checks_on_update=2,
         validate=validate_job,
         validate_update=validate_job_update,

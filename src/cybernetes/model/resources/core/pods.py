@@ -14,6 +14,7 @@ from cybernetes.model.strategy import first_generation, keep, next_generation, s
 from cybernetes.model.validation.meta import validate_meta_update
 from cybernetes.model.validation.pod_update import validate_spec_update
 from cybernetes.model.validation.pods import validate_pod_annotations, validate_pod_spec
+from cybernetes.model.warnings.pods import of_pod
 
 _DEFAULT_GRACE_S = 30
 
@@ -241,6 +242,7 @@ RESOURCE = Resource(
     storage_version_hash="xPOwRZ+Yhw8=",
     strategy=standard(
         namespaced=True,
+        warnings=of_pod,
         meta_checks_on_update=2,
         validate=_validate,
         validate_update=_validate_update,

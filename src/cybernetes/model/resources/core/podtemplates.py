@@ -3,6 +3,7 @@ from cybernetes.model.printing.core import POD_TEMPLATES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
 from cybernetes.model.validation.pods import validate_pod_template
+from cybernetes.model.warnings.pods import of_template
 
 RESOURCE = Resource(
     group="",
@@ -14,6 +15,7 @@ RESOURCE = Resource(
     storage_version_hash="LIXB2x4IFpk=",
     strategy=standard(
         namespaced=True,
+        warnings=of_template("template"),
         validate=lambda obj: validate_pod_template(obj["template"], Path("template")),
         prepare_create=(first_generation,),
         prepare_update=(next_generation("template"),),

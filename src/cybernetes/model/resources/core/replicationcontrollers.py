@@ -4,6 +4,7 @@ from cybernetes.model.selectable import numbers
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.names import long_name
 from cybernetes.model.validation.workloads import validate_replication_controller
+from cybernetes.model.warnings.pods import of_template
 
 RESOURCE = Resource(
     group="",
@@ -26,6 +27,7 @@ RESOURCE = Resource(
     storage_version_hash="Jond2If31h0=",
     strategy=standard(
         namespaced=True,
+        warnings=of_template("spec", "template"),
         name_rule=long_name,
         validate=validate_replication_controller,
         prepare_create=(

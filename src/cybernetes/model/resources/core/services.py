@@ -8,6 +8,7 @@ from cybernetes.model.selectable import paths
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 from cybernetes.model.validation.names import dns_label
 from cybernetes.model.validation.services import validate_service, validate_service_update
+from cybernetes.model.warnings.services import of_service
 
 
 def _first_of_cluster_ips(obj: Object, ctx: WriteContext) -> None:
@@ -35,6 +36,7 @@ RESOURCE = Resource(
     storage_version_hash="0/CO1lhkEBI=",
     strategy=standard(
         namespaced=True,
+        warnings=of_service,
         name_rule=dns_label,
         validate=validate_service,
         validate_update=validate_service_update,

@@ -2,6 +2,7 @@ from cybernetes.model.printing.network import INGRESSES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.networking import validate_ingress
+from cybernetes.model.warnings.ingresses import of_ingress
 
 RESOURCE = Resource(
     group="networking.k8s.io",
@@ -19,6 +20,7 @@ RESOURCE = Resource(
     storage_version_hash="39NQlfNR+bo=",
     strategy=standard(
         namespaced=True,
+        warnings=of_ingress,
         meta_checks_on_update=2,
         validate=validate_ingress,
         prepare_create=(

@@ -1,0 +1,26 @@
+"""Addresses in forms that are read, but not written any more."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from cybernetes.model.field import Path, quoted
+
+
+def of_address(text: str, path: Path) -> list[str]:
+    """Of text that is no address at all validation speaks."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return []
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    if address.ipv4_mapped is not None:
+        return [
+            f"{path}: non-standard IP address {quoted(text)} will be considered invalid in a future Kubernetes "
+            f"release: use {quoted(str(address.ipv4_mapped))}"
+        ]
+    if str(address) == text:
+        return []
+    canonical = quoted(str(address))
+    return [f"{path}: IPv6 address {quoted(text)} should be in RFC 5952 canonical format ({canonical})"]
