@@ -8,10 +8,11 @@ from cybernetes.sim.plants import NAMES
 from cybernetes.sim.runner import Pair
 from cybernetes.sim.worker import Order
 
-# Seeds that showed something once: a lost power (36), a lost answer (37), a server killed within its own commit (21).
-SEEDS = (2, 17, 21, 36, 37)
+# 0: the disk fails, the server is killed within a commit; 5: history is forgotten, the network loses answers, the
+# server loses its power; 15: components die at their own requests; 17: nodes lose their power; 32: the disk is full.
+SEEDS = (0, 5, 15, 17, 32)
 # How many seeds a bug may need to be found.
-TRIES = {"bind-without-precondition": 16, "ack-before-fsync": 10, "watch-drops-event": 2, "double-start": 4}
+TRIES = {"bind-without-precondition": 8, "ack-before-fsync": 8, "watch-drops-event": 4, "double-start": 4}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -24,7 +25,7 @@ def test_a_harmed_cluster_keeps_its_promises_and_settles(pair: Pair, seed: int) 
 
 
 def test_seeds_differ(pair: Pair) -> None:
-    digests = {pair.run(Order(seed))[0].digest for seed in (2, 35)}
+    digests = {pair.run(Order(seed))[0].digest for seed in (10, 18)}
     assert len(digests) == 2
 
 

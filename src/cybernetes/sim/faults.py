@@ -23,6 +23,7 @@ KINDS = (
     ("lossy-network", 3),
     ("slow-network", 2),
     ("cut-watches", 3),
+    ("compact", 3),
     ("slow-disk", 3),
     ("full-disk", 1),
     ("broken-disk", 1),
@@ -31,6 +32,8 @@ KINDS = (
     ("failing-runtime", 2),
     ("runtime-down", 1),
 )
+# A group of writes later.
+COMPACTS_S = 0.1
 PARTS = (
     "controllers",
     "controllers-standby",
@@ -114,6 +117,11 @@ class Faults:
                 )
             case "cut-watches":
                 world.transcript.say(f"cut {world.network.sever_some(1 + number % 4)} watches")
+            case "compact":
+                world.compact()
+                await asyncio.sleep(COMPACTS_S)
+                # A new server remembers no events: watches that come back ask for what is forgotten, and get 410.
+                world.kill_server(power=False)
             case "clock-step":
                 clock = world.clock if number % 4 == 0 else machine.clock
                 clock.step(number % 121 - 60)

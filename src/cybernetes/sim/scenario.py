@@ -24,8 +24,8 @@ from cybernetes.sim.users import User
 from cybernetes.sim.world import ADMIN, World, copy_database
 
 # Faults begin and end within this; users have about as long.
-HARM_S = 25.0
-DEEDS = 8
+HARM_S = 20.0
+DEEDS = 6
 USERS = ("ann", "bob")
 LOOK_EVERY_S = 1.0
 # A silent watch is given up after 150 s, a pod of a lost node after 300 s, and a crash is backed off for up to 300 s.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
@@ -117,6 +117,13 @@ class Door:
         streams, self._streams = self._streams, {}
         for stream in streams:
             stream.sever("connection reset")
+
+    def inside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let the server do something by itself; nothing when there is none."""
+        if self._context is None or self._handle is None:
+            work.close()
+            return
+        asyncio.get_running_loop().create_task(work, name="inside", context=self._context.copy())
 
     def enter(self, user: User, request: Request) -> asyncio.Future[Response]:
         """Raises EdgeError NOT_DONE when nobody listens."""

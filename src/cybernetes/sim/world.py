@@ -8,6 +8,7 @@ holds    everything that happens follows from the seed
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,6 +22,7 @@ from cybernetes.apiserver.registry import Registry
 from cybernetes.apiserver.server import ApiServer
 from cybernetes.auth import pki
 from cybernetes.auth.user import AUTHENTICATED, MASTERS, NODE_PREFIX, NODES, User
+from cybernetes.base.errors import EdgeError
 from cybernetes.base.random import Random, SeededRandom
 from cybernetes.client.api import ApiClient
 from cybernetes.controllers.manager import ControllerManager, ManagerConfig
@@ -80,6 +82,7 @@ class World:
         self.clock = VirtualClock(loop, EPOCH + (STARTED_AFTER_S if before is not None else 0))
         self.registry = Registry()
         self.server: ApiServer | None = None
+        self.store: RecordedStore | None = None
         # Component -> (whether after the answer, what to do; True once it is done).
         self.traps: dict[str, tuple[bool, Callable[[], bool]]] = {}
         self._power_lost = False
@@ -123,6 +126,11 @@ class World:
         self.transcript.say(f"power back {machine.name}")
         for component in self._components_of(machine):
             component.release()
+
+    def compact(self) -> None:
+        """Forget history up to now, as retention does after some minutes: watches that come back must list again."""
+        if self.store is not None:
+            self.door.inside(_compact(self.store))
 
     def kill_server(self, *, power: bool, back_after_s: float = 1.0) -> None:
         """power: what was not synced may be lost, too."""
@@ -180,7 +188,7 @@ class World:
         self.truth.follow(self.disk.path)
         self.checks.reopened(await store.revision())
         self.truth.look()
-        recorded = RecordedStore(store, self.checks, self._plant.alter)
+        recorded = self.store = RecordedStore(store, self.checks, self._plant.alter)
         async with asyncio.TaskGroup() as group:
             group.create_task(retain(recorded, self.clock), name="store.retention")
             server = self.server = ApiServer(recorded, _server_config(), self.clock, random, registry=self.registry)
@@ -192,7 +200,7 @@ class World:
         self.network.forget(owner)
         if owner.name == "apiserver":
             self.door.close()
-            self.server = None
+            self.server = self.store = None
             self.truth.look()
             self.truth.leave()
             self.disk.lose_power(keeps_all=not self._power_lost)
@@ -212,6 +220,12 @@ class World:
         trap = self.traps.get(part)
         if trap is not None and trap[0] == (response is not None) and trap[1]():
             del self.traps[part]
+
+
+async def _compact(store: RecordedStore) -> None:
+    # A store that fails tells so to everybody else, too.
+    with contextlib.suppress(EdgeError):
+        await store.compact(await store.revision())
 
 
 class _NoFlows:
