@@ -1,0 +1,88 @@
+"""Replays the recorded answers of the reference against a fresh API server of this tree.
+
+The recordings are not part of the repository: they lie in $CYBERNETES_GOLDEN, by default ../shared/golden beside it.
+Exits with 1 when a theme has fewer equal answers than floors.tsv asks for. Arguments go on to the replay:
+
+    tests/conformance/run --theme lifecycle --show 20
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FLOORS = Path(__file__).with_name("floors.tsv")
+CYBERNETES = ROOT / ".venv/bin/cybernetes"
+START_TIMEOUT_S, REPLAY_TIMEOUT_S = 120, 1200
+
+Score = dict[str, dict[str, int]]
+
+
+def main(arguments: list[str]) -> int:
+    golden = Path(os.environ.get("CYBERNETES_GOLDEN") or ROOT.parent / "shared/golden")
+    if not (golden / "replay.py").exists():
+        print(f"SKIPPED: no recorded answers in {golden}; name their folder in CYBERNETES_GOLDEN", file=sys.stderr)
+        return 0
+    with tempfile.TemporaryDirectory(prefix="cybernetes-conformance-") as folder:
+        home = Path(folder)
+        with server(home / "cluster") as url:
+            score = replay(golden, home, url, arguments)
+    return judge(score, floors())
+
+
+@contextlib.contextmanager
+def server(home: Path) -> Iterator[str]:
+    """A fresh API server without controllers; gives its URL."""
+    port = _free_port()
+    start: list[str | Path] = [CYBERNETES, "up", "--only", "apiserver", "--data-dir", home, "--port", str(port)]
+    try:
+        subprocess.run(start, check=True, stdout=subprocess.DEVNULL, timeout=START_TIMEOUT_S)
+        yield f"https://127.0.0.1:{port}"
+    finally:
+        subprocess.run([CYBERNETES, "down", "--data-dir", home], stdout=subprocess.DEVNULL, timeout=START_TIMEOUT_S)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+    return port
+
+
+def replay(golden: Path, home: Path, url: str, arguments: list[str]) -> Score:
+    pki, result = home / "cluster/pki", home / "score.json"
+    command: list[str | Path] = [sys.executable, golden / "replay.py", "--server", url, "--json", result]
+    command += ["--ca", pki / "ca.crt", "--cert", pki / "client-admin.crt", "--key", pki / "client-admin.key"]
+    # It exits with 1 when any answer differs: floors decide instead.
+    subprocess.run([*command, *(arguments or ["--show", "0"])], timeout=REPLAY_TIMEOUT_S)
+    score: Score = json.loads(result.read_text())
+    return score
+
+
+def floors() -> dict[str, int]:
+    """Theme -> how many answers must be equal."""
+    rows = (line.split("\t") for line in FLOORS.read_text().splitlines() if line and not line.startswith("#"))
+    return {theme: int(count) for theme, count in rows}
+
+
+def judge(score: Score, wanted: dict[str, int]) -> int:
+    """1 when a theme fell below its floor."""
+    fallen = [
+        f"{theme}: {counts.get('equal', 0)} equal answers, the floor is {wanted[theme]}"
+        for theme, counts in score.items()
+        if counts.get("equal", 0) < wanted.get(theme, 0)
+    ]
+    for each in fallen:
+        print(f"FAILED  {each}", file=sys.stderr)
+    return 1 if fallen else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
