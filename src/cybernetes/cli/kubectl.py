@@ -10,8 +10,16 @@ import click
 from cybernetes.run.layout import DEFAULT_DATA_DIR, Layout
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+class _AsTyped(click.Command):
+    """Hands over the arguments as they are; click itself would keep the `--` that kubectl needs."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.params["arguments"] = tuple(args)
+        ctx.args = []
+        return []
+
+
+@click.command(cls=_AsTyped, add_help_option=False)
 def command(arguments: tuple[str, ...]) -> None:
     """Run the real kubectl against this cluster.
 

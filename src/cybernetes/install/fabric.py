@@ -53,17 +53,28 @@ def ensure(config: ClusterConfig) -> None:
 
 
 def remove(nodes: Sequence[NodeConfig]) -> None:
-    """Take everything back; what is not there is not missed."""
+    """Take everything back; what is not there is not missed, and a bridge that others use stays."""
+    nodes = [each for each in nodes if each.network]
+    if not nodes:
+        return
     with IPRoute() as machine:
         # Links first: the kernel takes its time to end a namespace, and its links would stay as long.
-        for name in (*(_outside(each) for each in nodes), BRIDGE):
-            for link in machine.link_lookup(ifname=name):
-                machine.link("del", index=link)
+        for each in nodes:
+            _delete_link(machine, _outside(each))
+        unused = not any(machine.link_lookup(master=bridge) for bridge in machine.link_lookup(ifname=BRIDGE))
+        if unused:
+            _delete_link(machine, BRIDGE)
     existing = set(netns.listnetns())
     for each in nodes:
         if each.network in existing:
             netns.remove(each.network)
-    subprocess.run(["nft", "delete", "table", "ip", _TABLE], capture_output=True, check=False)
+    if unused:
+        subprocess.run(["nft", "delete", "table", "ip", _TABLE], capture_output=True, check=False)
+
+
+def _delete_link(machine: IPRoute, name: str) -> None:
+    for link in machine.link_lookup(ifname=name):
+        machine.link("del", index=link)
 
 
 def _ensure_bridge(machine: IPRoute) -> int:

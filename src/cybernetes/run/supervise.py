@@ -219,7 +219,7 @@ class Supervisor:
         return b"[]"
 
     def _hold(self, name: str) -> bytes:
-        """Stop a process and leave it stopped."""
+        """Stop a process and leave it stopped until it is restarted by name."""
         each = self._running.get(name)
         if each is not None and each.pid:
             _stop(each.pid)

@@ -1,0 +1,126 @@
+"""A whole cluster of two nodes below one folder and inside one network namespace, driven by its command line only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+
+from cybernetes.run import config as cluster_config
+from cybernetes.run.config import ClusterConfig, NodeConfig
+
+REPOSITORY = Path(__file__).parents[3]
+CYBERNETES = Path(sys.executable).parent / "cybernetes"
+NODES = ("e2e-1", "e2e-2")
+
+
+class Cluster:
+    """folder: the data directory. Commands run in the namespace, as a user of that machine would type them."""
+
+    def __init__(self, folder: Path, namespace: str) -> None:
+        self.folder = folder
+        self.namespace = namespace
+        self._environment = {**os.environ, "CYBERNETES_DATA_DIR": str(folder), "HOME": str(folder)}
+
+    def make_machine(self) -> None:
+        subprocess.run(["ip", "netns", "add", self.namespace], check=True)
+        self.inside("ip", "link", "set", "lo", "up")
+        nodes = tuple(NodeConfig(name, f"10.89.0.{11 + i}", f"cyb-{name}", 110) for i, name in enumerate(NODES))
+        cluster_config.write(self.folder / "wanted.yaml", _config(nodes))
+
+    def inside(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        entered = ["nsenter", f"--net=/run/netns/{self.namespace}", *command]
+        done = subprocess.run(entered, env=self._environment, capture_output=True, text=True, timeout=180, check=False)
+        assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def run(self, *arguments: str, check: bool = True) -> str:
+        """Standard output of `cybernetes …`."""
+        return self.inside(str(CYBERNETES), *arguments, check=check).stdout
+
+    def up(self) -> str:
+        wanted = str(self.folder / "wanted.yaml")
+        return self.run("up", "--config", wanted, "--no-merge-kubeconfig")
+
+    def kubectl(self, *arguments: str, check: bool = True) -> str:
+        return self.run("kubectl", *arguments, check=check)
+
+    def get(self, *arguments: str) -> dict[str, object]:
+        found: dict[str, object] = orjson.loads(self.kubectl("get", *arguments, "-o", "json"))
+        return found
+
+    def processes(self) -> dict[str, int]:
+        """Component -> process number, of those that run."""
+        rows = [line.split() for line in self.run("status", check=False).splitlines()[1:]]
+        return {row[0]: int(row[2]) for row in rows if len(row) > 2 and row[2].isdigit()}
+
+    def all_ready(self) -> bool:
+        rows = [line.split() for line in self.run("status", check=False).splitlines()[1:]]
+        return bool(rows) and all(len(row) > 1 and row[1] == "ready" for row in rows)
+
+    def pods(self, namespace: str) -> dict[str, tuple[str, int, bool]]:
+        """Name -> (uid, restarts of its containers, whether it is ready); nothing while the API server is away."""
+        answer = self.kubectl("-n", namespace, "get", "pods", "-o", "json", check=False)
+        items = orjson.loads(answer)["items"] if answer else []
+        return {each["metadata"]["name"]: _state(each) for each in items}
+
+    def hold(self, component: str) -> None:
+        """Stop it and keep the supervisor from starting it again, as the loss of its machine would."""
+        self._ask_supervisor(f"hold {component}")
+
+    def release(self, component: str) -> None:
+        self._ask_supervisor(f"restart {component}")
+
+    def _ask_supervisor(self, verb: str) -> None:
+        with socket.socket(socket.AF_UNIX) as control:
+            control.connect(str(self.folder / "run" / "supervisor.sock"))
+            control.sendall(f"{verb}\n".encode())
+            assert control.recv(1000).strip() == b"[]"
+
+    def remove(self) -> None:
+        self.run("down", check=False)
+        subprocess.run(["ip", "netns", "delete", self.namespace], check=False, capture_output=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _config(nodes: tuple[NodeConfig, ...]) -> ClusterConfig:
+    api_server = cluster_config.ApiServerConfig(bind_address="0.0.0.0", advertise_address="10.89.0.1")
+    return ClusterConfig(name="e2e", nodes=nodes, api_server=api_server)
+
+
+def _state(pod: dict[str, object]) -> tuple[str, int, bool]:
+    metadata, status = pod["metadata"], pod.get("status", {})
+    assert isinstance(metadata, dict) and isinstance(status, dict)
+    containers = status.get("containerStatuses", [])
+    ready = bool(containers) and all(each["ready"] for each in containers)
+    return str(metadata["uid"]), sum(each["restartCount"] for each in containers), ready
+
+
+def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.2)
+
+
+def container_processes(node: str) -> list[int]:
+    """Numbers of the processes in the pods of a node, whose cgroups are below one of the node's own."""
+    files = Path("/sys/fs/cgroup").glob(f"*/cybernetes-{node}/**/cgroup.procs")
+    found = {int(line) for each in files for line in each.read_text().split()}
+    return sorted(found)
+
+
+def command_line(process: int) -> str:
+    return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+
+
+def kill(process: int) -> None:
+    os.kill(process, signal.SIGKILL)

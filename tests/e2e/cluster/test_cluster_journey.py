@@ -1,0 +1,77 @@
+"""From a description to an application that answers, with the tools that a person has."""
+
+from __future__ import annotations
+
+from tests.e2e.cluster.running import CYBERNETES, NODES, Cluster, command_line, container_processes, kill, wait_until
+
+NAME = "http://hello.hello.svc.cluster.local/"
+
+
+def _ready(cluster: Cluster) -> list[str]:
+    return [name for name, (_, _, ready) in cluster.pods("hello").items() if ready]
+
+
+def _restarts(pods: dict[str, tuple[str, int, bool]]) -> int:
+    return sum(restarts for _, restarts, _ in pods.values())
+
+
+def _fetch_on(cluster: Cluster, node: str, address: str) -> str:
+    on_node = ("nsenter", f"--net=/run/netns/cyb-{node}")
+    return cluster.inside(*on_node, "curl", "-sf", "-m", "5", f"http://{address}/").stdout
+
+
+def test_nodes_are_ready(cluster: Cluster) -> None:
+    nodes = cluster.kubectl("get", "nodes", "--no-headers").splitlines()
+    assert [line.split()[:2] for line in nodes] == [[name, "Ready"] for name in NODES]
+
+
+def test_service_answers_by_name_and_address(cluster: Cluster) -> None:
+    address = cluster.kubectl("-n", "hello", "get", "service", "hello", "-o", "jsonpath={.spec.clusterIP}")
+    assert cluster.run("fetch", NAME).startswith("Hello from hello-")
+    for node in NODES:
+        assert _fetch_on(cluster, node, address).startswith("Hello from hello-")
+
+
+def test_every_pod_gets_requests(cluster: Cluster) -> None:
+    address = cluster.kubectl("-n", "hello", "get", "service", "hello", "-o", "jsonpath={.spec.clusterIP}")
+    answers = {_fetch_on(cluster, NODES[0], address).split()[2].rstrip(",") for _ in range(60)}
+    assert answers == set(_ready(cluster))
+
+
+def test_logs_and_commands_reach_containers(cluster: Cluster) -> None:
+    pod = _ready(cluster)[0]
+    assert "tick" in cluster.kubectl("-n", "hello", "logs", pod, "-c", "ticker")
+    usage = cluster.inside(
+        str(CYBERNETES), "kubectl", "-n", "hello", "exec", pod, "-c", "ticker", "--", "/hello", "nonsense", check=False
+    )
+    assert (usage.returncode, "usage" in usage.stderr) == (2, True)
+    assert cluster.kubectl(
+        "-n", "hello", "get", "--raw", f"/api/v1/namespaces/hello/pods/{pod}:8080/proxy/"
+    ).startswith("Hello")
+
+
+def test_scaling_up_and_down(cluster: Cluster) -> None:
+    for replicas in (6, 3):
+        cluster.kubectl("-n", "hello", "scale", "deployment/hello", f"--replicas={replicas}")
+        cluster.kubectl("-n", "hello", "rollout", "status", "deployment/hello", "--timeout=60s")
+        wait_until(lambda n=replicas: len(cluster.pods("hello")) == n, 30, f"{replicas} pods")  # type: ignore[misc]
+
+
+def test_dead_container_is_restarted(cluster: Cluster) -> None:
+    before = cluster.pods("hello")
+    found = [each for node in NODES for each in container_processes(node)]
+    kill(next(each for each in found if command_line(each).startswith("/hello tick")))
+
+    def restarted_once() -> bool:
+        now = cluster.pods("hello")
+        return _restarts(now) == _restarts(before) + 1 and all(ready for _, _, ready in now.values())
+
+    wait_until(restarted_once, 40, "the container runs again")
+    assert {uid for uid, _, _ in cluster.pods("hello").values()} == {uid for uid, _, _ in before.values()}
+
+
+def test_second_up_changes_nothing(cluster: Cluster) -> None:
+    processes, pods = cluster.processes(), cluster.pods("hello")
+    cluster.up()
+    assert cluster.processes() == processes
+    assert cluster.pods("hello") == pods
