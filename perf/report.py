@@ -1,0 +1,89 @@
+"""Runs every benchmark and holds its rows against their promises. `python perf/report.py [NAME…]`
+
+Exits with 1 when a promise is broken. Promises are those of an otherwise idle machine with two cores.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cybernetes.run.layout import DEFAULT_DATA_DIR, Layout
+
+HERE = Path(__file__).parent
+BENCHMARKS = ("schema", "store", "api", "scheduler", "proxy", "journey")
+# Benchmark -> row -> (at most, at least); rows that are not here are shown without a judgement.
+PROMISES: dict[str, dict[str, tuple[float | None, float | None]]] = {
+    "schema": {"pod of 2046 bytes: decode, default, encode": (120, None)},
+    "store": {"128 writers, 1700 B": (None, 10_000), "event loop held longest": (50, None)},
+    "api": {
+        "memory, empty cluster": (100, None),
+        "get a pod": (None, 4_000),
+        "create pods": (None, 1_000),
+        "write answered to event at one watcher, p50": (0.5, None),
+        "memory after all": (250, None),
+    },
+    "scheduler": {
+        "kernel, basic": (100, None),
+        "kernel, anti-affinity and spread": (500, None),
+        "loop, basic": (None, 2_000),
+        "memory, whole process": (100, None),
+    },
+    "journey": {"pod POST to Ready, p50": (250, None), "pod DELETE to gone, p50": (500, None)},
+}
+
+
+def run(benchmark: str) -> list[dict[str, Any]]:
+    """Its rows: name, value, unit, and promise where the benchmark itself holds one."""
+    search = {**os.environ, "PYTHONPATH": os.pathsep.join(("src", "ext", "tests"))}
+    command = [sys.executable, str(HERE / f"{benchmark}.py"), "--json"]
+    done = subprocess.run(command, cwd=HERE.parent, env=search, capture_output=True, text=True, check=False)
+    if not done.stdout.strip():
+        raise RuntimeError(f"{benchmark} gave no rows:\n{done.stderr}")
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
+
+
+def judge(benchmark: str, row: dict[str, Any]) -> tuple[str, bool]:
+    """What was promised, in words, and whether it holds."""
+    at_most, at_least = PROMISES.get(benchmark, {}).get(row["name"], (row.get("promise"), None))
+    if at_most is not None:
+        return f"<= {at_most:g}", row["value"] <= at_most
+    if at_least is not None:
+        return f">= {at_least:g}", row["value"] >= at_least
+    return "", True
+
+
+def chosen(names: list[str]) -> list[str]:
+    if names:
+        return names
+    if Layout(Path(DEFAULT_DATA_DIR)).admin_kubeconfig.exists():
+        return list(BENCHMARKS)
+    print("no cluster runs here, so a pod's way to Ready is left out; start one with: make up", file=sys.stderr)
+    return [each for each in BENCHMARKS if each != "journey"]
+
+
+def main() -> int:
+    console = Console()
+    broken = 0
+    for benchmark in chosen(sys.argv[1:]):
+        with console.status(f"running {benchmark}"):
+            rows = run(benchmark)
+        table = Table("what", "measured", "unit", "promise", title=benchmark, title_justify="left")
+        for row in rows:
+            promise, kept = judge(benchmark, row)
+            broken += not kept
+            table.add_row(row["name"], f"{row['value']:,.2f}", row["unit"], promise if kept else f"{promise}  broken")
+        console.print(table)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
