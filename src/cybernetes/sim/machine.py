@@ -167,4 +167,3 @@ class Machine:
         self.host = FakeHost(cpu_count=4)
         # The kernel's rules: they outlive the proxy, and not the power.
         self.packets = FakePackets(4)
-        self.powered = True

@@ -28,6 +28,8 @@ HARM_S = 20.0
 DEEDS = 6
 USERS = ("ann", "bob")
 LOOK_EVERY_S = 1.0
+# Every user has an answer to everything by then, whatever happened.
+ANSWERED_S = 300.0
 # A silent watch is given up after 150 s, a pod of a lost node after 300 s, and a crash is backed off for up to 300 s.
 SETTLES_S = 600.0
 BOOT_S = 15.0
@@ -71,6 +73,8 @@ def simulate(seed: int, database: Path, *, plant: str = "", deeds: int = DEEDS) 
     gc.disable()
     try:
         return _run(_simulate(seed, folder, database, plant, deeds))
+    except (Deadlock, Livelock) as stuck:
+        return Result(seed, "", 0.0, [f"{type(stuck).__name__}: {stuck}"])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -90,6 +94,8 @@ async def _simulate(seed: int, folder: Path, database: Path, plant: str, deeds: 
     while not harm.done() and not transcript.violations:
         await asyncio.sleep(LOOK_EVERY_S)
         world.truth.look()
+        if loop.time() > ANSWERED_S:
+            transcript.broken("users still wait for an answer")
     if harm.done():
         harm.result()
     transcript.say("quiet")
@@ -114,8 +120,7 @@ async def _settle(world: World, users: list[User]) -> None:
 def _unhandled(transcript: Transcript, context: dict[str, Any]) -> None:
     error, task = context.get("exception"), context.get("task") or context.get("future")
     what = getattr(task.get_coro(), "__qualname__", "") if isinstance(task, asyncio.Task) else ""
-    if not isinstance(error, (Deadlock, Livelock)):
-        transcript.broken(f"unhandled: {context.get('message')} {what}: {type(error).__name__}: {error}")
+    transcript.broken(f"unhandled: {context.get('message')} {what}: {type(error).__name__}: {error}")
 
 
 def _run(main: Coroutine[Any, Any, Any]) -> Any:

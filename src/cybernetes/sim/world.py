@@ -67,7 +67,6 @@ class World:
 
     def __init__(self, seed: int, folder: Path, plant: Plant, *, before: Path | None = None) -> None:
         loop = asyncio.get_running_loop()
-        self.random = SeededRandom(seed)
         self.transcript = Transcript(loop)
         self.truth = Truth()
         self.checks = Checks(self.truth, self.transcript, CPU_MILLI)
@@ -114,7 +113,6 @@ class World:
         return ApiClient(transport, user_agent=agent, clock=self.clock)
 
     def lose_power(self, machine: Machine) -> None:
-        machine.powered = False
         self.transcript.say(f"power lost {machine.name}")
         for component in self._components_of(machine):
             component.kill(back_after_s=None)
@@ -122,7 +120,6 @@ class World:
         machine.packets = FakePackets(4)
 
     def restore_power(self, machine: Machine) -> None:
-        machine.powered = True
         self.transcript.say(f"power back {machine.name}")
         for component in self._components_of(machine):
             component.release()
