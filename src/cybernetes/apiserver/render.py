@@ -121,7 +121,9 @@ class JsonRenderer:
         return [item.json for item in items]
 
     def joined(self, parts: Sequence[bytes], meta: ListMeta) -> bytes:
-        return b'%b"metadata":%b,"items":[%b]}\n' % (self._list_head, orjson.dumps(meta.build()), b",".join(parts))
+        # Lists of custom resources say that nothing continues them, too.
+        built = {"continue": "", **meta.build()} if self._served.custom else meta.build()
+        return b'%b"metadata":%b,"items":[%b]}\n' % (self._list_head, orjson.dumps(built), b",".join(parts))
 
     def frame(self, kind: str, item: bytes) -> bytes:
         return b'{"type":"%b","object":%b}\n' % (kind.encode(), self.one(item))

@@ -9,6 +9,7 @@ from cybernetes.apiserver import respond
 from cybernetes.apiserver.aggregate.loop import Availability
 from cybernetes.apiserver.aggregate.serve import Aggregator
 from cybernetes.apiserver.bootstrap import policy
+from cybernetes.apiserver.bootstrap.flow_schemas import FlowSchemaLoop
 from cybernetes.apiserver.bootstrap.loop import Bootstrap, Settings
 from cybernetes.apiserver.cache.feed import Caches
 from cybernetes.apiserver.chain import FILTERS, Passage, chain, passage_of
@@ -114,6 +115,7 @@ class ApiServer:
             group.create_task(self.core.caches.run(), name="apiserver.caches")
             group.create_task(self._bootstrap(), name="apiserver.bootstrap")
             group.create_task(self._definitions(), name="apiserver.definitions")
+            group.create_task(self._flow_schemas(), name="apiserver.flow-schemas")
             group.create_task(self._availability(self._aggregator), name="apiserver.aggregate")
 
     async def _availability(self, aggregator: Aggregator) -> None:
@@ -129,6 +131,12 @@ class ApiServer:
         core = self.core
         client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=core.clock)
         await DefinitionLoop(client, core.lister, core.clock, core.random).run()
+
+    async def _flow_schemas(self) -> None:
+        await self._bootstrapped.wait()
+        core = self.core
+        client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=core.clock)
+        await FlowSchemaLoop(client, core.lister, core.clock, core.random).run()
 
     async def _bootstrap(self) -> None:
         core, attempt = self.core, 0

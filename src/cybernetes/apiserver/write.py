@@ -82,6 +82,7 @@ async def create(core: Core, call: Call, obj: Object, options: WriteOptions, *, 
 async def _create_once(core: Core, call: Call, obj: Object, options: WriteOptions, track: bool) -> Written:
     row = call.served.resource
     ctx = core.context(call, dry_run=options.dry_run)
+    _drop_system_fields(obj)
     if track:
         # Before admission: what plugins add is nobody's.
         managed.track_create(call, obj, options, ctx.now)
@@ -167,10 +168,13 @@ def place(call: Call, name: str) -> str:
     return f"{call.info.namespace}/{name}" if call.served.resource.namespaced else name
 
 
+def _drop_system_fields(obj: Object) -> None:
+    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+        obj["metadata"].pop(name, None)
+
+
 def _set_system_fields(core: Core, obj: Object) -> None:
     metadata = obj["metadata"]
-    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
-        metadata.pop(name, None)
     metadata["uid"] = random.uid(core.random)
     metadata["creationTimestamp"] = rfc3339(core.clock.now())
     if metadata.get("generateName") and not metadata.get("name"):

@@ -10,7 +10,8 @@ from cybernetes.model.field import quoted
 
 Object = dict[str, Any]
 
-NAMES_ACCEPTED, ESTABLISHED = "NamesAccepted", "Established"
+NAMES_ACCEPTED, ESTABLISHED, TERMINATING = "NamesAccepted", "Established", "Terminating"
+_DELETION_PENDING = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
 _INITIAL = "the initial names have been accepted"
 # field of the names, reason of its conflict, whether it names kinds (else resources)
 _SINGLE = (
@@ -43,6 +44,14 @@ def status_of(definition: Object, others: Iterable[Object], now: float) -> Objec
 def is_established(definition: Object) -> bool:
     conditions = (definition.get("status") or {}).get("conditions") or ()
     return any(each["type"] == ESTABLISHED and each["status"] == "True" for each in conditions)
+
+
+def terminate(definition: Object, now: float) -> None:
+    """Say in place that the definition waits for its objects to go."""
+    status = definition.setdefault("status", {})
+    conditions = [dict(each) for each in status.get("conditions") or ()]
+    _set(conditions, TERMINATING, True, "InstanceDeletionPending", _DELETION_PENDING, now)
+    status["conditions"] = conditions
 
 
 def _in_use(others: Iterable[Object]) -> tuple[set[str], set[str]]:

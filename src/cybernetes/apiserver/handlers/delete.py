@@ -14,6 +14,7 @@ from cybernetes.apiserver import respond, stored
 from cybernetes.apiserver.admit import admit, check
 from cybernetes.apiserver.cache.state import Item
 from cybernetes.apiserver.core import Call, Core, Object
+from cybernetes.apiserver.crd.names import terminate
 from cybernetes.apiserver.options import WriteOptions, boolean
 from cybernetes.apiserver.write import ATTEMPTS_MAX, Written, ends, place
 from cybernetes.base.clock import parse_rfc3339, rfc3339
@@ -141,9 +142,10 @@ def marked(row: Resource, obj: Object, options: DeleteOptions, now: float) -> Ob
             return None
     else:
         metadata["deletionTimestamp"] = rfc3339(now + (grace or 0))
-        if row.kind == "CustomResourceDefinition" and CRD_CLEANUP not in finalizers:
+        if row.kind == "CustomResourceDefinition":
             # Its objects go first: the definitions' own loop deletes them and takes the finalizer away.
-            finalizers = [*finalizers, CRD_CLEANUP]
+            finalizers = [*(each for each in finalizers if each != CRD_CLEANUP), CRD_CLEANUP]
+            terminate(obj, now)
         if row.kind not in _EMPTIED_FIRST:
             metadata["deletionGracePeriodSeconds"] = grace or 0
             if metadata.get("generation"):
@@ -195,6 +197,8 @@ def _collector_finalizer(row: Resource, finalizers: list[str], options: DeleteOp
 
 def _check_preconditions(call: Call, obj: Object, options: DeleteOptions) -> None:
     row, group, metadata = call.served.resource, call.served.stored.group, obj["metadata"]
+    if row.kind in _EMPTIED_FIRST:
+        _check_here(row, metadata, options)
     if options.uid is not None and options.uid != metadata.get("uid"):
         why = (
             f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata.get('uid')}). "
@@ -207,6 +211,15 @@ def _check_preconditions(call: Call, obj: Object, options: DeleteOptions) -> Non
             f"record ({metadata['resourceVersion']}). The object might have been modified"
         )
         raise conflict(group, row.kind, call.info.name, why)
+
+
+def _check_here(row: Resource, metadata: Object, options: DeleteOptions) -> None:
+    """Kinds that go in two steps compare by themselves, in words of their own."""
+    for name, wanted, key in (("UID", options.uid, "uid"), ("ResourceVersion", options.revision, "resourceVersion")):
+        has = metadata.get(key, "")
+        if wanted is not None and wanted != has:
+            why = f"Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {has}"
+            raise conflict(row.group, row.plural, metadata["name"], why)
 
 
 def delete_options(call: Call) -> DeleteOptions:
