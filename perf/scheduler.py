@@ -136,7 +136,7 @@ async def loop(name: str, spec: dict[str, Any], nodes: int, pods: int) -> list[R
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    return [(f"loop, {name}", pods / took, "pods/s"), (f"loop, {name}", cpu / pods * 1e3, "ms CPU/pod")]
+    return [(f"loop, {name}", pods / took, "pods/s"), (f"loop, {name}: processor time", cpu / pods * 1e3, "ms CPU/pod")]
 
 
 def memory(nodes: int, pods: int) -> list[Row]:
