@@ -64,6 +64,14 @@ class Found:
         return self._all("/apps/replicasets/")
 
     @property
+    def stateful_sets(self) -> dict[str, Object]:
+        return self._all("/apps/statefulsets/")
+
+    @property
+    def daemon_sets(self) -> dict[str, Object]:
+        return self._all("/apps/daemonsets/")
+
+    @property
     def services(self) -> dict[str, Object]:
         return self._all("/core/services/")
 
@@ -114,18 +122,26 @@ def _pods(found: Found) -> Iterator[str]:
 
 
 def _owned(found: Found) -> Iterator[str]:
-    """Each ReplicaSet has as many live pods as it wants, and none is left without its owner."""
+    """Each owner has as many live pods as it wants, and none is left without its owner."""
     live: dict[str, int] = {}
     for pod in found.pods.values():
         if pod["status"].get("phase") not in ("Succeeded", "Failed"):
             for owner in pod["metadata"].get("ownerReferences") or ():
                 live[owner["uid"]] = live.get(owner["uid"], 0) + 1
-    sets = {each["metadata"]["uid"]: (key, each["spec"]["replicas"]) for key, each in found.replica_sets.items()}
-    for uid, (key, replicas) in sets.items():
-        if live.pop(uid, 0) != replicas:
-            yield f"replica set {key} has not {replicas} pods"
+    for kind, (key, each), wanted in _owners(found):
+        has = live.pop(each["metadata"]["uid"], 0)
+        if has != wanted:
+            yield f"{kind} {key} wants {wanted} pods and has {has}"
     if live:
         yield f"pods of {sorted(live)} are left over"
+
+
+def _owners(found: Found) -> Iterator[tuple[str, tuple[str, Object], int]]:
+    for kind, owners in (("replica set", found.replica_sets), ("stateful set", found.stateful_sets)):
+        for item in owners.items():
+            yield kind, item, item[1]["spec"]["replicas"]
+    for item in found.daemon_sets.items():
+        yield "daemon set", item, len(found.nodes)
 
 
 def _containers(found: Found, world: World) -> Iterator[str]:

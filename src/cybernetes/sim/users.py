@@ -9,7 +9,17 @@ from typing import Any
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.random import Random
 from cybernetes.client.api import ApiClient, PatchType
-from cybernetes.client.target import DEPLOYMENTS, JOBS, NAMESPACES, NODES, PODS, SERVICES, Target
+from cybernetes.client.target import (
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    JOBS,
+    NAMESPACES,
+    NODES,
+    PODS,
+    SERVICES,
+    STATEFUL_SETS,
+    Target,
+)
 from cybernetes.sim.transcript import Transcript
 
 Object = dict[str, Any]
@@ -52,6 +62,8 @@ class User:
             (2, self._run_task),
             (2, self._bind_by_hand),
             (1, self._run_job),
+            (1, self._run_daemons),
+            (1, self._run_members),
             (2, self._delete_pod),
             (1, self._cordon),
             (1, self._move),
@@ -126,6 +138,15 @@ class User:
         spec = {"completions": 2, "parallelism": 2, "template": template}
         await self._create(JOBS, {"metadata": {"name": self._next("job")}, "spec": spec})
 
+    async def _run_daemons(self) -> None:
+        name = self._next("daemon")
+        await self._create(DAEMON_SETS, {"metadata": {"name": name}, "spec": _template(name, cpu="")})
+
+    async def _run_members(self) -> None:
+        name = self._next("member")
+        spec = {"replicas": 1 + self._random.below(3), "serviceName": name, **_template(name, cpu="100m")}
+        await self._create(STATEFUL_SETS, {"metadata": {"name": name}, "spec": spec})
+
     async def _delete_pod(self) -> None:
         found = await self._until_known("list", "pods", lambda: self._client.list(PODS, namespace=self._namespace))
         names = [each["metadata"]["name"] for each in found.objects()] if found is not None else []
@@ -194,14 +215,15 @@ class User:
 
 
 def _deployment(name: str, replicas: int) -> Object:
-    labels = {"app": name}
+    return {"metadata": {"name": name}, "spec": {"replicas": replicas, **_template(name, cpu=CPU)}}
+
+
+def _template(app: str, *, cpu: str) -> Object:
+    """Selector and template of a workload."""
+    labels = {"app": app}
     return {
-        "metadata": {"name": name},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": _pod("", "app:1", "Always")["spec"]},
-        },
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": _pod("", "app:1", "Always", cpu=cpu)["spec"]},
     }
 
 
