@@ -75,7 +75,13 @@ class Writing(msgspec.Struct, frozen=True, kw_only=True):
 
     def owned(self, fields: Set) -> Set:
         """The set without what nobody owns and what this endpoint does not write."""
-        for path in (*NEVER_OWNED, *self.reset_fields):
+        for path in NEVER_OWNED:
+            fields = fieldset.without(fields, path)
+        return self.written(fields)
+
+    def written(self, fields: Set) -> Set:
+        """The set without what this endpoint does not write, whatever the body says of it."""
+        for path in self.reset_fields:
             fields = fieldset.without(fields, path)
         return fields
 
@@ -86,13 +92,14 @@ def record_update(node: StructNode, old: Object | None, new: Object, writing: Wr
     managed = read(entries)
     before = zero(node) if old is None else old
     comparison = fieldset.compare(node, _unmanaged(before), _unmanaged(new))
-    touched = fieldset.union(comparison.added, comparison.modified)
+    touched = writing.written(fieldset.union(comparison.added, comparison.modified))
+    removed = writing.written(comparison.removed)
     taken = writing.owned(touched)
     me = Manager("Update", writing.manager, writing.subresource, writing.api_version)
-    if len(managed) == len(entries) and _keeps_owners(managed, me, taken, touched, comparison.removed):
+    if len(managed) == len(entries) and _keeps_owners(managed, me, taken, touched, removed):
         _touch(new, entries, me, writing.now if taken else "")
         return
-    rest = _taken_from(managed, touched, comparison.removed)
+    rest = _taken_from(managed, touched, removed)
     if taken:
         mine = fieldset.union(rest[me].fields, taken) if me in rest else taken
         rest[me] = Owned(mine, writing.api_version, writing.now)
@@ -176,11 +183,11 @@ def apply(node: StructNode, live: Object | None, applied: Object, writing: Writi
     if former is not None:
         merged = _prune(node, merged, everyone, former.fields)
     comparison = fieldset.compare(node, base, merged)
-    touched = fieldset.union(comparison.added, comparison.modified)
+    touched = writing.written(fieldset.union(comparison.added, comparison.modified))
     others = {manager: owned for manager, owned in everyone.items() if manager != me}
     if not force:
         _refuse_conflicts(others, touched, merged, writing)
-    left = _taken_from(others, touched, comparison.removed)
+    left = _taken_from(others, touched, writing.written(comparison.removed))
     if mine:
         left[me] = everyone[me]
     unchanged = merged == base
