@@ -135,7 +135,9 @@ def _check_list_type(schema: JsonSchema, kind: str, path: Path, errors: list[Fie
         if list_type not in LIST_TYPES:
             errors.append(not_supported(where, list_type, LIST_TYPES))
         if list_type == "set":
-            _check_set_items(schema.get("items") or {}, path.child("items"), errors)
+            items = schema.get("items")
+            # Lists of schemas are refused elsewhere.
+            _check_set_items(items if isinstance(items, dict) else {}, path.child("items"), errors)
     if keys and list_type != "map":
         detail = "must be map if x-kubernetes-list-map-keys is non-empty"
         errors.append(required(where, detail) if list_type is None else invalid(where, list_type, detail))
