@@ -71,3 +71,11 @@ def test_an_empty_list_makes_everyone_forgotten() -> None:
     new["metadata"]["managedFields"] = []
     apply.record_update(PODS, obj, new, writing("editor", 3))
     assert "managedFields" not in new["metadata"]
+
+
+def test_an_update_that_leaves_the_status_out_takes_it_from_nobody() -> None:
+    old = with_phase(made(), "Running", 1)
+    new = {key: value for key, value in copy.deepcopy(old).items() if key != "status"}
+    new["metadata"]["labels"] = {"x": "2"}
+    apply.record_update(PODS, old, new, writing("controller", 2))
+    assert entries(new)["kubelet"] == entries(old)["kubelet"]
