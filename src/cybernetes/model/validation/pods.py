@@ -11,12 +11,12 @@ from typing import Any
 from cybernetes.model.field import FieldError, Path, duplicate, forbidden, invalid, not_supported, required
 from cybernetes.model.validation import names
 from cybernetes.model.validation.containers import (
-    PodView,
     validate_containers,
     validate_ephemeral_containers,
     validate_init_containers,
 )
 from cybernetes.model.validation.meta import validate_annotations, validate_labels
+from cybernetes.model.validation.pod_view import PodView
 from cybernetes.model.validation.resources import validate_requirements
 from cybernetes.model.validation.scheduling import (
     validate_affinity,

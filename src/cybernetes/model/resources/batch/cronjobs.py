@@ -1,7 +1,7 @@
 from cybernetes.model.printing.workloads import CRON_JOBS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
-from cybernetes.model.validation.jobs import validate_cron_job, validate_cron_job_update
+from cybernetes.model.validation.cron_jobs import validate_cron_job, validate_cron_job_update
 from cybernetes.model.warnings.pods import of_template
 
 RESOURCE = Resource(
