@@ -32,10 +32,14 @@ class Expectations:
 
     def expect(self, key: str, *, creations: int = 0, deletions: set[str] | None = None) -> None:
         """Add to what is expected of `key`; call before writing, since the event may come before the answer."""
+        now = self._clock.monotonic()
         before = self._expected.get(key)
+        if before is not None and now >= before.until:
+            # Given up: what never showed must not be waited for once more.
+            before = None
         creations += max(0, before.creations) if before else 0
         waiting = (before.deletions if before else set()) | (deletions or set())
-        self._expected[key] = _Expected(creations, waiting, self._clock.monotonic() + TIMEOUT_S)
+        self._expected[key] = _Expected(creations, waiting, now + TIMEOUT_S)
 
     def created(self, key: str, count: int = 1) -> None:
         """`count` creations were seen, or failed."""

@@ -48,3 +48,16 @@ def test_a_creation_without_an_answer_is_not_waited_for_long() -> None:
         assert expected.fulfilled("shop/web")
 
     virtual.run(main())
+
+
+def test_what_was_given_up_is_not_waited_for_again() -> None:
+    async def main() -> None:
+        expected = Expectations(virtual.VirtualClock())
+        expected.expect("shop/web", creations=1)
+        expected.unsure("shop/web")
+        await asyncio.sleep(UNSURE_S)
+        expected.expect("shop/web", creations=1)
+        expected.created("shop/web")
+        assert expected.fulfilled("shop/web")
+
+    virtual.run(main())
