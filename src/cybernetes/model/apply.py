@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from cybernetes.base.errors import ApiError, Cause, bad_request
-from cybernetes.model import fieldset
+from cybernetes.model import fieldset, fitting
 from cybernetes.model.fieldset import Set
 from cybernetes.model.schema.node import StructNode
 from cybernetes.model.schema.zero import zero
@@ -212,12 +212,12 @@ def _check_applied(node: StructNode, applied: Object, writing: Writing) -> None:
             f"expected: {writing.api_version}"
         )
     try:
-        fieldset.check(node, applied)
-    except fieldset.UnfitValue as unfit:
+        fitting.check(node, applied)
+    except fitting.UnfitValue as unfit:
         raise ApiError(500, "", _unfit_message(applied, unfit)) from unfit
 
 
-def _unfit_message(applied: Object, unfit: fieldset.UnfitValue) -> str:
+def _unfit_message(applied: Object, unfit: fitting.UnfitValue) -> str:
     meta = applied.get("metadata") or {}
     subject = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {applied['apiVersion']}, Kind={applied.get('kind')}"
     texts = unfit.texts

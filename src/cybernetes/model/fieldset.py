@@ -23,14 +23,6 @@ _YES: Set = {}
 _KEY_DEFAULTS = {"protocol": "TCP"}
 
 
-class UnfitValue(Exception):
-    """A value that its schema does not allow; each text begins with the path."""
-
-    def __init__(self, texts: list[str]) -> None:
-        super().__init__("; ".join(texts))
-        self.texts = texts
-
-
 class Comparison(msgspec.Struct, frozen=True):
     added: Set
     modified: Set
@@ -108,11 +100,11 @@ def paths(tree: Set, prefix: str = "") -> list[str]:
     found = [prefix] if MEMBER in tree and prefix else []
     for key, child in sorted(tree.items()):
         if key != MEMBER:
-            found += paths(child, prefix + _shown(key))
+            found += paths(child, prefix + shown_element(key))
     return found
 
 
-def _shown(element: str) -> str:
+def shown_element(element: str) -> str:
     kind, text = element[:2], element[2:]
     if kind == "f:":
         return f".{text}"
@@ -132,7 +124,7 @@ def of(node: Node, value: Any) -> Set:
 
 
 def _collect(node: Node, value: Any, tree: Set) -> None:
-    node = _resolved(node, value)
+    node = resolved(node, value)
     if isinstance(value, dict) and _is_granular(node):
         for key, child in value.items():
             below = child_node(node, key)
@@ -171,7 +163,7 @@ def child_node(node: Node, key: str) -> Node:
     return node.value if isinstance(node, MapNode) else _FREE
 
 
-def _resolved(node: Node, value: Any) -> Node:
+def resolved(node: Node, value: Any) -> Node:
     """The member of a union that a value is of."""
     if not isinstance(node, UnionNode):
         return node
@@ -222,7 +214,7 @@ def compare(node: Node, old: Any, new: Any) -> Comparison:
 def _compare(node: Node, old: Any, new: Any, out: tuple[Set, Set, Set]) -> None:
     if old is new:
         return
-    node = _resolved(node, old if new is _ABSENT else new)
+    node = resolved(node, old if new is _ABSENT else new)
     if _descends(node, old, new):
         if isinstance(node, ListNode):
             _compare_items(node, _listed(old), _listed(new), out)
@@ -306,7 +298,7 @@ def _below(node: Node, key: str) -> Node:
 
 def remove(node: Node, value: Any, tree: Set) -> Any:
     """The value without the members of a set; what becomes empty by it becomes None."""
-    node = _resolved(node, value)
+    node = resolved(node, value)
     if isinstance(value, dict) and value and _is_granular(node):
         kept = {}
         for key, child in value.items():
@@ -332,7 +324,7 @@ def merge(node: Node, live: Any, applied: Any) -> Any:
     """`live` with everything that `applied` sets."""
     if applied is None:
         return live
-    node = _resolved(node, applied)
+    node = resolved(node, applied)
     if isinstance(applied, dict) and _is_granular(node):
         out = dict(live) if isinstance(live, dict) else {}
         for key, value in applied.items():
@@ -378,87 +370,3 @@ def _merge_items(node: ListNode, live: list[Any], applied: list[Any]) -> list[An
             if shared and shared[0] == key:
                 shared = shared[1:]
     return out
-
-
-# ---- does a value fit ----------------------------------------------------------------------------------------------
-
-_EXPECTED = {
-    "string": (str, "string"),
-    "bytes": (str, "string"),
-    "time": (str, "string"),
-    "micro-time": (str, "string"),
-    "bool": (bool, "boolean"),
-    "int32": (int, "numeric (int or float)"),
-    "int64": (int, "numeric (int or float)"),
-    "double": (int | float, "numeric (int or float)"),
-}
-
-
-def check(node: Node, value: Any) -> None:
-    """Raises UnfitValue when the value has fields, types or keys that the schema does not know."""
-    texts: list[str] = []
-    _check(node, value, "", texts)
-    if texts:
-        raise UnfitValue(texts)
-
-
-def _check(node: Node, value: Any, path: str, texts: list[str]) -> None:
-    if value is None:
-        return
-    node = _resolved(node, value)
-    if isinstance(node, StructNode):
-        if not isinstance(value, dict):
-            texts.append(f"{path}: expected map, got {_go_form(value)}")
-            return
-        for key, child in value.items():
-            field = node.fields.get(key)
-            if field is None:
-                texts.append(f"{path}.{key}: field not declared in schema")
-            else:
-                _check(field.node, child, f"{path}.{key}", texts)
-    elif isinstance(node, MapNode):
-        if not isinstance(value, dict):
-            texts.append(f"{path}: expected map, got {_go_form(value)}")
-            return
-        for key, child in value.items():
-            _check(node.value, child, f"{path}.{key}", texts)
-    elif isinstance(node, ListNode):
-        _check_list(node, value, path, texts)
-    elif node.type in _EXPECTED:
-        kind, name = _EXPECTED[node.type]
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            texts.append(f"{path}: expected {name}, got {_go_form(value)}")
-
-
-def _check_list(node: ListNode, value: Any, path: str, texts: list[str]) -> None:
-    if not isinstance(value, list):
-        texts.append(f"{path}: expected list, got {_go_form(value)}")
-        return
-    seen: set[str] = set()
-    for i, item in enumerate(value):
-        where = f"{path}[{i}]"
-        if node.list_type != "atomic":
-            try:
-                key = element(node, item)
-            except KeyError as missing:
-                texts.append(
-                    f"{path}: element {i}: associative list with keys has an element that omits key field "
-                    f'"{missing.args[0]}" (and doesn\'t have default value)'
-                )
-                continue
-            if key in seen:
-                texts.append(f"{path}: duplicate entries for key {_shown(key)}")
-                continue
-            seen.add(key)
-            where = path + _shown(key)
-        _check(node.item, item, where, texts)
-
-
-def _go_form(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, int | float):
-        return "number"
-    return "list" if isinstance(value, list) else "map"
