@@ -64,6 +64,8 @@ def patch_options(call: Call, content_type: str) -> WriteOptions:
     if content_type not in allowed:
         if call.served.custom:
             raise negotiate.unsupported_media_type(", ".join((JSON_PATCH, MERGE_PATCH, APPLY_PATCH)))
+        # The reference's router refuses it, before anything is known of the resource: its deprecation neither.
+        call.warnings.clear()
         raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
     options = write_options(call.request, "PatchOptions")
     errors = []
