@@ -18,7 +18,7 @@ from rich.table import Table
 from cybernetes.run.layout import DEFAULT_DATA_DIR, Layout
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("schema", "store", "api", "scheduler", "proxy", "journey")
+BENCHMARKS = ("schema", "store", "api", "scheduler", "proxy", "journey", "density")
 # Benchmark -> row -> (at most, at least); rows that are not here are shown without a judgement.
 PROMISES: dict[str, dict[str, tuple[float | None, float | None]]] = {
     "schema": {"pod of 2046 bytes: decode, default, encode": (120, None)},
@@ -36,6 +36,7 @@ PROMISES: dict[str, dict[str, tuple[float | None, float | None]]] = {
         "loop, basic": (None, 2_000),
         "memory, whole process": (100, None),
     },
+    "density": {"100 pods at once: Ready a second": (None, 8)},
     "journey": {"pod POST to Ready, p50": (250, None), "pod DELETE to gone, p50": (500, None)},
 }
 
@@ -67,7 +68,7 @@ def chosen(names: list[str]) -> list[str]:
     if Layout(Path(DEFAULT_DATA_DIR)).admin_kubeconfig.exists():
         return list(BENCHMARKS)
     print("no cluster runs here, so a pod's way to Ready is left out; start one with: make up", file=sys.stderr)
-    return [each for each in BENCHMARKS if each != "journey"]
+    return [each for each in BENCHMARKS if each not in ("journey", "density")]
 
 
 def main() -> int:
