@@ -6,8 +6,8 @@ from typing import Any
 
 from cybernetes.apiserver.bootstrap import fairness
 from cybernetes.apiserver.cache.lister import Lister
+from cybernetes.apiserver.tending import tend
 from cybernetes.base.clock import Clock, rfc3339
-from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
 from cybernetes.base.random import Random
 from cybernetes.client.api import ApiClient
@@ -34,16 +34,7 @@ class FlowSchemaLoop:
     async def run(self) -> None:
         self._lister.subscribe_specs(GROUP, SCHEMAS, self._schema_changed)
         self._lister.subscribe_specs(GROUP, LEVELS, self._level_changed)
-        while True:
-            name = await self._queue.get()
-            try:
-                await self._sync(name)
-                self._queue.forget(name)
-            except (ApiError, EdgeError) as error:
-                pause_s = self._queue.retry(name)
-                log.warning("flow_schema.failed", schema=name, why=str(error), retry_s=round(pause_s, 1))
-            finally:
-                self._queue.done(name)
+        await tend(self._queue, self._sync, log, "flow_schema.failed")
 
     def _schema_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None:

@@ -8,8 +8,9 @@ from cybernetes.apiserver.cache.lister import Lister
 from cybernetes.apiserver.crd.names import is_established, status_of
 from cybernetes.apiserver.crd.publish import GROUP, PLURAL
 from cybernetes.apiserver.handlers.delete import CRD_CLEANUP as CLEANUP
+from cybernetes.apiserver.tending import tend
 from cybernetes.base.clock import Clock
-from cybernetes.base.errors import ApiError, EdgeError
+from cybernetes.base.errors import ApiError
 from cybernetes.base.log import Log
 from cybernetes.base.random import Random
 from cybernetes.client.api import ApiClient
@@ -36,16 +37,7 @@ class DefinitionLoop:
 
     async def run(self) -> None:
         self._lister.subscribe(GROUP, PLURAL, self._changed)
-        while True:
-            name = await self._queue.get()
-            try:
-                await self._sync(name)
-                self._queue.forget(name)
-            except (ApiError, EdgeError) as error:
-                pause_s = self._queue.retry(name)
-                log.warning("crd.failed", crd=name, why=str(error), retry_s=round(pause_s, 1))
-            finally:
-                self._queue.done(name)
+        await tend(self._queue, self._sync, log, "crd.failed")
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None:
