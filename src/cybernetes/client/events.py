@@ -150,8 +150,9 @@ class EventRecorder:
         return left >= 1
 
     def _aggregated(self, event: _Event) -> tuple[str, tuple[Any, ...]]:
-        """The message to show and the key of equal events."""
-        group = (event.about, event.type, event.reason)
+        """The message to show and the key of equal events: of an object whatever its version."""
+        about = msgspec.structs.replace(event.about, resource_version="")
+        group = (msgspec.structs.replace(about, field_path=""), event.type, event.reason)
         now = self._clock.monotonic()
         similar = self._similar.get(group)
         if similar is None or now - similar.last > SIMILAR_WINDOW_S:
@@ -161,7 +162,7 @@ class EventRecorder:
             similar.messages.add(event.message)
         self._similar.use(group, similar)
         if len(similar.messages) < SIMILAR_MAX:
-            return event.message, (*group, event.message)
+            return event.message, (about, event.type, event.reason, event.message)
         return f"(combined from similar events): {event.message}", group
 
     async def _write(self, event: _Event, message: str, key: tuple[Any, ...]) -> None:

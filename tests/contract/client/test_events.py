@@ -55,6 +55,19 @@ def test_equal_events_are_counted() -> None:
     virtual.run(main())
 
 
+def test_equal_events_are_counted_while_their_object_changes() -> None:
+    async def main() -> None:
+        api, recorder = connect()
+        for version in ("7", "8", "9"):
+            about = Reference("Pod", "v1", "web", "shop", uid="u1", resource_version=version)
+            recorder.warning(about, "BackOff", "again")
+            await recorder.flush()
+        [event] = api.all("events")
+        assert (event["count"], event["involvedObject"]["resourceVersion"]) == (3, "7")
+
+    virtual.run(main())
+
+
 def test_an_event_that_the_server_forgot_is_said_anew() -> None:
     async def main() -> None:
         api, recorder = connect()
