@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -72,6 +74,23 @@ class Cluster:
         items = orjson.loads(answer)["items"] if answer else []
         return {each["metadata"]["name"]: _state(each) for each in items}
 
+    def ready_by_node(self, namespace: str) -> dict[str, int]:
+        """Node -> how many pods are there that run and are ready."""
+        rows = self.kubectl("-n", namespace, "get", "pods", "--no-headers", "-o", "wide", check=False).splitlines()
+        fields = [row.split() for row in rows]
+        return dict(Counter(each[6] for each in fields if each[2] == "Running" and each[1] == "2/2"))
+
+    def leave_lost_nodes_after(self, seconds: int) -> None:
+        """The example's pods tolerate a node that is away for this long, and are made anew."""
+        tolerations = [
+            {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute"}
+            | {"tolerationSeconds": seconds}
+            for key in ("not-ready", "unreachable")
+        ]
+        patch = {"spec": {"template": {"spec": {"tolerations": tolerations}}}}
+        self.kubectl("-n", "hello", "patch", "deployment", "hello", "-p", orjson.dumps(patch).decode())
+        self.kubectl("-n", "hello", "rollout", "status", "deployment/hello", "--timeout=60s")
+
     def hold(self, component: str) -> None:
         """Stop it and keep the supervisor from starting it again, as the loss of its machine would."""
         self._ask_supervisor(f"hold {component}")
@@ -116,6 +135,15 @@ def container_processes(node: str) -> list[int]:
     files = Path("/sys/fs/cgroup").glob(f"*/cybernetes-{node}/**/cgroup.procs")
     found = {int(line) for each in files for line in each.read_text().split()}
     return sorted(found)
+
+
+def container_commands(node: str) -> list[str]:
+    """Command lines of the processes in the pods of a node, of those that have not ended meanwhile."""
+    found = []
+    for each in container_processes(node):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found.append(command_line(each))
+    return found
 
 
 def command_line(process: int) -> str:

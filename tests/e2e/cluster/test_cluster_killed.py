@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 
-import orjson
 import pytest
-from tests.e2e.cluster.running import NODES, Cluster, command_line, container_processes, kill, wait_until
+from tests.e2e.cluster.running import NODES, Cluster, container_commands, container_processes, kill, wait_until
 
 COMPONENTS = (
     "apiserver",
@@ -85,33 +84,18 @@ def test_everything_killed_at_once(cluster: Cluster) -> None:
 @pytest.mark.slow
 def test_pods_of_a_dead_node_move_and_the_node_comes_back(cluster: Cluster) -> None:
     dead = NODES[1]
-    tolerations = [
-        {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 2}
-        for key in ("not-ready", "unreachable")
-    ]
-    patch = {"spec": {"template": {"spec": {"tolerations": tolerations}}}}
-    cluster.kubectl("-n", "hello", "patch", "deployment", "hello", "-p", orjson.dumps(patch).decode())
-    cluster.kubectl("-n", "hello", "rollout", "status", "deployment/hello", "--timeout=60s")
+    cluster.leave_lost_nodes_after(2)
     held = [f"{component}-{dead}" for component in ("kubelet", "proxy", "network", "dns", "containerd")]
     for component in held:
         cluster.hold(component)
     for each in container_processes(dead):
         kill(each)
 
-    wait_until(lambda: _ready_on(cluster, NODES[0]) == 3, 120, "three pods are ready on the other node")
+    wait_until(lambda: cluster.ready_by_node("hello").get(NODES[0]) == 3, 120, "three pods are ready on the other node")
     answers = {cluster.run("fetch", "http://hello.hello.svc.cluster.local/").split()[0] for _ in range(10)}
     assert answers == {"Hello"}
 
     for component in held:
         cluster.release(component)
     wait_until(lambda: _settled(cluster) and len(cluster.pods("hello")) == 3, 60, "the node is back, old pods are gone")
-    assert not _hello_processes(dead)
-
-
-def _ready_on(cluster: Cluster, node: str) -> int:
-    rows = cluster.kubectl("-n", "hello", "get", "pods", "--no-headers", "-o", "wide").splitlines()
-    return sum(row.split()[1] == "2/2" and row.split()[6] == node and row.split()[2] == "Running" for row in rows)
-
-
-def _hello_processes(node: str) -> list[int]:
-    return [each for each in container_processes(node) if command_line(each).startswith("/hello")]
+    assert not [each for each in container_commands(dead) if each.startswith("/hello")]
