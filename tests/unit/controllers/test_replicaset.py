@@ -197,6 +197,27 @@ def test_a_refused_creation_stops_the_batch_and_is_told() -> None:
     virtual.run(main())
 
 
+def test_refusals_that_differ_in_words_are_tried_ever_more_seldom() -> None:
+    async def main() -> None:
+        world = World(loop.replica_sets)
+        tries = []
+
+        def quota(request: Request) -> None:
+            if request.method == "POST" and request.path.endswith("/pods"):
+                tries.append(request)
+                raise ApiError(403, "Forbidden", f'pods "web-{len(tries)}" is forbidden: exceeded quota: q')
+
+        world.api.fault = quota
+        world.api.put("replicasets", replica_set("web", 1))
+        async with world.running():
+            await world.settle(5)
+            assert 8 <= len(tries) <= 12, "5 ms, then twice as long each time"
+            [condition] = world.api.all("replicasets")[0]["status"]["conditions"]
+            assert condition["message"] == 'pods "web-1" is forbidden: exceeded quota: q'
+
+    virtual.run(main())
+
+
 def test_an_unsure_creation_is_not_repeated_before_the_pod_may_be_seen() -> None:
     async def main() -> None:
         world = World(loop.replica_sets)

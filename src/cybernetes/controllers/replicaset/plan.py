@@ -127,13 +127,16 @@ def status(
 
 
 def _conditions(old: Sequence[Condition], failure: tuple[str, str] | None, now: float) -> list[dict[str, Any]]:
-    kept = [msgspec.to_builtins(each) for each in old if each.type != "ReplicaFailure"]
-    if failure is None:
+    """A failure that is told already stays as it is.
+
+    Each try has another message, for it names another pod; a status that followed them would wake this controller
+    by its own writes.
+    """
+    kept = [msgspec.to_builtins(each) for each in old if failure or each.type != "ReplicaFailure"]
+    if failure is None or any(each.type == "ReplicaFailure" for each in old):
         return kept
-    before = next((each for each in old if each.type == "ReplicaFailure" and each.reason == failure[0]), None)
-    since = before.last_transition_time if before else rfc3339(now)
     told = {"type": "ReplicaFailure", "status": "True", "reason": failure[0], "message": failure[1]}
-    return [*kept, {**told, "lastTransitionTime": since}]
+    return [*kept, {**told, "lastTransitionTime": rfc3339(now)}]
 
 
 def same_status(replica_set: ReplicaSet, wanted: dict[str, Any]) -> bool:
