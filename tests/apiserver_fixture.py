@@ -104,6 +104,7 @@ def running_apiserver(folder: Path) -> Iterator[RunningApi]:
     async def serve() -> None:
         try:
             async with serving_apiserver(folder) as api:
+                await api.server.ready()
                 started.append(api)
                 ready.set()
                 await asyncio.to_thread(stop.wait)

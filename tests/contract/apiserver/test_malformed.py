@@ -1,0 +1,179 @@
+"""What is wrong with a request gets Kubernetes' own answer: code, reason, message and causes. Nothing of it is kept.
+
+malformed.json: manifests, and for each case one change of one of them with the answer.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.contract.apiserver.calls import Client, Object, run
+
+from apiserver_fixture import RunningApi
+from cybernetes.wire.http.message import Request, Response
+
+DATA: Object = json.loads((Path(__file__).parent / "malformed.json").read_text())
+PLURALS = {
+    "Pod": "pods",
+    "Deployment": "deployments",
+    "Service": "services",
+    "Job": "jobs",
+    "StatefulSet": "statefulsets",
+    "NetworkPolicy": "networkpolicies",
+    "Ingress": "ingresses",
+    "HorizontalPodAutoscaler": "horizontalpodautoscalers",
+    "PersistentVolumeClaim": "persistentvolumeclaims",
+    "Role": "roles",
+    "PodDisruptionBudget": "poddisruptionbudgets",
+    "CronJob": "cronjobs",
+    "ConfigMap": "configmaps",
+    "Secret": "secrets",
+    "EndpointSlice": "endpointslices",
+    "Namespace": "namespaces",
+}
+# The rest of the message is the decoder's own, in its own words.
+DECODER = "json: "
+BILLION_LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+def _collection(manifest: Object, namespace: str) -> str:
+    root = "/api/v1" if manifest["apiVersion"] == "v1" else f"/apis/{manifest['apiVersion']}"
+    inside = "" if manifest["kind"] == "Namespace" else f"/namespaces/{namespace}"
+    return f"{root}{inside}/{PLURALS[manifest['kind']]}"
+
+
+def _changed(case: Object) -> Object:
+    manifest: Object = copy.deepcopy(DATA["bases"][case["base"]])
+    node: Any = manifest
+    *way, last = case["at"]
+    for key in way:
+        node = node[key]
+    if case["op"] == "remove":
+        del node[last]
+    elif case["op"] == "append":
+        node[last].append(case["value"])
+    else:
+        node[last] = case["value"]
+    return manifest
+
+
+def _told(status: Object) -> tuple[int, str, str, list[Object]]:
+    causes = status.get("details", status).get("causes", [])
+    return status["code"], status["reason"], status["message"].split(DECODER)[0], causes
+
+
+def test_a_hundred_malformed_manifests(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        await client.namespace(space)
+        unlike = []
+        for case in DATA["cases"]:
+            query = {"fieldValidation": case["fieldValidation"]} if "fieldValidation" in case else {}
+            path = _collection(DATA["bases"][case["base"]], space)
+            status, answer = await client.call("POST", path, _changed(case), **query)
+            if status != case["code"] or _told(answer) != _told(case):
+                unlike.append((case["base"], case["at"], _told(case), _told(answer)))
+        assert not unlike, "\n".join(str(each) for each in unlike)
+        for manifest in DATA["bases"].values():
+            if manifest["kind"] != "Namespace":
+                assert (await client.ok("GET", _collection(manifest, space)))["items"] == []
+
+    run(api, test)
+
+
+def _body(path: str, data: bytes, content: str = "application/json", method: str = "POST") -> Request:
+    return Request(method, path, {}, {"content-type": content}, data)
+
+
+POD = b'{"metadata":{"name":"a"},"spec":{"containers":[{"name":"a","image":"a"}]}}'
+PATCH = "application/{}-patch+json"
+# Path below the namespace, body, content type, method -> code, reason, a part of the message.
+RAW = {
+    "no JSON": ("/pods", b"{nonsense", "application/json", "POST", 400, "BadRequest", "couldn't get version/kind"),
+    "cut off": ("/pods", POD[:-3], "application/json", "POST", 400, "BadRequest", "unexpected end of JSON input"),
+    "nothing": ("/pods", b"", "application/json", "POST", 400, "BadRequest", "unexpected end of JSON input"),
+    "an array": ("/pods", b"[]", "application/json", "POST", 400, "BadRequest", "cannot unmarshal array"),
+    "a text": ("/pods", b'"pod"', "application/json", "POST", 400, "BadRequest", "cannot unmarshal string"),
+    "not UTF-8": ("/pods", b'{"metadata":{"name":"\xff\xfe"}}', "application/json", "POST", 422, "Invalid", "metadata.name"),
+    "another kind": (
+        *("/pods", b'{"apiVersion":"v1","kind":"Service","metadata":{"name":"a"}}', "application/json", "POST"),
+        *(400, "BadRequest", "cannot be handled as a Pod"),
+    ),
+    "another group": (
+        *("/pods", b'{"apiVersion":"apps/v1","kind":"Pod","metadata":{"name":"a"}}', "application/json", "POST"),
+        *(400, "BadRequest", "apps/v1"),
+    ),
+    "another namespace": (
+        *("/pods", POD.replace(b'"name":"a"}', b'"name":"a","namespace":"elsewhere"}', 1), "application/json", "POST"),
+        *(400, "BadRequest", "does not match the namespace"),
+    ),
+    "no media type that is known": ("/pods", POD, "text/html", "POST", 415, "UnsupportedMediaType", "unknown format"),
+    "aliases without end": ("/configmaps", BILLION_LAUGHS.encode(), "application/yaml", "POST", 400, "BadRequest", ""),
+    "half of YAML": ("/configmaps", b"metadata: {name: [", "application/yaml", "POST", 400, "BadRequest", ""),
+    "more than 3 MB": (
+        *("/configmaps", b'{"metadata":{"name":"a"},"data":{"k":"' + b"x" * 3_200_000 + b'"}}', "application/json", "POST"),
+        *(413, "RequestEntityTooLarge", "limit is 3145728"),
+    ),
+    "nested without end": ("/pods", b'{"spec":' * 100_000, "application/json", "POST", 400, "BadRequest", ""),
+    "protobuf that is none": ("/pods", b"k8s\0\xff\xff", "application/vnd.kubernetes.protobuf", "POST", 400, "BadRequest", ""),
+    "protobuf without its mark": ("/pods", b"\0\0", "application/vnd.kubernetes.protobuf", "POST", 400, "BadRequest", ""),
+    "a patch that is no list": ("/configmaps/kept", b"{}", PATCH.format("json"), "PATCH", 400, "BadRequest", ""),
+    "an operation that is none": (
+        *("/configmaps/kept", b'[{"op":"nonsense","path":"/data"}]', PATCH.format("json"), "PATCH"),
+        *(422, "Invalid", ""),
+    ),
+    "a path that leads nowhere": (
+        *("/configmaps/kept", b'[{"op":"remove","path":"/data/absent/deep"}]', PATCH.format("json"), "PATCH"),
+        *(422, "Invalid", "the server rejected our request due to an error in our request"),
+    ),
+    "a test that fails": (
+        *("/configmaps/kept", b'[{"op":"test","path":"/data/key","value":"other"}]', PATCH.format("json"), "PATCH"),
+        *(422, "Invalid", "the server rejected our request due to an error in our request"),
+    ),
+    "a merge patch that is no JSON": ("/configmaps/kept", b"{", PATCH.format("merge"), "PATCH", 400, "BadRequest", ""),
+    "a merge of another type": (
+        *("/configmaps/kept", b'{"data":[1]}', PATCH.format("merge"), "PATCH"),
+        *(400, "BadRequest", ""),
+    ),
+    "a directive that is none": (
+        *("/configmaps/kept", b'{"data":{"$patch":"nonsense"}}', PATCH.format("strategic-merge"), "PATCH"),
+        *(400, "BadRequest", ""),
+    ),
+    "apply without a manager": (
+        *("/configmaps/kept", b'{"apiVersion":"v1","kind":"ConfigMap"}', "application/apply-patch+yaml", "PATCH"),
+        *(422, "Invalid", "fieldManager: Required value"),
+    ),
+    "a patch of no known type": ("/configmaps/kept", b"{}", "application/json", "PATCH", 415, "UnsupportedMediaType", ""),
+    "a version that is no number": (
+        *("/configmaps/kept", b'{"metadata":{"name":"kept","resourceVersion":"x"}}', "application/json", "PUT"),
+        *(409, "Conflict", "the object has been modified"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", RAW)
+def test_what_is_no_object(api: RunningApi, space: str, what: str) -> None:
+    path, data, content, method, code, reason, part = RAW[what]
+
+    async def test(client: Client) -> None:
+        root = await client.namespace(space)
+        await client.ok("POST", f"{root}/configmaps", {"metadata": {"name": "kept"}, "data": {"key": "value"}})
+        answer = await client.transport.send(_body(root + path, data, content, method))
+        status = _status(answer)
+        assert (answer.status, status["reason"]) == (code, reason), status
+        assert status["kind"] == "Status" and part in status["message"], status
+        assert (await client.ok("GET", f"{root}/configmaps/kept"))["data"] == {"key": "value"}
+        assert (await client.ok("GET", f"{root}/pods"))["items"] == []
+
+    run(api, test)
+
+
+def _status(answer: Response) -> Object:
+    assert isinstance(answer.body, bytes)
+    status: Object = json.loads(answer.body)
+    return status
