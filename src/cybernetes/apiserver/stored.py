@@ -7,6 +7,7 @@ A whole object is an item with kind and apiVersion before it.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import orjson
@@ -35,6 +36,11 @@ def encode(obj: Object, api_version: str, kind: str) -> bytes:
 
 def _dumps(value: Object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def version(value: bytes) -> str:
+    """The API version in which a stored value is; one string for all values of a version."""
+    return sys.intern(value[: value.index(b" ")].decode())
 
 
 def item(value: bytes, revision: int) -> bytes:

@@ -33,16 +33,20 @@ _NO_LABELS: dict[str, str] = {}
 class Item:
     """One object. `json` is its item (see `stored`); labels and fields are parsed when first asked for.
 
-    place  "NAMESPACE/NAME", or the name alone for cluster-scoped resources: the order of lists
+    place    "NAMESPACE/NAME", or the name alone for cluster-scoped resources: the order of lists
+    version  the API version in which it lies in the store
+    views    what versions of a custom resource made of it, as `crd.views` remembers it
     """
 
-    __slots__ = ("_fields", "_labels", "created", "json", "place", "revision")
+    __slots__ = ("_fields", "_labels", "created", "json", "place", "revision", "version", "views")
 
-    def __init__(self, place: str, json: bytes, revision: int, created: int) -> None:
+    def __init__(self, place: str, json: bytes, revision: int, created: int, version: str = "") -> None:
         self.place = place
         self.json = json
         self.revision = revision
         self.created = created
+        self.version = version
+        self.views: tuple[tuple[Any, Item | None], ...] = ()
         self._labels: dict[str, str] | None = None
         self._fields: dict[str, str] | None = None
 
@@ -69,6 +73,11 @@ class Item:
         return stored.decode(self.json)
 
 
+def item_of(place: str, value: bytes, revision: int, created: int) -> Item:
+    """The item of a stored value."""
+    return Item(place, stored.item(value, revision), revision, created, stored.version(value))
+
+
 class Event:
     """A change of one item: `before` is None when it was created, `after` when it was deleted.
 
@@ -93,7 +102,7 @@ class Event:
         """What a DELETED event shows: the former state at the revision of this event."""
         assert self.before is not None
         json = stored.at_revision(self.before.json, self.revision)
-        return Item(self.before.place, json, self.revision, self.before.created)
+        return Item(self.before.place, json, self.revision, self.before.created, self.before.version)
 
 
 class ResourceState:
@@ -114,7 +123,7 @@ class ResourceState:
     def load(self, key: str, value: bytes, revision: int, created: int) -> None:
         """An entry of the first read of the store."""
         place = key[len(self.prefix) :]
-        self.items[place] = Item(place, stored.item(value, revision), revision, created)
+        self.items[place] = item_of(place, value, revision, created)
         self.changed = max(self.changed, revision)
 
     def reduce(self, event: StoreEvent) -> Event | None:
@@ -127,7 +136,7 @@ class ResourceState:
             change = Event(before, None, event.revision)
         else:
             before = self.items.get(place)
-            after = Item(place, stored.item(event.value, event.revision), event.revision, event.created)
+            after = item_of(place, event.value, event.revision, event.created)
             self.items[place] = after
             change = Event(before, after, event.revision)
         self.changed = event.revision

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import msgspec
 import orjson
 
-from cybernetes.apiserver import respond, stored
+from cybernetes.apiserver import respond
 from cybernetes.apiserver.cache.selection import Selection
-from cybernetes.apiserver.cache.state import Item
+from cybernetes.apiserver.cache.state import Item, item_of
 from cybernetes.apiserver.core import Call, Core
 from cybernetes.apiserver.handlers.revisions import check_not_future, expired, too_large
 from cybernetes.apiserver.options import ListOptions, list_options
@@ -100,10 +100,7 @@ async def _history(core: Core, call: Call, page: Page) -> list[Item]:
     except FutureRevision as early:
         raise too_large(early.asked, early.current) from None
     cut = len(served.prefix)
-    return [
-        Item(entry.key[cut:], stored.item(entry.value, entry.revision), entry.revision, entry.created)
-        for entry in found.entries
-    ]
+    return [item_of(entry.key[cut:], entry.value, entry.revision, entry.created) for entry in found.entries]
 
 
 def _gone(page: Page) -> ApiError:
