@@ -59,3 +59,16 @@ def test_usage_follows_what_comes_and_goes() -> None:
             assert w.api.all("resourcequotas")[0]["status"] == {"hard": {"pods": "9"}, "used": {"pods": "1"}}
 
     virtual.run(main())
+
+
+def test_a_charge_for_what_is_not_stored_yet_is_kept() -> None:
+    async def main() -> None:
+        w = World(ResourceQuotaController)
+        w.api.put("resourcequotas", quota(pods="5"))
+        async with w.running():
+            await w.settle()
+            w.api.edit("resourcequotas", "q", lambda q: q["status"]["used"].update(pods="1"))
+            await w.settle()
+            assert w.api.all("resourcequotas")[0]["status"]["used"] == {"pods": "1"}
+
+    virtual.run(main())

@@ -40,7 +40,7 @@ class ResourceQuotaController:
         self._targets: dict[plan.Resource, Target] = {}
         self._watched: dict[Target, Informer[Metadata]] = {}
         self._group: asyncio.TaskGroup | None = None
-        self._quotas.on_change(lambda key, old, new: self._queue.add(key))
+        self._quotas.on_change(self._on_quota)
         edges.informers.pods.on_change(self._on_pod)
 
     async def run(self) -> None:
@@ -48,6 +48,11 @@ class ResourceQuotaController:
         async with asyncio.TaskGroup() as group:
             self._group = group
             group.create_task(work("resourcequotas", self._queue, self.sync), name="resourcequotas.work")
+
+    def _on_quota(self, key: str, old: _Quota | None, new: _Quota | None) -> None:
+        """A charge by the API server is no reason to count: what it is for is not stored yet, and would be lost."""
+        if old is None or new is None or raw(old.spec) != raw(new.spec):
+            self._queue.add(key)
 
     def _on_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
         """Pods that end free what they used, as those that go do."""
