@@ -107,6 +107,20 @@ def test_a_namespace_ends_after_its_finalizer(api: RunningApi, space: str) -> No
     run(api, test)
 
 
+def test_a_pod_that_comes_with_its_namespace_waits_for_the_default_account(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        await client.ok("POST", "/api/v1/namespaces", {"metadata": {"name": space}})
+        path = f"/api/v1/namespaces/{space}"
+        creating = asyncio.ensure_future(client.call("POST", f"{path}/pods", pod("web")))
+        # An answer to a request that came later: the pod's is being worked on.
+        await client.ok("GET", path)
+        await client.ok("POST", f"{path}/serviceaccounts", {"metadata": {"name": "default"}})
+        status, made = await creating
+        assert (status, made["spec"]["serviceAccountName"]) == (201, "default")
+
+    run(api, test)
+
+
 def test_only_one_of_two_bindings_wins(api: RunningApi, space: str) -> None:
     async def test(client: Client) -> None:
         path = await client.namespace(space) + "/pods"

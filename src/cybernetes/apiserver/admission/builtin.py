@@ -74,7 +74,7 @@ def plugins(around: Surroundings) -> list[Plugin]:
     return [
         NamespaceLifecycle(lister, catch_up),
         LimitRanger(lister),
-        ServiceAccount(lister, catch_up, around.random),
+        ServiceAccount(lister, catch_up, around.clock, around.random),
         NodeRestriction(lister),
         TaintNodesByCondition(),
         PodSecurity(lister),

@@ -8,6 +8,7 @@ from cybernetes.apiserver.admission.attributes import AdmissionAttributes, Place
 from cybernetes.apiserver.admission.chain import CatchUp, Step
 from cybernetes.auth import references
 from cybernetes.auth.lister import Lister
+from cybernetes.base.clock import Clock
 from cybernetes.base.random import Random, name_suffix
 
 Object = dict[str, Any]
@@ -16,6 +17,11 @@ MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 VOLUME_PREFIX = "kube-api-access-"
 # An hour, and seven seconds by which the API server knows that a pod's token may live longer.
 TOKEN_SECONDS = 3607
+# The controller makes a namespace's default account a moment after the namespace; a pod that comes with its namespace
+# waits for it, up to two seconds, as in Kubernetes.
+DEFAULT = "default"
+DEFAULT_TRIES = 10
+DEFAULT_PAUSE_S = 0.1
 MIRROR = "kubernetes.io/config.mirror"
 _ENFORCE_MOUNTABLE = "kubernetes.io/enforce-mountable-secrets"
 
@@ -23,9 +29,10 @@ _ENFORCE_MOUNTABLE = "kubernetes.io/enforce-mountable-secrets"
 class ServiceAccount:
     name = "ServiceAccount"
 
-    def __init__(self, lister: Lister, catch_up: CatchUp, random: Random) -> None:
+    def __init__(self, lister: Lister, catch_up: CatchUp, clock: Clock, random: Random) -> None:
         self._lister = lister
         self._catch_up = catch_up
+        self._clock = clock
         self._random = random
 
     def mutator(self, place: Place) -> Step | None:
@@ -44,15 +51,20 @@ class ServiceAccount:
             return None
         spec = pod["spec"]
         if not spec.get("serviceAccountName"):
-            spec["serviceAccountName"] = spec["serviceAccount"] = "default"
+            spec["serviceAccountName"] = spec["serviceAccount"] = DEFAULT
         account = self._account(attributes)
         return self._mutate_late(attributes) if account is None else self._provide(spec, account)
 
     async def _mutate_late(self, attributes: AdmissionAttributes) -> None:
         await self._catch_up()
         account = self._account(attributes)
+        name = attributes.new["spec"]["serviceAccountName"]
+        for _ in range(DEFAULT_TRIES if name == DEFAULT else 0):
+            if account is not None:
+                break
+            await self._clock.sleep(self._random.jitter(DEFAULT_PAUSE_S, 1.0))
+            account = self._account(attributes)
         if account is None:
-            name = attributes.new["spec"]["serviceAccountName"]
             raise attributes.forbidden(
                 f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found'
             )
