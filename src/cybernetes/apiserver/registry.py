@@ -8,13 +8,17 @@ holds    one Kept per stored resource, shared by all versions that serve it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cybernetes.apiserver import stored
 from cybernetes.model import resources
 from cybernetes.model.resource import Resource
+
+if TYPE_CHECKING:
+    from cybernetes.apiserver.cache.state import Item
+    from cybernetes.apiserver.crd.views import Views
 
 Object = dict[str, Any]
 
@@ -35,6 +39,7 @@ class Served:
     stored    the Resource of the version in which they lie there
     definitions  OpenAPI v3 schemas of a custom resource by name (built-in ones are generated)
     to_stored, from_stored  conversions of whole objects, None where served and stored versions are the same
+    views     of a custom resource: what is stored as this version shows it; items given to `decode` are views then
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Served:
         to_stored: Callable[[Object], Object] | None = None,
         from_stored: Callable[[Object], Object] | None = None,
         definitions: Mapping[str, bytes] = {},
+        views: Views | None = None,
     ) -> None:
         self.resource = resource
         self.stored = kept_as or resource
@@ -56,6 +62,7 @@ class Served:
         self.to_stored = to_stored
         self.from_stored = from_stored
         self.definitions = definitions
+        self.views = views
         self.head = stored.head(resource.api_version, resource.kind)
         self.converts = to_stored is not None
         # Renderers by form, so that all requests of a form share one (see `respond.renderer`).
@@ -86,8 +93,20 @@ class Served:
     def decode(self, item: bytes) -> Object:
         """A cached item as an object of this version, with kind, apiVersion and resourceVersion."""
         obj = stored.decode(item)
-        kept = {"kind": self.stored.kind, "apiVersion": self.stored.api_version, **obj}
+        row = self.resource if self.views is not None else self.stored
+        kept = {"kind": row.kind, "apiVersion": row.api_version, **obj}
         return self.from_stored(kept) if self.from_stored else kept
+
+    async def shown(self, item: Item) -> Item:
+        """The item that `decode` and renderers read. Raises ApiError 500 where it can't be converted."""
+        return item if self.views is None else (await self.views.of((item,)))[0]
+
+    async def kept(self, obj: Object) -> tuple[bytes, bytes]:
+        """The stored value of an object of this version, and the same as this version shows it. Raises ApiError 500."""
+        if self.views is not None:
+            return await self.views.kept(obj)
+        value = self.encode(obj)
+        return value, value
 
     def encode(self, obj: Object) -> bytes:
         """The stored value of an object of this version."""

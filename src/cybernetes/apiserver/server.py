@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from cybernetes.apiserver import respond
+from cybernetes.apiserver.admission.webhooks.call import HttpsCaller
 from cybernetes.apiserver.aggregate.loop import Availability
 from cybernetes.apiserver.aggregate.serve import Aggregator
 from cybernetes.apiserver.bootstrap import policy
@@ -66,6 +67,7 @@ class ApiServer:
         self.core = Core(store, self.registry, caches, clock, random, shared_store=config.shared_store)
         self.core.metrics = Metrics()
         self._outbound = Outbound(config)
+        self._hooks = HttpsCaller(self.core.lister)
         self.core.outbound = self._outbound.to
         checks = {"ping": lambda: "", "log": lambda: "", "etcd": self._check_feed}
         ready = {
@@ -86,7 +88,7 @@ class ApiServer:
         """Load everything, then follow the store. Bootstrap objects are made meanwhile: `ready` waits for them."""
         core = self.core
         await core.caches.load()
-        Publisher(core.lister, core.registry).start()
+        Publisher(core.lister, core.caches, core.registry, self._hooks, core.random).start()
         security = self._security(core, self.config)
         core.authenticator = security.authenticator
         core.authorizer = security.authorizer
@@ -158,6 +160,7 @@ class ApiServer:
         self._stopping = True
         self.core.caches.end_watches()
         await self._outbound.close()
+        await self._hooks.close()
         if self._close_security is not None:
             await self._close_security()
         while self._running is not None and not self._running.done():

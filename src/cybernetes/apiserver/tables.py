@@ -34,7 +34,7 @@ class TableRenderer:
         self._partial_head = stored.head(self._version, negotiate.METADATA)
         self._include = include
         self._clock = clock
-        self._columns = served.stored.columns or PLAIN
+        self._columns = (served.resource if served.custom else served.stored).columns or PLAIN
         self._cells = (*self._columns, *EXTRA_CELLS.get(served.keeper, ()))
         self._conditions = CONDITIONS.get(served.keeper)
 

@@ -129,11 +129,11 @@ async def _store_new(core: Core, call: Call, obj: Object, options: WriteOptions,
     served, row, name = call.served, call.served.resource, obj["metadata"]["name"]
     if obj["metadata"].get("resourceVersion"):
         raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
-    value = served.encode(obj)
+    value, shown = await served.kept(obj)
     if options.dry_run:
         if core.caches.of(*served.keeper).state.get(place(call, name)) is not None:
             raise already_exists(row.group, row.plural, name)
-        return Written(_unstored(value), created=True)
+        return Written(_unstored(shown), created=True)
     key = served.key(call.info.namespace, name)
     lease = await core.leases.lease_for(row)
     try:
@@ -142,7 +142,7 @@ async def _store_new(core: Core, call: Call, obj: Object, options: WriteOptions,
         if taken.key != key:
             raise _lost_race(call) from taken
         raise already_exists(row.group, row.plural, name) from taken
-    return Written(stored.item(value, revision), created=True)
+    return Written(stored.item(shown, revision), created=True)
 
 
 def _lost_race(call: Call) -> ApiError:
@@ -200,7 +200,8 @@ async def update(core: Core, call: Call, change: Change, options: WriteOptions) 
         item = core.caches.of(*call.served.keeper).state.get(place(call, call.info.name))
         if item is None:
             raise not_found(row.group, row.plural, call.info.name)
-        new = change.apply(call.served.decode(item.json))
+        view = await call.served.shown(item)
+        new = change.apply(call.served.decode(view.json))
         try:
             return await _update_once(core, call, item, new, change, options)
         except Conflict as lost:
@@ -214,7 +215,7 @@ async def _update_once(
     core: Core, call: Call, item: Item, new: Object, change: Change, options: WriteOptions
 ) -> Written:
     served, row = call.served, call.served.resource
-    old = served.decode(item.json)
+    old = served.decode((await served.shown(item)).json)
     _check_preconditions(call, old, new, change)
     _keep_system_fields(old, new)
     ctx = core.context(call, dry_run=options.dry_run)
@@ -251,20 +252,19 @@ async def _store_update(
 ) -> Written:
     served = call.served
     key = served.key(call.info.namespace, call.info.name)
-    value = served.encode(new)
-    item_now = stored.item(value, item.revision)
+    value, shown = await served.kept(new)
     if options.dry_run:
-        return Written(item_now)
+        return Written(stored.item(shown, item.revision))
     if ends(new):
         freed = core.allocator.freed(served.resource, new)
         revision = await core.commit([Check(key, item.revision)], [Delete(key), *freed])
-        return Written(stored.item(value, revision), deleted=True)
-    if item_now == item.json:
-        return Written(item.json)
+        return Written(stored.item(shown, revision), deleted=True)
+    if stored.item(value, item.revision) == item.json and stored.version(value) == item.version:
+        return Written(stored.item(shown, item.revision))
     lease = await core.leases.lease_for(served.resource)
     checks = [Check(key, item.revision), *grant.checks]
     revision = await core.commit(checks, [Put(key, value, lease), *grant.writes])
-    return Written(stored.item(value, revision))
+    return Written(stored.item(shown, revision))
 
 
 def ends(obj: Object) -> bool:

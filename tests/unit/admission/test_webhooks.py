@@ -51,7 +51,7 @@ def world(kind, *hooks, answer=None, **rest):
 
 
 def unreachable(request):
-    raise NotAsked('failed to call webhook: Post "https://x": connection refused')
+    raise NotAsked('Post "https://x": connection refused')
 
 
 def test_a_hook_is_told_what_is_written_and_by_whom():

@@ -99,4 +99,4 @@ class Lister:
         obj = item.decode()
         if served is None:
             return obj
-        return {"kind": served.stored.kind, "apiVersion": served.stored.api_version, **obj}
+        return {"kind": served.stored.kind, "apiVersion": item.version or served.stored.api_version, **obj}

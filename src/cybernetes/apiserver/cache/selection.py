@@ -28,10 +28,14 @@ class Selection:
         self.labels = labels
         self._labels_match = matcher(labels)
         self.fields = fields
-        self._served = served
+        self.served = served
         self._readers = served.resource.fields
         self.everything = not labels and not fields
         self._within = f"{namespace}/" if namespace else ""
+
+    def unseen(self) -> Selection:
+        """What can be said before items are converted: their place. Wider than this one, or the same."""
+        return Selection(self.served, self.namespace, (), tuple(each for each in self.fields if _is_place(each)))
 
     @property
     def place(self) -> str | None:
@@ -39,7 +43,7 @@ class Selection:
         name = next((t.value for t in self.fields if t.field in ("metadata.name", "name") and t.equal), None)
         if name is None:
             return None
-        if not self._served.resource.namespaced:
+        if not self.served.resource.namespaced:
             return name
         return f"{self.namespace}/{name}" if self.namespace else None
 
@@ -68,12 +72,16 @@ class Selection:
         return DELETED if was else None
 
     def _values(self, item: Item) -> Mapping[str, str]:
-        if self._served.converts:
-            return _read(self._readers, self._served.decode(item.json))
+        if self.served.converts:
+            return _read(self._readers, self.served.decode(item.json))
         return item.fields(self._read_stored)
 
     def _read_stored(self, json: bytes) -> dict[str, str]:
         return _read(self._readers, stored.decode(json))
+
+
+def _is_place(term: FieldTerm) -> bool:
+    return term.field == "metadata.name" and term.equal
 
 
 def _read(readers: Mapping[str, Callable[[dict[str, Any]], str]], obj: dict[str, Any]) -> dict[str, str]:

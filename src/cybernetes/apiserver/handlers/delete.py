@@ -95,17 +95,20 @@ async def remove(core: Core, call: Call, options: DeleteOptions) -> Written:
 
 async def _remove_once(core: Core, call: Call, item: Item, options: DeleteOptions) -> Written:
     served, row = call.served, call.served.resource
-    old = served.decode(item.json)
+    shown = (await served.shown(item)).json
+    old = served.decode(shown)
     _check_preconditions(call, old, options)
     write_options = WriteOptions(dry_run=options.dry_run)
     await admit(core, call, "DELETE", None, old, write_options)
     await check(core, call, "DELETE", None, old, write_options)
-    new = marked(row, served.decode(item.json), options, core.clock.now())
+    new = marked(row, served.decode(shown), options, core.clock.now())
     if new is None:
-        return Written(item.json)
-    key, value = served.key(call.info.namespace, call.info.name), served.encode(new)
+        return Written(shown)
+    key, last, value = served.key(call.info.namespace, call.info.name), shown, b""
     # What goes at once is shown as it was, unless its kind is one that is ended gracefully.
-    last = item.json if ends(new) and row.strategy.grace is None else stored.item(value, item.revision)
+    if not ends(new) or row.strategy.grace is not None:
+        value, after = await served.kept(new)
+        last = stored.item(after, item.revision)
     if options.dry_run:
         return Written(last, deleted=ends(new))
     checks = [Check(key, item.revision)]
@@ -113,7 +116,7 @@ async def _remove_once(core: Core, call: Call, item: Item, options: DeleteOption
         revision = await core.commit(checks, [Delete(key), *_with_it(core, call, new)])
         return Written(stored.at_revision(last, revision), deleted=True)
     revision = await core.commit(checks, [Put(key, value)])
-    return Written(stored.item(value, revision))
+    return Written(stored.at_revision(last, revision))
 
 
 def _with_it(core: Core, call: Call, obj: Object) -> list[Put | Delete]:

@@ -8,7 +8,7 @@ from cybernetes.apiserver import respond
 from cybernetes.apiserver.cache.state import Item
 from cybernetes.apiserver.core import Call, Core
 from cybernetes.apiserver.handlers.delete import DeleteOptions, delete_options, remove
-from cybernetes.apiserver.handlers.list import selection_of
+from cybernetes.apiserver.handlers.list import matching, selection_of
 from cybernetes.apiserver.options import list_options
 from cybernetes.apiserver.render import ListMeta, render_list
 from cybernetes.base.errors import ApiError
@@ -24,7 +24,7 @@ async def deletecollection(core: Core, call: Call) -> Response:
     options = delete_options(call)
     await core.consistent()
     state = core.caches.of(*call.served.keeper).state
-    found = [item for item in state.range(selection.namespace) if selection.matches(item)]
+    found = await matching(call, selection, state)
     items: list[Item] = []
     for at in range(0, len(found), PARALLEL):
         some = found[at : at + PARALLEL]

@@ -18,4 +18,4 @@ async def get(core: Core, call: Call) -> Response:
     item = core.caches.of(*call.served.keeper).state.get(place(call, call.info.name))
     if item is None:
         raise not_found(*call.not_found)
-    return respond.one(core, call, item.json)
+    return respond.one(core, call, (await call.served.shown(item)).json)

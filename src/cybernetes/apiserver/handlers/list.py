@@ -15,7 +15,7 @@ import orjson
 
 from cybernetes.apiserver import respond
 from cybernetes.apiserver.cache.selection import Selection
-from cybernetes.apiserver.cache.state import Item, item_of
+from cybernetes.apiserver.cache.state import Item, ResourceState, item_of
 from cybernetes.apiserver.core import Call, Core
 from cybernetes.apiserver.handlers.revisions import check_not_future, expired, too_large
 from cybernetes.apiserver.options import ListOptions, list_options
@@ -53,10 +53,10 @@ async def list_objects(core: Core, call: Call) -> Response:
     state = core.caches.of(*call.served.keeper).state
     if page.revision == 0 or (state.changed <= page.revision <= core.caches.revision):
         revision = page.revision or core.caches.revision
-        items, more = _cut(state.range(selection.namespace, page.start), selection, options.limit)
+        items, more = await _page_of(state.range(selection.namespace, page.start), selection, options.limit)
     else:
         revision = page.revision
-        items, more = _cut(iter(await _history(core, call, page)), selection, options.limit)
+        items, more = await _page_of(iter(await _history(core, call, page)), selection, options.limit)
     meta = _meta(revision, items, more, options, selection)
     data = await render_list(respond.renderer(core, call, form), items, meta, core.clock)
     return respond.body(call.request, form, data, 200, warnings=call.warnings)
@@ -64,6 +64,24 @@ async def list_objects(core: Core, call: Call) -> Response:
 
 def selection_of(call: Call, options: ListOptions) -> Selection:
     return Selection(call.served, call.info.namespace, options.labels, options.fields)
+
+
+async def matching(call: Call, selection: Selection, state: ResourceState) -> list[Item]:
+    """All items that are selected now, as they are shown."""
+    items, _ = await _page_of(state.range(selection.namespace), selection, 0)
+    return items
+
+
+async def _page_of(source: Iterator[Item], selection: Selection, limit: int) -> tuple[list[Item], list[Item]]:
+    """The items of a page as they are shown, and what is behind it."""
+    views = selection.served.views
+    if views is None:
+        return _cut(source, selection, limit)
+    if not selection.everything:
+        # Which ones match is known only of what they are converted to.
+        return _cut(iter(await views.of(list(source))), selection, limit)
+    items, more = _cut(source, selection, limit)
+    return await views.of(items), more
 
 
 def _cut(source: Iterator[Item], selection: Selection, limit: int) -> tuple[list[Item], list[Item]]:

@@ -6,6 +6,7 @@ source  Kubernetes API Concepts, "Efficient detection of changes", "Streaming li
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
+from itertools import groupby
 
 import msgspec
 
@@ -53,10 +54,12 @@ async def watch(core: Core, call: Call) -> Response:
     if options.number:
         await check_not_future(core, options.number)
     cached = core.caches.of(*call.served.keeper)
-    watcher = _join(core, cached, selection, options)
+    # Of objects that must be converted first, the watcher is offered all; the stream, which can wait, selects.
+    offered = selection if call.served.views is None else selection.unseen()
+    watcher = _join(core, offered, options)
     headers = [respond.CACHE_CONTROL, ("Content-Type", renderer.stream_type)]
     headers += [("Warning", text) for text in respond.warning_headers(call.warnings)]
-    return Response(200, headers, _stream(core, cached, watcher, renderer, start))
+    return Response(200, headers, _stream(core, cached, watcher, _Frames(renderer, selection), start))
 
 
 def _of_name(options: ListOptions, name: str) -> ListOptions:
@@ -73,7 +76,7 @@ def _start(options: ListOptions) -> Start:
     return Start(current=options.initial_events is None)
 
 
-def _join(core: Core, cached: Cached, selection: Selection, options: ListOptions) -> Watcher:
+def _join(core: Core, selection: Selection, options: ListOptions) -> Watcher:
     now = core.clock.monotonic()
     timeout_s: float = options.timeout_s or core.random.jitter(DEFAULT_TIMEOUT_S, 1.0)
     watcher = Watcher(selection, deadline=now + timeout_s, bookmarks=options.bookmarks)
@@ -81,17 +84,14 @@ def _join(core: Core, cached: Cached, selection: Selection, options: ListOptions
     return watcher
 
 
-async def _stream(
-    core: Core, cached: Cached, watcher: Watcher, renderer: Renderer, start: Start
-) -> AsyncIterator[bytes]:
+async def _stream(core: Core, cached: Cached, watcher: Watcher, encode: _Frames, start: Start) -> AsyncIterator[bytes]:
     """Frames, a chunk for all that is ready. The watcher is joined before anything else can happen to the state."""
     state = cached.state
-    encode = _Frames(renderer, watcher.selection)
     cached.hub.join(watcher)
     try:
         at = core.caches.revision
         if start.current:
-            for chunk in encode.current(_snapshot(state, watcher.selection)):
+            for chunk in encode.current(await encode.seen(_snapshot(state, watcher.selection))):
                 yield chunk
         elif start.after:
             async for chunk in _missed(core, state, encode, start.after, at):
@@ -99,15 +99,15 @@ async def _stream(
         else:
             yield b""
         if start.end_mark:
-            yield renderer.bookmark(at, initial_end=True)
+            yield encode.end_mark(at)
         while True:
             await watcher.wait()
             if watcher.queue:
-                yield encode.entries(watcher.take())
+                yield await encode.entries(watcher.take())
             elif watcher.over:
                 return
     except ApiError as error:
-        yield renderer.error(error.status())
+        yield encode.error(error)
     finally:
         cached.hub.leave(watcher)
 
@@ -123,7 +123,7 @@ async def _missed(core: Core, state: ResourceState, encode: _Frames, after: int,
     """Events after a revision, from the window, or from the store's history. Raises ApiError 410."""
     if after >= state.window_from:
         events = [event for event in state.since(after) if event.revision <= upto]
-        yield encode.events(events)
+        yield await encode.events(events)
         return
     past = ResourceState(state.prefix, after)
     try:
@@ -134,7 +134,7 @@ async def _missed(core: Core, state: ResourceState, encode: _Frames, after: int,
             if batch.revision > upto:
                 return
             reduced = (past.reduce(change) for change in batch.events)
-            yield encode.events([event for event in reduced if event is not None])
+            yield await encode.events([event for event in reduced if event is not None])
             if batch.revision == upto:
                 return
     except Compacted as gone:
@@ -147,8 +147,21 @@ class _Frames:
     def __init__(self, renderer: Renderer, selection: Selection) -> None:
         self._renderer = renderer
         self._selection = selection
+        self._views = selection.served.views
         # The first Table of a watch has the column definitions.
         self._columns = isinstance(renderer, TableRenderer)
+
+    async def seen(self, items: list[Item]) -> list[Item]:
+        """Of the first items those that are selected, as they are shown."""
+        if self._views is None:
+            return items
+        return [each for each in await self._views.of(items) if self._selection.matches(each)]
+
+    def end_mark(self, revision: int) -> bytes:
+        return self._renderer.bookmark(revision, initial_end=True)
+
+    def error(self, error: ApiError) -> bytes:
+        return self._renderer.error(error.status())
 
     def current(self, items: list[Item]) -> Iterator[bytes]:
         for at in range(0, len(items), CHUNK_EVENTS):
@@ -157,7 +170,9 @@ class _Frames:
         if not items:
             yield b""
 
-    def events(self, events: list[Event]) -> bytes:
+    async def events(self, events: list[Event]) -> bytes:
+        if self._views is not None:
+            events = await self._views.events(events, former=not self._selection.everything)
         frames = []
         for event in events:
             kind = self._selection.transition(event)
@@ -165,11 +180,21 @@ class _Frames:
                 frames.append(self._frame(kind, event))
         return self._joined(frames)
 
-    def entries(self, entries: list[tuple[str, Event] | int]) -> bytes:
-        return self._joined(
-            self._renderer.bookmark(entry, initial_end=False) if isinstance(entry, int) else self._frame(*entry)
-            for entry in entries
-        )
+    async def entries(self, entries: list[tuple[str, Event] | int]) -> bytes:
+        if self._views is None:
+            return self._joined(self._entry(each) for each in entries)
+        parts = []
+        for bookmarks, some in groupby(entries, lambda each: isinstance(each, int)):
+            if bookmarks:
+                parts += [self._entry(each) for each in some]
+            else:
+                parts.append(await self.events([each[1] for each in some if not isinstance(each, int)]))
+        return b"".join(parts)
+
+    def _entry(self, entry: tuple[str, Event] | int) -> bytes:
+        if isinstance(entry, int):
+            return self._renderer.bookmark(entry, initial_end=False)
+        return self._frame(*entry)
 
     def _frame(self, kind: str, event: Event) -> bytes:
         key = (self._renderer, kind)

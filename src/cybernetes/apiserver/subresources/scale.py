@@ -33,7 +33,7 @@ async def read(core: Core, call: Call) -> Response:
     item = core.caches.of(*call.served.keeper).state.get(write.place(call, call.info.name))
     if item is None:
         raise not_found(*call.not_found)
-    return respond.plain(call, scale_of(call, call.served.decode(item.json)))
+    return respond.plain(call, scale_of(call, call.served.decode((await call.served.shown(item)).json)))
 
 
 async def update(core: Core, call: Call) -> Response:

@@ -12,6 +12,7 @@ import msgspec
 
 from cybernetes.apiserver.aggregate import plan
 from cybernetes.apiserver.aggregate.plan import Unavailable
+from cybernetes.apiserver.crd.conversion import NotAsked
 from cybernetes.auth.lister import Lister
 from cybernetes.base.errors import EdgeError
 from cybernetes.wire.http.client import HttpTransport
@@ -22,10 +23,6 @@ Object = dict[str, Any]
 
 # Hooks with open connections.
 DESTINATIONS_MAX = 64
-
-
-class NotAsked(Exception):
-    """The hook gave no answer; the text says why, as refusals repeat it."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -53,9 +50,9 @@ class HttpsCaller:
             async with asyncio.timeout(timeout_s):
                 answer = await self._transport(address).send(request)
         except TimeoutError as late:
-            raise NotAsked(f'failed to call webhook: Post "{address.shown}": context deadline exceeded') from late
+            raise NotAsked(f'Post "{address.shown}": context deadline exceeded') from late
         except EdgeError as broken:
-            raise NotAsked(f'failed to call webhook: Post "{address.shown}": {broken.message}') from broken
+            raise NotAsked(f'Post "{address.shown}": {broken.message}') from broken
         if answer.status != 200 or not isinstance(answer.body, bytes):
             raise NotAsked(f"the server answered {answer.status}")
         return answer.body
@@ -84,7 +81,7 @@ class HttpsCaller:
         if isinstance(found, Unavailable):
             missing = found.reason == "ServiceNotFound"
             why = f'service "{name}" not found' if missing else f'no endpoints available for service "{name}"'
-            raise NotAsked(f'failed to call webhook: Post "{shown}": {why}')
+            raise NotAsked(f'Post "{shown}": {why}')
         return Address(shown, found.url, path, found.server_name, ca)
 
     def _slices(self, namespace: str, name: str) -> list[Object]:

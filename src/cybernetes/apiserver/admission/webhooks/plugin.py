@@ -107,7 +107,10 @@ class _Asker:
             verdict = verdict_of(body, number, hook.name)
         except (NotAsked, Unusable) as failed:
             if hook.must_answer:
-                raise failure(hook.name, str(failed)) from failed
+                doing = (
+                    "failed to call webhook" if isinstance(failed, NotAsked) else "received invalid webhook response"
+                )
+                raise failure(hook.name, f"{doing}: {failed}") from failed
             key = f"failed-open.{self._kind}.webhook.admission.k8s.io/round_{round_}_index_{hook.index}"
             attributes.annotations[key] = hook.name
             return Verdict()

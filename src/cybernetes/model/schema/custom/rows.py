@@ -47,6 +47,20 @@ def versions(definition: Object) -> list[CustomVersion]:
     return [_version(definition, each) for each in spec["versions"] if each["served"] or each["storage"]]
 
 
+def shapes(definition: Object) -> dict[str, CustomNode]:
+    """The schema of every version by apiVersion: objects may lie in versions that are not served any more."""
+    spec = definition["spec"]
+    return {
+        f"{spec['group']}/{each['name']}": custom_node(
+            (each.get("schema") or {}).get("openAPIV3Schema"),
+            group=spec["group"],
+            version=each["name"],
+            kind=definition["status"]["acceptedNames"]["kind"],
+        )
+        for each in spec["versions"]
+    }
+
+
 def storage_hash(group: str, version: str, kind: str) -> str:
     digest = hashlib.sha256(f"{group}/{version}/{kind}".encode()).digest()
     return base64.b64encode(digest[:8]).decode()
