@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -26,10 +27,11 @@ _VERBS = {
 }
 
 
-def load(name: str = "policy.yaml") -> list[Object]:
-    """All roles and bindings of a document of this package: cluster roles, roles, then the bindings."""
+@cache
+def load(name: str = "policy.yaml") -> tuple[Object, ...]:
+    """All roles and bindings of a document of this package: cluster roles, roles, then the bindings. To be read only."""
     text = files(__package__).joinpath(name).read_text()
-    return list(parse(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))))
+    return tuple(parse(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))))
 
 
 def parse(policy: dict[str, Any]) -> Iterator[Object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from cybernetes.apiserver.bootstrap import fairness, policy
@@ -15,8 +14,7 @@ def role(found: Object, wanted: Object) -> Object | None:
     """The role with the permissions, labels and annotations that it lacks; None when it lacks none, or is kept so."""
     if not _updates_itself(found, policy.AUTOUPDATE):
         return None
-    new = copy.deepcopy(found)
-    _merge_metadata(new, wanted)
+    new = {**found, "metadata": _merged_metadata(found["metadata"], wanted["metadata"])}
     if "aggregationRule" in wanted:
         new["aggregationRule"] = _selectors(found, wanted)
     else:
@@ -33,8 +31,7 @@ def binding(found: Object, wanted: Object) -> Object | None:
     """The binding with the subjects that it lacks; None when it lacks none, or is kept so."""
     if not _updates_itself(found, policy.AUTOUPDATE):
         return None
-    new = copy.deepcopy(found)
-    _merge_metadata(new, wanted)
+    new = {**found, "metadata": _merged_metadata(found["metadata"], wanted["metadata"])}
     subjects = found.get("subjects") or []
     lacking = [each for each in wanted.get("subjects", ()) if each not in subjects]
     if lacking:
@@ -70,11 +67,9 @@ def _updates_itself(found: Object, annotation: str) -> bool:
     return bool((found["metadata"].get("annotations") or {}).get(annotation) != "false")
 
 
-def _merge_metadata(new: Object, wanted: Object) -> None:
-    for part in ("labels", "annotations"):
-        merged = {**wanted["metadata"].get(part, {}), **(new["metadata"].get(part) or {})}
-        if merged:
-            new["metadata"][part] = merged
+def _merged_metadata(found: Object, wanted: Object) -> Object:
+    merged = {part: {**wanted.get(part, {}), **(found.get(part) or {})} for part in ("labels", "annotations")}
+    return {**found, **{part: values for part, values in merged.items() if values}}
 
 
 def _selectors(found: Object, wanted: Object) -> Object:
