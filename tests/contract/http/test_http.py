@@ -12,7 +12,7 @@ from cybernetes.auth import pki
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError, Outcome
 from cybernetes.base.random import SystemRandom
-from cybernetes.wire.http import server as http_server
+from cybernetes.wire.http import connection as http_connection
 from cybernetes.wire.http.client import HttpTransport
 from cybernetes.wire.http.message import Duplex, Request, Response
 from cybernetes.wire.http.server import HttpServer
@@ -124,7 +124,7 @@ def test_a_client_that_leaves_cancels_its_handler() -> None:
 
 
 def test_a_client_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "STALLED_S", 0.2)
+    monkeypatch.setattr(http_connection, "STALLED_S", 0.2)
     ended = asyncio.Event()
 
     async def flood() -> AsyncIterator[bytes]:

@@ -11,7 +11,7 @@ import asyncio
 import ssl
 from collections import deque
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 from multidict import CIMultiDict
@@ -19,6 +19,7 @@ from yarl import URL
 
 from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.wire.http.duplex import READ_AHEAD_MAX
+from cybernetes.wire.http.failures import TooLarge, why
 from cybernetes.wire.http.message import Duplex, Request, Response
 
 # Watches hold a connection each, so the pool must be wider than the number of resources a component follows.
@@ -36,14 +37,24 @@ class HttpTransport:
     """One server's connections. `token` is sent as a bearer token unless the request has an authorization.
 
     `reload` swaps the TLS context, so that renewed certificates are used without a restart; connections in
-    use go on with the old one.
+    use go on with the old one. `answer_max` is the size in bytes of the largest answer that is read, for servers that
+    are not trusted; they are asked for what is not compressed, because small bytes may stand for many.
     """
 
-    def __init__(self, url: str, tls: ssl.SSLContext | None = None, *, token: str = "", server_name: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        tls: ssl.SSLContext | None = None,
+        *,
+        token: str = "",
+        server_name: str = "",
+        answer_max: int | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
         self._tls = tls
         self._token = token
         self._server_name = server_name or None
+        self._answer_max = answer_max
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: Request) -> Response:
@@ -62,8 +73,8 @@ class HttpTransport:
                 server_hostname=self._server_name if self._tls is not None else None,
                 allow_redirects=False,
             )
-            return await _response(answer, streaming)
-        except (TimeoutError, aiohttp.ClientError, OSError) as broken:
+            return await _response(answer, streaming, self._answer_max)
+        except (TimeoutError, aiohttp.ClientError, OSError, TooLarge) as broken:
             raise self._failed(request, broken) from broken
 
     def reload(self, tls: ssl.SSLContext) -> None:
@@ -78,7 +89,7 @@ class HttpTransport:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=10)
             self._session = aiohttp.ClientSession(
-                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=self._answer_max is None
             )
         return self._session
 
@@ -92,6 +103,8 @@ class HttpTransport:
             headers.setdefault("authorization", f"Bearer {self._token}")
         if request.body:
             headers.setdefault("content-type", "application/json")
+        if self._answer_max is not None:
+            headers["accept-encoding"] = "identity"
         return headers
 
     def _failed(self, request: Request, broken: Exception) -> EdgeError:
@@ -99,7 +112,7 @@ class HttpTransport:
         return EdgeError(
             request.method,
             self.url + request.path,
-            str(broken) or type(broken).__name__,
+            why(broken, urlsplit(self.url).netloc),
             outcome=Outcome.NOT_DONE if unsent else Outcome.UNKNOWN,
             retry=Retry.LATER,
         )
@@ -119,7 +132,7 @@ def _target(request: Request) -> str:
     return f"{path}?{urlencode(request.query, doseq=True)}" if request.query else path
 
 
-async def _response(answer: aiohttp.ClientResponse, streaming: bool) -> Response:
+async def _response(answer: aiohttp.ClientResponse, streaming: bool, limit: int | None) -> Response:
     headers = [(name, value) for name, value in answer.headers.items()]
     if answer.status == 101:
         assert answer.connection is not None
@@ -128,7 +141,21 @@ async def _response(answer: aiohttp.ClientResponse, streaming: bool) -> Response
     if streaming and answer.status == 200:
         return Response(200, headers, _Chunks(answer))
     async with answer:
-        return Response(answer.status, headers, await answer.read())
+        return Response(answer.status, headers, await _read(answer, limit))
+
+
+async def _read(answer: aiohttp.ClientResponse, limit: int | None) -> bytes:
+    """The whole body. Raises TooLarge; then the connection is closed, and the rest never comes."""
+    if limit is None:
+        return await answer.read()
+    chunks, size = [], 0
+    async for chunk in answer.content.iter_any():
+        size += len(chunk)
+        if size > limit:
+            answer.close()
+            raise TooLarge(f"the answer is larger than {limit} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 class _Chunks:
@@ -149,8 +176,8 @@ class _Chunks:
             raise
         except (aiohttp.ClientError, OSError) as broken:
             self._answer.close()
-            why = str(broken) or type(broken).__name__
-            raise EdgeError("read", str(self._answer.url), why) from broken
+            said = why(broken, self._answer.url.authority)
+            raise EdgeError("read", str(self._answer.url), said) from broken
 
     async def aclose(self) -> None:
         self._answer.close()

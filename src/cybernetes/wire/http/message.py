@@ -6,7 +6,8 @@ over in memory.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -48,6 +49,24 @@ class Response(msgspec.Struct):
     headers: list[tuple[str, str]] = []
     body: bytes | AsyncIterator[bytes] = b""
     upgrade: Callable[[Duplex], Awaitable[None]] | None = None
+
+
+class Pieces:
+    """A stream of bytes that are all there already, and too many to be joined. Others get their turn in between."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self.pieces = pieces
+        self.length = sum(map(len, pieces))
+        self._left = iter(pieces)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        await asyncio.sleep(0)
+        for piece in self._left:
+            return piece
+        raise StopAsyncIteration
 
 
 class Duplex(Protocol):
