@@ -10,11 +10,16 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import orjson
+
 from cybernetes.base.errors import ApiError, bad_request
 from cybernetes.model.schema.node import Field, ListNode, MapNode, Node, StructNode, UnionNode
+from cybernetes.wire.json import MAX_DEPTH, deeper
 
 Object = dict[str, Any]
 
+# What all copies of one JSON patch may add: each copy may double the document.
+COPIED_BYTES_MAX = 3 << 20
 _DIRECTIVE = "$patch"
 _RETAIN = "$retainKeys"
 _DELETE_FROM = "$deleteFromPrimitiveList/"
@@ -27,14 +32,25 @@ _ORDER = "$setElementOrder/"
 def json_patch(doc: Object, operations: list[Any]) -> Object:
     """The document after all operations, or ApiError 422 when one can't be applied."""
     root: Any = copy.deepcopy(doc)
+    copied = 0
     for operation in operations:
         try:
+            copied += _copied_bytes(root, operation)
+            if copied > COPIED_BYTES_MAX:
+                raise _Unappliable("copies are too large")
             root = _operate(root, operation)
         except (_Unappliable, KeyError, IndexError, TypeError, ValueError, AttributeError) as wrong:
             raise _rejected() from wrong
-    if not isinstance(root, dict):
+    if not isinstance(root, dict) or deeper(root, MAX_DEPTH):
         raise _rejected()
     return root
+
+
+def _copied_bytes(root: Any, operation: Object) -> int:
+    """By how much an operation makes the document grow beyond what the patch itself holds."""
+    if operation.get("op") != "copy":
+        return 0
+    return len(orjson.dumps(_resolve(root, _pointer(operation["from"]))))
 
 
 class _Unappliable(Exception):

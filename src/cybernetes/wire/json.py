@@ -29,12 +29,12 @@ def decode(body: bytes) -> Any:
             raise SyntaxProblem(message) from error
         # Go replaces what is no UTF-8; and it allows what orjson refuses (lone surrogates).
         value = json.loads(body.decode("utf-8", "replace"))
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and deeper(value, MAX_DEPTH):
         raise SyntaxProblem("exceeded max depth")
     return value
 
 
-def _deeper(value: Any, limit: int) -> bool:
+def deeper(value: Any, limit: int) -> bool:
     """Whether a value has more levels than `limit`."""
     level = [value]
     for _ in range(limit):

@@ -136,3 +136,18 @@ def test_unknown_directives_are_refused() -> None:
     with pytest.raises(ApiError) as refused:
         strategic_merge(DEPLOYMENTS, deployment(ONE), {"metadata": {"$patch": "nope"}})
     assert refused.value.code == 400
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [{"op": "copy", "from": "/list", "path": "/list/-"} for _ in range(60)],
+        [{"op": "copy", "from": "", "path": "/more"} for _ in range(60)],
+        [{"op": "add", "path": "/deep" + "/a" * n, "value": {}} for n in range(400)],
+    ],
+    ids=["doubled-list", "doubled-document", "nested"],
+)
+def test_a_small_patch_makes_no_large_document(operations: list[dict[str, Any]]) -> None:
+    with pytest.raises(ApiError) as refused:
+        json_patch(DOC, operations)
+    assert refused.value.code == 422
