@@ -25,6 +25,7 @@ from cybernetes.kubelet.admit import Admission
 from cybernetes.kubelet.care import Care
 from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.env import Service, ServicePort
+from cybernetes.kubelet.follow import Follower
 from cybernetes.kubelet.host import Host, LinuxHost
 from cybernetes.kubelet.launch import wait_or
 from cybernetes.kubelet.node import NodeReporter
@@ -150,6 +151,7 @@ class Kubelet:
                     prober=self._prober,
                     puller=puller,
                     reader=reader,
+                    follower=Follower(self._client, reader, self._clock, self._random, group, self._refresh),
                     tokens=tokens,
                     volumes=Volumes(self._host, reader, tokens, image_volumes, self._clock, self._random),
                     services=lambda: list(self._services.items.values()),
@@ -209,6 +211,11 @@ class Kubelet:
 
     def _active_pods(self) -> list[Object]:
         return [each.pod for each in self.workers.values() if each.active]
+
+    def _refresh(self, uid: str) -> None:
+        """Something that the pod is made from has changed."""
+        if uid in self.workers:
+            self.workers[uid].refresh()
 
     def _remove(self, tools: Tools, pod: Object) -> None:
         worker = self.workers.get(pods.uid(pod))

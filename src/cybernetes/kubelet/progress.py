@@ -31,3 +31,8 @@ class Progress(msgspec.Struct):
     waiting: dict[str, tuple[str, str]] = {}
     failed: dict[str, float] = {}
     hooking: set[str] = set()
+
+    def look_again(self) -> None:
+        """What the pod is made from has changed: its volumes are old, and what failed may succeed now."""
+        self.volumes_at = None
+        self.failed.clear()

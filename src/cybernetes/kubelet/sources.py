@@ -24,7 +24,7 @@ CLAIMS = Target("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 VOLUMES = Target("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 RUNTIME_CLASSES = Target("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", namespaced=False)
 
-_TARGETS = {"ConfigMap": CONFIG_MAPS, "Secret": SECRETS}
+TARGETS = {"ConfigMap": CONFIG_MAPS, "Secret": SECRETS}
 # Enough for every pod of a full node to refer to several objects of its own.
 KEPT_MAX = 2000
 # A token is replaced when this much of its life is over, or after a day.
@@ -59,11 +59,30 @@ class ObjectReader:
             if kept is not None and (kept.read_at >= not_before or _is_immutable(kept.obj)):
                 return kept.obj
             read_at = self._clock.monotonic()
-            obj = await self.find(_TARGETS[key[0]], key[1], key[2])
-            if len(self._kept) >= KEPT_MAX:
-                self._forget_oldest()
-            self._kept[key] = _Kept(obj, read_at)
+            obj = await self.find(TARGETS[key[0]], key[1], key[2])
+            later = self._kept.get(key)
+            if later is not None and later.read_at > read_at:
+                # A watch has told of it meanwhile, and may know more.
+                return later.obj
+            self._keep(key, _Kept(obj, read_at))
             return obj
+
+    def keep(self, key: Key, obj: Object | None) -> None:
+        """Take over what a watch says of an object now."""
+        self._keep(key, _Kept(obj, self._clock.monotonic()))
+
+    def known(self, key: Key) -> Object | None:
+        """The object as it was read last; None when it was absent, or never read."""
+        kept = self._kept.get(key)
+        return kept.obj if kept is not None else None
+
+    def is_immutable(self, key: Key) -> bool:
+        return _is_immutable(self.known(key))
+
+    def _keep(self, key: Key, kept: _Kept) -> None:
+        if key not in self._kept and len(self._kept) >= KEPT_MAX:
+            self._forget_oldest()
+        self._kept[key] = kept
 
     def _forget_oldest(self) -> None:
         key = min(self._kept, key=lambda each: self._kept[each].read_at)

@@ -14,6 +14,7 @@ from cybernetes.client.events import EventRecorder, Reference
 from cybernetes.kubelet import pods
 from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.env import Service
+from cybernetes.kubelet.follow import Follower
 from cybernetes.kubelet.host import Host, HostFacts
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.prober import Probing
@@ -42,6 +43,7 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     prober: Probing
     puller: Puller
     reader: ObjectReader
+    follower: Follower
     tokens: Tokens
     volumes: Volumes
     services: Callable[[], list[Service]]

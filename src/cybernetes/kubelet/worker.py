@@ -19,6 +19,7 @@ from cybernetes.client.api import is_reason
 from cybernetes.client.target import PODS
 from cybernetes.kubelet import launch, plan, pods, resources, status
 from cybernetes.kubelet.admit import Admission
+from cybernetes.kubelet.follow import keys_of
 from cybernetes.kubelet.lookout import Lookout
 from cybernetes.kubelet.observe import Observed
 from cybernetes.kubelet.plan import CRASH_LOOP, RunSandbox, StartContainer, StopContainer, StopPod
@@ -73,12 +74,16 @@ class PodWorker:
         if pod["metadata"].get("labels") != self.pod["metadata"].get("labels") or pod["metadata"].get(
             "annotations"
         ) != self.pod["metadata"].get("annotations"):
-            self._start.volumes_at = None
-            self._start.failed.clear()
+            self._start.look_again()
         self._desired = pod
         self.pod = self._resizer.accept(pod)
         if shorter or ends:
             self._interrupt.set()
+        self.wake.set()
+
+    def refresh(self) -> None:
+        """Something that the pod is made from has changed."""
+        self._start.look_again()
         self.wake.set()
 
     def remove(self) -> None:
@@ -177,10 +182,13 @@ class PodWorker:
         if self.verdict is not None:
             return 0.0
         self._publish()
-        if not await self._prepare():
+        prepared = await self._prepare()
+        self._follow(environment=not prepared)
+        if not prepared:
             return self._start.retry_s
         await self._resize()
         wait_s = await self._converge()
+        self._follow(environment=bool(self._start.failed))
         waits = [each for each in (wait_s, deadline_s, self._tools.config.sync_frequency_s) if each is not None]
         return min(waits)
 
@@ -223,18 +231,27 @@ class PodWorker:
         now = tools.clock.monotonic()
         if start.volumes_at is not None and now - start.volumes_at < tools.config.sync_frequency_s * 0.9:
             return True
+        # Before they are made: what changes meanwhile makes them old again.
+        start.volumes_at = now
         not_before = self._starter.not_before()
         start.keys = await launch.pull_secrets(tools, pod, not_before)
         try:
             start.volumes = await tools.volumes.ensure(pod, tools.allocatable, not_before, start.keys)
         except VolumeFailed as failed:
             self._say("", "Warning", "FailedMount", str(failed))
+            if start.volumes:
+                # What was made before stays as it is: a pod goes on with the last of what it was made from.
+                return True
+            start.volumes_at = None
             start.fresh_from = tools.clock.monotonic()
             start.retry_s = min(ERROR_LIMIT_S, (start.retry_s or ERROR_FIRST_S) * 2)
             return False
         start.retry_s = None
-        start.volumes_at = now
         return True
+
+    def _follow(self, *, environment: bool) -> None:
+        """What environments are made from counts only as long as a container waits for it."""
+        self._tools.follower.follow(pods.uid(self.pod), keys_of(self.pod, environment=environment))
 
     async def _resize(self) -> None:
         """Bring changed resources to the containers; those that can't change while they run are restarted."""
@@ -368,6 +385,7 @@ class PodWorker:
     async def _end(self) -> bool | None:
         """Stop everything and report it; True when nothing is left of the pod, None when it waits to be deleted."""
         tools, pod = self._tools, self.pod
+        tools.follower.follow(pods.uid(pod), frozenset())
         self._watchman.end()
         await self._look()
         if not self._removed:

@@ -374,32 +374,6 @@ def test_an_image_can_be_a_volume(testbed: Testbed) -> None:
     asyncio.run(scenario())
 
 
-def test_changed_objects_reach_running_containers(testbed: Testbed) -> None:
-    async def scenario() -> None:
-        async with cluster(testbed, sync_frequency_s=0.5) as c:
-            await c.admin.create(CONFIG_MAPS, {"metadata": {"name": "live"}, "data": {"k": "one"}}, namespace="default")
-            mount = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
-            sources = [
-                {"configMap": {"name": "live"}},
-                {"downwardAPI": {"items": [{"path": "l", "fieldRef": {"fieldPath": "metadata.labels['x']"}}]}},
-            ]
-            volumes = [{"name": "v", "projected": {"sources": sources}}]
-            await c.create(pod("reads", UNTIL_TERM, container=mount, volumes=volumes))
-            await c.until("reads", ready)
-            assert (await c.kubectl("exec", "reads", "--", "cat", "/v/k"))[1] == "one"
-            change = {"data": {"k": "two", "more": "3"}}
-            await c.admin.patch(CONFIG_MAPS, "live", change, PatchType.MERGE, namespace="default")
-            label = {"metadata": {"labels": {"x": "y"}}}
-            await c.admin.patch(PODS, "reads", label, PatchType.MERGE, namespace="default")
-            await asyncio.sleep(2)
-            script = "cat /v/k /v/more /v/l"
-            assert (await c.kubectl("exec", "reads", "--", "sh", "-c", script))[1] == "two3y"
-            await c.delete("reads")
-            await c.gone("reads")
-
-    asyncio.run(scenario())
-
-
 def test_a_pod_whose_sandbox_died_gets_a_new_one(testbed: Testbed) -> None:
     async def scenario() -> None:
         async with cluster(testbed) as c:
