@@ -333,7 +333,13 @@ class NodeSpec(View, frozen=True, gc=False):
     pod_cidrs: tuple[str, ...] = msgspec.field(name="podCIDRs", default=())
 
 
+class NodeAddress(View, frozen=True, gc=False):
+    type: str = ""
+    address: str = ""
+
+
 class NodeStatus(View, frozen=True, gc=False):
+    addresses: tuple[NodeAddress, ...] = ()
     conditions: tuple[Condition, ...] = ()
     allocatable: dict[str, str | int | float] = {}
 

@@ -36,8 +36,10 @@ def csr(
     usages: tuple[str, ...] = CLIENT_USAGES,
     username: str = "system:node:a",
     names: tuple[str, ...] = (),
+    addresses: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    pem = pki.request(KEY, common_name, (organization,), names=names)
+    organizations = (organization,) if organization else ()
+    pem = pki.request(KEY, common_name, organizations, names=names, addresses=addresses)
     return {
         "apiVersion": "certificates.k8s.io/v1",
         "kind": "CertificateSigningRequest",
@@ -149,6 +151,31 @@ def test_others_wait_for_someone_to_approve(request_: dict[str, Any]) -> None:
             assert "status" not in w.api.all("certificatesigningrequests")[0]
 
     virtual.run(main())
+
+
+def serving(*addresses: str, names: tuple[str, ...] = ("a",), username: str = "system:node:a") -> dict[str, Any]:
+    signer = plan.KUBELET_SERVING
+    return csr(signer=signer, usages=SERVER_USAGES, names=names, addresses=addresses, username=username)
+
+
+@pytest.mark.parametrize(
+    ("request_", "approval"),
+    [
+        (csr(username="system:bootstrap:abcdef"), plan.FIRST_CLIENT),
+        (serving("10.0.0.1"), plan.OWN_SERVING),
+        (serving("10.0.0.9"), plan.OWN_SERVING),
+        (serving("10.0.0.2"), None),
+        (serving("10.0.0.1", names=("b",)), None),
+        (serving("10.0.0.1", username="system:node:b"), None),
+        (csr("system:kube-proxy", "", signer=plan.CLIENT), plan.COMPONENT_CLIENT),
+        (csr("system:kube-proxy", "system:masters", signer=plan.CLIENT), None),
+        (csr("system:kube-scheduler", "", signer=plan.CLIENT), None),
+    ],
+)
+def test_what_may_be_approved_at_once(request_: dict[str, Any], approval: plan.Approval | None) -> None:
+    found = view_of(request_, Csr)
+    facts = pki.read_request(plan.pem_of(found.spec.request))
+    assert plan.approval(found, facts, {"10.0.0.1": "a", "10.0.0.2": "b"}) == approval
 
 
 def test_an_approved_request_that_breaks_the_rules_fails() -> None:

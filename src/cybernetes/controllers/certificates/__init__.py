@@ -2,7 +2,8 @@
 
 enters   requests; the cluster's certificate authority; the API server's word on who may ask
 leaves   conditions Approved and Failed, certificates, deletions of old requests
-holds    only requests of kubelets for themselves, or by those who may ask for nodes, are approved by themselves;
+holds    only requests of nodes for themselves and their components, or by those who may ask for nodes, are approved
+         by themselves; no node gets a serving certificate for another's address;
          a signer signs only what its rules allow
 fails    a request that breaks its signer's rules is marked Failed for good
 start    loop.Approver.sync, loop.Signer.sync, loop.Cleaner.run

@@ -24,7 +24,7 @@ _log = Log("certificates")
 
 
 class Approver:
-    """Approves requests of kubelets for client certificates, if the API server says that the requester may ask."""
+    """Approves requests of nodes for themselves, if the API server says that the requester may ask."""
 
     def __init__(self, edges: Edges) -> None:
         self._edges = edges
@@ -45,20 +45,24 @@ class Approver:
         except ValueError as broken:
             _log.info("request.unreadable", name=name, why=str(broken))
             return None
-        wanted = plan.approval(csr, facts)
-        if wanted is None or not await self._may_ask(csr, wanted[0]):
+        wanted = plan.approval(csr, facts, self._taken_addresses())
+        if wanted is None or not await self._may_ask(csr, wanted.subresource):
             return None
         now = rfc3339(self._edges.clock.now())
         told = {
             "type": "Approved",
             "status": "True",
             "reason": "AutoApproved",
-            "message": wanted[1],
+            "message": wanted.message,
             "lastUpdateTime": now,
             "lastTransitionTime": now,
         }
         await _add_condition(self._edges, csr, told, "approval")
         return None
+
+    def _taken_addresses(self) -> dict[str, str]:
+        nodes = self._edges.informers.nodes.items.values()
+        return {each.address: node.metadata.name for node in nodes for each in node.status.addresses}
 
     async def _may_ask(self, csr: Csr, subresource: str) -> bool:
         spec = csr.spec

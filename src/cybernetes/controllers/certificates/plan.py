@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from cybernetes.auth.pki import RequestFacts, expires_at
 from cybernetes.base.clock import parse_rfc3339
@@ -20,6 +21,8 @@ LEGACY = "kubernetes.io/legacy-unknown"
 
 NODE_PREFIX = "system:node:"
 NODES_GROUP = "system:nodes"
+# Users that the components beside a node's kubelet are.
+NODE_COMPONENTS = ("system:kube-proxy", "system:cybernetes:dns")
 LIFETIME_S = 8760 * 3600
 SHORTEST_S = 600
 BACKDATE_S = 300
@@ -64,16 +67,41 @@ def pem_of(text: str) -> bytes:
         raise ValueError(str(broken)) from broken
 
 
-def approval(csr: Csr, facts: RequestFacts) -> tuple[str, str] | None:
-    """(subresource that the requester must be allowed to create, message of the approval); None: not for us to say."""
-    if csr.spec.signer_name != KUBELET_CLIENT or kubelet_client_trouble(csr.spec.usages, facts):
+class Approval(NamedTuple):
+    """subresource: what the requester must be allowed to create."""
+
+    subresource: str
+    message: str
+
+
+OWN_CLIENT = Approval("selfnodeclient", "Auto approving self kubelet client certificate after SubjectAccessReview.")
+FIRST_CLIENT = Approval("nodeclient", "Auto approving kubelet client certificate after SubjectAccessReview.")
+OWN_SERVING = Approval("selfnodeserver", "Auto approving self kubelet serving certificate after SubjectAccessReview.")
+COMPONENT_CLIENT = Approval(
+    "nodecomponentclient", "Auto approving client certificate of a node's component after SubjectAccessReview."
+)
+
+
+def approval(csr: Csr, facts: RequestFacts, taken: Mapping[str, str]) -> Approval | None:
+    """None: not for us to say. taken: address of a node -> that node's name."""
+    spec = csr.spec
+    trouble = SIGNERS.get(spec.signer_name, _anything)(spec.usages, facts)
+    if trouble:
         return None
-    if csr.spec.username == facts.common_name:
-        return (
-            "selfnodeclient",
-            "Auto approving self kubelet client certificate after SubjectAccessReview.",
-        )
-    return "nodeclient", "Auto approving kubelet client certificate after SubjectAccessReview."
+    itself = spec.username == facts.common_name
+    if spec.signer_name == KUBELET_CLIENT:
+        return OWN_CLIENT if itself else FIRST_CLIENT
+    if spec.signer_name == KUBELET_SERVING and itself and _is_own_address(facts, taken):
+        return OWN_SERVING
+    if spec.signer_name == CLIENT and facts.common_name in NODE_COMPONENTS and not facts.organizations:
+        return COMPONENT_CLIENT
+    return None
+
+
+def _is_own_address(facts: RequestFacts, taken: Mapping[str, str]) -> bool:
+    """Whether a node may answer at these names: its own, and addresses that no other node has."""
+    name = facts.common_name.removeprefix(NODE_PREFIX)
+    return set(facts.names) <= {name} and all(taken.get(each, name) == name for each in facts.addresses)
 
 
 def kubelet_client_trouble(usages: Sequence[str], facts: RequestFacts) -> str:
