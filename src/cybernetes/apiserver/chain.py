@@ -9,7 +9,6 @@ answered with 500.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,9 +19,9 @@ from cybernetes.apiserver.core import Core
 from cybernetes.apiserver.options import boolean
 from cybernetes.apiserver.request import RequestInfo, parse
 from cybernetes.auth import authz, impersonation
-from cybernetes.auth.authz import Attributes
+from cybernetes.auth.authz import Attributes, Decision
 from cybernetes.auth.user import MASTERS
-from cybernetes.base import random
+from cybernetes.base import duration, random
 from cybernetes.base.errors import ApiError, EdgeError, bad_request, unauthorized
 from cybernetes.base.log import Log
 from cybernetes.wire.http.message import Request, Response
@@ -31,19 +30,29 @@ log = Log("apiserver")
 
 # What an ordinary request may take; a client may ask for less.
 REQUEST_TIMEOUT_S = 60.0
+# Longer than any number of a request that a client may want to find in the audit log again.
+AUDIT_ID_MAX = 128
 _LONG_SUBRESOURCES = frozenset(("log", "exec", "attach", "portforward", "proxy"))
-_DURATION = re.compile(r"([0-9]*\.?[0-9]+)(ns|us|µs|ms|s|m|h)")
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Passage(msgspec.Struct):
-    """A request on its way through the filters; each fills in what it finds out."""
+    """A request on its way through the filters; each fills in what it finds out.
+
+    annotations  what authorization and admission tell the audit log; failure: the error that became the answer
+    received     when it came, and trail: its events; both for audited requests only
+    """
 
     request: Request
     info: RequestInfo
     user: Any = None
     warnings: list[str] = []
     audit_id: str = ""
+    annotations: dict[str, str] = {}
+    decision: Decision | None = None
+    failure: ApiError | None = None
+    panicked: bool = False
+    received: float = 0.0
+    trail: Any = None
 
 
 Next = Callable[[Passage], Awaitable[Response]]
@@ -51,19 +60,31 @@ Filter = Callable[[Core, Passage, Next], Awaitable[Response]]
 
 
 async def answer_errors(core: Core, passage: Passage, following: Next) -> Response:
-    passage.audit_id = passage.request.headers.get("audit-id") or random.uid(core.random)
+    asked = passage.request.headers.get("audit-id")
+    passage.audit_id = asked if asked and _is_audit_id(asked) else random.uid(core.random)
     try:
         response = await following(passage)
     except ApiError as error:
-        response = respond.failure(passage.request, error, passage.warnings)
+        response = _failed(passage, error)
     except EdgeError as error:
         log.warning("request.failed", path=passage.info.path, why=str(error))
-        response = respond.failure(passage.request, internal(str(error)), passage.warnings)
+        response = _failed(passage, internal(str(error)))
     except Exception as bug:
         log.error("request.panicked", bug, method=passage.request.method, path=passage.info.path)
-        response = respond.failure(passage.request, internal(f"{type(bug).__name__}: {bug}"), passage.warnings)
+        passage.panicked = True
+        response = _failed(passage, internal(f"{type(bug).__name__}: {bug}"))
     response.headers.append(("Audit-Id", passage.audit_id))
     return response
+
+
+def _is_audit_id(text: str) -> bool:
+    """What may go into a header and a log as it came."""
+    return len(text) <= AUDIT_ID_MAX and text.isascii() and text.isprintable()
+
+
+def _failed(passage: Passage, error: ApiError) -> Response:
+    passage.failure = error
+    return respond.failure(passage.request, error, passage.warnings)
 
 
 def internal(text: str) -> ApiError:
@@ -95,10 +116,10 @@ def _asked_timeout(request: Request) -> float:
         return REQUEST_TIMEOUT_S
     if text == "0":
         return REQUEST_TIMEOUT_S
-    parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise bad_request(f'invalid timeout specified in the request URL - time: invalid duration "{text}"')
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    try:
+        seconds = duration.parse(text)
+    except ValueError as wrong:
+        raise bad_request(f"invalid timeout specified in the request URL - {wrong}") from wrong
     return min(seconds, REQUEST_TIMEOUT_S) if seconds > 0 else REQUEST_TIMEOUT_S
 
 
@@ -141,7 +162,10 @@ async def impersonate(core: Core, passage: Passage, following: Next) -> Response
 
 
 async def authorize(core: Core, passage: Passage, following: Next) -> Response:
-    authz.check(core.authorizer, attributes_of(passage))
+    attributes = attributes_of(passage)
+    passage.decision = decision = core.authorizer.decide(attributes)
+    if not decision.allowed:
+        raise authz.refusal(attributes, decision)
     return await following(passage)
 
 

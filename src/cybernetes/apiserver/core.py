@@ -66,6 +66,8 @@ class Core:
         self.leases = Leases(store, clock)
         self._shared_store = shared_store
         self.metrics: Any = None
+        # Records requests, where that is asked for.
+        self.audit: Any = None
         # Set by the server once the parts that need the lister are built.
         self.admission: Any = None
         self.authenticator: Any = None

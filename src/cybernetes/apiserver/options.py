@@ -63,9 +63,12 @@ def write_options(request: Request, kind: str) -> WriteOptions:
 
 
 def manager_of(request: Request) -> str:
-    """The manager of writes that name none: the first part of the User-Agent."""
-    agent = request.headers.get("user-agent", "")
-    return agent.partition("/")[0][:_MANAGER_MAX]
+    """The manager of writes that name none: the first part of the User-Agent, of its characters those that print."""
+    name = request.headers.get("user-agent", "").partition("/")[0][:_MANAGER_MAX]
+    if name.isascii() and name.isprintable():
+        return name
+    printing = "".join(filter(str.isprintable, name)).encode()[:_MANAGER_MAX]
+    return printing.decode(errors="ignore")
 
 
 def _dry_run_errors(dry_run: list[str]) -> list[FieldError]:

@@ -42,9 +42,12 @@ async def route(core: Core, passage: Passage) -> Response:
     served = core.registry.find(info.group, info.version, info.resource)
     if served is None:
         return await _unknown(core, passage)
-    call = Call(passage.request, info, passage.user, served, passage.warnings)
+    call = Call(passage.request, info, passage.user, served, passage.warnings, passage.annotations)
     handler = _handler(core, call)
-    call.warnings.extend(DEPRECATED.get((info.group, info.version, info.resource), ()))
+    deprecated = DEPRECATED.get((info.group, info.version, info.resource))
+    if deprecated is not None:
+        call.warnings.extend(deprecated)
+        call.annotations["k8s.io/deprecated"] = "true"
     return await handler(core, call)
 
 

@@ -9,11 +9,13 @@ from cybernetes.apiserver import respond
 from cybernetes.apiserver.admission.webhooks.call import HttpsCaller
 from cybernetes.apiserver.aggregate.loop import Availability
 from cybernetes.apiserver.aggregate.serve import Aggregator
+from cybernetes.apiserver.audit.auditor import Auditor
+from cybernetes.apiserver.audit.filters import audited
 from cybernetes.apiserver.bootstrap import policy
 from cybernetes.apiserver.bootstrap.flow_schemas import FlowSchemaLoop
 from cybernetes.apiserver.bootstrap.loop import Bootstrap, Settings
 from cybernetes.apiserver.cache.feed import Caches
-from cybernetes.apiserver.chain import FILTERS, Passage, chain, passage_of
+from cybernetes.apiserver.chain import FILTERS, Filter, Passage, chain, passage_of
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.core import Core
 from cybernetes.apiserver.crd.loop import DefinitionLoop
@@ -47,6 +49,7 @@ class ApiServer:
     """`start`, then `handle` requests until `stop`; or `run`, which does both until it is cancelled.
 
     security  builds authentication, authorization and admission once the caches are loaded
+    audit     records requests; whoever gives it runs it, and ends it after the server
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class ApiServer:
         *,
         registry: Registry | None = None,
         security: Callable[[Core, ServerConfig], Security] = build_security,
+        audit: Auditor | None = None,
     ) -> None:
         self.registry = registry or Registry()
         self.config = config
@@ -79,10 +83,17 @@ class ApiServer:
         self.documents = Documents(self.core, config.advertise)
         self._nonresource = NonResource(checks, ready, self.documents.answer)
         self.core.nonresource = self._nonresource.answer
-        self._chain = chain(self.core, FILTERS, lambda passage: route(self.core, passage))
+        self._chain = chain(self.core, self._filters(audit), lambda passage: route(self.core, passage))
         self._running: asyncio.Task[None] | None = None
         self._bootstrapped = asyncio.Event()
         self._stopping = False
+
+    def _filters(self, audit: Auditor | None) -> tuple[Filter, ...]:
+        if audit is None:
+            return FILTERS
+        self.core.audit = audit
+        self.core.metrics.registry.register(audit.numbers)
+        return audited(FILTERS)
 
     async def start(self) -> None:
         """Load everything, then follow the store. Bootstrap objects are made meanwhile: `ready` waits for them."""

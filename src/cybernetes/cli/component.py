@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cybernetes.cli import options
-from cybernetes.run import components
+from cybernetes.run import apiserver_args, components
 from cybernetes.run import config as cluster_config
 from cybernetes.run.layout import Layout
 
@@ -28,11 +28,19 @@ def command(component: str) -> click.Command:
         "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
     )
     @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
-    def run(data_dir: Path, config_file: Path | None, node: str, log_level: str, log_format: str) -> None:
+    def run(
+        data_dir: Path, config_file: Path | None, node: str, log_level: str, log_format: str, **flags: str | None
+    ) -> None:
         layout = Layout(data_dir)
-        config = cluster_config.read(config_file or layout.config)
+        given = {name.replace("_", "-"): text for name, text in flags.items() if text is not None}
+        config = options.with_apiserver_args(cluster_config.read(config_file or layout.config), given)
         components.run(component, config, layout, node=node, log_level=log_level, log_format=log_format)
 
+    if component == "apiserver":
+        # Flags of kube-apiserver, under its names; texts, because the configuration's types check them.
+        run.params += [
+            click.Option([f"--{name}", name.replace("-", "_")], metavar="VALUE") for name in apiserver_args.names()
+        ]
     run.help = (
         f"Run the {component} in the foreground, with the certificates and the configuration of the data directory."
     )

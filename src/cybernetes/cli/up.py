@@ -29,6 +29,13 @@ from cybernetes.run.layout import Layout
     help="A ClusterConfig file; flags go before it.",
 )
 @click.option(
+    "--apiserver-arg",
+    "api_server_args",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A flag of kube-apiserver, such as audit-log-maxage=7; may be repeated.",
+)
+@click.option(
     "--merge-kubeconfig/--no-merge-kubeconfig",
     default=None,
     help="Make the cluster the current context of your kubeconfig.  [default: yes for whole clusters]",
@@ -40,6 +47,7 @@ def command(
     only: str,
     port: int | None,
     config_file: Path | None,
+    api_server_args: tuple[str, ...],
     merge_kubeconfig: bool | None,
 ) -> None:
     """Start a cluster on this machine, or finish starting it.
@@ -54,7 +62,8 @@ def command(
     layout = Layout(data_dir)
     chosen = _components(only)
     config = _existing(layout, config_file) or _new(chosen, nodes)
-    config = _with_flags(config, chosen, store, port)
+    args = {name.removeprefix("--"): value for name, _, value in (each.partition("=") for each in api_server_args)}
+    config = options.with_apiserver_args(_with_flags(config, chosen, store, port), args)
     began = time.monotonic()
     bring_up.up(config, layout, step)
     whole = not config.only

@@ -9,17 +9,17 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from cybernetes.base.clock import SystemClock
-from cybernetes.base.errors import EdgeError, Outcome, Retry
+from cybernetes.base.errors import ApiError, EdgeError, Outcome, Retry
 from cybernetes.base.log import configure as configure_log
+from cybernetes.client.api import ApiClient, is_reason
 from cybernetes.client.kubeconfig import connect
 from cybernetes.client.target import NODES
 from cybernetes.install import checks, containerd, fabric, images, pki, registry
+from cybernetes.install.joining import identity
 from cybernetes.install.user_kubeconfig import merge_into_users
 from cybernetes.run import components, control, files
 from cybernetes.run import config as cluster_config
@@ -64,14 +64,22 @@ def _write_files(config: ClusterConfig, layout: Layout) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     layout.data_dir.chmod(0o700)
     cluster_config.write(layout.config, config)
-    pki.ensure(config, layout)
+    if config.joined:
+        asyncio.run(identity.obtain(layout, config))
+    else:
+        pki.ensure(config, layout)
+    if not layout.audit_policy.exists():
+        layout.audit_policy.write_bytes(
+            resources.files("cybernetes.install").joinpath("audit-policy.yaml").read_bytes()
+        )
+        layout.audit_policy.chmod(0o600)
     if not _runs_nodes(config):
         return
     fabric.ensure(config)
     capabilities = containerd.probe()
     for node in config.nodes:
         containerd.write_configuration(layout.node(node.name), capabilities, pki.registry_hosts(config, layout))
-    if config.registry:
+    if config.registry and not config.joined:
         registry.write_configuration(
             layout.registry_config,
             storage=layout.registry,
@@ -155,13 +163,14 @@ def _wait_for_processes(config: ClusterConfig, layout: Layout, step: Step) -> No
 
 
 async def _wait_for_nodes(config: ClusterConfig, layout: Layout) -> None:
-    client = connect(layout.admin_kubeconfig, user_agent="cybernetes-up", clock=SystemClock())
     missing = {node.name for node in config.nodes}
+    # A machine that joined has no administrator's rights; a kubelet may read its own node.
+    who = layout.kubeconfig(f"kubelet-{config.nodes[0].name}") if config.joined else layout.admin_kubeconfig
+    client = connect(who, user_agent="cybernetes-up", clock=SystemClock())
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             while missing:
-                nodes = [orjson.loads(each) for each in (await client.list(NODES)).items]
-                missing -= {each["metadata"]["name"] for each in nodes if _is_ready(each)}
+                missing -= {name for name in missing if await _is_ready(client, name)}
                 await asyncio.sleep(_LOOK_S)
     except TimeoutError as late:
         names = ", ".join(sorted(missing))
@@ -171,7 +180,13 @@ async def _wait_for_nodes(config: ClusterConfig, layout: Layout) -> None:
         await client.close()
 
 
-def _is_ready(node: dict[str, Any]) -> bool:
+async def _is_ready(client: ApiClient, name: str) -> bool:
+    try:
+        node = await client.get(NODES, name)
+    except ApiError as refusal:
+        if not is_reason(refusal, "NotFound"):
+            raise
+        return False
     conditions = node.get("status", {}).get("conditions") or []
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 

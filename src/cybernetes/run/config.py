@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from cybernetes.base.errors import EdgeError, Outcome, Retry
+from cybernetes.run.apiserver_args import ApiServerArgs
 
 COMPONENTS = ("apiserver", "controller-manager", "scheduler", "kubelet", "proxy", "network", "dns")
 CONTROL_PLANE = ("apiserver", "controller-manager", "scheduler")
@@ -29,6 +30,7 @@ class ApiServerConfig(_Section, frozen=True):
     port: int = 6443
     # Further names and addresses that its certificate is valid for.
     extra_names: tuple[str, ...] = ()
+    extra_args: ApiServerArgs = ApiServerArgs()
 
 
 class StoreConfig(_Section, frozen=True):
@@ -76,7 +78,10 @@ class ClusterConfig(_Section, frozen=True):
     scheduler: dict[str, Any] = {}
     # Which components run here; empty for all.
     only: tuple[str, ...] = ()
+    # A registry for images of one's own, at the control plane.
     registry: bool = True
+    # Whether the control plane is on another machine, at `api_server`; there is no authority on this one then.
+    joined: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def runs(self, component: str) -> bool:

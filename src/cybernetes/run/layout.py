@@ -92,6 +92,14 @@ class Layout(msgspec.Struct, frozen=True):
         return self.data_dir / "logs"
 
     @property
+    def audit_policy(self) -> Path:
+        return self.data_dir / "audit-policy.yaml"
+
+    @property
+    def audit_log(self) -> Path:
+        return self.logs / "audit" / "audit.log"
+
+    @property
     def run(self) -> Path:
         return self.data_dir / "run"
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from cybernetes.apiserver.audit.auditor import Auditor
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.server import ApiServer
 from cybernetes.auth import pki
@@ -94,13 +95,14 @@ class Running:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Running]:
+async def running(audit: Auditor | None = None) -> AsyncIterator[Running]:
+    """audit: who records the requests; the caller runs it."""
     clock, random = SystemClock(), SystemRandom()
     authority = pki.ca("kubernetes", pki.Terms(clock.now(), random))
     config = ServerConfig(
         client_authorities=authority.certificate, service_account_key=pki.new_key(random), advertise="10.0.0.1:6443"
     )
-    server = ApiServer(MemoryStore(clock), config, clock, random)
+    server = ApiServer(MemoryStore(clock), config, clock, random, audit=audit)
     await server.start()
     try:
         async with asyncio.timeout(READY_TIMEOUT_S):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+from cybernetes.apiserver.audit.auditor import Auditor
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.server import ApiServer
 from cybernetes.base.clock import SystemClock
@@ -11,6 +14,7 @@ from cybernetes.base.random import SystemRandom
 from cybernetes.run import files
 from cybernetes.run.notify import notify_ready
 from cybernetes.run.start import Setting
+from cybernetes.run.start.audit import open_audit
 from cybernetes.store.api import Store
 from cybernetes.store.envelope import AesGcm, SealedStore, parse_keys
 from cybernetes.store.retention import retain
@@ -30,11 +34,27 @@ async def serve(setting: Setting) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(retain(store, clock), name="store.retention")
-            server = ApiServer(store, _server_config(setting), clock, random)
-            await server.start()
-            await _serve(server, setting)
+            audit = open_audit(setting.config.api_server.extra_args, setting.layout, clock, random)
+            server = ApiServer(store, _server_config(setting), clock, random, audit=audit)
+            async with _recorded(audit):
+                await server.start()
+                await _serve(server, setting)
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def _recorded(audit: Auditor | None) -> AsyncIterator[None]:
+    """Write what is audited meanwhile; at the end, what was not written yet."""
+    if audit is None:
+        yield
+        return
+    async with asyncio.TaskGroup() as group:
+        writing = group.create_task(audit.run(), name="apiserver.audit")
+        try:
+            yield
+        finally:
+            writing.cancel()
 
 
 async def _serve(server: ApiServer, setting: Setting) -> None:

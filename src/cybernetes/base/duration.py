@@ -1,0 +1,18 @@
+"""Lengths of time as Go writes them: `1h2m3.5s`."""
+
+from __future__ import annotations
+
+import re
+
+_PART = re.compile(r"([0-9]*\.?[0-9]+)(ns|us|µs|ms|s|m|h)")
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse(text: str) -> float:
+    """Seconds; ValueError when it is no duration. Negative ones are not taken."""
+    if text == "0":
+        return 0.0
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f'time: invalid duration "{text}"')
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)

@@ -1,0 +1,64 @@
+"""The API server's audit log, as its flags ask for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from cybernetes.apiserver.audit import policy
+from cybernetes.apiserver.audit.auditor import Auditor, Backend
+from cybernetes.apiserver.audit.log import LogFile
+from cybernetes.apiserver.audit.numbers import Numbers
+from cybernetes.apiserver.audit.rotation import Keep, RotatingFile
+from cybernetes.apiserver.audit.webhook import Batching, Webhook
+from cybernetes.base.clock import Clock
+from cybernetes.base.duration import parse as parse_duration
+from cybernetes.base.errors import EdgeError, Outcome, Retry
+from cybernetes.base.random import Random
+from cybernetes.client import kubeconfig
+from cybernetes.run.apiserver_args import ApiServerArgs
+from cybernetes.run.layout import Layout
+
+
+def open_audit(args: ApiServerArgs, layout: Layout, clock: Clock, random: Random) -> Auditor | None:
+    """None when nothing is audited. Raises EdgeError for files that can't be used."""
+    path = _policy_file(args, layout)
+    if path is None:
+        return None
+    numbers = Numbers()
+    backends: list[Backend] = []
+    log_path = str(layout.audit_log) if args.audit_log_path is None else args.audit_log_path
+    if log_path:
+        keep = Keep(args.audit_log_maxsize, args.audit_log_maxage, args.audit_log_maxbackup, args.audit_log_compress)
+        backends.append(LogFile(RotatingFile(log_path, keep, clock), numbers, clock))
+    if args.audit_webhook_config_file:
+        backends.append(_webhook(args, numbers, clock, random))
+    return Auditor(_read(path), backends, numbers, clock) if backends else None
+
+
+def _policy_file(args: ApiServerArgs, layout: Layout) -> Path | None:
+    if args.audit_policy_file is None:
+        return layout.audit_policy if layout.audit_policy.exists() else None
+    return Path(args.audit_policy_file) if args.audit_policy_file else None
+
+
+def _read(path: Path) -> policy.Policy:
+    try:
+        return policy.parse(path.read_bytes())
+    except (OSError, policy.PolicyError) as wrong:
+        raise EdgeError("read", str(path), str(wrong), outcome=Outcome.NOT_DONE, retry=Retry.NEVER) from wrong
+
+
+def _webhook(args: ApiServerArgs, numbers: Numbers, clock: Clock, random: Random) -> Webhook:
+    access = kubeconfig.access(kubeconfig.load([Path(args.audit_webhook_config_file)]))
+    url = urlsplit(access.server)
+    batching = Batching(
+        buffer_size=args.audit_webhook_batch_buffer_size,
+        max_size=args.audit_webhook_batch_max_size,
+        max_wait_s=parse_duration(args.audit_webhook_batch_max_wait),
+        initial_backoff_s=parse_duration(args.audit_webhook_initial_backoff),
+    )
+    transport = kubeconfig.transport(msgspec.structs.replace(access, server=f"{url.scheme}://{url.netloc}"))
+    return Webhook(transport, url.path, batching, numbers, clock, random)
