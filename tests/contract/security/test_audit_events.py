@@ -215,7 +215,7 @@ def test_a_client_that_leaves_is_told_of():
 
         server.server.core.consistent = stuck
         asking = asyncio.create_task(server.ask("GET", CONFIG_MAPS))
-        while not kept.of(CONFIG_MAPS):
+        while not kept.of(CONFIG_MAPS):  # noqa: ASYNC110
             await asyncio.sleep(0)
         asking.cancel()
         await asyncio.wait((asking,))

@@ -52,7 +52,7 @@ def events(*numbers: int) -> list[bytes]:
 
 async def until(condition) -> None:
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0)
 
 
