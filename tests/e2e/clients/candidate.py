@@ -1,0 +1,20 @@
+"""A program that wants to lead: `candidate.py KUBECONFIG NAMESPACE NAME` prints its name once it does."""
+
+import sys
+
+from kubernetes import config
+from kubernetes.leaderelection import electionconfig, leaderelection
+from kubernetes.leaderelection.resourcelock.configmaplock import ConfigMapLock
+
+kubeconfig, namespace, name = sys.argv[1:]
+config.load_kube_config(kubeconfig)
+leaderelection.LeaderElection(
+    electionconfig.Config(
+        ConfigMapLock("election", namespace, name),
+        lease_duration=3,
+        renew_deadline=2,
+        retry_period=1,
+        onstarted_leading=lambda: print(name, flush=True),
+        onstopped_leading=None,
+    )
+).run()
