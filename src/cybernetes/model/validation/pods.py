@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from cybernetes.model.field import FieldError, Path, duplicate, forbidden, invalid, not_supported, required
+from cybernetes.model.memo import Memo
 from cybernetes.model.validation import names
 from cybernetes.model.validation.containers import (
     validate_containers,
@@ -82,7 +83,15 @@ def _is_int32(text: str) -> bool:
 
 def validate_pod_spec(spec: Spec, pod_meta: dict[str, Any] | None, path: Path) -> list[FieldError]:
     """pod_meta is None in templates."""
-    volumes, errors = validate_volumes(spec.get("volumes") or [], pod_meta, path.child("volumes"))
+    # Of the pod's metadata only claims for ephemeral volumes need something, its name.
+    names_claims = any("ephemeral" in each for each in spec.get("volumes") or ())
+    name = (pod_meta or {}).get("name", "") if names_claims else ""
+    return list(_judged(spec, name, path.text))
+
+
+def _judge(spec: Spec, pod_name: str, at: str) -> tuple[FieldError, ...]:
+    path = Path(at)
+    volumes, errors = validate_volumes(spec.get("volumes") or [], pod_name, path.child("volumes"))
     claims = {each.get("name", "") for each in spec.get("resourceClaims") or []}
     errors += _resource_claims(spec.get("resourceClaims") or [], path.child("resourceClaims"))
     pod = PodView(
@@ -113,7 +122,10 @@ def validate_pod_spec(spec: Spec, pod_meta: dict[str, Any] | None, path: Path) -
         spec.get("topologySpreadConstraints") or [], path.child("topologySpreadConstraints")
     )
     errors += _host_users(spec, path)
-    return errors + _scalars(spec, path)
+    return tuple(errors + _scalars(spec, path))
+
+
+_judged = Memo(_judge)
 
 
 def _grace(seconds: int | None) -> int | None:

@@ -44,16 +44,16 @@ _TOKEN_SECONDS_MAX = 1 << 32
 
 
 def validate_volumes(
-    volumes: list[dict[str, Any]], pod_meta: dict[str, Any] | None, path: Path
+    volumes: list[dict[str, Any]], pod_name: str, path: Path
 ) -> tuple[dict[str, dict[str, Any]], list[FieldError]]:
-    """The valid volumes by name, and all errors. pod_meta is None in templates: the pod has no name yet."""
+    """The valid volumes by name, and all errors. pod_name is "" in templates: the pod has none yet."""
     valid: dict[str, dict[str, Any]] = {}
     errors: list[FieldError] = []
     seen: set[str] = set()
     for i, volume in enumerate(volumes):
         at = path.index(i)
         name = volume.get("name", "")
-        found = _validate_source(volume, name, pod_meta, at)
+        found = _validate_source(volume, name, pod_name, at)
         if not name:
             found.append(required(at.child("name")))
         else:
@@ -64,15 +64,14 @@ def validate_volumes(
             seen.add(name)
             valid[name] = volume
         errors += found
-    return valid, errors + _claims_of_ephemeral(volumes, pod_meta, path)
+    return valid, errors + _claims_of_ephemeral(volumes, pod_name, path)
 
 
-def _claims_of_ephemeral(
-    volumes: list[dict[str, Any]], pod_meta: dict[str, Any] | None, path: Path
-) -> list[FieldError]:
-    pod = (pod_meta or {}).get("name", "")
+def _claims_of_ephemeral(volumes: list[dict[str, Any]], pod_name: str, path: Path) -> list[FieldError]:
     created = (
-        {f"{pod}-{each.get('name', '')}" for each in volumes if each.get("ephemeral") is not None} if pod else set()
+        {f"{pod_name}-{each.get('name', '')}" for each in volumes if each.get("ephemeral") is not None}
+        if pod_name
+        else set()
     )
     errors: list[FieldError] = []
     for i, volume in enumerate(volumes):
@@ -83,9 +82,7 @@ def _claims_of_ephemeral(
     return errors
 
 
-def _validate_source(
-    volume: dict[str, Any], name: str, pod_meta: dict[str, Any] | None, path: Path
-) -> list[FieldError]:
+def _validate_source(volume: dict[str, Any], name: str, pod_name: str, path: Path) -> list[FieldError]:
     errors: list[FieldError] = []
     found = 0
     for kind, validate in _SOURCES.items():
@@ -97,18 +94,17 @@ def _validate_source(
         else:
             errors += validate(source, path.child(kind))
             if kind == "ephemeral":
-                errors += _ephemeral_claim_name(name, pod_meta, path)
+                errors += _ephemeral_claim_name(name, pod_name, path)
         found += 1
     if not found and len(volume.keys() - {"name"}) == 0:
         errors.append(required(path, "must specify a volume type"))
     return errors
 
 
-def _ephemeral_claim_name(name: str, pod_meta: dict[str, Any] | None, path: Path) -> list[FieldError]:
-    pod = (pod_meta or {}).get("name", "")
-    if not pod or not name:
+def _ephemeral_claim_name(name: str, pod_name: str, path: Path) -> list[FieldError]:
+    if not pod_name or not name:
         return []
-    claim = f"{pod}-{name}"
+    claim = f"{pod_name}-{name}"
     return [invalid(path.child("name"), name, f'PVC name "{claim}": {each}') for each in names.dns_subdomain(claim)]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from cybernetes.model import quantity
 from cybernetes.model.field import Path, quoted
+from cybernetes.model.memo import Memo
 from cybernetes.model.resource import WriteContext
 from cybernetes.model.validation import names
 from cybernetes.model.warnings.addresses import of_address
@@ -64,12 +65,17 @@ def _at(obj: Object, way: tuple[str, ...]) -> Object:
 
 
 def _of_pod(pod: Object, old: Object | None, path: Path) -> list[str]:
-    spec, at = pod.get("spec") or {}, path.child("spec")
-    found = [f"{at.child('nodeSelector').key(key)}: {_OLD_LABELS[key]}" for key in _old(spec.get("nodeSelector"))]
-    found += _node_affinity((spec.get("affinity") or {}).get("nodeAffinity") or {}, at.child("affinity.nodeAffinity"))
-    found += _spread(spec, at.child("topologySpreadConstraints"))
-    found += _annotations(pod, old or {}, path.child("metadata", "annotations"))
-    found += of_volumes(spec.get("volumes") or [], at.child("volumes"))
+    before, after = _of_spec(pod.get("spec") or {}, path.child("spec").text)
+    return [*before, *_annotations(pod, old or {}, path.child("metadata", "annotations")), *after]
+
+
+def _judge_spec(spec: Object, path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Warnings about a spec: those that come before what is said of annotations, and those that come after."""
+    at = Path(path)
+    before = [f"{at.child('nodeSelector').key(key)}: {_OLD_LABELS[key]}" for key in _old(spec.get("nodeSelector"))]
+    before += _node_affinity((spec.get("affinity") or {}).get("nodeAffinity") or {}, at.child("affinity.nodeAffinity"))
+    before += _spread(spec, at.child("topologySpreadConstraints"))
+    found = of_volumes(spec.get("volumes") or [], at.child("volumes"))
     found += _repeated(spec.get("hostAliases") or [], "ip", at.child("hostAliases"))
     secrets, where = spec.get("imagePullSecrets") or [], at.child("imagePullSecrets")
     found += _repeated(secrets, "name", where)
@@ -86,7 +92,10 @@ def _of_pod(pod: Object, old: Object | None, path: Path) -> list[str]:
         found += of_address(address, at.child("dnsConfig", "nameservers").index(i))
     for i, alias in enumerate(spec.get("hostAliases") or []):
         found += of_address(alias.get("ip", ""), at.child("hostAliases").index(i).child("ip"))
-    return found
+    return tuple(before), tuple(found)
+
+
+_of_spec = Memo(_judge_spec)
 
 
 def _old(labels: dict[str, str] | None) -> list[str]:

@@ -1,0 +1,67 @@
+"""Remembering changes no answer: validation with and without it, over values that come again with small changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cybernetes.model.field import Path
+from cybernetes.model.memo import Memo
+from cybernetes.model.validation import pods
+from cybernetes.model.warnings import pods as warnings
+
+NAMES = st.sampled_from(["", "a", "b", "Not_A_Label", "a" * 64])
+SOURCES = st.sampled_from(
+    [
+        {"emptyDir": {}},
+        {"ephemeral": {}},
+        {"persistentVolumeClaim": {"claimName": "pod-a"}},
+        {"hostPath": {"path": ".."}},
+    ]
+)
+SPECS = st.fixed_dictionaries(
+    {
+        "containers": st.lists(
+            st.fixed_dictionaries({"name": NAMES, "image": NAMES, "imagePullPolicy": st.just("Always")}), max_size=2
+        ),
+        "volumes": st.lists(st.builds(lambda name, source: {"name": name, **source}, NAMES, SOURCES), max_size=3),
+        "restartPolicy": st.sampled_from(["Always", "Sometimes"]),
+        "dnsPolicy": st.just("Default"),
+    }
+)
+
+
+@given(st.lists(st.tuples(SPECS, st.sampled_from([None, {"name": "pod"}, {"name": "P"}])), min_size=1, max_size=6))
+def test_specs_are_judged_as_if_for_the_first_time(asked: list[tuple[dict[str, Any], dict[str, Any] | None]]) -> None:
+    for spec, meta in asked:
+        name = (meta or {}).get("name", "")
+        assert pods.validate_pod_spec(spec, meta, Path("spec")) == list(pods._judge(spec, name, "spec"))
+        assert warnings._of_spec(spec, "spec") == warnings._judge_spec(spec, "spec")
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.lists(st.tuples(VALUES, st.integers(0, 2)), max_size=40), st.integers(1, 200))
+def test_a_memo_is_its_function_at_any_size(asked: list[tuple[Any, int]], bytes_max: int) -> None:
+    memo = Memo(lambda value, more: (repr(value), more), bytes_max)
+    for value, more in asked:
+        assert memo(value, more) == (repr(value), more)
+
+
+def test_a_memo_asks_again_only_for_what_it_forgot() -> None:
+    asked: list[str] = []
+    memo = Memo(asked.append, bytes_max=20)
+    for each in ("a", "a", "b", "a"):
+        memo(each)
+    assert asked == ["a", "b"]
+    for n in range(100, 120):
+        memo(str(n))
+    memo("a")
+    assert asked[-1] == "a"
