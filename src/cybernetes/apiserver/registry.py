@@ -133,6 +133,7 @@ class Registry:
         self._served: dict[tuple[str, str, str], Served] = {}
         # Asked at every event that something in this process follows.
         self._any_version: dict[tuple[str, str], Served | None] = {}
+        self._versions: dict[tuple[str, str], tuple[Served, ...]] = {}
         self._listeners: list[Callable[[], None]] = []
         rows = tuple(resources.load() if rows is None else rows)
         by_name = {(each.group, each.version, each.plural): each for each in rows}
@@ -157,6 +158,14 @@ class Registry:
             self._any_version[group, plural] = kept or next(iter(same), None)
         return self._any_version[group, plural]
 
+    def versions(self, group: str, plural: str) -> tuple[Served, ...]:
+        """What serves the objects that lie in the store under this group and plural."""
+        found = self._versions.get((group, plural))
+        if found is None:
+            found = tuple(each for each in self._served.values() if each.keeper == (group, plural))
+            self._versions[group, plural] = found
+        return found
+
     def knows_version(self, group: str, version: str) -> bool:
         return any(key[0] == group and key[1] == version for key in self._served)
 
@@ -179,6 +188,7 @@ class Registry:
 
     def _changed(self) -> None:
         self._any_version.clear()
+        self._versions.clear()
         for listener in self._listeners:
             listener()
 

@@ -12,6 +12,7 @@ from cybernetes.apiserver.admission import builtin
 from cybernetes.apiserver.admission.builtin import Surroundings
 from cybernetes.apiserver.admission.quota_ledger import StoreLedger
 from cybernetes.apiserver.admission.webhooks.call import HttpsCaller
+from cybernetes.apiserver.admission.webhooks.equivalent import Equivalents
 from cybernetes.apiserver.admission.webhooks.normalize import Normalizer
 from cybernetes.apiserver.bootstrap import policy
 from cybernetes.apiserver.config import ServerConfig
@@ -59,6 +60,7 @@ def build_security(core: Core, config: ServerConfig) -> Security:
         core.consistent,
         core.clock,
         core.random,
+        Equivalents(core.registry),
     )
     admission = builtin.build(around)
     return Security(authenticator, authorizer, admission, caller.close)

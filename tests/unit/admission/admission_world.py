@@ -13,6 +13,8 @@ from fake_lister import ALICE, FakeClock, FakeLister, obj, plural_of
 from cybernetes.apiserver.admission.attributes import AdmissionAttributes
 from cybernetes.apiserver.admission.builtin import Surroundings, build
 from cybernetes.apiserver.admission.resource_quota import Changed
+from cybernetes.apiserver.admission.webhooks.equivalent import Equivalents
+from cybernetes.apiserver.registry import Registry
 from cybernetes.auth.authz import Chain, PrivilegedGroup
 from cybernetes.auth.node import NodeAuthorizer, NodeGraph
 from cybernetes.auth.rbac import Rbac
@@ -77,6 +79,7 @@ class World:
                 self._catch_up,
                 self.clock,
                 SeededRandom(5),
+                Equivalents(Registry(())),
             )
         )
 

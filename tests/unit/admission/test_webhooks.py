@@ -139,7 +139,8 @@ def test_a_hook_that_must_answer_and_does_not_refuses_the_write():
 def test_a_hook_that_need_not_answer_is_noted():
     made = world("Mutating", hook(failurePolicy="Ignore"), answer=unreachable)
     assert made.admit(pod())
-    assert made.annotations == {"failed-open.mutation.webhook.admission.k8s.io/round_0_index_0": "check.example.test"}
+    open_ = "failed-open.mutation.webhook.admission.k8s.io/round_0_index_0"
+    assert made.annotations[open_] == "check.example.test"
 
 
 @pytest.mark.parametrize(
@@ -169,6 +170,42 @@ def test_each_hook_sees_what_those_before_it_made_and_may_be_asked_again():
     made.admit(pod())
     seen = [each["request"]["object"]["metadata"].get("labels") for each in made.reviews]
     assert seen == [None, None, {"b": "yes"}]
+
+
+def test_what_hooks_add_is_completed_by_the_plugins_before_them():
+    account = obj("ServiceAccount", "default", "shop")
+    sidecar = {"op": "add", "path": "/spec/containers/-", "value": {"name": "side", "image": "side:1"}}
+    made = world("Mutating", hook(), answer=patching(sidecar), objects=[account])
+    first, second = made.admit(pod())["spec"]["containers"]
+    assert [each["mountPath"] for each in second["volumeMounts"]] == [
+        each["mountPath"] for each in first["volumeMounts"]
+    ]
+    assert len(made.reviews) == 1
+
+
+def test_a_second_look_of_all_plugins_changes_nothing_more():
+    labelled = pod(priorityClassName="high", nodeName="n1")
+    high = obj("PriorityClass", "high", api_version="scheduling.k8s.io/v1", value=7)
+    plain = world("Mutating", objects=[high])
+    again = world("Mutating", hook(), answer=patching(label("seen")), objects=[high])
+    made, twice = plain.admit(labelled), again.admit(labelled)
+    assert twice["metadata"].pop("labels") == {"seen": "yes"}
+    for each in (made, twice):
+        # Volumes of tokens have random names.
+        each["spec"].pop("volumes")
+        for container in each["spec"]["containers"]:
+            container["volumeMounts"] = [mount["mountPath"] for mount in container["volumeMounts"]]
+    assert twice == {**made, "metadata": twice["metadata"]}
+
+
+def test_a_hook_that_changed_nothing_makes_nobody_look_again():
+    made = world(
+        "Mutating",
+        hook(reinvocationPolicy="IfNeeded"),
+        answer=patching({"op": "test", "path": "/kind", "value": "Pod"}),
+    )
+    made.admit(pod())
+    assert len(made.reviews) == 1
 
 
 def test_what_a_hook_makes_of_a_pod_is_judged_like_the_pod_itself():

@@ -20,6 +20,10 @@ class AdmissionAttributes(msgspec.Struct, kw_only=True):
     options      the delete options of a delete
     warnings     texts of Warning headers, appended to
     annotations  of the audit event, added to
+    asked        the write as it came, where this is how another version of its resource shows it
+    reinvoke     set by plugins of others that changed the object: all mutating plugins look once more
+    again        whether this is that second look
+    output       the object as the webhooks left it, and which of them want to be asked again
     """
 
     operation: str
@@ -37,6 +41,10 @@ class AdmissionAttributes(msgspec.Struct, kw_only=True):
     dry_run: bool = False
     warnings: list[str] = []
     annotations: dict[str, str] = {}
+    asked: AdmissionAttributes | None = None
+    reinvoke: bool = False
+    again: bool = False
+    output: Any = None
 
     @property
     def new(self) -> Object:

@@ -34,7 +34,9 @@ from cybernetes.apiserver.admission.small import (
     StorageObjectInUseProtection,
     TaintNodesByCondition,
 )
-from cybernetes.apiserver.admission.webhooks.plugin import Caller, MutatingWebhooks, Normalize, ValidatingWebhooks
+from cybernetes.apiserver.admission.webhooks.asking import Asker, Caller
+from cybernetes.apiserver.admission.webhooks.equivalent import Equivalents
+from cybernetes.apiserver.admission.webhooks.plugin import MutatingWebhooks, Normalize, ValidatingWebhooks
 from cybernetes.auth.authz import Authorizer
 from cybernetes.auth.lister import Lister
 from cybernetes.auth.rbac import Rbac
@@ -46,6 +48,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     """What plugins need to know.
 
     caller     asks webhooks
+    equivalents  the write in other versions of its resource
     normalize  checks and defaults an object that a webhook changed
     resource_of  (group, plural, namespaced) of an apiVersion and kind
     catch_up   waits until the lister has everything acknowledged so far; asked only where something is missing
@@ -61,6 +64,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     catch_up: CatchUp
     clock: Clock
     random: Random
+    equivalents: Equivalents
 
 
 def build(around: Surroundings) -> Admission:
@@ -70,6 +74,7 @@ def build(around: Surroundings) -> Admission:
 def plugins(around: Surroundings) -> list[Plugin]:
     """The quota is last, because it counts the result of all others."""
     lister, catch_up, authorizer = around.lister, around.catch_up, around.authorizer
+    asker = Asker(around.caller, around.random)
     storage_classes = Cluster(lister, "storage.k8s.io", "storageclasses")
     return [
         NamespaceLifecycle(lister, catch_up),
@@ -91,9 +96,9 @@ def plugins(around: Surroundings) -> list[Plugin]:
         DefaultIngressClass(lister),
         DenyServiceExternalIPs(),
         PodTopologyLabels(lister),
-        MutatingWebhooks(lister, around.caller, around.random, around.normalize),
+        MutatingWebhooks(lister, asker, around.equivalents, around.normalize),
         RbacEscalation(authorizer, around.rbac),
         ValidatingPolicies(lister, around.resource_of),
-        ValidatingWebhooks(lister, around.caller, around.random),
+        ValidatingWebhooks(lister, asker, around.equivalents),
         ResourceQuota(lister, around.ledger, around.clock),
     ]

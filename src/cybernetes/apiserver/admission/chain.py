@@ -43,18 +43,18 @@ class Admission:
         self._steps: dict[tuple[str, str, str, str], _Steps] = {}
 
     async def mutate(self, attributes: AdmissionAttributes) -> None:
-        """Change the object in place. Raises ApiError when a plugin refuses."""
-        for step in self._at(attributes).mutators:
-            pending = step(attributes)
-            if pending is not None:
-                await pending
+        """Change the object in place. Raises ApiError when a plugin refuses.
+
+        What webhooks and policies add is for the built-in plugins to complete: they look once more then.
+        """
+        await _run(self._at(attributes).mutators, attributes)
+        if attributes.reinvoke:
+            attributes.again = True
+            await _run(self._at(attributes).mutators, attributes)
 
     async def validate(self, attributes: AdmissionAttributes) -> None:
         """Raises ApiError when a plugin refuses; the object is final."""
-        for step in self._at(attributes).validators:
-            pending = step(attributes)
-            if pending is not None:
-                await pending
+        await _run(self._at(attributes).validators, attributes)
 
     def _at(self, attributes: AdmissionAttributes) -> _Steps:
         key = (attributes.operation, attributes.group, attributes.plural, attributes.subresource)
@@ -70,6 +70,13 @@ class Admission:
             tuple(each for each in mutators if each is not None),
             tuple(each for each in validators if each is not None),
         )
+
+
+async def _run(steps: Sequence[Step], attributes: AdmissionAttributes) -> None:
+    for step in steps:
+        pending = step(attributes)
+        if pending is not None:
+            await pending
 
 
 class Mutating:

@@ -120,17 +120,13 @@ def cel_values(attributes: AdmissionAttributes) -> Object:
 
 def request_of(attributes: AdmissionAttributes, uid: str) -> Object:
     """The AdmissionRequest, without the objects."""
-    a = attributes
-    shape = a.object if a.object is not None else a.old or {}
-    group, _, version = shape.get("apiVersion", f"{a.group}/{a.version}" if a.group else a.version).rpartition("/")
-    kind = {"group": group, "version": version, "kind": shape.get("kind", a.kind)}
-    resource = {"group": a.group, "version": a.version, "resource": a.plural}
+    a, asked = attributes, attributes.asked or attributes
     request: Object = {
         "uid": uid,
-        "kind": kind,
-        "resource": resource,
-        "requestKind": kind,
-        "requestResource": resource,
+        "kind": _kind(a),
+        "resource": _resource(a),
+        "requestKind": _kind(asked),
+        "requestResource": _resource(asked),
         "operation": a.operation,
         "userInfo": a.user.info(),
         "dryRun": a.dry_run,
@@ -142,3 +138,13 @@ def request_of(attributes: AdmissionAttributes, uid: str) -> Object:
     if a.namespace:
         request["namespace"] = a.namespace
     return request
+
+
+def _kind(a: AdmissionAttributes) -> Object:
+    shape = a.object if a.object is not None else a.old or {}
+    group, _, version = shape.get("apiVersion", f"{a.group}/{a.version}" if a.group else a.version).rpartition("/")
+    return {"group": group, "version": version, "kind": shape.get("kind", a.kind)}
+
+
+def _resource(a: AdmissionAttributes) -> Object:
+    return {"group": a.group, "version": a.version, "resource": a.plural}

@@ -66,6 +66,10 @@ class Views:
         (shown,) = await self._converted([kept], self._served)
         return value, stored.encode(shown, self._served, self._kind)
 
+    async def to(self, obj: Object, api_version: str) -> Object:
+        """A whole object of the served version in another one. Raises ApiError 500."""
+        return (await self._converted([obj], api_version))[0]
+
     def _known(self, items: Sequence[Item]) -> list[Item | None]:
         return [self._view(item) for item in items]
 

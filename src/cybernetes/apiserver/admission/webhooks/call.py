@@ -15,14 +15,30 @@ from cybernetes.apiserver.aggregate.plan import Unavailable
 from cybernetes.apiserver.crd.conversion import NotAsked
 from cybernetes.auth.lister import Lister
 from cybernetes.base.errors import EdgeError
+from cybernetes.model.field import quoted
 from cybernetes.wire.http.client import HttpTransport
-from cybernetes.wire.http.message import Request
+from cybernetes.wire.http.message import Request, Response
 from cybernetes.wire.http.tls import client_context
 
 Object = dict[str, Any]
 
 # Hooks with open connections.
 DESTINATIONS_MAX = 64
+# The largest review that is sent, its objects, and as much again for patches; a hook that says more is not believed.
+ANSWER_BYTES_MAX = 16 << 20
+_DONE = range(200, 207)
+_SAID_MAX = 2048
+_REFUSALS = {
+    400: "the server rejected our request for an unknown reason",
+    401: "the server has asked for the client to provide credentials",
+    404: "the server could not find the requested resource",
+    405: "the server does not allow this method on the requested resource",
+    409: "the server reported a conflict",
+    422: "the server rejected our request due to an error in our request",
+    429: "the server has received too many requests and has asked us to try again later",
+    503: "the server is currently unable to handle the request",
+    504: "the server was unable to return a response in the time allotted, but may still be processing the request",
+}
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -39,6 +55,8 @@ class HttpsCaller:
     def __init__(self, lister: Lister) -> None:
         self._lister = lister
         self._transports: OrderedDict[tuple[str, str, bytes], HttpTransport] = OrderedDict()
+        # Requests may still be under way there.
+        self._dropped: list[HttpTransport] = []
 
     async def ask(self, client_config: Object, body: bytes, timeout_s: int) -> bytes:
         """The answer's body. Raises NotAsked."""
@@ -53,13 +71,14 @@ class HttpsCaller:
             raise NotAsked(f'Post "{address.shown}": context deadline exceeded') from late
         except EdgeError as broken:
             raise NotAsked(f'Post "{address.shown}": {broken.message}') from broken
-        if answer.status != 200 or not isinstance(answer.body, bytes):
-            raise NotAsked(f"the server answered {answer.status}")
+        if answer.status not in _DONE or not isinstance(answer.body, bytes):
+            raise NotAsked(refusal(answer))
         return answer.body
 
     async def close(self) -> None:
-        for each in self._transports.values():
+        for each in (*self._transports.values(), *self._dropped):
             await each.close()
+        self._dropped.clear()
         self._transports.clear()
 
     def _address(self, config: Object, timeout_s: int) -> Address:
@@ -95,9 +114,22 @@ class HttpsCaller:
         key = address.url, address.server_name, address.ca
         transport = self._transports.get(key)
         if transport is None:
-            tls = client_context(address.ca)
-            transport = self._transports[key] = HttpTransport(address.url, tls, server_name=address.server_name)
+            transport = self._transports[key] = HttpTransport(
+                address.url, client_context(address.ca), server_name=address.server_name, answer_max=ANSWER_BYTES_MAX
+            )
             if len(self._transports) > DESTINATIONS_MAX:
-                self._transports.popitem(last=False)
+                self._dropped.append(self._transports.popitem(last=False)[1])
         self._transports.move_to_end(key)
         return transport
+
+
+def refusal(answer: Response) -> str:
+    """What clients of Kubernetes make of a status that is no success. A redirect is one: it is never followed."""
+    said = answer.body[:_SAID_MAX].decode("utf-8", "replace").strip() if isinstance(answer.body, bytes) else ""
+    if answer.status in _REFUSALS:
+        return _REFUSALS[answer.status]
+    if answer.status >= 500:
+        return f"an error on the server ({quoted(said or 'unknown')}) has prevented the request from succeeding"
+    if answer.status in (403, 406, 415):
+        return said or "unknown"
+    return f"the server responded with the status code {answer.status} but did not return more details"

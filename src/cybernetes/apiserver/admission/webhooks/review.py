@@ -11,15 +11,23 @@ import orjson
 from cybernetes.apiserver.admission.attributes import AdmissionAttributes
 from cybernetes.apiserver.admission.matching import request_of
 from cybernetes.base.errors import ApiError
+from cybernetes.model.field import quoted
+from cybernetes.model.validation.names import qualified_name
 
 Object = dict[str, Any]
 
 API_VERSION = "admission.k8s.io/v1"
 _OPTIONS = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}
+# A patch has as many operations as one of a client may have.
+OPERATIONS_MAX = 10_000
+
+
+class Unreadable(Exception):
+    """The hook's answer is no answer to a review; the text says why, as if it had not been reached."""
 
 
 class Unusable(Exception):
-    """The hook's answer can't be understood; the text says why."""
+    """The hook's answer can be read, but is no answer to this review; the text says why."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -29,6 +37,32 @@ class Verdict(msgspec.Struct, frozen=True):
     patch: list[Any] = []
     warnings: list[str] = []
     annotations: dict[str, str] = {}
+
+
+class _Status(msgspec.Struct):
+    message: str | None = None
+    reason: str | None = None
+    code: int | None = None
+    details: dict[str, Any] | None = None
+
+
+class _Response(msgspec.Struct):
+    uid: str | None = None
+    allowed: bool | None = None
+    status: _Status | None = None
+    patch: str | None = None
+    patchType: str | None = None
+    warnings: list[str] | None = None
+    auditAnnotations: dict[str, str] | None = None
+
+
+class _Review(msgspec.Struct):
+    kind: str | None = None
+    apiVersion: str | None = None
+    response: _Response | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Review)
 
 
 def review_of(attributes: AdmissionAttributes, uid: str) -> bytes:
@@ -42,60 +76,84 @@ def review_of(attributes: AdmissionAttributes, uid: str) -> bytes:
     return orjson.dumps({"kind": "AdmissionReview", "apiVersion": API_VERSION, "request": request})
 
 
-def verdict_of(body: bytes, uid: str, hook: str) -> Verdict:
-    """Raises Unusable when the body is no answer to the review `uid`."""
+def verdict_of(body: bytes, uid: str, hook: str, *, mutating: bool) -> Verdict:
+    """Raises Unreadable or Unusable when the body is no answer to the review `uid`.
+
+    raises  ApiError 500 for a patch that is no JSON patch: that is not forgiven by a failure policy
+    """
     response = _response(body, uid)
-    if not response.get("allowed"):
-        refusal = _refusal(hook, response.get("status") or {})
-        return Verdict(refusal, warnings=response.get("warnings") or [])
-    return Verdict(
-        patch=_patch(response),
-        warnings=response.get("warnings") or [],
-        annotations={f"{hook}/{key}": value for key, value in (response.get("auditAnnotations") or {}).items()},
-    )
+    patch = _patch_text(response, mutating=mutating)
+    annotations = {
+        f"{hook}/{key}": value
+        for key, value in (response.auditAnnotations or {}).items()
+        if not qualified_name(f"{hook}/{key}")
+    }
+    refusal = None if response.allowed else _refusal(hook, response.status or _Status())
+    operations = _operations(patch) if patch and refusal is None else []
+    return Verdict(refusal, operations, response.warnings or [], annotations)
 
 
-def _response(body: bytes, uid: str) -> Object:
+def _response(body: bytes, uid: str) -> _Response:
     try:
-        review = orjson.loads(body)
-    except orjson.JSONDecodeError as wrong:
-        raise Unusable(f"couldn't get version/kind; json parse error: {wrong}") from wrong
-    if not isinstance(review, dict) or review.get("kind") != "AdmissionReview":
-        raise Unusable("expected an AdmissionReview")
-    if review.get("apiVersion") != API_VERSION:
-        raise Unusable(f"expected webhook response of {API_VERSION}, Kind=AdmissionReview")
-    response = review.get("response")
-    if not isinstance(response, dict):
-        raise Unusable("webhook response is absent")
-    if response.get("uid") != uid:
-        raise Unusable(f'expected response.uid="{uid}", got "{response.get("uid", "")}"')
-    return response
+        review = _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+        raise Unreadable(f"couldn't get version/kind; json parse error: {wrong}") from wrong
+    if (review.kind, review.apiVersion) != ("AdmissionReview", API_VERSION):
+        raise Unusable(
+            f"expected webhook response of {API_VERSION}, Kind=AdmissionReview, "
+            f"got {review.apiVersion or '/'}, Kind={review.kind or ''}"
+        )
+    if review.response is None:
+        raise Unusable("webhook response was absent")
+    if review.response.uid != uid:
+        raise Unusable(f"expected response.uid={quoted(uid)}, got {quoted(review.response.uid or '')}")
+    return review.response
 
 
-def _patch(response: Object) -> list[Any]:
-    patch = response.get("patch")
-    if not patch:
-        return []
-    if response.get("patchType") != "JSONPatch":
-        raise Unusable(f'invalid response.patchType "{response.get("patchType", "")}"')
+def _patch_text(response: _Response, *, mutating: bool) -> bytes:
+    patch, kind = response.patch or "", response.patchType
+    if not mutating:
+        if patch:
+            raise Unusable("validating webhook may not return response.patch")
+        if kind is not None:
+            raise Unusable("validating webhook may not return response.patchType")
+        return b""
+    if patch and kind is None:
+        raise Unusable("webhook returned response.patch but not response.patchType")
+    if kind is not None and not patch:
+        raise Unusable("webhook returned response.patchType but not response.patch")
+    if patch and kind != "JSONPatch":
+        raise Unusable(f"webhook returned invalid response.patchType of {quoted(kind or '')}")
     try:
-        operations = orjson.loads(b64decode(patch))
+        return b64decode(patch, validate=True)
     except ValueError as wrong:
-        raise Unusable(f"the patch is not JSON: {wrong}") from wrong
+        raise Unreadable(f"illegal base64 data: {wrong}") from wrong
+
+
+def _operations(patch: bytes) -> list[Any]:
+    try:
+        operations = orjson.loads(patch)
+    except orjson.JSONDecodeError as wrong:
+        raise internal(f"the patch is no JSON: {wrong}") from wrong
     if not isinstance(operations, list):
-        raise Unusable("the patch is not a list of operations")
+        raise internal("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+    if len(operations) > OPERATIONS_MAX:
+        raise internal(f"the patch has {len(operations)} operations; {OPERATIONS_MAX} are allowed")
     return operations
 
 
-def _refusal(hook: str, status: Object) -> ApiError:
-    denied = f'admission webhook "{hook}" denied the request'
-    said = status.get("message") or status.get("reason")
-    code = status.get("code") or 0
+def _refusal(hook: str, status: _Status) -> ApiError:
+    denied = f"admission webhook {quoted(hook)} denied the request"
+    said = status.message or status.reason
+    code = status.code or 0
     message = f"{denied}: {said}" if said else f"{denied} without explanation"
-    return ApiError(code if code >= 400 else 400, status.get("reason", ""), message, status.get("details"))
+    return ApiError(code if 400 <= code <= 599 else 400, status.reason or "", message, status.details)
+
+
+def internal(text: str) -> ApiError:
+    return ApiError(500, "InternalError", f"Internal error occurred: {text}", {"causes": [{"message": text}]})
 
 
 def failure(hook: str, why: str) -> ApiError:
     """A hook that must be asked could not be asked."""
-    message = f'failed calling webhook "{hook}": {why}'
-    return ApiError(500, "InternalError", f"Internal error occurred: {message}", {"causes": [{"message": message}]})
+    return internal(f"failed calling webhook {quoted(hook)}: {why}")
