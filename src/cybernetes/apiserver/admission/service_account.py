@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
+
+import orjson
 
 from cybernetes.apiserver.admission.attributes import AdmissionAttributes, Place
 from cybernetes.apiserver.admission.chain import CatchUp, Step
 from cybernetes.auth import references
 from cybernetes.auth.lister import Lister
 from cybernetes.base.clock import Clock
-from cybernetes.base.random import Random, name_suffix
+from cybernetes.base.random import NAME_ALPHABET, Random
 
 Object = dict[str, Any]
 
@@ -76,7 +79,7 @@ class ServiceAccount:
 
     def _provide(self, spec: Object, account: Object) -> None:
         if _automounts(spec, account):
-            _mount_token(spec, self._random)
+            _mount_token(spec)
         if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
             spec["imagePullSecrets"] = [{"name": each["name"]} for each in account["imagePullSecrets"]]
 
@@ -125,10 +128,10 @@ def _automounts(spec: Object, account: Object) -> bool:
     return True
 
 
-def _mount_token(spec: Object, random: Random) -> None:
+def _mount_token(spec: Object) -> None:
     volumes = spec.get("volumes") or []
     existing = next((each["name"] for each in volumes if each["name"].startswith(VOLUME_PREFIX)), "")
-    volume = existing or VOLUME_PREFIX + name_suffix(random)
+    volume = existing or VOLUME_PREFIX + _suffix(spec)
     mounted = False
     for containers in ("initContainers", "containers"):
         for container in spec.get(containers) or ():
@@ -139,6 +142,12 @@ def _mount_token(spec: Object, random: Random) -> None:
                 mounted = True
     if mounted and not existing:
         spec["volumes"] = [*volumes, token_volume(volume)]
+
+
+def _suffix(spec: Object) -> str:
+    """Letters that depend on the spec alone: pods of one template stay alike, and are judged once (`model.memo`)."""
+    digest = hashlib.sha256(orjson.dumps(spec)).digest()
+    return "".join(NAME_ALPHABET[byte % len(NAME_ALPHABET)] for byte in digest[:5])
 
 
 def token_volume(name: str) -> Object:
