@@ -39,8 +39,9 @@ from cybernetes.wire.http.message import Request
 
 Object = dict[str, Any]
 
-# Paths that tell whether the server lives, for load balancers without a credential.
-ANONYMOUS_PATHS = frozenset(("/healthz", "/livez", "/readyz"))
+# Paths that tell whether the server lives, for load balancers without a credential; and what a machine that wants to join must know before it can trust anybody; whether
+# there is such an object and who may read it, authorization says.
+ANONYMOUS_PATHS = frozenset(("/healthz", "/livez", "/readyz", "/api/v1/namespaces/kube-public/configmaps/cluster-info"))
 # How long a token that was checked is believed without looking at its objects again; as Kubernetes has it.
 TOKEN_CACHE_S = 10.0
 TOKEN_CACHE_MAX = 4096

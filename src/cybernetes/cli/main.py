@@ -13,6 +13,8 @@ from cybernetes.base.errors import ApiError, EdgeError
 # verb -> (module, one line of help). Help is here so that `cybernetes --help` imports nothing more.
 VERBS = {
     "up": ("up", "Start a cluster on this machine, or finish starting it."),
+    "token": ("token", "Invite machines to join the cluster as nodes."),
+    "join": ("join", "Make this machine a node of a cluster that runs elsewhere."),
     "down": ("down", "Stop the cluster and take back all that it put on this machine."),
     "status": ("status", "Show the cluster's processes and nodes."),
     "kubeconfig": ("kubeconfig", "Print the administrator's kubeconfig, or merge it into yours."),
@@ -21,6 +23,7 @@ VERBS = {
     "logs": ("logs", "Show what a component logged."),
     "fetch": ("fetch", "Fetch a URL by its name in the cluster's DNS."),
     "image": ("image", "Build an image from a folder and push it to the cluster's registry."),
+    "bench": ("bench", "Measure scheduler, API server, proxy and nodes on this machine."),
     "doctor": ("doctor", "Check this machine: kernel, cgroups, capabilities, ports, disk, runtime."),
     "version": ("version", "Print versions, and whether the kernels are compiled."),
     "completion": ("completion", "Print the completion script of a shell."),

@@ -41,7 +41,7 @@ def up(config: ClusterConfig, layout: Layout, step: Step) -> None:
     if not control.is_running(layout.control_socket):
         if _runs_nodes(config):
             with step("checking this machine"):
-                _check_machine(config, layout)
+                check(config, layout)
         with step("writing keys, certificates and configuration"):
             _write_files(config, layout)
         start_supervisor(config, layout)
@@ -52,7 +52,8 @@ def _runs_nodes(config: ClusterConfig) -> bool:
     return bool(config.nodes) and config.runs("kubelet")
 
 
-def _check_machine(config: ClusterConfig, layout: Layout) -> None:
+def check(config: ClusterConfig, layout: Layout) -> None:
+    """Raises EdgeError with all that keeps this machine from running the configuration, and how to mend it."""
     wrong = [each for each in checks.run_all(config, layout) if each.level == "error"]
     if wrong:
         text = "".join(f"\n  {each.subject}: {each.text}; mend: {each.mend}" for each in wrong)

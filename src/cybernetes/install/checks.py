@@ -13,10 +13,12 @@ from typing import Literal
 
 import msgspec
 
+from cybernetes.install import machine
 from cybernetes.run.config import ClusterConfig
 from cybernetes.run.layout import Layout
 
 Level = Literal["ok", "warning", "error"]
+_LOOPBACK = "127.0.0.1"
 # A cluster of one node with its images; less, and the first pulls fill the disk.
 _FREE_BYTES_MIN = 2 * 1024**3
 # sockaddr_un has room for 108 bytes, with the end mark.
@@ -49,6 +51,7 @@ def run_all(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:
         _cgroups,
         _capabilities,
         _ports,
+        _route,
         _disk,
         _socket_paths,
     )
@@ -151,7 +154,7 @@ def _capabilities(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:
 
 
 def _ports(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:
-    wanted = {config.api_server.port: "API server"}
+    wanted = {config.api_server.port: "API server"} if config.runs("apiserver") else {}
     if config.runs("kubelet") and not any(each.network for each in config.nodes):
         wanted |= {10250: "kubelet", 10256: "proxy health"}
     taken = [f"{port} ({user})" for port, user in wanted.items() if _is_taken(port)]
@@ -169,6 +172,19 @@ def _is_taken(port: int) -> bool:
         except OSError:
             return True
     return False
+
+
+def _route(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:
+    """Without a route for it the kernel refuses a connection before any rule could send it elsewhere."""
+    if any(each.network for each in config.nodes) or machine.address() != _LOOPBACK:
+        yield Finding("ok", "route", "addresses of Services can be reached from this machine")
+        return
+    yield Finding(
+        "warning",
+        "route",
+        "no default route: this machine itself won't reach addresses of Services; pods will",
+        f"ip route add {config.network.service_range} dev INTERFACE",
+    )
 
 
 def _disk(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:

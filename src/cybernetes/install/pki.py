@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from cybernetes.auth.pki import Credential
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SystemRandom
 from cybernetes.install.containerd import RegistryHost
+from cybernetes.install.private import write_private
 from cybernetes.install.registry import REGISTRY_NAME, REGISTRY_PORT
 from cybernetes.run import files
 from cybernetes.run.config import ClusterConfig, NodeConfig
@@ -29,7 +29,9 @@ _RENEW_BELOW_S = 120 * 24 * 3600
 def registry_hosts(config: ClusterConfig, layout: Layout) -> list[RegistryHost]:
     if not config.registry:
         return []
-    client = files.registry_client(layout)
+    # A node that joined shows its own certificate; it is of the same authority.
+    name = f"client-kubelet-{config.nodes[0].name}" if config.joined else "registry-client"
+    client = files.of(layout, name)
     server = f"https://{config.api_address}:{REGISTRY_PORT}"
     return [RegistryHost(REGISTRY_NAME, server, files.ca(layout).certificate, client.certificate, client.key)]
 
@@ -60,9 +62,9 @@ class _Issuer:
             self._ensure(where, lambda name=name: pki.ca(name, self._ca_terms))  # type: ignore[misc]
         key = files.service_account_key(self._layout)
         if not key.exists():
-            _write_private(key, pki.new_key(self._terms.random))
+            write_private(key, pki.new_key(self._terms.random))
         if not files.envelope_key(self._layout).exists():
-            _write_private(files.envelope_key(self._layout), b64encode(self._terms.random.token(32)) + b"\n")
+            write_private(files.envelope_key(self._layout), b64encode(self._terms.random.token(32)) + b"\n")
 
     def control_plane(self) -> None:
         layout = self._layout
@@ -139,14 +141,14 @@ class _Issuer:
         document = render_kubeconfig(
             config.name, server, files.ca(self._layout).certificate.read_bytes(), user, where.read()
         )
-        _write_private(path, document)
+        write_private(path, document)
 
     def _ensure(self, where: files.CertificateFiles, make: Callable[[], Credential]) -> None:
         if where.certificate.exists() and where.key.exists() and self._lasts(where):
             return
         made = make()
-        _write_private(where.key, made.key)
-        _write_private(where.certificate, made.certificate)
+        write_private(where.key, made.key)
+        write_private(where.certificate, made.certificate)
 
     def _lasts(self, where: files.CertificateFiles) -> bool:
         return pki.expires_at(where.certificate.read_bytes()) - self._terms.now > _RENEW_BELOW_S
@@ -176,15 +178,3 @@ def render_kubeconfig(cluster: str, server: str, ca_pem: bytes, user: str, crede
         "current-context": name,
     }
     return yaml.safe_dump(document, sort_keys=False).encode()
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    """Replace a file atomically; nobody but the owner ever reads it."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    staged = path.with_name(path.name + ".new")
-    handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    staged.replace(path)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import click
+
+from cybernetes.cli import options
+from cybernetes.run.layout import Layout
+
+_HOUR_S = 3600.0
+
+
+@click.group()
+def command() -> None:
+    """Invite machines to join the cluster as nodes."""
+
+
+@command.command()
+@click.option("--hours", type=click.FloatRange(min=0.1), default=24, show_default=True, help="How long it is valid.")
+@options.data_dir
+def create(hours: float, data_dir: Path) -> None:
+    """Make a token, and print the command to type on the machine that shall join.
+
+    Whoever has the token can add nodes while it is valid; it can be used more than once.
+    """
+    from cybernetes.base.clock import SystemClock
+    from cybernetes.base.random import SystemRandom
+    from cybernetes.client.api import ApiClient
+    from cybernetes.install.joining import invitation
+    from cybernetes.run import config as cluster_config
+    from cybernetes.run import files
+
+    layout = Layout(data_dir)
+    config = cluster_config.read(layout.config)
+    if config.joined:
+        raise click.ClickException("this machine is only a node; type it where the control plane is")
+    authority = files.ca(layout).certificate.read_bytes()
+    token = invitation.new_token(SystemRandom())
+
+    async def invite(client: ApiClient) -> None:
+        await invitation.invite(client, config, authority, token, SystemClock().now() + hours * _HOUR_S)
+
+    _with_client(layout, invite)
+    ca_hash = invitation.authority_hash(authority)
+    click.echo(f"cybernetes join {config.server_url} --token {token} --ca-hash {ca_hash}")
+
+
+@command.command("list")
+@options.data_dir
+def show(data_dir: Path) -> None:
+    """Show the tokens, without their secrets."""
+    from cybernetes.client.api import ApiClient
+    from cybernetes.client.target import SECRETS
+    from cybernetes.install.joining.invitation import TOKEN_PREFIX
+
+    async def rows(client: ApiClient) -> None:
+        selector = "type=bootstrap.kubernetes.io/token"
+        page = await client.list(SECRETS, namespace="kube-system", field_selector=selector)
+        click.echo(f"{'ID':8} EXPIRES")
+        for each in page.objects():
+            expires = base64.b64decode(each["data"].get("expiration", "")).decode() or "never"
+            click.echo(f"{each['metadata']['name'].removeprefix(TOKEN_PREFIX):8} {expires}")
+
+    _with_client(Layout(data_dir), rows)
+
+
+@command.command()
+@click.argument("token_id", metavar="ID")
+@options.data_dir
+def delete(token_id: str, data_dir: Path) -> None:
+    """Take a token back; nodes that joined with it stay."""
+    from cybernetes.client.api import ApiClient
+    from cybernetes.client.target import SECRETS
+    from cybernetes.install.joining.invitation import TOKEN_PREFIX
+
+    async def remove(client: ApiClient) -> None:
+        await client.delete(SECRETS, TOKEN_PREFIX + token_id.partition(".")[0], namespace="kube-system")
+
+    _with_client(Layout(data_dir), remove)
+
+
+def _with_client(layout: Layout, use: Callable[..., Awaitable[None]]) -> None:
+    from cybernetes.base.clock import SystemClock
+    from cybernetes.client.kubeconfig import connect
+
+    if not layout.admin_kubeconfig.exists():
+        raise click.ClickException(f"no control plane in {layout.data_dir}; start one with: cybernetes up")
+
+    async def run() -> None:
+        client = connect(layout.admin_kubeconfig, user_agent="cybernetes-token", clock=SystemClock())
+        try:
+            await use(client)
+        finally:
+            await client.close()
+
+    asyncio.run(run())

@@ -1,0 +1,151 @@
+"""What the API must hold for machines to join: a bootstrap token, what they may read and ask for.
+
+source  Kubernetes documentation "Authenticating with Bootstrap Tokens"; kubeadm's cluster-info
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from cybernetes.base.clock import rfc3339
+from cybernetes.base.random import Random
+from cybernetes.client.api import ApiClient
+from cybernetes.client.kubeconfig import Access, build
+from cybernetes.client.target import CLUSTER_ROLES, CONFIG_MAPS, SECRETS, Target
+from cybernetes.run.config import ClusterConfig
+
+Object = dict[str, Any]
+
+MANAGER = "cybernetes-token"
+JOINERS = "system:bootstrappers:cybernetes:nodes"
+TOKEN_PREFIX = "bootstrap-token-"
+# Name and key of the ConfigMap in kube-public that kubeadm, too, looks for.
+CLUSTER_INFO, KUBECONFIG = "cluster-info", "kubeconfig"
+# Name and key of the ConfigMap in kube-system with what a node must know of the cluster.
+CLUSTER_CONFIG, SHARED = "cybernetes-config", "cluster"
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+_RBAC = "rbac.authorization.k8s.io"
+_ROLES = Target(_RBAC, "v1", "roles", "Role")
+_ROLE_BINDINGS = Target(_RBAC, "v1", "rolebindings", "RoleBinding")
+_CLUSTER_ROLE_BINDINGS = Target(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
+
+
+class Token(msgspec.Struct, frozen=True):
+    """id: six characters that may be shown; secret: sixteen that may not."""
+
+    id: str
+    secret: str
+
+    def __str__(self) -> str:
+        return f"{self.id}.{self.secret}"
+
+
+def new_token(random: Random) -> Token:
+    number, letters = int.from_bytes(random.token(32), "big"), ""
+    while len(letters) < 22:
+        number, digit = divmod(number, len(_ALPHABET))
+        letters += _ALPHABET[digit]
+    return Token(letters[:6], letters[6:])
+
+
+def authority_hash(certificate: bytes) -> str:
+    """`sha256:` and the hash of the authority's public key, as kubeadm writes it."""
+    key = x509.load_pem_x509_certificate(certificate).public_key()
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return f"sha256:{hashlib.sha256(der).hexdigest()}"
+
+
+async def invite(client: ApiClient, config: ClusterConfig, authority: bytes, token: Token, expires: float) -> None:
+    """Let holders of the token join until `expires` (seconds since the epoch). authority: PEM."""
+    for target, obj in objects(config, authority):
+        await client.apply(target, obj, field_manager=MANAGER)
+    await client.create(SECRETS, token_secret(token, expires), namespace="kube-system", field_manager=MANAGER)
+
+
+def token_secret(token: Token, expires: float) -> Object:
+    data = {
+        "token-id": token.id,
+        "token-secret": token.secret,
+        "expiration": rfc3339(expires),
+        "usage-bootstrap-authentication": "true",
+        "auth-extra-groups": JOINERS,
+    }
+    return {
+        "metadata": {"name": TOKEN_PREFIX + token.id, "namespace": "kube-system"},
+        "type": "bootstrap.kubernetes.io/token",
+        "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
+    }
+
+
+def objects(config: ClusterConfig, authority: bytes) -> list[tuple[Target, Object]]:
+    """Everything but the token itself; applying it again changes nothing."""
+    info = build(Access(server=config.server_url, authority=authority), name=config.name, user="")
+    info |= {"users": [], "contexts": [], "current-context": ""}
+    return [
+        (CONFIG_MAPS, _config_map("kube-public", CLUSTER_INFO, KUBECONFIG, msgspec.yaml.encode(info))),
+        *_readable("kube-public", CLUSTER_INFO, {"kind": "User", "name": "system:anonymous"}),
+        (CONFIG_MAPS, _config_map("kube-system", CLUSTER_CONFIG, SHARED, msgspec.yaml.encode(shared(config)))),
+        *_readable("kube-system", CLUSTER_CONFIG, {"kind": "Group", "name": JOINERS}),
+        *_granted(
+            "cybernetes:node-certificates",
+            {
+                "apiGroups": ["certificates.k8s.io"],
+                "resources": [
+                    f"certificatesigningrequests/{each}" for each in ("selfnodeserver", "nodecomponentclient")
+                ],
+                "verbs": ["create"],
+            },
+            {"kind": "Group", "name": "system:nodes", "apiGroup": _RBAC},
+        ),
+        *_granted(
+            "cybernetes:node-certificate-approval",
+            {
+                "apiGroups": ["certificates.k8s.io"],
+                "resources": ["signers"],
+                "resourceNames": ["kubernetes.io/kube-apiserver-client", "kubernetes.io/kubelet-serving"],
+                "verbs": ["approve"],
+            },
+            {"kind": "ServiceAccount", "name": "certificate-controller", "namespace": "kube-system"},
+        ),
+    ]
+
+
+class Shared(msgspec.Struct, frozen=True, rename="camel"):
+    """What a node must know of its cluster, beside where the control plane is."""
+
+    name: str
+    network: Any
+    registry: bool
+
+
+def shared(config: ClusterConfig) -> Shared:
+    return Shared(config.name, msgspec.to_builtins(config.network), config.registry)
+
+
+def _config_map(namespace: str, name: str, key: str, content: bytes) -> Object:
+    return {"metadata": {"name": name, "namespace": namespace}, "data": {key: content.decode()}}
+
+
+def _readable(namespace: str, config_map: str, subject: Object) -> list[tuple[Target, Object]]:
+    metadata = {"name": f"cybernetes:{config_map}", "namespace": namespace}
+    rule = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [config_map], "verbs": ["get"]}
+    reference = {"apiGroup": _RBAC, "kind": "Role", "name": metadata["name"]}
+    subjects = [{**subject, "apiGroup": _RBAC}]
+    return [
+        (_ROLES, {"metadata": metadata, "rules": [rule]}),
+        (_ROLE_BINDINGS, {"metadata": metadata, "roleRef": reference, "subjects": subjects}),
+    ]
+
+
+def _granted(name: str, rule: Object, subject: Object) -> list[tuple[Target, Object]]:
+    reference = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": name}
+    return [
+        (CLUSTER_ROLES, {"metadata": {"name": name}, "rules": [rule]}),
+        (_CLUSTER_ROLE_BINDINGS, {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}),
+    ]
