@@ -61,7 +61,7 @@ def _answers(body: bytes, uid: str, version: str) -> list[Any]:
     kind, api_version = shape.get("kind"), shape.get("apiVersion")
     if (kind, api_version) != ("ConversionReview", f"{GROUP}/{version}"):
         wanted = f"{GROUP}/{version}, Kind=ConversionReview"
-        raise Unusable(f"failed: expected webhook response of {wanted}, got {api_version or ''}, Kind={kind or ''}")
+        raise Unusable(f"failed: expected webhook response of {wanted}, got {api_version or '/'}, Kind={kind or ''}")
     response = shape.get("response")
     if not isinstance(response, dict):
         raise Unusable("failed: no response provided")
