@@ -15,6 +15,7 @@ from cybernetes.apiserver import respond
 from cybernetes.apiserver.admit import admit, check, check_may_create
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.options import WriteOptions
+from cybernetes.apiserver.subresources import log_socket
 from cybernetes.base.errors import ApiError, EdgeError, bad_request, not_found
 from cybernetes.model import field
 from cybernetes.model.field import Path
@@ -61,6 +62,8 @@ async def log(core: Core, call: Call) -> Response:
     answer = await _to_kubelet(core, call, pod, Request("GET", path, query))
     if answer.status != 200:
         raise _log_failure(call, answer)
+    if log_socket.asked(call.request):
+        return log_socket.over_websocket(call.request, answer.body)
     return Response(200, [respond.CACHE_CONTROL, ("Content-Type", "text/plain")], answer.body)
 
 
