@@ -21,8 +21,9 @@ Level = Literal["ok", "warning", "error"]
 _LOOPBACK = "127.0.0.1"
 # A cluster of one node with its images; less, and the first pulls fill the disk.
 _FREE_BYTES_MIN = 2 * 1024**3
-# sockaddr_un has room for 108 bytes, with the end mark.
-_SOCKET_PATH_MAX = 107
+# sockaddr_un has room for 108 bytes, with the end mark; containerd takes no more than this.
+_SOCKET_PATH_MAX = 104
+_TTRPC = ".ttrpc"
 _PROGRAMS = {
     "containerd": "containerd",
     "runc": "runc",
@@ -198,9 +199,8 @@ def _disk(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:
 
 
 def _socket_paths(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:
-    longest = max(
-        [len(str(layout.control_socket)), *(len(str(layout.node(n.name).containerd_socket)) + 6 for n in config.nodes)]
-    )
+    runtimes = (f"{layout.node(each.name).containerd_socket}{_TTRPC}" for each in config.nodes)
+    longest = max(len(each) for each in (str(layout.control_socket), *runtimes))
     if longest > _SOCKET_PATH_MAX:
         yield Finding(
             "error",
