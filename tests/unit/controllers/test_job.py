@@ -24,7 +24,7 @@ def test_indexes_as_text_and_back(found: set[int]) -> None:
 
 
 def test_indexes_are_runs() -> None:
-    assert indexes.render({0, 1, 2, 4, 7, 8}) == "0-2,4,7-8"
+    assert indexes.render({0, 1, 2, 4, 7, 8}) == "0-2,4,7,8"
     assert indexes.parse("0-2,4,7-8", 8) == {0, 1, 2, 4, 7}
 
 

@@ -1,4 +1,7 @@
-"""Sets of indexes as text: "0-2,4"."""
+"""Sets of indexes as text: "0-2,4,5".
+
+source  JobStatus, completedIndexes: three or more consecutive numbers are written as first and last
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,13 @@ def parse(text: str, limit: int) -> set[int]:
 
 
 def render(indexes: Collection[int]) -> str:
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in _runs(indexes))
+    return ",".join(_run(first, last) for first, last in _runs(indexes))
+
+
+def _run(first: int, last: int) -> str:
+    if first == last:
+        return str(first)
+    return f"{first},{last}" if last == first + 1 else f"{first}-{last}"
 
 
 def _runs(indexes: Collection[int]) -> Iterator[tuple[int, int]]:
