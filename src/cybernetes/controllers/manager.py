@@ -83,6 +83,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.servicecidr.loop import ServiceCidrController
     from cybernetes.controllers.statefulset.loop import StatefulSetController
     from cybernetes.controllers.tainteviction.loop import TaintEvictionController
+    from cybernetes.controllers.tokencleaner.loop import TokenCleaner
     from cybernetes.controllers.ttlafterfinished.loop import TtlAfterFinishedController
     from cybernetes.controllers.volumebinding.loop import VolumeController
 
@@ -120,6 +121,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
             "root-ca-cert-publisher",
             lambda edges: RootCaPublisher(edges, config.root_ca),
         )
+    yield _Row("token-cleaner", "token-cleaner", TokenCleaner)
     yield _Row("certificate-controller", "certificate-controller", Approver)
     yield _Row("certificate-controller", "certificate-controller", Cleaner)
     if config.signer is not None:
