@@ -50,8 +50,8 @@ class Renderer(Protocol):
         """Each item as it stands in a list."""
         ...
 
-    def joined(self, parts: Sequence[bytes], meta: ListMeta) -> bytes:
-        """The list of these parts."""
+    def pieces(self, parts: Sequence[bytes], meta: ListMeta) -> list[bytes]:
+        """The list of these parts, in one piece or in several."""
         ...
 
     def frame(self, kind: str, item: bytes) -> bytes:
@@ -67,17 +67,27 @@ class Renderer(Protocol):
 
 # Items whose parts are made in one go: some milliseconds where items must be decoded for it.
 PARTS_MAX = 500
+# Parts that are joined to one piece of a list: some hundred kilobytes of pods.
+PIECE_PARTS = 128
 
 
-async def render_list(renderer: Renderer, items: Sequence[Item], meta: ListMeta, clock: Clock) -> bytes:
-    """A whole list; other requests get their turn in between."""
+async def render_list(renderer: Renderer, items: Sequence[Item], meta: ListMeta, clock: Clock) -> list[bytes]:
+    """A whole list, in pieces; other requests get their turn in between."""
     if len(items) <= PARTS_MAX or renderer.cheap:
-        return renderer.joined(renderer.parts(items), meta)
+        return renderer.pieces(renderer.parts(items), meta)
     parts: list[bytes] = []
     for at in range(0, len(items), PARTS_MAX):
         parts += renderer.parts(items[at : at + PARTS_MAX])
         await clock.sleep(0)
-    return renderer.joined(parts, meta)
+    return renderer.pieces(parts, meta)
+
+
+def enclosed(head: bytes, parts: Sequence[bytes], tail: bytes) -> list[bytes]:
+    """A JSON list with what stands around it, in pieces."""
+    pieces = [b",".join(parts[at : at + PIECE_PARTS]) + b"," for at in range(0, len(parts), PIECE_PARTS)] or [b""]
+    pieces[0] = head + pieces[0]
+    pieces[-1] = (pieces[-1][:-1] if parts else pieces[-1]) + tail
+    return pieces
 
 
 class _Metadata(msgspec.Struct):
@@ -120,10 +130,10 @@ class JsonRenderer:
             return [stored.whole(item.json, self._served.head) for item in items]
         return [item.json for item in items]
 
-    def joined(self, parts: Sequence[bytes], meta: ListMeta) -> bytes:
+    def pieces(self, parts: Sequence[bytes], meta: ListMeta) -> list[bytes]:
         # Lists of custom resources say that nothing continues them, too.
         built = {"continue": "", **meta.build()} if self._served.custom else meta.build()
-        return b'%b"metadata":%b,"items":[%b]}\n' % (self._list_head, orjson.dumps(built), b",".join(parts))
+        return enclosed(b'%b"metadata":%b,"items":[' % (self._list_head, orjson.dumps(built)), parts, b"]}\n")
 
     def frame(self, kind: str, item: bytes) -> bytes:
         return b'{"type":"%b","object":%b}\n' % (kind.encode(), self.one(item))
@@ -159,8 +169,9 @@ class MetadataRenderer:
     def parts(self, items: Sequence[Item]) -> list[bytes]:
         return [self.one(item.json) for item in items]
 
-    def joined(self, parts: Sequence[bytes], meta: ListMeta) -> bytes:
-        return b'%b"metadata":%b,"items":[%b]}\n' % (self._list_head, orjson.dumps(meta.build()), b",".join(parts))
+    def pieces(self, parts: Sequence[bytes], meta: ListMeta) -> list[bytes]:
+        head = b'%b"metadata":%b,"items":[' % (self._list_head, orjson.dumps(meta.build()))
+        return enclosed(head, parts, b"]}\n")
 
     def frame(self, kind: str, item: bytes) -> bytes:
         return b'{"type":"%b","object":%b}\n' % (kind.encode(), self.one(item))

@@ -47,9 +47,9 @@ class ProtobufRenderer:
     def parts(self, items: Sequence[Item]) -> list[bytes]:
         return [self._raw(item.json) for item in items]
 
-    def joined(self, parts: Sequence[bytes], meta: ListMeta) -> bytes:
+    def pieces(self, parts: Sequence[bytes], meta: ListMeta) -> list[bytes]:
         raw = protobuf.encode_list(_list_meta(), meta.build(), parts)
-        return protobuf.seal(self._api_version, f"{self._kind}List", raw)
+        return [protobuf.seal(self._api_version, f"{self._kind}List", raw)]
 
     def frame(self, kind: str, item: bytes) -> bytes:
         return protobuf.watch_frame(kind, self.one(item))
@@ -85,9 +85,9 @@ class ProtobufMetadataRenderer:
     def parts(self, items: Sequence[Item]) -> list[bytes]:
         return [self._raw(item.json) for item in items]
 
-    def joined(self, parts: Sequence[bytes], meta: ListMeta) -> bytes:
+    def pieces(self, parts: Sequence[bytes], meta: ListMeta) -> list[bytes]:
         raw = protobuf.encode_list(_list_meta(), meta.build(), parts)
-        return protobuf.seal(self._api_version, negotiate.METADATA_LIST, raw)
+        return [protobuf.seal(self._api_version, negotiate.METADATA_LIST, raw)]
 
     def frame(self, kind: str, item: bytes) -> bytes:
         return protobuf.watch_frame(kind, self.one(item))

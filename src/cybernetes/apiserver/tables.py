@@ -10,7 +10,7 @@ import orjson
 from cybernetes.apiserver import stored
 from cybernetes.apiserver.cache.state import Item
 from cybernetes.apiserver.registry import Served
-from cybernetes.apiserver.render import INITIAL_END, ListMeta, raw_metadata, whole
+from cybernetes.apiserver.render import INITIAL_END, ListMeta, enclosed, raw_metadata, whole
 from cybernetes.base.clock import Clock
 from cybernetes.model.printing.descriptions import described
 from cybernetes.model.printing.formats import PLAIN
@@ -44,8 +44,8 @@ class TableRenderer:
     def parts(self, items: Sequence[Item]) -> list[bytes]:
         return [self._row(item.json) for item in items]
 
-    def joined(self, parts: Sequence[bytes], meta: ListMeta) -> bytes:
-        return self._table(b",".join(parts), meta.build(), self._definitions())
+    def pieces(self, parts: Sequence[bytes], meta: ListMeta) -> list[bytes]:
+        return enclosed(self._table_head(meta.build(), self._definitions()), parts, b"]}")
 
     def frame(self, kind: str, item: bytes) -> bytes:
         """Without column definitions: the first frame of a watch gets them by `with_columns`."""
@@ -68,11 +68,13 @@ class TableRenderer:
         return orjson.dumps({"type": "ERROR", "object": status}) + b"\n"
 
     def _table(self, rows: bytes, meta: Object, definitions: list[Object] | None) -> bytes:
-        return b'%b"metadata":%b,"columnDefinitions":%b,"rows":[%b]}' % (
+        return b"%b%b]}" % (self._table_head(meta, definitions), rows)
+
+    def _table_head(self, meta: Object, definitions: list[Object] | None) -> bytes:
+        return b'%b"metadata":%b,"columnDefinitions":%b,"rows":[' % (
             stored.head(self._version, negotiate.TABLE),
             orjson.dumps(meta),
             orjson.dumps(definitions),
-            rows,
         )
 
     def _definitions(self) -> list[Object]:

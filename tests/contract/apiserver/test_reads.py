@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 
+import orjson
 import yaml
 from calls import Client, config_map, run, token
 
 from apiserver_fixture import RunningApi
+from cybernetes.apiserver.render import PIECE_PARTS
 from cybernetes.apiserver.respond import compressed
+from cybernetes.client.answer import whole_body
 from cybernetes.wire import protobuf
-from cybernetes.wire.http.message import Request, Response
+from cybernetes.wire.http.message import Pieces, Request, Response
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
@@ -38,11 +42,31 @@ def test_pages_show_one_version_however_long_they_take(api: RunningApi, space: s
         await client.ok("POST", path, config_map("m-2b"))
         second = await client.ok("GET", path, limit="2", **{"continue": first["metadata"]["continue"]})
         assert names(second) == ["m-2", "m-3"]
+        assert second["metadata"]["remainingItemCount"] == 1
         assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
         third = await client.ok("GET", path, limit="2", **{"continue": second["metadata"]["continue"]})
         assert names(third) == ["m-4"]
         assert "continue" not in third["metadata"]
         assert names(await client.ok("GET", path)) == ["m-0", "m-1", "m-2", "m-2b", "m-4"]
+
+    run(api, test)
+
+
+def test_long_lists_are_whole_however_many_pieces_they_have(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space) + "/configmaps"
+        made = [f"m-{n:03}" for n in range(2 * PIECE_PARTS + 1)]
+        await asyncio.gather(*(client.ok("POST", path, config_map(name)) for name in made))
+        for count in (PIECE_PARTS, PIECE_PARTS + 1, 2 * PIECE_PARTS, 2 * PIECE_PARTS + 1):
+            for accept in ("application/json", "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"):
+                answer = await client.send("GET", path, limit=str(count), accept=accept)
+                listed = orjson.loads(await whole_body(answer))
+                assert names(listed) == made[:count]
+                assert listed["metadata"].get("remainingItemCount", 0) == len(made) - count
+        table = orjson.loads(await whole_body(await client.send("GET", path, accept=TABLE)))
+        assert [row["cells"][0] for row in table["rows"]] == made
+        pretty = await client.send("GET", path, pretty="1")
+        assert names(orjson.loads(await whole_body(pretty))) == made
 
     run(api, test)
 
@@ -142,10 +166,14 @@ def test_large_answers_to_other_machines_are_compressed_when_asked(api: RunningA
     run(api, test)
     for remote, expected in (("10.0.0.9:4000", True), ("127.0.0.1:4000", False)):
         request = Request("GET", "/", {}, {"accept-encoding": "gzip"}, remote=remote)
-        answer = asyncio.run(compressed(request, Response(200, [], b"x" * 200_000)))
-        assert isinstance(answer.body, bytes)
-        assert (len(answer.body) < 10_000) is expected
-        assert (("Content-Encoding", "gzip") in answer.headers) is expected
+        for body in (b"x" * 200_000, Pieces([b"x" * 100_000] * 2)):
+            answer = asyncio.run(compressed(request, Response(200, [("Content-Length", "200000")], body)))
+            assert (("Content-Encoding", "gzip") in answer.headers) is expected
+            if expected:
+                assert isinstance(answer.body, bytes)
+                assert len(answer.body) < 10_000
+                assert gzip.decompress(answer.body) == b"x" * 200_000
+                assert "Content-Length" not in dict(answer.headers)
 
 
 def test_health_version_and_metrics(api: RunningApi) -> None:

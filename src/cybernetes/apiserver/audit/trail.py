@@ -10,7 +10,7 @@ from cybernetes.apiserver.audit.policy import COMPLETE, PANIC, RECEIVED, STARTED
 from cybernetes.auth.user import User
 from cybernetes.base.clock import Clock, rfc3339_micro
 from cybernetes.base.errors import ApiError
-from cybernetes.wire.http.message import Duplex, Response
+from cybernetes.wire.http.message import Duplex, Pieces, Response
 
 Object = dict[str, Any]
 Send = Callable[[Object], None]
@@ -54,7 +54,9 @@ class Trail:
         """The response to send on; streams are followed to their end."""
         status = failure.status() if failure is not None else None
         if isinstance(response.body, bytes):
-            status = self._answer_object(response, status)
+            status = self._answer_object(response, response.body, status)
+        elif isinstance(response.body, Pieces) and self._treatment.with_response:
+            self._answer_object(response, b"".join(response.body.pieces), status)
         self._event["responseStatus"] = events.status_of(response.status, status)
         if panicked:
             self._emit(PANIC)
@@ -62,19 +64,18 @@ class Trail:
             self._emit(STARTED)
         if response.upgrade is not None:
             response.upgrade = self._followed(response.upgrade)
-        elif isinstance(response.body, bytes):
+        elif isinstance(response.body, bytes | Pieces):
             self.complete()
         else:
             response.body = _Followed(response.body, self.complete)
         return response
 
-    def _answer_object(self, response: Response, status: Object | None) -> Object | None:
+    def _answer_object(self, response: Response, body: bytes, status: Object | None) -> Object | None:
         """Keep the answer's object where the policy wants it; the Status that it is, if it is one."""
-        assert isinstance(response.body, bytes)
-        is_status = b'"kind":"Status"' in response.body[:64]
+        is_status = b'"kind":"Status"' in body[:64]
         if "objectRef" not in self._event or not (self._treatment.with_response or (is_status and status is None)):
             return status
-        found = events.response_object(response.headers, response.body)
+        found = events.response_object(response.headers, body)
         if self._treatment.with_response and found is not None:
             self._event["responseObject"] = (
                 found if self._treatment.managed_fields else events.without_managed_fields(found)

@@ -151,11 +151,16 @@ class ResourceState:
         if not namespace and not start:
             yield from self.items.values()
             return
-        least = max(f"{namespace}/" if namespace else "", start)
-        beyond = f"{namespace}0" if namespace else None
+        least, beyond = _bounds(namespace, start)
         items = self.items
         for place in items.irange(least, beyond, inclusive=(True, False)):
             yield items[place]
+
+    def count(self, namespace: str = "", start: str = "") -> int:
+        """How many items `range` gives; it does not look at them."""
+        least, beyond = _bounds(namespace, start)
+        end = len(self.items) if beyond is None else self.items.bisect_left(beyond)
+        return end - self.items.bisect_left(least)
 
     def since(self, revision: int) -> list[Event]:
         """Events after `revision`, which must not be before `window_from`."""
@@ -174,6 +179,12 @@ class ResourceState:
             oldest = self.window.popleft()
             self._window_bytes -= _size(oldest)
             self.window_from = oldest.revision
+
+
+def _bounds(namespace: str, start: str) -> tuple[str, str | None]:
+    """The first place that may be in a range, and the first one behind it."""
+    # "0" is the character after "/".
+    return max(f"{namespace}/" if namespace else "", start), f"{namespace}0" if namespace else None
 
 
 def _size(event: Event) -> int:

@@ -36,8 +36,8 @@ async def deletecollection(core: Core, call: Call) -> Response:
         ]
     form = respond.form_of(call, respond.LIST_SHAPES, listed=True)
     meta = ListMeta(core.caches.revision)
-    body = await render_list(respond.renderer(core, call, form), items, meta, core.clock)
-    return respond.body(call.request, form, body, 200, warnings=call.warnings)
+    pieces = await render_list(respond.renderer(core, call, form), items, meta, core.clock)
+    return respond.listed(call.request, form, pieces, warnings=call.warnings)
 
 
 async def _remove(core: Core, call: Call, namespace: str, name: str, options: DeleteOptions) -> bytes | None:

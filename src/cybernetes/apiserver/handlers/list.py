@@ -54,12 +54,16 @@ async def list_objects(core: Core, call: Call) -> Response:
     if page.revision == 0 or (state.changed <= page.revision <= core.caches.revision):
         revision = page.revision or core.caches.revision
         items, more = await _page_of(state.range(selection.namespace, page.start), selection, options.limit)
+        behind = state.count(selection.namespace, items[-1].place + "\0") if more else 0
     else:
         revision = page.revision
-        items, more = await _page_of(iter(await _history(core, call, page)), selection, options.limit)
-    meta = _meta(revision, items, more, options, selection)
-    data = await render_list(respond.renderer(core, call, form), items, meta, core.clock)
-    return respond.body(call.request, form, data, 200, warnings=call.warnings)
+        # Which of them a selector takes is known only here, so that the store can't count for it.
+        past = await _history(core, call, page, options.limit if selection.everything else 0)
+        items, more = await _page_of(iter(past.items), selection, options.limit)
+        more, behind = more or past.behind > 0, past.behind
+    meta = _meta(revision, items, selection, more=more, behind=behind)
+    pieces = await render_list(respond.renderer(core, call, form), items, meta, core.clock)
+    return respond.listed(call.request, form, pieces, warnings=call.warnings)
 
 
 def selection_of(call: Call, options: ListOptions) -> Selection:
@@ -72,8 +76,8 @@ async def matching(call: Call, selection: Selection, state: ResourceState) -> li
     return items
 
 
-async def _page_of(source: Iterator[Item], selection: Selection, limit: int) -> tuple[list[Item], list[Item]]:
-    """The items of a page as they are shown, and what is behind it."""
+async def _page_of(source: Iterator[Item], selection: Selection, limit: int) -> tuple[list[Item], bool]:
+    """The items of a page as they are shown, and whether there are more."""
     views = selection.served.views
     if views is None:
         return _cut(source, selection, limit)
@@ -84,41 +88,49 @@ async def _page_of(source: Iterator[Item], selection: Selection, limit: int) -> 
     return await views.of(items), more
 
 
-def _cut(source: Iterator[Item], selection: Selection, limit: int) -> tuple[list[Item], list[Item]]:
-    """The items of a page, and what is behind it: all of it without selectors, else at most one item."""
-    items: list[Item] = []
+def _cut(source: Iterator[Item], selection: Selection, limit: int) -> tuple[list[Item], bool]:
     if selection.everything and not limit:
-        return list(source), []
+        return list(source), False
+    items: list[Item] = []
     for item in source:
         if not selection.matches(item):
             continue
         if limit and len(items) == limit:
-            return items, [item, *source] if selection.everything else [item]
+            return items, True
         items.append(item)
-    return items, []
+    return items, False
 
 
-def _meta(revision: int, items: list[Item], more: list[Item], options: ListOptions, selection: Selection) -> ListMeta:
+def _meta(revision: int, items: list[Item], selection: Selection, *, more: bool, behind: int) -> ListMeta:
+    """behind: how many are after the page; told only where no selector leaves some of them out."""
     if not more:
         return ListMeta(revision)
-    remaining = len(more) if selection.everything else None
+    remaining = behind if selection.everything else None
     return ListMeta(revision, _token(revision, items[-1].place + "\0"), remaining)
 
 
-async def _history(core: Core, call: Call, page: Page) -> list[Item]:
-    """Items as of an older revision, from the store."""
+class _Past(msgspec.Struct, frozen=True):
+    """behind: how many the store has after these."""
+
+    items: list[Item]
+    behind: int
+
+
+async def _history(core: Core, call: Call, page: Page, limit: int) -> _Past:
+    """Items as of an older revision, from the store; at most `limit` unless that is 0."""
     served = call.served
     namespace = call.info.namespace
     prefix = f"{served.prefix}{namespace}/" if namespace else served.prefix
     start = served.prefix + page.start if page.start else ""
     try:
-        found = await core.store.range(prefix, start=start, revision=page.revision)
+        found = await core.store.range(prefix, start=start, limit=limit, revision=page.revision)
     except Compacted:
         raise _gone(page) from None
     except FutureRevision as early:
         raise too_large(early.asked, early.current) from None
     cut = len(served.prefix)
-    return [item_of(entry.key[cut:], entry.value, entry.revision, entry.created) for entry in found.entries]
+    items = [item_of(entry.key[cut:], entry.value, entry.revision, entry.created) for entry in found.entries]
+    return _Past(items, found.count - len(items))
 
 
 def _gone(page: Page) -> ApiError:
