@@ -73,6 +73,7 @@ def _attributes(
         name=(obj or old or {}).get("metadata", {}).get("name", "") or call.info.name,
         object=obj,
         old=old,
+        options=options.document() if operation != "CONNECT" else {},
         user=call.user,
         dry_run=options.dry_run,
         warnings=call.warnings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
@@ -25,6 +26,15 @@ class WriteOptions(msgspec.Struct, frozen=True):
     manager: str = ""
     field_validation: str = "Warn"
     force: bool | None = None
+    # Of a delete, as its options say it.
+    deletion: dict[str, Any] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """As admission sees the options: CreateOptions, UpdateOptions or DeleteOptions without kind."""
+        dry = {"dryRun": ["All"]} if self.dry_run else {}
+        if self.deletion is not None:
+            return {**self.deletion, **dry}
+        return {**dry, "fieldManager": self.manager, "fieldValidation": self.field_validation}
 
 
 class ListOptions(msgspec.Struct, frozen=True):

@@ -59,19 +59,19 @@ def _renamed(obj: Object, api_version: str, names: dict[str, str]) -> Object:
 
 def _scaler_to_v2(obj: Object) -> Object:
     new: Object = {**obj, "apiVersion": "autoscaling/v2"}
-    spec, status = dict(obj.get("spec", {})), dict(obj.get("status", {}))
+    spec, status = dict(obj.get("spec") or {}), dict(obj.get("status") or {})
     metadata = dict(obj["metadata"])
-    annotations = dict(metadata.get("annotations", {}))
+    annotations = dict(metadata.get("annotations") or {})
     for name, (part, field) in _SCALER_ANNOTATIONS.items():
         text = annotations.pop(_AUTOSCALING + name, None)
         if text is not None:
             (spec if part == "spec" else status)[field] = orjson.loads(text)
     target = spec.pop("targetCPUUtilizationPercentage", None)
     if target is not None:
-        spec["metrics"] = [_cpu("target", target), *spec.get("metrics", [])]
+        spec["metrics"] = [_cpu("target", target), *(spec.get("metrics") or [])]
     current = status.pop("currentCPUUtilizationPercentage", None)
     if current is not None:
-        status["currentMetrics"] = [_cpu("current", current), *status.get("currentMetrics", [])]
+        status["currentMetrics"] = [_cpu("current", current), *(status.get("currentMetrics") or [])]
     if annotations:
         metadata["annotations"] = annotations
     else:
@@ -84,14 +84,14 @@ def _scaler_to_v2(obj: Object) -> Object:
 
 def _scaler_to_v1(obj: Object) -> Object:
     new: Object = {**obj, "apiVersion": "autoscaling/v1"}
-    spec, status = dict(obj.get("spec", {})), dict(obj.get("status", {}))
+    spec, status = dict(obj.get("spec") or {}), dict(obj.get("status") or {})
     metadata = dict(obj["metadata"])
-    annotations = dict(metadata.get("annotations", {}))
-    target, rest = _without_cpu(spec.get("metrics", []), "target")
+    annotations = dict(metadata.get("annotations") or {})
+    target, rest = _without_cpu(spec.get("metrics") or [], "target")
     if target is not None:
         spec["targetCPUUtilizationPercentage"] = target
         spec["metrics"] = rest
-    current, rest = _without_cpu(status.get("currentMetrics", []), "current")
+    current, rest = _without_cpu(status.get("currentMetrics") or [], "current")
     if current is not None:
         status["currentCPUUtilizationPercentage"] = current
         status["currentMetrics"] = rest

@@ -39,6 +39,17 @@ class DeleteOptions(msgspec.Struct, frozen=True):
     revision: str | None = None
     dry_run: bool = False
 
+    def document(self) -> dict[str, Any]:
+        """The options that were given, as DeleteOptions has them."""
+        preconditions = {"uid": self.uid, "resourceVersion": self.revision}
+        given = {
+            "gracePeriodSeconds": self.grace_s,
+            "propagationPolicy": self.policy,
+            "orphanDependents": self.orphan_dependents,
+            "preconditions": {name: value for name, value in preconditions.items() if value is not None} or None,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
     def as_mapping(self) -> dict[str, Any]:
         return {} if self.grace_s is None else {"gracePeriodSeconds": self.grace_s}
 
@@ -98,7 +109,7 @@ async def _remove_once(core: Core, call: Call, item: Item, options: DeleteOption
     shown = (await served.shown(item)).json
     old = served.decode(shown)
     _check_preconditions(call, old, options)
-    write_options = WriteOptions(dry_run=options.dry_run)
+    write_options = WriteOptions(dry_run=options.dry_run, deletion=options.document())
     await admit(core, call, "DELETE", None, old, write_options)
     await check(core, call, "DELETE", None, old, write_options)
     new = marked(row, served.decode(shown), options, core.clock.now())
