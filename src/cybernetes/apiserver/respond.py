@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
+import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from cybernetes.apiserver.render import JsonRenderer, MetadataRenderer, Renderer
 from cybernetes.apiserver.tables import TableRenderer
 from cybernetes.base.errors import ApiError
 from cybernetes.wire import negotiate
-from cybernetes.wire.http.message import Request, Response
+from cybernetes.wire.http.message import Pieces, Request, Response
 from cybernetes.wire.negotiate import Form
 
 Object = dict[str, Any]
@@ -26,6 +27,8 @@ CACHE_CONTROL = ("Cache-Control", "no-cache, private")
 GZIP_MIN = 128 << 10
 # Level 1, because the time of large lists counts more than their size on a local network.
 GZIP_LEVEL = 1
+# zlib's number for its largest window, with the head and tail of gzip around.
+GZIP_FORMAT = 31
 _LOOPBACK = ("127.", "[::1]")
 _BROWSERS = ("curl", "Wget", "Mozilla/5.0")
 
@@ -104,21 +107,38 @@ def body(request: Request, form: Form, data: bytes, status: int, *, warnings: li
     return Response(status, headers, data)
 
 
+def listed(request: Request, form: Form, pieces: list[bytes], *, warnings: list[str] | None = None) -> Response:
+    """An answer with a list, in JSON or as `form` says; a large one is not joined."""
+    if len(pieces) == 1 or form.media == negotiate.YAML or wants_pretty(request):
+        return body(request, form, b"".join(pieces), 200, warnings=warnings)
+    response = body(request, form, b"", 200, warnings=warnings)
+    response.body = Pieces(pieces)
+    response.headers.append(("Content-Length", str(response.body.length)))
+    return response
+
+
 async def compressed(request: Request, response: Response) -> Response:
     """Large answers to clients on other machines, where they read gzip; made in a thread, for it takes a while.
 
     On the machine itself compressing and unpacking would cost far more than moving the bytes.
     """
     data = response.body
-    if not isinstance(data, bytes) or len(data) <= GZIP_MIN or "gzip" not in request.headers.get("accept-encoding", ""):
+    pieces = data.pieces if isinstance(data, Pieces) else [data] if isinstance(data, bytes) else []
+    if sum(map(len, pieces)) <= GZIP_MIN or "gzip" not in request.headers.get("accept-encoding", ""):
         return response
     if not request.remote or request.remote.startswith(_LOOPBACK):
         return response
     if any(name == "Content-Encoding" for name, _ in response.headers):
         return response
-    response.body = await asyncio.to_thread(gzip.compress, data, GZIP_LEVEL)
-    response.headers.append(("Content-Encoding", "gzip"))
+    response.body = await asyncio.to_thread(_gzip, pieces)
+    kept = [header for header in response.headers if header[0] != "Content-Length"]
+    response.headers = [*kept, ("Content-Encoding", "gzip")]
     return response
+
+
+def _gzip(pieces: Sequence[bytes]) -> bytes:
+    packer = zlib.compressobj(GZIP_LEVEL, wbits=GZIP_FORMAT)
+    return b"".join([*map(packer.compress, pieces), packer.flush()])
 
 
 def _dressed(request: Request, form: Form, json: bytes) -> tuple[str, bytes]:
