@@ -74,7 +74,8 @@ def _handler(core: Core, call: Call) -> Handler:
             raise nothing_there()
         return _of_verb(found, info.verb)
     if row.plural == "bindings" and not row.group:
-        return _of_verb({"create": binding.bind_named}, info.verb)
+        handler = binding.bind_named if info.namespace else binding.bind_listed
+        return _of_verb({"create": handler}, info.verb)
     named = _names_object(call)
     if named and _misplaced(call.served, info):
         raise nothing_there()

@@ -8,7 +8,7 @@ fails    a refused or lost binding -> the pod leaves its node and is tried again
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -17,7 +17,15 @@ from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
 from cybernetes.client.api import ApiClient, is_reason
 from cybernetes.scheduler.announce import Announcer
-from cybernetes.scheduler.bind import SCHEDULER_ERROR, bind, bind_failure, evict, failure_status, patch_status
+from cybernetes.scheduler.bind import (
+    SCHEDULER_ERROR,
+    bind,
+    bind_failure,
+    bind_many,
+    evict,
+    failure_status,
+    patch_status,
+)
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.preempt import Candidate
 from cybernetes.scheduler.queue import Waiting
@@ -30,6 +38,13 @@ from cybernetes.scheduler.storage.write import VolumesNotReady, bind_volumes, re
 WORKERS = 32
 # Decisions that wait to be carried out; deciding pauses at the limit.
 WAITING_MAX = 1024
+# Bindings of one request, and such requests in flight: while one is on its way the next is filled.
+BINDINGS_MAX = 128
+BINDERS = 4
+
+# Answers of servers and roles that know only `pods/binding`.
+NO_BULK = (403, 404, 405)
+NO_VOLUMES = Choices()
 
 _log = Log("scheduler")
 
@@ -78,33 +93,75 @@ class Carrier:
         self._pods = pods
         self._woken = woken
         self._work: asyncio.Queue[Placed | Failed] = asyncio.Queue(WAITING_MAX)
+        self._bindings: asyncio.Queue[Placed] = asyncio.Queue(WAITING_MAX)
+        self._in_bulk = True
         self._full = False
 
     def start(self, group: asyncio.TaskGroup) -> None:
         for n in range(WORKERS):
             group.create_task(self._run(group), name=f"scheduler.worker-{n}")
+        for n in range(BINDERS):
+            group.create_task(self._bind_for_ever(), name=f"scheduler.binder-{n}")
 
     def has_room(self, count: int) -> bool:
         """Whether so many more decisions may be handed over; if not, `woken` is called when there is room again."""
-        self._full = self._work.qsize() + count > WAITING_MAX
+        self._full = max(self._work.qsize(), self._bindings.qsize()) + count > WAITING_MAX
         return not self._full
 
     def put(self, work: Placed | Failed) -> None:
-        self._work.put_nowait(work)
+        if isinstance(work, Placed) and work.volumes == NO_VOLUMES:
+            self._bindings.put_nowait(work)
+        else:
+            self._work.put_nowait(work)
 
     async def _run(self, group: asyncio.TaskGroup) -> None:
         while True:
             work = await self._work.get()
-            if self._full and self._work.qsize() < WAITING_MAX // 2:
-                self._full = False
-                self._woken()
+            self._say_room()
             if isinstance(work, Failed):
                 await self._tell(work)
-            elif work.volumes == Choices():
-                await self._bind(work)
             else:
                 # May wait for a provisioner for minutes, which must not keep a worker.
                 group.create_task(self._bind_with_volumes(work), name=f"scheduler.volumes.{work.pod.key}")
+
+    def _say_room(self) -> None:
+        if self._full and max(self._work.qsize(), self._bindings.qsize()) < WAITING_MAX // 2:
+            self._full = False
+            self._woken()
+
+    async def _bind_for_ever(self) -> None:
+        while True:
+            taken = [await self._bindings.get()]
+            while len(taken) < BINDINGS_MAX and not self._bindings.empty():
+                taken.append(self._bindings.get_nowait())
+            self._say_room()
+            if len(taken) == 1 or not self._in_bulk:
+                await self._bind_singly(taken)
+            else:
+                await self._bind_together(taken)
+
+    async def _bind_together(self, taken: Sequence[Placed]) -> None:
+        try:
+            errors = await bind_many(self._client, [(each.pod, each.node_name) for each in taken])
+        except (ApiError, EdgeError) as error:
+            if isinstance(error, ApiError) and error.code in NO_BULK:
+                # An API server that is not ours, or a role that only lets us bind pod by pod.
+                self._in_bulk = False
+                await self._bind_singly(taken)
+                return
+            for each in taken:
+                await self._unbind(each, bind_failure(error))
+            return
+        for each, wrong in zip(taken, errors, strict=True):
+            if wrong is None:
+                self._announcer.scheduled(each.pod, each.node_name)
+            else:
+                await self._unbind(each, bind_failure(wrong))
+
+    async def _bind_singly(self, taken: Sequence[Placed]) -> None:
+        """Each in a request of its own, as many at once as share the API server well."""
+        for at in range(0, len(taken), WORKERS // BINDERS):
+            await asyncio.gather(*map(self._bind, taken[at : at + WORKERS // BINDERS]))
 
     async def _bind(self, placed: Placed) -> None:
         try:

@@ -17,6 +17,7 @@ from cybernetes.client.target import LEASES, NAMESPACES, NODES, PODS, SERVICE_AC
 from cybernetes.scheduler.config import Config, Election
 from cybernetes.scheduler.explain import Snapshot
 from cybernetes.scheduler.loop import Scheduler
+from cybernetes.wire.http.message import Transport
 
 PATIENCE_S = 20.0
 SPACE = "shop"
@@ -33,6 +34,9 @@ class World:
     async def close(self) -> None:
         for client in self._clients:
             await client.close()
+
+    def transport_as(self, name: str) -> Transport:
+        return self._api.transport_as(name)
 
     def scheduler(self, seed: int = 1, config: Config | None = None) -> Scheduler:
         transport = self._api.transport_as("system:kube-scheduler")

@@ -54,6 +54,9 @@ class MemoryApi:
         if request.method == "GET":
             return self._read(request)
         body = orjson.loads(request.body) if request.body else {}
+        if request.path == "/api/v1/bindings":
+            items = [await self._bind(each) for each in body["items"]]
+            return _answer(200, {"kind": "StatusList", "items": items})
         self.log.append((request.method, request.path, body))
         parts = request.path.strip("/").split("/")
         if "pods" in parts:
@@ -62,6 +65,13 @@ class MemoryApi:
 
     async def close(self) -> None:
         return None
+
+    async def _bind(self, binding: dict[str, Any]) -> dict[str, Any] | None:
+        """One of many bindings, as if it had come alone."""
+        about = binding["metadata"]
+        path = f"/api/v1/namespaces/{about['namespace']}/pods/{about['name']}/binding"
+        response = await self.send(Request("POST", path, {}, {}, orjson.dumps(binding)))
+        return None if response.status < 400 else orjson.loads(response.body)
 
     def _read(self, request: Request) -> Response:
         if request.param("watch") == "true":

@@ -9,6 +9,7 @@ from cybernetes.apiserver.admit import admit, check
 from cybernetes.apiserver.body import Shape
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.options import WriteOptions, write_options
+from cybernetes.apiserver.registry import Served
 from cybernetes.base.clock import rfc3339
 from cybernetes.base.errors import ApiError, Bug, bad_request, conflict
 from cybernetes.model import field
@@ -38,12 +39,23 @@ async def bind(core: Core, call: Call) -> Response:
 
 async def bind_named(core: Core, call: Call) -> Response:
     """POST /bindings: the pod's name is in the body."""
+    name = msgspec.json.decode(call.request.body).get("metadata", {}).get("name", "")
+    info = msgspec.structs.replace(call.info, resource="pods", name=name, subresource="binding")
+    return await bind(core, msgspec.structs.replace(call, served=_pods(core), info=info))
+
+
+async def bind_listed(core: Core, call: Call) -> Response:
+    """POST /api/v1/bindings: many pods of any namespaces."""
+    from cybernetes.apiserver.subresources.bindings import bind_many
+
+    return await bind_many(core, msgspec.structs.replace(call, served=_pods(core)))
+
+
+def _pods(core: Core) -> Served:
     pods = core.registry.find("", "v1", "pods")
     if pods is None:
         raise Bug("pods are not served")
-    name = msgspec.json.decode(call.request.body).get("metadata", {}).get("name", "")
-    info = msgspec.structs.replace(call.info, resource="pods", name=name, subresource="binding")
-    return await bind(core, msgspec.structs.replace(call, served=pods, info=info))
+    return pods
 
 
 async def assign(core: Core, call: Call, binding: Object, options: WriteOptions) -> None:

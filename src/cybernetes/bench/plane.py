@@ -1,0 +1,105 @@
+"""A control plane of its own for a measurement: real processes, TLS, a real store, in a folder that goes afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from cybernetes.base.errors import EdgeError
+from cybernetes.bench.connection import Connection, connect
+from cybernetes.client import kubeconfig
+from cybernetes.install import machine, pki
+from cybernetes.run import config as cluster_config
+from cybernetes.run.config import ApiServerConfig, ClusterConfig
+from cybernetes.run.layout import Layout
+from cybernetes.wire.http.tls import client_context
+
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 10.0
+LOOK_S = 0.01
+RUN = "from cybernetes.cli.main import main; main()"
+
+
+class Plane:
+    """`start` begins a component; all end with `running`."""
+
+    def __init__(self, layout: Layout, config: ClusterConfig) -> None:
+        self.layout = layout
+        self.config = config
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def url(self) -> str:
+        return self.config.server_url
+
+    def start(self, component: str) -> None:
+        command = [sys.executable, "-c", RUN, component, "--data-dir", str(self.layout.data_dir)]
+        with self.layout.log(component).open("ab") as log:
+            self.processes[component] = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    async def wait_logged(self, component: str, event: str) -> None:
+        """Until the component logged the event. Raises EdgeError with its last words."""
+        log = self.layout.log(component)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while event not in (text := log.read_text()):
+            if time.monotonic() > deadline or self.processes[component].poll() is not None:
+                raise EdgeError("start", component, text[-1000:])
+            await asyncio.sleep(LOOK_S)
+
+    def pid(self, component: str) -> int:
+        return self.processes[component].pid
+
+    async def connections(self, count: int, user: str = "") -> list[Connection]:
+        """Connections as the administrator, or as a component."""
+        found = self.layout.kubeconfig(user) if user else self.layout.admin_kubeconfig
+        access = kubeconfig.access(kubeconfig.load([found]))
+        tls = client_context(access.authority, access.certificate, access.key)
+        return [await connect(self.url, tls) for _ in range(count)]
+
+    async def wait_serving(self) -> None:
+        """Until the API server says that it is ready. Raises EdgeError with its last words."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and self.processes["apiserver"].poll() is None:
+            with contextlib.suppress(OSError):
+                (probe,) = await self.connections(1)
+                status, _ = await probe.call("GET", "/readyz")
+                probe.close()
+                if status == 200:
+                    return
+            await asyncio.sleep(LOOK_S)
+        raise EdgeError("start", "apiserver", self.layout.log("apiserver").read_text()[-1000:])
+
+    def stop(self) -> None:
+        for each in reversed(self.processes.values()):
+            each.terminate()
+        for each in self.processes.values():
+            try:
+                each.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                each.kill()
+                each.wait()
+
+
+@contextlib.contextmanager
+def running(components: tuple[str, ...] = ("apiserver",), folder: Path | None = None) -> Iterator[Plane]:
+    """A control plane on loopback below a temporary folder (in `folder`, if given); these components run."""
+    with tempfile.TemporaryDirectory(prefix="cybernetes-bench-", dir=folder) as place:
+        layout = Layout(Path(place))
+        for each in (layout.run, layout.logs):
+            each.mkdir(parents=True)
+        config = ClusterConfig(only=components, api_server=ApiServerConfig(port=machine.free_port(0)))
+        cluster_config.write(layout.config, config)
+        pki.ensure(config, layout)
+        plane = Plane(layout, config)
+        try:
+            for name in components:
+                plane.start(name)
+            yield plane
+        finally:
+            plane.stop()

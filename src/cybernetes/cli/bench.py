@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.status import Status
+
+from cybernetes.bench import plot, result
+from cybernetes.bench.result import Result
+from cybernetes.bench.workloads import WORKLOADS
+
+Tell = Callable[[str], None]
+
+
+@click.group()
+def command() -> None:
+    """Measure the program's own parts on this machine.
+
+    Each prints a table; --json writes `{"results": [...]}`, --plot a picture of throughput and latency over time.
+    """
+
+
+def _outputs(function: Callable[..., Any]) -> Callable[..., Any]:
+    path = click.Path(path_type=Path, dir_okay=False)
+    function = click.option("--json", "json_file", type=path, help="Write the results there.")(function)
+    return click.option("--plot", "plot_file", type=path, help="Draw throughput and latency there: .svg or .png.")(
+        function
+    )
+
+
+@command.command()
+@click.option("--workload", type=click.Choice([*WORKLOADS, "all"]), default="basic", show_default=True)
+@click.option("--nodes", type=click.IntRange(1), default=1000, show_default=True)
+@click.option("--pods", type=click.IntRange(1), default=1000, show_default=True)
+@click.option("--arriving", is_flag=True, help="Create pods while the scheduler runs.  [default: before it starts]")
+@_outputs
+def scheduler(
+    workload: str, nodes: int, pods: int, arriving: bool, json_file: Path | None, plot_file: Path | None
+) -> None:
+    """Pods bound through the API: an API server and a scheduler of their own, TLS, SQLite."""
+    from cybernetes.bench.scheduler import Load, run
+
+    chosen = list(WORKLOADS) if workload == "all" else [workload]
+    _measure([(each, partial(run, Load(each, nodes, pods, not arriving))) for each in chosen], json_file, plot_file)
+
+
+Run = Callable[[Tell], Coroutine[Any, Any, Result]]
+
+
+def _measure(runs: Sequence[tuple[str, Run]], json_file: Path | None, plot_file: Path | None) -> None:
+    console, results = Console(), []
+    for name, run in runs:
+        with console.status(name) as status:
+            results.append(asyncio.run(run(partial(_show, status, name))))
+    _hand_out(console, results, json_file, plot_file)
+
+
+def _show(status: Status, name: str, text: str) -> None:
+    status.update(f"{name}: {text}")
+
+
+def _hand_out(console: Console, results: Sequence[Result], json_file: Path | None, plot_file: Path | None) -> None:
+    console.print(result.table(results))
+    if json_file is not None:
+        result.write_json(json_file, results)
+    if plot_file is not None:
+        plot.write(plot_file, results)
