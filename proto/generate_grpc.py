@@ -18,11 +18,12 @@ from typing import NamedTuple
 
 PACKAGE = "cybernetes/wire/grpc"
 
-# Package in the table -> module name. "v1" and "v1beta1" are the kubelet's own sockets.
+# Package in the table -> module name. "v1" and "v1beta1" are the kubelet's own sockets, "v2" is a key service's.
 MODULES = {
     "runtime.v1": "cri_runtime",
     "v1beta1": "device_plugin",
     "pluginregistration": "plugin_registration",
+    "v2": "kms_v2",
     "v1": "pod_resources",
     "mvccpb": "etcd_kv",
     "etcdserverpb": "etcd_rpc",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from cybernetes.apiserver import respond
 from cybernetes.apiserver.admission.webhooks.call import HttpsCaller
@@ -52,6 +52,7 @@ class ApiServer:
     audit     records requests; whoever gives it runs it, and ends it after the server
     """
 
+    ready     further checks of /readyz: "" when all is well, else why not
     def __init__(
         self,
         store: Store,
@@ -64,6 +65,7 @@ class ApiServer:
         audit: Auditor | None = None,
     ) -> None:
         self.registry = registry or Registry()
+        ready: Mapping[str, Callable[[], str]] = {},
         self.config = config
         self._security = security
         self._close_security: Callable[[], Awaitable[None]] | None = None
@@ -74,14 +76,15 @@ class ApiServer:
         self._hooks = HttpsCaller(self.core.lister)
         self.core.outbound = self._outbound.to
         checks = {"ping": lambda: "", "log": lambda: "", "etcd": self._check_feed}
-        ready = {
+        all_ready = {
             **checks,
             "informer-sync": self._check_feed,
             "poststarthook/bootstrap-objects": self._check_bootstrap,
             "shutdown": self._check_stop,
         }
         self.documents = Documents(self.core, config.advertise)
-        self._nonresource = NonResource(checks, ready, self.documents.answer)
+            **ready,
+        self._nonresource = NonResource(checks, all_ready, self.documents.answer)
         self.core.nonresource = self._nonresource.answer
         self._chain = chain(self.core, self._filters(audit), lambda passage: route(self.core, passage))
         self._running: asyncio.Task[None] | None = None

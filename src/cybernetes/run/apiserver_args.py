@@ -35,6 +35,8 @@ class ApiServerArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     audit_webhook_batch_max_size: int = 400
     audit_webhook_batch_max_wait: str = "30s"
     audit_webhook_initial_backoff: str = "10s"
+    encryption_provider_config: str = ""
+    encryption_provider_config_automatic_reload: bool = True
 
     def __post_init__(self) -> None:
         for name in _DURATIONS:

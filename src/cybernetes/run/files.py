@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -70,6 +71,14 @@ def service_account_key(layout: Layout) -> Path:
 def envelope_key(layout: Layout) -> Path:
     """What Secrets are encrypted with in the store."""
     return layout.pki / "secrets.key"
+
+
+def fingerprint(*contents: bytes) -> str:
+    """Tells whether the API server uses what lies in its files of encryption, without telling what that is."""
+    digest = hashlib.sha256()
+    for each in contents:
+        digest.update(hashlib.sha256(each).digest())
+    return f"sha256:{digest.hexdigest()}"
 
 
 def of(layout: Layout, name: str) -> CertificateFiles:

@@ -9,8 +9,9 @@ from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError
 from cybernetes.base.random import SeededRandom
 from cybernetes.store.api import Check, Conflict, Put
-from cybernetes.store.envelope import AesGcm, SealedStore, new_key, parse_keys, render_keys
+from cybernetes.store.envelope import AesGcm, new_key, parse_keys, render_keys
 from cybernetes.store.memory import MemoryStore
+from cybernetes.store.sealing import SealedStore, fixed
 from cybernetes.store.sqlite.store import SqliteStore
 
 RANDOM = SeededRandom(1)
@@ -19,7 +20,7 @@ SECRET = b"v1 Secret\n{correct horse battery staple}"
 
 
 def sealed(inner, *keys: bytes) -> SealedStore:
-    return SealedStore(inner, {"/core/secrets/": AesGcm(keys, RANDOM)})
+    return SealedStore(inner, fixed({"secrets": AesGcm(keys, RANDOM)}))
 
 
 def test_no_plain_secret_is_in_any_file(tmp_path: Path):

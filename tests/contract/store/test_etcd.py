@@ -224,3 +224,26 @@ def test_bounds_of_a_prefix(root: str, prefix: str, start: str, bounds: tuple[by
 def quiet_grpc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("GRPC_VERBOSITY", "NONE")
     yield
+
+
+def test_no_plain_secret_is_in_any_file_of_etcd(tmp_path: Path):
+    from cybernetes.base.random import SystemRandom
+    from cybernetes.store.envelope import AesGcm
+    from cybernetes.store.sealing import SealedStore, fixed
+
+    async def main(endpoint: str) -> None:
+        inner = await EtcdStore.open([endpoint], clock=SystemClock(), root="/sealed")
+        store = SealedStore(inner, fixed({"secrets": AesGcm([bytes(32)], SystemRandom())}))
+        value = b"v1 Secret\n{correct horse battery staple}"
+        await store.txn([], [Put("/core/secrets/shop/db", value), Put("/core/configmaps/shop/db", b"in the open")])
+        assert (await store.get("/core/secrets/shop/db")).value == value
+        await store.close()
+
+    process = EtcdProcess(tmp_path)
+    try:
+        asyncio.run(main(process.endpoint))
+    finally:
+        process.stop()
+    written = b"".join(each.read_bytes() for each in (tmp_path / "data").rglob("*") if each.is_file())
+    assert b"in the open" in written
+    assert b"correct horse" not in written

@@ -15,27 +15,28 @@ from cybernetes.run import files
 from cybernetes.run.notify import notify_ready
 from cybernetes.run.start import Setting
 from cybernetes.run.start.audit import open_audit
+from cybernetes.run.start.encryption import Encryption
 from cybernetes.store.api import Store
-from cybernetes.store.envelope import AesGcm, SealedStore, parse_keys
 from cybernetes.store.retention import retain
 from cybernetes.wire.http.server import HttpServer
 from cybernetes.wire.http.tls import server_context
 
 # Requests in flight when the server is told to stop get this long.
 DRAIN_S = 5.0
-# Below this prefix the store holds ciphertext only.
-SECRETS = "/core/secrets/"
 
 
 async def serve(setting: Setting) -> None:
     clock, random = SystemClock(), SystemRandom()
-    keys = parse_keys(files.envelope_key(setting.layout).read_text())
-    store = SealedStore(await _open_store(setting, clock), {SECRETS: AesGcm(keys, random)})
+    encryption = Encryption(setting, clock, random)
+    store = await encryption.open(await _open_store(setting, clock))
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(retain(store, clock), name="store.retention")
+            group.create_task(encryption.run(), name="store.encryption")
             audit = open_audit(setting.config.api_server.extra_args, setting.layout, clock, random)
-            server = ApiServer(store, _server_config(setting), clock, random, audit=audit)
+            ready = {"kms-providers": encryption.check} if encryption.configured else {}
+            server = ApiServer(store, _server_config(setting), clock, random, audit=audit, ready=ready)
+            server.core.metrics.registry.register(encryption.numbers)
             async with _recorded(audit):
                 await server.start()
                 await _serve(server, setting)
@@ -81,7 +82,7 @@ async def _open_store(setting: Setting, clock: SystemClock) -> Store:
         return await open_etcd(setting, clock)
     from cybernetes.store.sqlite.store import SqliteStore
 
-    setting.layout.store.parent.mkdir(parents=True, exist_ok=True)
+    setting.layout.store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     return await SqliteStore.open(setting.layout.store, clock=clock)
 
 
