@@ -50,6 +50,6 @@ def _push(image: oci.Image, described: image_build.ImageFile, data_dir: Path) ->
     client = files.registry_client(layout)
     context = ssl.create_default_context(cafile=str(files.ca(layout).certificate))
     context.load_cert_chain(client.certificate, client.key)
-    to = registry.RegistryClient(config.api_address, registry.REGISTRY_PORT, context)
+    to = registry.RegistryClient(config.registry_address, registry.REGISTRY_PORT, context)
     if not to.has(described.name, described.tag, image.manifest):
         to.push(image, described.name, described.tag)

@@ -20,16 +20,18 @@ def command() -> None:
 
 @command.command()
 @click.option("--hours", type=click.FloatRange(min=0.1), default=24, show_default=True, help="How long it is valid.")
+@click.option("--control-plane", is_flag=True, help="For another machine of the control plane, not only a node.")
 @options.data_dir
-def create(hours: float, data_dir: Path) -> None:
+def create(hours: float, control_plane: bool, data_dir: Path) -> None:
     """Make a token, and print the command to type on the machine that shall join.
 
-    Whoever has the token can add nodes while it is valid; it can be used more than once.
+    Whoever has the token can add nodes while it is valid; it can be used more than once. The command of
+    --control-plane carries a key to the cluster's authorities: keep it to yourself.
     """
     from cybernetes.base.clock import SystemClock
     from cybernetes.base.random import SystemRandom
     from cybernetes.client.api import ApiClient
-    from cybernetes.install.joining import invitation
+    from cybernetes.install.joining import authorities, invitation
     from cybernetes.run import config as cluster_config
     from cybernetes.run import files
 
@@ -37,15 +39,23 @@ def create(hours: float, data_dir: Path) -> None:
     config = cluster_config.read(layout.config)
     if config.joined:
         raise click.ClickException("this machine is only a node; type it where the control plane is")
+    if control_plane and (why := authorities.why_not(config)):
+        raise click.ClickException(why)
     authority = files.ca(layout).certificate.read_bytes()
-    token = invitation.new_token(SystemRandom())
+    random = SystemRandom()
+    token, key = invitation.new_token(random), random.token(authorities.KEY_BYTES)
 
     async def invite(client: ApiClient) -> None:
-        await invitation.invite(client, config, authority, token, SystemClock().now() + hours * _HOUR_S)
+        groups = authorities.GROUPS if control_plane else (invitation.JOINERS,)
+        expires = SystemClock().now() + hours * _HOUR_S
+        secret = await invitation.invite(client, config, authority, token, expires, groups)
+        if control_plane:
+            await authorities.publish(client, config, layout, secret, key, random)
 
     _with_client(layout, invite)
-    ca_hash = invitation.authority_hash(authority)
-    click.echo(f"cybernetes join {config.server_url} --token {token} --ca-hash {ca_hash}")
+    words = ["cybernetes", "join", config.server_url, "--token", str(token)]
+    words += ["--ca-hash", invitation.authority_hash(authority)]
+    click.echo(" ".join([*words, *(["--control-plane-key", key.hex()] if control_plane else ())]))
 
 
 @command.command("list")

@@ -80,7 +80,7 @@ def _write_files(config: ClusterConfig, layout: Layout) -> None:
     capabilities = containerd.probe()
     for node in config.nodes:
         containerd.write_configuration(layout.node(node.name), capabilities, pki.registry_hosts(config, layout))
-    if config.registry and not config.joined:
+    if config.runs_registry:
         registry.write_configuration(
             layout.registry_config,
             storage=layout.registry,

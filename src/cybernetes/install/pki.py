@@ -32,7 +32,7 @@ def registry_hosts(config: ClusterConfig, layout: Layout) -> list[RegistryHost]:
     # A node that joined shows its own certificate; it is of the same authority.
     name = f"client-kubelet-{config.nodes[0].name}" if config.joined else "registry-client"
     client = files.of(layout, name)
-    server = f"https://{config.api_address}:{REGISTRY_PORT}"
+    server = f"https://{config.registry_address}:{REGISTRY_PORT}"
     return [RegistryHost(REGISTRY_NAME, server, files.ca(layout).certificate, client.certificate, client.key)]
 
 
@@ -92,7 +92,8 @@ class _Issuer:
         domain = config.network.cluster_domain
         names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{domain}"]
         addresses = ["127.0.0.1", "::1", config.network.kubernetes_address, config.api_address]
-        for each in config.api_server.extra_names:
+        endpoint = config.api_server.endpoint.partition(":")[0]
+        for each in (*config.api_server.extra_names, *([endpoint] if endpoint else ())):
             (addresses if each.replace(".", "").isdigit() or ":" in each else names).append(each)
         self._serving(files.api_server(self._layout), "kube-apiserver", [*names, "localhost"], sorted(set(addresses)))
 

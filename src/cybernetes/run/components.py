@@ -134,7 +134,7 @@ def _etcd(config: ClusterConfig, layout: Layout) -> list[Process]:
 
 
 def _registry(config: ClusterConfig, layout: Layout) -> list[Process]:
-    if not config.registry or config.joined:
+    if not config.runs_registry:
         return []
     command = ("docker-registry", "serve", str(layout.registry_config))
     address = config.api_address

@@ -23,11 +23,16 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class ApiServerConfig(_Section, frozen=True):
-    """bind_address: where it listens. advertise_address: where nodes and pods reach it; "" for the bind address."""
+    """bind_address: where it listens. advertise_address: where nodes and pods reach it; "" for the bind address.
+
+    endpoint: HOST or HOST:PORT that leads to any of several API servers (a name, or a load balancer's address), which
+    nodes and people use then; "" where there is one
+    """
 
     bind_address: str = "127.0.0.1"
     advertise_address: str = ""
     port: int = 6443
+    endpoint: str = ""
     # Further names and addresses that its certificate is valid for.
     extra_names: tuple[str, ...] = ()
     extra_args: ApiServerArgs = ApiServerArgs()
@@ -78,8 +83,9 @@ class ClusterConfig(_Section, frozen=True):
     scheduler: dict[str, Any] = {}
     # Which components run here; empty for all.
     only: tuple[str, ...] = ()
-    # A registry for images of one's own, at the control plane.
+    # A registry for images of one's own; on this machine unless `registryHost` names the one where it is.
     registry: bool = True
+    registry_host: str = ""
     # Whether the control plane is on another machine, at `api_server`; there is no authority on this one then.
     joined: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -93,7 +99,17 @@ class ClusterConfig(_Section, frozen=True):
 
     @property
     def server_url(self) -> str:
-        return f"https://{_bracketed(self.api_address)}:{self.api_server.port}"
+        """Where nodes and people reach the API."""
+        host, _, port = self.api_server.endpoint.partition(":")
+        return f"https://{host or _bracketed(self.api_address)}:{port or self.api_server.port}"
+
+    @property
+    def registry_address(self) -> str:
+        return self.registry_host or self.api_address
+
+    @property
+    def runs_registry(self) -> bool:
+        return self.registry and not self.registry_host
 
 
 def _bracketed(address: str) -> str:

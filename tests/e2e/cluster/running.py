@@ -27,15 +27,18 @@ NODES = ("e2e-1", "e2e-2")
 class Cluster:
     """folder: the data directory. Commands run in the namespace, as a user of that machine would type them."""
 
-    def __init__(self, folder: Path, namespace: str) -> None:
+    def __init__(self, folder: Path, namespace: str, node_names: tuple[str, ...] = NODES) -> None:
         self.folder = folder
         self.namespace = namespace
+        self._node_names = node_names
         self._environment = {**os.environ, "CYBERNETES_DATA_DIR": str(folder), "HOME": str(folder)}
 
     def make_machine(self) -> None:
         subprocess.run(["ip", "netns", "add", self.namespace], check=True)
         self.inside("ip", "link", "set", "lo", "up")
-        nodes = tuple(NodeConfig(name, f"10.89.0.{11 + i}", f"cyb-{name}", 110) for i, name in enumerate(NODES))
+        nodes = tuple(
+            NodeConfig(name, f"10.89.0.{11 + i}", f"cyb-{name}", 110) for i, name in enumerate(self._node_names)
+        )
         cluster_config.write(self.folder / "wanted.yaml", _config(nodes))
 
     def inside(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -63,7 +63,8 @@ def configuration(server: str, shared: str, node: NodeConfig) -> ClusterConfig:
         only=COMPONENTS,
         nodes=(node,),
         network=msgspec.convert(told.network, NetworkConfig),
-        registry=told.registry,
+        registry=bool(told.registry_host),
+        registry_host=told.registry_host,
         api_server=ApiServerConfig(advertise_address=parts.hostname or "", port=parts.port or _DEFAULT_PORT),
     )
 

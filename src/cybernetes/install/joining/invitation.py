@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -61,20 +62,28 @@ def authority_hash(certificate: bytes) -> str:
     return f"sha256:{hashlib.sha256(der).hexdigest()}"
 
 
-async def invite(client: ApiClient, config: ClusterConfig, authority: bytes, token: Token, expires: float) -> None:
-    """Let holders of the token join until `expires` (seconds since the epoch). authority: PEM."""
+async def invite(
+    client: ApiClient,
+    config: ClusterConfig,
+    authority: bytes,
+    token: Token,
+    expires: float,
+    groups: Sequence[str] = (JOINERS,),
+) -> Object:
+    """Let holders of the token join until `expires` (seconds since the epoch). authority: PEM. The token's Secret."""
     for target, obj in objects(config, authority):
         await client.apply(target, obj, field_manager=MANAGER)
-    await client.create(SECRETS, token_secret(token, expires), namespace="kube-system", field_manager=MANAGER)
+    secret = token_secret(token, expires, groups)
+    return await client.create(SECRETS, secret, namespace="kube-system", field_manager=MANAGER)
 
 
-def token_secret(token: Token, expires: float) -> Object:
+def token_secret(token: Token, expires: float, groups: Sequence[str] = (JOINERS,)) -> Object:
     data = {
         "token-id": token.id,
         "token-secret": token.secret,
         "expiration": rfc3339(expires),
         "usage-bootstrap-authentication": "true",
-        "auth-extra-groups": JOINERS,
+        "auth-extra-groups": ",".join(groups),
     }
     return {
         "metadata": {"name": TOKEN_PREFIX + token.id, "namespace": "kube-system"},
@@ -89,9 +98,9 @@ def objects(config: ClusterConfig, authority: bytes) -> list[tuple[Target, Objec
     info |= {"users": [], "contexts": [], "current-context": ""}
     return [
         (CONFIG_MAPS, _config_map("kube-public", CLUSTER_INFO, KUBECONFIG, msgspec.yaml.encode(info))),
-        *_readable("kube-public", CLUSTER_INFO, {"kind": "User", "name": "system:anonymous"}),
+        *readable(CONFIG_MAPS, "kube-public", CLUSTER_INFO, {"kind": "User", "name": "system:anonymous"}),
         (CONFIG_MAPS, _config_map("kube-system", CLUSTER_CONFIG, SHARED, msgspec.yaml.encode(shared(config)))),
-        *_readable("kube-system", CLUSTER_CONFIG, {"kind": "Group", "name": JOINERS}),
+        *readable(CONFIG_MAPS, "kube-system", CLUSTER_CONFIG, {"kind": "Group", "name": JOINERS}),
         *_granted(
             "cybernetes:node-certificates",
             {
@@ -117,24 +126,26 @@ def objects(config: ClusterConfig, authority: bytes) -> list[tuple[Target, Objec
 
 
 class Shared(msgspec.Struct, frozen=True, rename="camel"):
-    """What a node must know of its cluster, beside where the control plane is."""
+    """What a node must know of its cluster, beside where the control plane is. registry_host: "" for no registry."""
 
     name: str
     network: Any
-    registry: bool
+    registry_host: str
 
 
 def shared(config: ClusterConfig) -> Shared:
-    return Shared(config.name, msgspec.to_builtins(config.network), config.registry)
+    host = config.registry_address if config.registry else ""
+    return Shared(config.name, msgspec.to_builtins(config.network), host)
 
 
 def _config_map(namespace: str, name: str, key: str, content: bytes) -> Object:
     return {"metadata": {"name": name, "namespace": namespace}, "data": {key: content.decode()}}
 
 
-def _readable(namespace: str, config_map: str, subject: Object) -> list[tuple[Target, Object]]:
-    metadata = {"name": f"cybernetes:{config_map}", "namespace": namespace}
-    rule = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [config_map], "verbs": ["get"]}
+def readable(target: Target, namespace: str, name: str, subject: Object) -> list[tuple[Target, Object]]:
+    """Lets a subject read one object."""
+    metadata = {"name": f"cybernetes:{name}", "namespace": namespace}
+    rule = {"apiGroups": [target.group], "resources": [target.plural], "resourceNames": [name], "verbs": ["get"]}
     reference = {"apiGroup": _RBAC, "kind": "Role", "name": metadata["name"]}
     subjects = [{**subject, "apiGroup": _RBAC}]
     return [
