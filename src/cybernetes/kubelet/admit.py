@@ -15,14 +15,22 @@ from cybernetes.kubelet.verdict import Rejection
 
 
 class Admission:
-    """active: the pods that the node runs now, among them the one to decide about."""
+    """active: the pods that the node runs now, among them the one to decide about.
+
+    released  called when a pod needs less of the node than before
+    """
 
     def __init__(
-        self, tools: Tools, active: Callable[[], Sequence[Object]], pressures: Callable[[], frozenset[str]]
+        self,
+        tools: Tools,
+        active: Callable[[], Sequence[Object]],
+        pressures: Callable[[], frozenset[str]],
+        released: Callable[[], None],
     ) -> None:
         self._tools = tools
         self._pressures = pressures
         self._active = active
+        self.released = released
 
     def others(self, pod: Object) -> list[Object]:
         return [each for each in self._active() if pods.uid(each) != pods.uid(pod)]

@@ -71,7 +71,7 @@ def sandbox_config(
     linux = cri.LinuxPodSandboxConfig(
         cgroup_parent=resources.pod_cgroup(config.cgroup_root, pod),
         security_context=security.sandbox_context(pod),
-        sysctls={each["name"]: each["value"] for each in security.context_of(pod["spec"]).get("sysctls") or ()},
+        sysctls=security.sysctls(pod),
         overhead=_overhead(overhead),
         resources=_linux_resources(cpu_shares, cpu_quota, memory),
     )

@@ -100,7 +100,7 @@ class Kubelet:
             group.create_task(tools.statuses.run(), name="kubelet.statuses")
             group.create_task(self._services.run(), name="kubelet.services")
             await self._wait_for_runtime()
-            admission = Admission(tools, self._active_pods, care.pressures.now)
+            admission = Admission(tools, self._active_pods, care.pressures.now, self._room_was_made)
             static = StaticPods(
                 tools,
                 lambda pod: self._begin(tools, admission, pod),
@@ -211,6 +211,12 @@ class Kubelet:
 
     def _active_pods(self) -> list[Object]:
         return [each.pod for each in self.workers.values() if each.active]
+
+    def _room_was_made(self) -> None:
+        """Pods that wait for more of the node look again."""
+        for worker in self.workers.values():
+            if worker.waits_for_room:
+                worker.wake.set()
 
     def _refresh(self, uid: str) -> None:
         """Something that the pod is made from has changed."""

@@ -21,6 +21,7 @@ from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.resources import Amounts, CgroupLimits
 from cybernetes.kubelet.runtime.api import ContainerStatus
 from cybernetes.kubelet.tools import Tools
+from cybernetes.wire.grpc import cri_runtime_pb2 as cri
 
 Given = dict[str, Object]
 _RESIZABLE = ("cpu", "memory")
@@ -90,6 +91,15 @@ def described(pod: Object, error: str = "") -> str:
     return orjson.dumps(result).decode()
 
 
+def _lift_limits(new: cri.LinuxContainerResources, before: Object) -> None:
+    """Say that limits are gone: a runtime takes zero for "as it was"."""
+    limited = before.get("limits") or {}
+    if limited.get("cpu") and not new.cpu_quota:
+        new.cpu_quota = -1
+    if limited.get("memory") and not new.memory_limit_in_bytes:
+        new.memory_limit_in_bytes = new.memory_swap_limit_in_bytes = -1
+
+
 class Resizer:
     """One pod's allocation. `others`: the pods that share the node with it."""
 
@@ -100,7 +110,7 @@ class Resizer:
         self._actuated: Given = {}
         self._pending: tuple[str, str] | None = None
         self._error = ""
-        self._under_way = False
+        self.under_way = False
 
     def accept(self, pod: Object) -> Object:
         """The pod with the resources it is granted now."""
@@ -115,7 +125,7 @@ class Resizer:
         if refused is None:
             self._pending = None
             self._allocated = desired
-            self._under_way = True
+            self.under_way = True
             self._say(pod, "Normal", "ResizeStarted", f"Pod resize started: {described(pod)}")
             return pod
         if refused != self._pending:
@@ -143,7 +153,7 @@ class Resizer:
         if self._pending is not None:
             reason, message = self._pending
             result.append({"type": "PodResizePending", "status": "True", "reason": reason, "message": message})
-        if self._under_way:
+        if self.under_way:
             progress: dict[str, Any] = {"type": "PodResizeInProgress", "status": "True"}
             if self._error:
                 progress.update(reason="Error", message=self._error)
@@ -163,14 +173,14 @@ class Resizer:
             if status is None:
                 continue
             wanted = self._allocated.get(container["name"], {})
-            current = self._actuated.setdefault(status.id, wanted if not self._under_way else {})
+            current = self._actuated.setdefault(status.id, wanted if not self.under_way else {})
             if current == wanted:
                 continue
             (restarts if needs_restart(container, current, wanted) else updates).append((container, status))
         if updates:
             await self._update(pod, updates)
-        if self._under_way and not restarts:
-            self._under_way = False
+        if self.under_way and not restarts:
+            self.under_way = False
             self._say(pod, "Normal", "ResizeCompleted", f"Pod resize completed: {described(pod)}")
         return [status for _, status in restarts]
 
@@ -184,6 +194,7 @@ class Resizer:
             for container, status in updates:
                 new = cri_config.container_resources(pod, container, tools.facts.machine, v2=tools.facts.cgroup_v2)
                 new.oom_score_adj = 0
+                _lift_limits(new, self._actuated.get(status.id, {}))
                 await tools.runtime.update_resources(status.id, new)
                 self._actuated[status.id] = self._allocated.get(container["name"], {})
             await tools.host.ensure_cgroup(path, wanted)

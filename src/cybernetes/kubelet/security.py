@@ -201,11 +201,23 @@ def _profile(profile: Object, root: str) -> cri.SecurityProfile:
 
 def forbidden_sysctl(pod: Object, allowed: Sequence[str]) -> str:
     """The first sysctl that this node does not let pods set; "" when there is none."""
-    for each in context_of(pod["spec"]).get("sysctls") or ():
-        name = each["name"]
+    for name in sysctls(pod):
         if name not in SAFE_SYSCTLS and not any(_covers(pattern, name) for pattern in allowed):
-            return str(name)
+            return name
     return ""
+
+
+def sysctls(pod: Object) -> dict[str, str]:
+    """Kernel settings of the pod, names with dots. A name whose first separator is a slash has them exchanged.
+
+    source  kubernetes.io "Using sysctls in a Kubernetes Cluster", setting sysctl parameters
+    """
+    return {_dotted(each["name"]): each["value"] for each in context_of(pod["spec"]).get("sysctls") or ()}
+
+
+def _dotted(name: str) -> str:
+    first = next((c for c in name if c in "./"), ".")
+    return name.translate(str.maketrans("./", "/.")) if first == "/" else name
 
 
 def _covers(pattern: str, name: str) -> bool:

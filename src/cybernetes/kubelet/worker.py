@@ -51,7 +51,7 @@ class PodWorker:
         self.status: Object = dict(pod.get("status") or {})
         self.verdict: Verdict | None = None
         self._tools = tools
-        self._admit = admission.decide
+        self._admission = admission
         self._removed = False
         self._completed = False
         self._ending = False
@@ -103,6 +103,10 @@ class PodWorker:
     @property
     def observed(self) -> Observed:
         return self._lookout.observed
+
+    @property
+    def waits_for_room(self) -> bool:
+        return self._resizer.waits
 
     @property
     def active(self) -> bool:
@@ -196,7 +200,7 @@ class PodWorker:
         if self._start.admitted:
             return True
         if not self.observed.containers and not self.status.get("startTime"):
-            rejection = self._admit(self.pod)
+            rejection = self._admission.decide(self.pod)
             if rejection is not None:
                 self._tools.say(self.pod, "", "Warning", rejection.reason, rejection.message)
                 self.verdict = Verdict("Failed", rejection.reason, f"Pod was rejected: {rejection.message}")
@@ -257,7 +261,11 @@ class PodWorker:
         """Bring changed resources to the containers; those that can't change while they run are restarted."""
         if self._resizer.waits:
             self.pod = self._resizer.accept(self._desired)
-        for each in await self._resizer.actuate(self.pod, self.observed):
+        under_way = self._resizer.under_way
+        restarts = await self._resizer.actuate(self.pod, self.observed)
+        if under_way and not self._resizer.under_way:
+            self._admission.released()
+        for each in restarts:
             self._watchman.forget(each.id)
             message = f"Container {each.name} resize requires restart"
             await self._stopper.stop(self.pod, self.observed, each, pods.grace_s(self.pod), message)
@@ -398,6 +406,7 @@ class PodWorker:
         await tools.volumes.release(pod)
         await tools.host.remove_cgroup(resources.pod_cgroup(tools.config.cgroup_root, pod))
         self._start.prepared, self._start.volumes_at = False, None
+        self._admission.released()
         if not self._removed and not pods.is_deleted(self.pod):
             return None
         if not self._removed:

@@ -58,8 +58,34 @@ def test_resources_change_while_the_container_runs(testbed: Testbed) -> None:
             refused = await c.until("grow", lambda obj: bool(condition(obj, "PodResizePending")))
             assert condition(refused, "PodResizePending")["reason"] == "Infeasible"
             assert refused["status"]["containerStatuses"][0]["resources"]["limits"]["cpu"] == "400m"
+            unlimited = {"requests": {"cpu": "150m"}, "limits": {"cpu": None, "memory": None}}
+            patch = {"spec": {"containers": [{"name": "c", "resources": unlimited}]}}
+            await c.admin.patch(PODS, "grow", patch, PatchType.STRATEGIC, namespace="default", subresource="resize")
+            await c.until("grow", lambda obj: "limits" not in obj["status"]["containerStatuses"][0]["resources"])
+            assert int(cgroup_file(testbed, "memory", uid, container_id, "memory.limit_in_bytes")) > 1 << 60
+            assert cgroup_file(testbed, "cpu", uid, container_id, "cpu.cfs_quota_us") == "-1"
             await c.delete("grow")
             await c.gone("grow")
+
+    asyncio.run(scenario())
+
+
+def test_a_resize_that_waits_for_room_is_granted_when_another_pod_ends(testbed: Testbed) -> None:
+    async def scenario() -> None:
+        async with cluster(testbed) as c:
+            for name, cpu in (("big", "1500m"), ("small", "100m")):
+                await c.create(pod(name, UNTIL_TERM, container={"resources": {"requests": {"cpu": cpu}}}))
+                await c.until(name, ready)
+            patch = {"spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "1200m"}}}]}}
+            await c.admin.patch(PODS, "small", patch, PatchType.STRATEGIC, namespace="default", subresource="resize")
+            await c.until("small", lambda obj: condition(obj, "PodResizePending").get("reason") == "Deferred")
+            await c.delete("big")
+            # By itself it would be tried again after a minute.
+            await c.until(
+                "small", lambda obj: obj["status"]["containerStatuses"][0]["resources"]["requests"]["cpu"] == "1200m"
+            )
+            await c.delete("small")
+            await c.gone("small")
 
     asyncio.run(scenario())
 
