@@ -1,6 +1,6 @@
 """The road of a request: an ordered list of filters, each of which answers itself or asks the next.
 
-identify -> time limit -> authenticate -> load limit -> impersonate -> authorize -> route
+identify -> time limit -> authenticate -> impersonate -> take turn -> authorize -> route
 
 Errors of the API become Statuses in the outermost filter; anything else that escapes is a bug, logged and
 answered with 500.
@@ -20,7 +20,6 @@ from cybernetes.apiserver.options import boolean
 from cybernetes.apiserver.request import RequestInfo, parse
 from cybernetes.auth import authz, impersonation
 from cybernetes.auth.authz import Attributes, Decision
-from cybernetes.auth.user import MASTERS
 from cybernetes.base import duration, random
 from cybernetes.base.errors import ApiError, EdgeError, bad_request, unauthorized
 from cybernetes.base.log import Log
@@ -131,27 +130,17 @@ async def authenticate(core: Core, passage: Passage, following: Next) -> Respons
     return await following(passage)
 
 
-# Requests in flight. More than these wait longer than their clients do, and each holds memory; members of
-# system:masters are let in all the same, so that an administrator can still act.
-READS_MAX = 2000
-WRITES_MAX = 1000
-_READS = frozenset(("get", "list"))
+async def take_turn(core: Core, passage: Passage, following: Next) -> Response:
+    """Wait until it is this request's turn (`flowcontrol`).
 
-
-async def limit_load(core: Core, passage: Passage, following: Next) -> Response:
-    """Refuse what would only wait. Watches and other long requests don't count."""
-    if is_long(passage) or MASTERS in passage.user.groups:
+    A watch has its turn until it began; sessions and logs, which cost little and last, have none.
+    """
+    if core.fairness is None or (is_long(passage) and passage.info.verb != "watch"):
         return await following(passage)
-    reads = passage.info.verb in _READS
-    if core.in_flight[reads] >= (READS_MAX if reads else WRITES_MAX):
-        response = respond.text(429, "Too many requests, please try again later.\n")
-        response.headers.append(("Retry-After", "1"))
-        return response
-    core.in_flight[reads] += 1
-    try:
-        return await following(passage)
-    finally:
-        core.in_flight[reads] -= 1
+    answered: Response = await core.fairness.admit(
+        passage.request, passage.info, passage.user, lambda: following(passage)
+    )
+    return answered
 
 
 async def impersonate(core: Core, passage: Passage, following: Next) -> Response:
@@ -196,7 +185,7 @@ def _field_pairs(request: Request) -> tuple[tuple[str, str], ...]:
     return tuple((key, value.lstrip("=")) for key, equals, value in pairs if equals)
 
 
-FILTERS: tuple[Filter, ...] = (answer_errors, limit_time, authenticate, limit_load, impersonate, authorize)
+FILTERS: tuple[Filter, ...] = (answer_errors, limit_time, authenticate, impersonate, take_turn, authorize)
 
 
 def chain(core: Core, filters: tuple[Filter, ...], route: Next) -> Next:

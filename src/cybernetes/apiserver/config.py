@@ -21,6 +21,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     advertise                 host:port at which clients reach it
     service_range, node_port_range    from which services get addresses and ports
     shared_store              whether other API servers write to the same store
+    max_requests_inflight, max_mutating_requests_inflight  together the seats that priority levels share
     fixed_tokens              SHA-256 of a token in hex -> its user; for tests, a cluster has none
     own_components            whether roles are made for components that Kubernetes does not have
     """
@@ -40,4 +41,6 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     node_port_range: tuple[int, int] = (30000, 32767)
     shared_store: bool = False
     own_components: bool = False
+    max_requests_inflight: int = 400
+    max_mutating_requests_inflight: int = 200
     fixed_tokens: Mapping[str, User] = {}

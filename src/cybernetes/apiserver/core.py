@@ -61,8 +61,8 @@ class Core:
         self.random = random
         self.lister = Lister(caches, registry)
         self.committed = 0
-        # Ordinary requests under way: whether reads -> how many.
-        self.in_flight = {True: 0, False: 0}
+        # Whose turn it is, when there is more to do than the server can; None: everybody's.
+        self.fairness: Any = None
         self.leases = Leases(store, clock)
         self._shared_store = shared_store
         self.metrics: Any = None
@@ -84,6 +84,11 @@ class Core:
         # Versions that other API servers answer for, as discovery lists them.
         self.remote_versions: Callable[[], Sequence[Any]] = tuple
         self.outbound: Callable[[str], Transport] = _nowhere
+
+    def stored(self, info: RequestInfo) -> int:
+        """How many objects of a request's resource there are; 0 for what is not kept here."""
+        served = self.registry.find(info.group, info.version, info.resource)
+        return len(self.caches.of(*served.keeper).state.items) if served is not None else 0
 
     async def consistent(self) -> None:
         """Wait until the caches have everything that was acknowledged before this call."""

@@ -10,6 +10,7 @@ import cybernetes
 from cybernetes.apiserver import health, metrics, respond
 from cybernetes.apiserver.chain import Passage
 from cybernetes.apiserver.core import Core
+from cybernetes.apiserver.flowcontrol import dumps
 from cybernetes.apiserver.routing import nothing_there
 from cybernetes.base.errors import ApiError
 from cybernetes.wire.http.message import Response
@@ -65,6 +66,10 @@ class NonResource:
             return respond.json(version())
         if request.path == "/metrics":
             return Response(200, [("Content-Type", metrics.CONTENT_TYPE)], metrics.render(core))
+        if request.path.startswith(dumps.PATH):
+            dump = dumps.answer(core.fairness, request, core.clock.now(), core.clock.monotonic())
+            if dump is not None:
+                return respond.text(200, dump)
         about_tokens = core.token_documents(request)
         if about_tokens is not None:
             return about_tokens
@@ -92,6 +97,7 @@ def paths(core: Core) -> list[str]:
         "/.well-known/openid-configuration",
         "/api",
         "/apis",
+        *(f"{dumps.PATH}{name}" for name in ("dump_priority_levels", "dump_queues", "dump_requests")),
         "/healthz",
         "/livez",
         "/metrics",

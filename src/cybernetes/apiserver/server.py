@@ -21,6 +21,8 @@ from cybernetes.apiserver.core import Core
 from cybernetes.apiserver.crd.loop import DefinitionLoop
 from cybernetes.apiserver.crd.publish import Publisher
 from cybernetes.apiserver.documents import Documents
+from cybernetes.apiserver.flowcontrol.gate import Gate
+from cybernetes.apiserver.flowcontrol.numbers import Collector
 from cybernetes.apiserver.metrics import Metrics
 from cybernetes.apiserver.nonresource import NonResource
 from cybernetes.apiserver.outbound import Outbound
@@ -72,6 +74,9 @@ class ApiServer:
         caches = Caches(store, clock, random)
         self.core = Core(store, self.registry, caches, clock, random, shared_store=config.shared_store)
         self.core.metrics = Metrics()
+        seats = config.max_requests_inflight + config.max_mutating_requests_inflight
+        self._gate = self.core.fairness = Gate(clock, seats, self.core.stored)
+        self.core.metrics.registry.register(Collector(self._gate))
         self._outbound = Outbound(config)
         self._hooks = HttpsCaller(self.core.lister)
         self.core.outbound = self._outbound.to
@@ -103,6 +108,7 @@ class ApiServer:
         core = self.core
         await core.caches.load()
         Publisher(core.lister, core.caches, core.registry, self._hooks, core.random).start()
+        self._gate.follow(core.lister)
         security = self._security(core, self.config)
         core.authenticator = security.authenticator
         core.authorizer = security.authorizer
@@ -132,6 +138,7 @@ class ApiServer:
             group.create_task(self._bootstrap(), name="apiserver.bootstrap")
             group.create_task(self._definitions(), name="apiserver.definitions")
             group.create_task(self._flow_schemas(), name="apiserver.flow-schemas")
+            group.create_task(self._gate.run(), name="apiserver.fairness")
             group.create_task(self._availability(self._aggregator), name="apiserver.aggregate")
 
     async def _availability(self, aggregator: Aggregator) -> None:
