@@ -52,9 +52,9 @@ class ApiServer:
 
     security  builds authentication, authorization and admission once the caches are loaded
     audit     records requests; whoever gives it runs it, and ends it after the server
+    ready     further checks of /readyz: "" when all is well, else why not
     """
 
-    ready     further checks of /readyz: "" when all is well, else why not
     def __init__(
         self,
         store: Store,
@@ -65,9 +65,9 @@ class ApiServer:
         registry: Registry | None = None,
         security: Callable[[Core, ServerConfig], Security] = build_security,
         audit: Auditor | None = None,
+        ready: Mapping[str, Callable[[], str]] = {},
     ) -> None:
         self.registry = registry or Registry()
-        ready: Mapping[str, Callable[[], str]] = {},
         self.config = config
         self._security = security
         self._close_security: Callable[[], Awaitable[None]] | None = None
@@ -83,12 +83,12 @@ class ApiServer:
         checks = {"ping": lambda: "", "log": lambda: "", "etcd": self._check_feed}
         all_ready = {
             **checks,
+            **ready,
             "informer-sync": self._check_feed,
             "poststarthook/bootstrap-objects": self._check_bootstrap,
             "shutdown": self._check_stop,
         }
         self.documents = Documents(self.core, config.advertise)
-            **ready,
         self._nonresource = NonResource(checks, all_ready, self.documents.answer)
         self.core.nonresource = self._nonresource.answer
         self._chain = chain(self.core, self._filters(audit), lambda passage: route(self.core, passage))
