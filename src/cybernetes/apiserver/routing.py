@@ -65,6 +65,8 @@ async def _unknown(core: Core, passage: Passage) -> Response:
 def _handler(core: Core, call: Call) -> Handler:
     """Raises ApiError 404 for what the resource does not have, 405 for methods that it does not take."""
     info, row = call.info, call.served.resource
+    if _in_foreign_scope(call.served, info):
+        raise nothing_there()
     virtual = core.virtual.get((row.group, row.plural, info.subresource))
     if virtual is not None:
         return _of_verb({"create": virtual}, info.verb)
@@ -103,10 +105,19 @@ def _names_object(call: Call) -> bool:
 
 
 def _misplaced(served: Served, info: RequestInfo) -> bool:
-    """An object's path must have a namespace exactly where its resource is in one."""
-    if info.resource == "namespaces" and not info.group:
+    """An object's path must have a namespace where its resource is in one."""
+    return served.resource.namespaced and not info.namespace
+
+
+def _in_foreign_scope(served: Served, info: RequestInfo) -> bool:
+    """Whether something of the whole cluster is asked for below a namespace.
+
+    Who may do everything in a namespace was found to be allowed just that, and must not reach further.
+    """
+    if served.resource.namespaced:
         return False
-    return served.resource.namespaced != bool(info.namespace)
+    own = served.resource.plural == "namespaces" and not served.resource.group
+    return bool(info.namespace) and not (own and info.name == info.namespace)
 
 
 def nothing_there() -> ApiError:

@@ -37,7 +37,7 @@ class _Text(logging.Formatter):
         at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         fields = " ".join(f"{k}={_quoted(v)}" for k, v in getattr(record, "fields", {}).items())
         line = f"{at}.{int(record.msecs):03d}Z {record.levelname[0]} {record.getMessage()} {fields}".rstrip()
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return f"{line}\n{_indented(self.formatException(record.exc_info))}" if record.exc_info else line
 
 
 class _Json(logging.Formatter):
@@ -58,6 +58,12 @@ def _quoted(value: Any) -> str:
     text = str(value)
     # Escaped, so that a name chosen by a user can't forge a line of the log.
     return repr(text) if any(c.isspace() or not c.isprintable() or c == '"' for c in text) or not text else text
+
+
+def _indented(text: str) -> str:
+    """Lines that no reader takes for events of their own, whatever the text of an exception says."""
+    lines = text.splitlines()
+    return "\n".join("    " + "".join(c if c.isprintable() else " " for c in each) for each in lines)
 
 
 def configure(level: str = "info", log_format: str = "text") -> None:
