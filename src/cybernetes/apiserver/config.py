@@ -23,6 +23,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     shared_store              whether other API servers write to the same store
     max_requests_inflight, max_mutating_requests_inflight  together the seats that priority levels share
     fixed_tokens              SHA-256 of a token in hex -> its user; for tests, a cluster has none
+    resource_metrics          whether this server tells what nodes and pods use (metrics.k8s.io)
     own_components            whether roles are made for components that Kubernetes does not have
     """
 
@@ -40,6 +41,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     service_range: str = "10.96.0.0/12"
     node_port_range: tuple[int, int] = (30000, 32767)
     shared_store: bool = False
+    resource_metrics: bool = False
     own_components: bool = False
     max_requests_inflight: int = 400
     max_mutating_requests_inflight: int = 200

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from cybernetes.apiserver import respond
 from cybernetes.apiserver.admission.webhooks.call import HttpsCaller
 from cybernetes.apiserver.aggregate.loop import Availability
+from cybernetes.apiserver.aggregate.plan import Local
 from cybernetes.apiserver.aggregate.serve import Aggregator
 from cybernetes.apiserver.audit.auditor import Auditor
 from cybernetes.apiserver.audit.filters import audited
@@ -27,6 +28,8 @@ from cybernetes.apiserver.metrics import Metrics
 from cybernetes.apiserver.nonresource import NonResource
 from cybernetes.apiserver.outbound import Outbound
 from cybernetes.apiserver.registry import Registry
+from cybernetes.apiserver.resourcemetrics import serve as resourcemetrics
+from cybernetes.apiserver.resourcemetrics.serve import ResourceMetrics
 from cybernetes.apiserver.routing import route
 from cybernetes.apiserver.security import Security, build_security
 from cybernetes.apiserver.services.allocator import Allocator
@@ -117,10 +120,15 @@ class ApiServer:
         core.allocator = Allocator(
             core.lister, self.config.service_range, self.config.node_port_range, core.clock, core.random
         )
-        self._aggregator = Aggregator(core, self.config)
+        self._aggregator = Aggregator(core, self.config, self._within())
         core.aggregated = self._aggregator.answer
         self._running = asyncio.get_running_loop().create_task(self._follow(), name="apiserver")
         log.info("apiserver.started", revision=core.caches.revision)
+
+    def _within(self) -> dict[tuple[str, str], Local]:
+        if not self.config.resource_metrics:
+            return {}
+        return {(resourcemetrics.GROUP, resourcemetrics.VERSION): Local(ResourceMetrics(self.core).answer)}
 
     async def ready(self) -> None:
         """Return once the bootstrap objects are there. Raises what ended the server before."""
@@ -243,6 +251,10 @@ class ApiServer:
 def _bootstrap_settings(config: ServerConfig, registry: Registry) -> Settings:
     host, _, port = config.advertise.rpartition(":")
     served = dict.fromkeys((each.resource.group, each.resource.version) for each in registry)
+    extra = list(policy.load("own.yaml")) if config.own_components else []
+    if config.resource_metrics:
+        served[resourcemetrics.GROUP, resourcemetrics.VERSION] = None
+        extra += policy.load("resource_metrics.yaml")
     return Settings(
         service_range=config.service_range,
         served=tuple(served),
@@ -251,7 +263,7 @@ def _bootstrap_settings(config: ServerConfig, registry: Registry) -> Settings:
         identity=config.advertise,
         client_ca=config.client_authorities.decode(),
         front_proxy_ca=config.front_proxy_authorities.decode(),
-        extra=tuple(policy.load("own.yaml")) if config.own_components else (),
+        extra=tuple(extra),
     )
 
 

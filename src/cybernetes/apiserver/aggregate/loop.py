@@ -86,14 +86,16 @@ class Availability:
             return found.status, found.reason, found.message, []
         spec = api_service["spec"]
         path = f"/apis/{spec['group']}/{spec['version']}"
-        failing = f"failing or missing response from {found.url}{path}"
+        url = "" if isinstance(found, plan.Local) else found.url
+        failing = f"failing or missing response from {url}{path}"
         try:
             answer = await self._aggregator.send(found, Request("GET", path, {}, user_headers(_ASKING)))
         except EdgeError as broken:
             return "False", "FailedDiscoveryCheck", f"{failing}: {broken.message}", []
         if not 200 <= answer.status < 300:
-            return "False", "FailedDiscoveryCheck", f"{failing}: bad status from {found.url}{path}: {answer.status}", []
-        return *plan.PASSED, _resources(answer.body)
+            return "False", "FailedDiscoveryCheck", f"{failing}: bad status from {url}{path}: {answer.status}", []
+        told = plan.LOCAL if isinstance(found, plan.Local) else plan.PASSED
+        return *told, _resources(answer.body)
 
 
 def _resources(body: Any) -> list[Object]:

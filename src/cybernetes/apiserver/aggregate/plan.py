@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
+
+from cybernetes.wire.http.message import Request, Response
 
 Object = dict[str, Any]
 
@@ -19,6 +21,12 @@ class Destination(msgspec.Struct, frozen=True):
     server_name: str
     ca: bytes = b""
     verify: bool = True
+
+
+class Local(msgspec.Struct, frozen=True):
+    """A server within this one."""
+
+    answer: Callable[[Request], Awaitable[Response]]
 
 
 class Unavailable(msgspec.Struct, frozen=True):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from cybernetes.apiserver import respond
-from cybernetes.apiserver.aggregate.plan import Destination, Object, Unavailable, destination, service_of
+from cybernetes.apiserver.aggregate.plan import Destination, Local, Object, Unavailable, destination, service_of
 from cybernetes.apiserver.chain import Passage
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.core import Core
@@ -28,9 +29,12 @@ _OURS = ("authorization", "x-remote-", "impersonate-")
 
 
 class Aggregator:
-    def __init__(self, core: Core, config: ServerConfig) -> None:
+    """within: servers in this process, by group and version, for APIServices of these that name no Service."""
+
+    def __init__(self, core: Core, config: ServerConfig, within: Mapping[tuple[str, str], Local] = {}) -> None:
         self._core = core
         self._config = config
+        self._within = within
         self._remote: dict[tuple[str, str], Object] = {}
         self._transports: OrderedDict[Destination, HttpTransport] = OrderedDict()
         core.lister.subscribe(GROUP, PLURAL, self._changed)
@@ -60,10 +64,11 @@ class Aggregator:
             return respond.text(503, f"error trying to reach service: {broken.message}\n")
         return connect.passed_on(answer)
 
-    def find(self, api_service: Object) -> Destination | Unavailable:
+    def find(self, api_service: Object) -> Destination | Local | Unavailable:
         """Where the server of an APIService is now."""
         lister, wanted = self._core.lister, service_of(api_service)
-        assert wanted is not None
+        if wanted is None:
+            return self._within[_version_of(api_service)]
         namespace, name, _ = wanted
         service = lister.get("", "services", namespace, name)
         slices = [
@@ -73,7 +78,9 @@ class Aggregator:
         ]
         return destination(api_service, service, slices, b64decode(api_service["spec"].get("caBundle") or ""))
 
-    async def send(self, found: Destination, request: Request) -> Response:
+    async def send(self, found: Destination | Local, request: Request) -> Response:
+        if isinstance(found, Local):
+            return await found.answer(request)
         return await self._transport(found).send(request)
 
     async def close(self) -> None:
@@ -96,7 +103,7 @@ class Aggregator:
         for each in (old, new):
             if each is not None:
                 self._remote.pop(_version_of(each), None)
-        if new is not None and service_of(new) is not None:
+        if new is not None and (service_of(new) is not None or _version_of(new) in self._within):
             self._remote[_version_of(new)] = new
 
 

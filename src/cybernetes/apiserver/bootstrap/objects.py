@@ -22,6 +22,8 @@ _CLUSTER_CRITICAL = (
 
 # (group, version): priority of the group, priority of the version in it
 _PRIORITIES = {
+    # As metrics-server's own manifest has it, which may take its place.
+    ("metrics.k8s.io", "v1beta1"): (100, 100),
     ("", "v1"): (18000, 1),
     ("apps", "v1"): (17800, 15),
     ("events.k8s.io", "v1"): (17750, 15),

@@ -104,4 +104,6 @@ def _server_config(setting: Setting) -> ServerConfig:
         service_range=config.network.service_range,
         shared_store=config.store.kind == "etcd",
         own_components=True,
+        # Autoscalers are what needs it; an API server alone has no nodes.
+        resource_metrics=config.runs("controller-manager"),
     )
