@@ -76,8 +76,7 @@ def test_definitions_are_refused_as_by_the_reference() -> None:
         have = invalid_object(RESOURCE.group, RESOURCE.kind, obj["metadata"].get("name", ""), errors).status()
         if have["message"] != answer["body"]["message"]:
             unlike.append(case["request"]["mutate"]["at"][-2:])
-    # The one that is left: the cost of rules is not estimated.
-    assert unlike == [["color", "maxLength"]]
+    assert unlike == []
     assert refused > 200
 
 

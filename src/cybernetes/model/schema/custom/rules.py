@@ -1,7 +1,8 @@
 """CEL rules of custom resources (x-kubernetes-validations).
 
 A rule sees the value where it stands as `self` and, if it asks for it, what stood there before as `oldSelf`; such a
-rule is only asked where both are known. Names of fields that CEL can't spell are escaped.
+rule is only asked where both are known, unless it takes `oldSelf` as an optional value. What an update left as it was
+is not held against it.
 
 source  Kubernetes documentation "Validation rules"; "Validation" 5
 """
@@ -9,70 +10,147 @@ source  Kubernetes documentation "Validation rules"; "Validation" 5
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
-from cybernetes.model.cel import CelError, Program, compiled
+from cybernetes.cel.errors import CelError, CostExceeded
+from cybernetes.cel.values import NONE, Optional, equal
+from cybernetes.model.expressions.costs import MESSAGE_MAX_BYTES, OUT_OF_BUDGET, RUNTIME_BUDGET
+from cybernetes.model.expressions.rules import Rule
 from cybernetes.model.field import FieldError, Path, duplicate, forbidden, invalid, required
 from cybernetes.model.schema.custom.structural import JsonSchema, Structural
 
-VARIABLES = ("self", "oldSelf")
-_OLD = re.compile(r"\boldSelf\b")
-_RESERVED = frozenset(
-    [
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ]
-)
-_ESCAPES = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__"))
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _MISSING = object()
 
 
 def check(schema: Structural, obj: dict[str, Any], old: dict[str, Any] | None) -> list[FieldError]:
     """Errors of all rules. old: the stored object on updates, None on creation."""
-    errors: list[FieldError] = []
+    walk = _Walk()
     if schema.has_rules:
-        _walk(schema, obj, _MISSING if old is None else old, Path(), errors)
-    return errors
+        try:
+            walk.value(schema, obj, _MISSING if old is None else old, Path(), None)
+        except _Spent:
+            return walk.errors
+    return walk.errors
 
 
-def _walk(schema: Structural, value: Any, old: Any, path: Path, errors: list[FieldError]) -> None:
-    if not schema.has_rules or value is None:
-        return
-    for rule in schema.rules:
-        _ask(schema, rule, value, old, path, errors)
-    if isinstance(value, dict):
-        before = old if isinstance(old, dict) else {}
-        for name, each in value.items():
-            found = schema.properties.get(name) or schema.additional
-            if found is not None:
-                where = path.child(name) if name in schema.properties else path.key(name)
-                _walk(found, each, before.get(name, _MISSING), where, errors)
-    elif isinstance(value, list) and schema.items is not None:
-        known = _by_key(schema, old)
-        for i, each in enumerate(value):
-            _walk(schema.items, each, known.get(_key(schema, each), _MISSING), path.index(i), errors)
+# A value and what stood there before, the nearest above for which that is known.
+_Known = tuple[Any, Any] | None
+
+
+class _Spent(Exception):
+    """No further rule may be asked; an error says so."""
+
+
+class _Walk:
+    """Errors found so far, and what rules may still cost."""
+
+    def __init__(self) -> None:
+        self.errors: list[FieldError] = []
+        self._budget = RUNTIME_BUDGET
+
+    def value(self, schema: Structural, value: Any, old: Any, path: Path, above: _Known) -> None:
+        if not schema.has_rules or value is None:
+            return
+        known = above if old is _MISSING else (value, old)
+        if schema.rules:
+            self._ask_all(schema, value, old, path, known)
+        if isinstance(value, dict):
+            before = old if isinstance(old, dict) and schema.map_type != "atomic" else {}
+            for name, each in value.items():
+                found = schema.properties.get(name) or schema.additional
+                if found is not None:
+                    where = path.child(name) if name in schema.properties else path.key(name)
+                    self.value(found, each, before.get(name, _MISSING), where, known)
+        elif isinstance(value, list) and schema.items is not None:
+            before = _by_key(schema, old)
+            for i, each in enumerate(value):
+                self.value(schema.items, each, before.get(_key(schema, each), _MISSING), path.index(i), known)
+
+    def _ask_all(self, schema: Structural, value: Any, old: Any, path: Path, known: _Known) -> None:
+        shown = schema.type or "object"
+        for rule in schema.expressions.rules:
+            if self._budget <= 0:
+                self._stop(path, shown, OUT_OF_BUDGET)
+            self._ask(rule, (value, old, known), path, shown)
+
+    def _stop(self, path: Path, shown: str, why: str) -> None:
+        self.errors.append(invalid(path, shown, why))
+        raise _Spent
+
+    def _ask(self, rule: Rule, place: tuple[Any, Any, _Known], path: Path, shown: str) -> None:
+        value, old, nearest = place
+        if rule.expression.error:
+            self.errors.append(invalid(path, shown, f"rule compile error: {rule.expression.error}"))
+            return
+        known = old is not _MISSING and old is not None
+        if rule.uses_old and not known and not rule.optional_old:
+            return
+        values = {"self": value}
+        if rule.optional_old:
+            values["oldSelf"] = Optional(old) if known else NONE
+        elif known:
+            values["oldSelf"] = old
+        if self._holds(rule, values, path, shown):
+            return
+        if not rule.uses_old and nearest is not None and equal(*nearest):
+            return
+        where = _at(path, rule.source.get("fieldPath", ""))
+        message = self._message(rule, values, where, shown)
+        self.errors.append(_failed(rule.source.get("reason") or "FieldValueInvalid", where, shown, message))
+
+    def _holds(self, rule: Rule, values: dict[str, Any], path: Path, shown: str) -> bool:
+        """Also where the rule could not be evaluated: an error says so."""
+        program = rule.expression.program
+        assert program is not None
+        try:
+            holds, cost = program.evaluate(values)
+        except CostExceeded as wrong:
+            why = f"no further validation rules will be run due to call cost exceeds limit for rule: {_called(rule.source)}"
+            self._stop(path, shown, f"'{wrong}': {why}")
+        except CelError as wrong:
+            self.errors.append(invalid(path, shown, _not_evaluated(wrong, rule.source)))
+            return True
+        self._spend(cost, path, shown, OUT_OF_BUDGET)
+        return holds is True
+
+    def _spend(self, cost: int, path: Path, shown: str, why: str) -> None:
+        if cost > self._budget:
+            self._stop(path, shown, why)
+        self._budget -= cost
+
+    def _message(self, rule: Rule, values: dict[str, Any], path: Path, shown: str) -> str:
+        """What the rule's own expression makes of it, if it makes something that can be shown."""
+        program = rule.message.program if rule.message is not None else None
+        if program is None:
+            return _default_message(rule.source)
+        try:
+            said, cost = program.evaluate(values)
+        except CostExceeded:
+            why = "no further validation rules will be run due to call cost exceeds limit for messageExpression: "
+            self._stop(path, shown, f'{why}"{program.text}"')
+        except CelError:
+            # The rule's own message stands in for one that can't be made.
+            return _default_message(rule.source)
+        why = "messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run"
+        self._spend(cost, path, shown, why)
+        text = said.strip() if isinstance(said, str) else ""
+        usable = text and "\n" not in text and len(text.encode()) <= MESSAGE_MAX_BYTES
+        return text if usable else _default_message(rule.source)
+
+
+def _not_evaluated(wrong: CelError, rule: JsonSchema) -> str:
+    if str(wrong).startswith("no such overload"):
+        why = "call arguments did not match a supported operator, function or macro signature for rule"
+        return f"'{wrong}': {why}: {_called(rule)}"
+    return f"{wrong} evaluating rule: {_called(rule)}"
+
+
+def _called(rule: JsonSchema) -> str:
+    return str(rule.get("message") or rule["rule"]).strip()
+
+
+def _default_message(rule: JsonSchema) -> str:
+    return str(rule.get("message") or f"failed rule: {rule['rule'].strip()}").strip()
 
 
 def _by_key(schema: Structural, old: Any) -> dict[Any, Any]:
@@ -88,39 +166,6 @@ def _key(schema: Structural, item: Any) -> Any:
     return tuple(str(item.get(name)) for name in schema.list_keys)
 
 
-def _ask(schema: Structural, rule: JsonSchema, value: Any, old: Any, path: Path, errors: list[FieldError]) -> None:
-    values: dict[str, Any] = {}
-    if _OLD.search(rule["rule"]):
-        if old is _MISSING or old is None:
-            return
-        values["oldSelf"] = exposed(schema, old)
-    values["self"] = exposed(schema, value)
-    shown = schema.type or "object"
-    try:
-        program = compiled(rule["rule"], VARIABLES)
-        if program.evaluate(values) is True:
-            return
-    except CelError as error:
-        errors.append(invalid(path, shown, f"{error} evaluating rule: {rule.get('message') or rule['rule']}"))
-        return
-    where = _at(path, rule.get("fieldPath", ""))
-    errors.append(_failed(rule.get("reason") or "FieldValueInvalid", where, shown, _message(rule, values)))
-
-
-def _message(rule: JsonSchema, values: Mapping[str, Any]) -> str:
-    text = rule.get("messageExpression")
-    if text:
-        try:
-            program: Program = compiled(text, VARIABLES)
-            found = program.evaluate(values)
-            if isinstance(found, str) and found.strip() and "\n" not in found:
-                return found
-        except CelError:
-            # The rule's own message stands in for one that can't be made.
-            return str(rule.get("message") or f"failed rule: {rule['rule']}").strip()
-    return str(rule.get("message") or f"failed rule: {rule['rule']}").strip()
-
-
 def _failed(reason: str, path: Path, shown: str, message: str) -> FieldError:
     if reason == "FieldValueForbidden":
         return forbidden(path, message)
@@ -134,35 +179,3 @@ def _at(path: Path, field_path: str) -> Path:
     for dotted, bracketed in re.findall(r"\.([A-Za-z_][\w-]*)|\['((?:[^'\\]|\\.)*)'\]", field_path):
         path = path.child(dotted) if dotted else path.key(bracketed)
     return path
-
-
-def exposed(schema: Structural, value: Any) -> Any:
-    """The value as CEL sees it: names escaped, numbers of type number as such.
-
-    Times stay texts, which order as times do; the library takes timestamps only as whole variables.
-    """
-    if isinstance(value, dict):
-        out = {}
-        for name, each in value.items():
-            found = schema.properties.get(name)
-            if found is not None:
-                out[escaped(name)] = exposed(found, each)
-            elif schema.additional is not None:
-                out[name] = exposed(schema.additional, each)
-            elif schema.preserve or name in ("apiVersion", "kind", "metadata"):
-                out[escaped(name)] = each
-        return out
-    if isinstance(value, list):
-        return value if schema.items is None else [exposed(schema.items, each) for each in value]
-    return float(value) if schema.type == "number" and isinstance(value, int) else value
-
-
-@lru_cache(maxsize=4096)
-def escaped(name: str) -> str:
-    if name in _RESERVED:
-        return f"__{name}__"
-    if _IDENTIFIER.match(name) and "__" not in name:
-        return name
-    for what, instead in _ESCAPES:
-        name = name.replace(what, instead)
-    return name

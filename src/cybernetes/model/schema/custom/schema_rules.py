@@ -5,14 +5,12 @@ source  "Validation" 5, apiextensions: CustomResourceDefinitionOpenAPISchema
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
 
-from cybernetes.model.cel import CelError, compiled
 from cybernetes.model.field import FieldError, Path, forbidden, invalid, not_supported, required
-from cybernetes.model.schema.custom.rules import VARIABLES, escaped
+from cybernetes.model.schema.custom.expression_rules import Costs, Level
 from cybernetes.model.schema.custom.structural import JsonSchema, Structural
 from cybernetes.model.schema.custom.validate import validate_value
 
@@ -39,8 +37,17 @@ def check_schema(schema: JsonSchema, path: Path, *, has_status: bool) -> list[Fi
     errors += structural
     if not structural:
         _check_defaults(schema, path, errors)
-    _check_extensions(schema, path, errors)
-    return errors
+    costs = Costs()
+    # Rules are about types: where those are not known, rules are not looked at.
+    sound = not structural and _types_are_known(schema)
+    _check_extensions(schema, path, errors, Level(costs) if sound else None)
+    return errors + costs.errors(path)
+
+
+def _types_are_known(schema: JsonSchema) -> bool:
+    return (schema.get("type") or "") in ("", *TYPES) and all(
+        _types_are_known(each.schema) for each in _inner(schema, Path())
+    )
 
 
 class _Inner(msgspec.Struct, frozen=True):
@@ -90,7 +97,7 @@ def _check_embedded(schema: JsonSchema, kind: str, free: bool, path: Path, error
         errors.append(required(path.child("properties"), detail))
 
 
-def _check_extensions(schema: JsonSchema, path: Path, errors: list[FieldError]) -> None:
+def _check_extensions(schema: JsonSchema, path: Path, errors: list[FieldError], level: Level | None) -> None:
     kind = schema.get("type") or ""
     if kind and kind not in TYPES:
         errors.append(not_supported(path.child("type"), kind, TYPES))
@@ -108,10 +115,12 @@ def _check_extensions(schema: JsonSchema, path: Path, errors: list[FieldError]) 
     if schema.get("x-kubernetes-preserve-unknown-fields") is False:
         errors.append(invalid(path.child("x-kubernetes-preserve-unknown-fields"), False, "must be true or undefined"))
     for each in reversed(_inner(schema, path)):
-        _check_extensions(each.schema, each.path, errors)
+        inner = level.inner(schema, each.schema, path) if level is not None else None
+        _check_extensions(each.schema, each.path, errors, inner)
     _check_map_type(schema, kind, path, errors)
     _check_list_type(schema, kind, path, errors)
-    _check_rules(schema, path, errors)
+    if level is not None:
+        level.check(schema, path, errors)
 
 
 def _check_map_type(schema: JsonSchema, kind: str, path: Path, errors: list[FieldError]) -> None:
@@ -202,67 +211,6 @@ def _check_keys(items: JsonSchema, keys: list[str], path: Path, errors: list[Fie
         if found.get("nullable"):
             detail = "this property is in x-kubernetes-list-map-keys, so it cannot be nullable"
             errors.append(forbidden(where.child("nullable"), detail))
-
-
-def _check_rules(schema: JsonSchema, path: Path, errors: list[FieldError]) -> None:
-    for i, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
-        where = path.child("x-kubernetes-validations").index(i)
-        text = (rule.get("rule") or "").strip()
-        if not text:
-            errors.append(required(where.child("rule"), "rule is not specified"))
-            continue
-        try:
-            program = compiled(text, VARIABLES)
-        except CelError as error:
-            errors.append(invalid(where.child("rule"), _go_rule(rule), f"compilation failed: {error.whole}"))
-            continue
-        undefined = _undefined(text, schema)
-        if undefined:
-            errors.append(invalid(where.child("rule"), _go_rule(rule), f"compilation failed: {undefined}"))
-            continue
-        if not program.returns_bool:
-            errors.append(invalid(where.child("rule"), _go_rule(rule), "cel expression must evaluate to a bool"))
-        _check_message(rule, where, errors)
-
-
-_FIELD = re.compile(r"\b(?:self|oldSelf)(\.)([A-Za-z_]\w*)(?!\w*\()")
-
-
-def _undefined(text: str, schema: JsonSchema) -> str:
-    """What the checker says of fields right below `self` that the schema doesn't have."""
-    if schema.get("type") != "object" or schema.get("x-kubernetes-preserve-unknown-fields"):
-        return ""
-    if schema.get("additionalProperties") is not None:
-        return ""
-    known = {escaped(name) for name in schema.get("properties") or ()}
-    lines = []
-    for found in _FIELD.finditer(text):
-        if found[2] not in known and "\n" not in text:
-            column = found.start(1)
-            lines.append(f"ERROR: <input>:1:{column + 1}: undefined field '{found[2]}'\n | {text}\n | {'.' * column}^")
-    return "\n".join(lines)
-
-
-def _check_message(rule: JsonSchema, where: Path, errors: list[FieldError]) -> None:
-    text = rule.get("messageExpression")
-    if not text:
-        return
-    try:
-        compiled(text, VARIABLES)
-    except CelError as error:
-        detail = f"messageExpression compilation failed: {error.whole}"
-        errors.append(invalid(where.child("messageExpression"), _go_rule(rule), detail))
-
-
-def _go_rule(rule: JsonSchema) -> dict[str, Any]:
-    return {
-        "Rule": rule.get("rule", ""),
-        "Message": rule.get("message", ""),
-        "MessageExpression": rule.get("messageExpression", ""),
-        "Reason": rule.get("reason"),
-        "FieldPath": rule.get("fieldPath", ""),
-        "OptionalOldSelf": rule.get("optionalOldSelf"),
-    }
 
 
 def _check_defaults(schema: JsonSchema, path: Path, errors: list[FieldError]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from cybernetes.model.expressions.rules import RuleExpressions
 from cybernetes.model.schema.compile import OBJECT_META, node, scalar
 from cybernetes.model.schema.node import Field, ListNode, MapNode, Node, StructNode
 
@@ -17,8 +18,10 @@ _EMPTY: JsonSchema = {}
 class Structural:
     """One level of a schema. Sub-schemas are made when they are first looked at."""
 
-    def __init__(self, source: JsonSchema) -> None:
+    def __init__(self, source: JsonSchema, *, root: bool = False) -> None:
+        """root: whether it describes whole resources."""
         self.source = source
+        self.root = root
         self.type: str = source.get("type", "")
         self.format: str = source.get("format", "")
         self.nullable: bool = bool(source.get("nullable"))
@@ -49,6 +52,15 @@ class Structural:
         if isinstance(found, dict):
             return Structural(found)
         return Structural(_EMPTY) if found is True else None
+
+    @property
+    def has_additional_schema(self) -> bool:
+        return isinstance(self.source.get("additionalProperties"), dict)
+
+    @cached_property
+    def expressions(self) -> RuleExpressions:
+        """The rules of this level, compiled."""
+        return RuleExpressions(self)
 
     @cached_property
     def pattern(self) -> re.Pattern[str] | None:
@@ -138,4 +150,4 @@ class CustomNode(StructNode):
 def custom_node(schema: JsonSchema | None, *, group: str, version: str, kind: str) -> CustomNode:
     """The node of one version of a custom resource; without a schema everything is kept."""
     source = schema if schema is not None else {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    return CustomNode(Structural(source), group, version, kind)
+    return CustomNode(Structural(source, root=True), group, version, kind)

@@ -1,0 +1,395 @@
+"""Functions and operators of the language itself.
+
+`&&`, `||`, `?:` and indexing are known to the compiler; here are their types only.
+
+source  cel-spec langdef.md "List of Standard Definitions"
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Never
+
+from cybernetes.cel import regex, times, values
+from cybernetes.cel.errors import EvaluationError
+from cybernetes.cel.functions import Overload, function, method
+from cybernetes.cel.types import (
+    BOOL,
+    BYTES,
+    DOUBLE,
+    DURATION,
+    DYN,
+    INT,
+    STRING,
+    TIMESTAMP,
+    UINT,
+    Type,
+    list_of,
+    map_of,
+    optional_of,
+    param,
+    type_of,
+)
+from cybernetes.cel.values import Duration, Timestamp, UInt, checked_duration, checked_int, checked_timestamp
+
+A, B = param("A"), param("B")
+LIST_A, MAP_AB = list_of(A), map_of(A, B)
+
+
+def known_to_the_compiler(*arguments: Any) -> Never:
+    raise AssertionError("this operator is not called as a function")
+
+
+def overloads() -> list[Overload]:
+    return [
+        *_logic(),
+        *_equality(),
+        *_order(),
+        *_arithmetic(),
+        *_containers(),
+        *_conversions(),
+        *_texts(),
+        *_parts_of_times(),
+    ]
+
+
+def _logic() -> list[Overload]:
+    no = known_to_the_compiler
+    return [
+        function("_?_:_", "conditional", [BOOL, A, A], A, no),
+        function("_&&_", "logical_and", [BOOL, BOOL], BOOL, no),
+        function("_||_", "logical_or", [BOOL, BOOL], BOOL, no),
+        function("!_", "logical_not", [BOOL], BOOL, operator.not_),
+        function("@not_strictly_false", "not_strictly_false", [BOOL], BOOL, no),
+    ]
+
+
+def _equality() -> list[Overload]:
+    return [
+        function("_==_", "equals", [A, A], BOOL, values.equal),
+        function("_!=_", "not_equals", [A, A], BOOL, lambda a, b: not values.equal(a, b)),
+    ]
+
+
+_NUMBERS = {"int64": INT, "uint64": UINT, "double": DOUBLE}
+_ORDERED = {"bool": BOOL, **_NUMBERS, "string": STRING, "bytes": BYTES, "timestamp": TIMESTAMP, "duration": DURATION}
+
+
+def _order() -> list[Overload]:
+    out = []
+    for name, word, compare in (
+        ("_<_", "less", operator.lt),
+        ("_<=_", "less_equals", operator.le),
+        ("_>_", "greater", operator.gt),
+        ("_>=_", "greater_equals", operator.ge),
+    ):
+        out += [function(name, f"{word}_{kind}", [each, each], BOOL, compare) for kind, each in _ORDERED.items()]
+        out += [
+            function(name, f"{word}_{left}_{right}", [_NUMBERS[left], _NUMBERS[right]], BOOL, compare)
+            for left in _NUMBERS
+            for right in _NUMBERS
+            if left != right
+        ]
+    return out
+
+
+def _arithmetic() -> list[Overload]:
+    def add_bytes(a: bytes, b: bytes) -> bytes:
+        return a + b
+
+    return [
+        function("_+_", "add_int64", [INT, INT], INT, lambda a, b: checked_int(a + b)),
+        function("_+_", "add_uint64", [UINT, UINT], UINT, lambda a, b: values.checked_uint(int(a) + int(b))),
+        function("_+_", "add_double", [DOUBLE, DOUBLE], DOUBLE, operator.add),
+        function("_+_", "add_string", [STRING, STRING], STRING, operator.add),
+        function("_+_", "add_bytes", [BYTES, BYTES], BYTES, add_bytes),
+        function("_+_", "add_list", [LIST_A, LIST_A], LIST_A, _joined),
+        function("_+_", "add_duration_duration", [DURATION, DURATION], DURATION, _plus(checked_duration)),
+        function("_+_", "add_duration_timestamp", [DURATION, TIMESTAMP], TIMESTAMP, _plus(checked_timestamp)),
+        function("_+_", "add_timestamp_duration", [TIMESTAMP, DURATION], TIMESTAMP, _plus(checked_timestamp)),
+        function("_-_", "subtract_int64", [INT, INT], INT, lambda a, b: checked_int(a - b)),
+        function("_-_", "subtract_uint64", [UINT, UINT], UINT, lambda a, b: values.checked_uint(int(a) - int(b))),
+        function("_-_", "subtract_double", [DOUBLE, DOUBLE], DOUBLE, operator.sub),
+        function("_-_", "subtract_duration_duration", [DURATION, DURATION], DURATION, _minus(checked_duration)),
+        function("_-_", "subtract_timestamp_duration", [TIMESTAMP, DURATION], TIMESTAMP, _minus(checked_timestamp)),
+        function("_-_", "subtract_timestamp_timestamp", [TIMESTAMP, TIMESTAMP], DURATION, _minus(checked_duration)),
+        function("_*_", "multiply_int64", [INT, INT], INT, lambda a, b: checked_int(a * b)),
+        function("_*_", "multiply_uint64", [UINT, UINT], UINT, lambda a, b: values.checked_uint(int(a) * int(b))),
+        function("_*_", "multiply_double", [DOUBLE, DOUBLE], DOUBLE, operator.mul),
+        function("_/_", "divide_int64", [INT, INT], INT, _divided),
+        function("_/_", "divide_uint64", [UINT, UINT], UINT, lambda a, b: UInt(_divided(a, b))),
+        function("_/_", "divide_double", [DOUBLE, DOUBLE], DOUBLE, _divided_double),
+        function("_%_", "modulo_int64", [INT, INT], INT, _modulo),
+        function("_%_", "modulo_uint64", [UINT, UINT], UINT, lambda a, b: UInt(_modulo(a, b))),
+        function("-_", "negate_int64", [INT], INT, lambda a: checked_int(-a)),
+        function("-_", "negate_double", [DOUBLE], DOUBLE, operator.neg),
+    ]
+
+
+def _joined(a: list[Any], b: list[Any]) -> list[Any]:
+    if isinstance(a, values.SetList | values.MapList):
+        return a.plus(b)
+    return [*a, *b]
+
+
+def _plus(checked: Callable[[int], Any]) -> Callable[[int, int], Any]:
+    return lambda a, b: checked(int(a) + int(b))
+
+
+def _minus(checked: Callable[[int], Any]) -> Callable[[int, int], Any]:
+    return lambda a, b: checked(int(a) - int(b))
+
+
+def _divided(a: int, b: int) -> int:
+    """Towards zero."""
+    if b == 0:
+        raise EvaluationError("division by zero")
+    quotient = abs(a) // abs(b)
+    return checked_int(quotient if (a < 0) == (b < 0) else -quotient) if type(a) is int else quotient
+
+
+def _divided_double(a: float, b: float) -> float:
+    if b != 0:
+        return a / b
+    if a == 0 or a != a:
+        return float("nan")
+    return float("inf") if (a > 0) == (not _is_negative(b)) else float("-inf")
+
+
+def _is_negative(number: float) -> bool:
+    return str(number).startswith("-")
+
+
+def _modulo(a: int, b: int) -> int:
+    """With the sign of the dividend."""
+    if b == 0:
+        raise EvaluationError("modulus by zero")
+    rest = abs(a) % abs(b)
+    return -rest if a < 0 else rest
+
+
+def _containers() -> list[Overload]:
+    no = known_to_the_compiler
+    return [
+        function("_[_]", "index_list", [LIST_A, INT], A, no),
+        function("_[_]", "index_map", [MAP_AB, A], B, no),
+        function("_[_]", "optional_list_index_int", [optional_of(LIST_A), INT], optional_of(A), no),
+        function("_[_]", "optional_map_index_value", [optional_of(MAP_AB), A], optional_of(B), no),
+        function("_[?_]", "list_optindex_optional_int", [LIST_A, INT], optional_of(A), no),
+        function("_[?_]", "optional_list_optindex_optional_int", [optional_of(LIST_A), INT], optional_of(A), no),
+        function("_[?_]", "map_optindex_optional_value", [MAP_AB, A], optional_of(B), no),
+        function("_[?_]", "optional_map_optindex_optional_value", [optional_of(MAP_AB), A], optional_of(B), no),
+        function("_?._", "select_optional_field", [DYN, STRING], optional_of(A), no),
+        function("cel.@mapInsert", "@mapInsert_map_key_value", [MAP_AB, A, B], MAP_AB, no),
+        function("cel.@mapInsert", "@mapInsert_map_map", [MAP_AB, MAP_AB], MAP_AB, no),
+        function("@in", "in_list", [A, LIST_A], BOOL, lambda a, b: values.contains(b, a)),
+        function("@in", "in_map", [A, MAP_AB], BOOL, lambda a, b: a in b),
+        *(
+            make("size", each, [what], INT, len)
+            for what, names in (
+                (STRING, ("size_string", "string_size")),
+                (BYTES, ("size_bytes", "bytes_size")),
+                (LIST_A, ("size_list", "list_size")),
+                (MAP_AB, ("size_map", "map_size")),
+            )
+            for make, each in zip((function, method), names, strict=True)
+        ),
+    ]
+
+
+def _conversions() -> list[Overload]:
+    def to(name: str, result: Type, *sources: tuple[str, Type, Callable[[Any], Any]]) -> list[Overload]:
+        return [function(name, f"{kind}_to_{_WORDS[name]}", [source], result, make) for kind, source, make in sources]
+
+    return [
+        function("dyn", "to_dyn", [A], DYN, lambda value: value),
+        function("type", "type", [A], type_of(A), values.type_name),
+        *to("bool", BOOL, ("bool", BOOL, _same), ("string", STRING, _bool)),
+        *to("bytes", BYTES, ("bytes", BYTES, _same), ("string", STRING, str.encode)),
+        *to(
+            "double", DOUBLE, ("double", DOUBLE, _same), ("int64", INT, float), ("uint64", UINT, float),
+            ("string", STRING, _double),
+        ),
+        *to("duration", DURATION, ("duration", DURATION, _same), ("int64", INT, _seconds), ("string", STRING, times.duration)),
+        *to(
+            "int", INT, ("int64", INT, _same), ("uint64", UINT, lambda a: checked_int(int(a))),
+            ("double", DOUBLE, _truncated), ("string", STRING, _int), ("timestamp", TIMESTAMP, lambda a: int(a) // values.NANO),
+            ("duration", DURATION, int),
+        ),
+        *to(
+            "string", STRING, ("string", STRING, _same), ("bool", BOOL, lambda a: "true" if a else "false"),
+            ("bytes", BYTES, _decoded), ("double", DOUBLE, render_double), ("int64", INT, str), ("uint64", UINT, lambda a: str(int(a))),
+            ("timestamp", TIMESTAMP, times.render_timestamp), ("duration", DURATION, times.render_duration),
+        ),
+        *to(
+            "timestamp", TIMESTAMP, ("timestamp", TIMESTAMP, _same), ("string", STRING, times.timestamp),
+            ("int64", INT, lambda a: checked_timestamp(a * values.NANO)),
+        ),
+        *to(
+            "uint", UINT, ("uint64", UINT, _same), ("int64", INT, values.checked_uint), ("double", DOUBLE, _truncated_uint),
+            ("string", STRING, _uint),
+        ),
+    ]  # fmt: skip
+
+
+_WORDS = {
+    "bool": "bool",
+    "bytes": "bytes",
+    "double": "double",
+    "duration": "duration",
+    "int": "int64",
+    "string": "string",
+    "timestamp": "timestamp",
+    "uint": "uint64",
+}
+_TRUE, _FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _seconds(value: int) -> Duration:
+    return checked_duration(value * values.NANO)
+
+
+def _bool(text: str) -> bool:
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    raise _not_converted("string", "bool")
+
+
+def _int(text: str) -> int:
+    if not text.isascii() or "_" in text or text != text.strip():
+        raise _not_converted("string", "int")
+    try:
+        value = int(text)
+    except ValueError as wrong:
+        raise _not_converted("string", "int") from wrong
+    if not values.INT_MIN <= value <= values.INT_MAX:
+        raise _not_converted("string", "int")
+    return value
+
+
+def _uint(text: str) -> UInt:
+    if not text.isascii() or not text.isdigit() or int(text) > values.UINT_MAX:
+        raise _not_converted("string", "uint")
+    return UInt(int(text))
+
+
+def _double(text: str) -> float:
+    if "_" in text or text != text.strip():
+        raise _not_converted("string", "double")
+    try:
+        return float(text)
+    except ValueError as wrong:
+        raise _not_converted("string", "double") from wrong
+
+
+def _not_converted(source: str, wanted: str) -> EvaluationError:
+    return EvaluationError(f"type conversion error from '{source}' to '{wanted}'")
+
+
+def _truncated(value: float) -> int:
+    # The ends of the range can't be told apart from what lies outside of it.
+    if not -9223372036854775808.0 < value < 9223372036854775808.0:
+        raise EvaluationError("integer overflow")
+    return int(value)
+
+
+def _truncated_uint(value: float) -> UInt:
+    if not 0 <= value < 18446744073709551616.0:
+        raise EvaluationError("unsigned integer overflow")
+    return UInt(int(value))
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as wrong:
+        raise EvaluationError("invalid UTF-8 in bytes, cannot convert to string") from wrong
+
+
+def render_double(value: float) -> str:
+    """As Go writes it: the shortest text, with an exponent where that is below -4 or above 5."""
+    if value != value:
+        return "NaN"
+    if value in (float("inf"), float("-inf")):
+        return "+Inf" if value > 0 else "-Inf"
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    shown = "".join(str(each) for each in digits)
+    point = len(shown) + exponent
+    if value == 0:
+        return "-0" if sign else "0"
+    text = _with_exponent(shown, point) if point - 1 < -4 or point - 1 > 5 else _plain(shown, point)
+    return f"-{text}" if sign else text
+
+
+def _with_exponent(digits: str, point: int) -> str:
+    exponent = point - 1
+    rest = f".{digits[1:]}" if len(digits) > 1 else ""
+    return f"{digits[0]}{rest}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
+
+
+def _plain(digits: str, point: int) -> str:
+    if point <= 0:
+        return f"0.{'0' * -point}{digits}"
+    if point >= len(digits):
+        return digits + "0" * (point - len(digits))
+    return f"{digits[:point]}.{digits[point:]}"
+
+
+def _texts() -> list[Overload]:
+    return [
+        method("contains", "contains_string", [STRING, STRING], BOOL, lambda a, b: b in a),
+        method("startsWith", "starts_with_string", [STRING, STRING], BOOL, str.startswith),
+        method("endsWith", "ends_with_string", [STRING, STRING], BOOL, str.endswith),
+        method("matches", "matches_string", [STRING, STRING], BOOL, regex.matches),
+        function("matches", "matches", [STRING, STRING], BOOL, regex.matches),
+    ]
+
+
+def _parts_of_times() -> list[Overload]:
+    out = []
+    for name, word, read in (
+        ("getFullYear", "year", lambda when: when.year),
+        ("getMonth", "month", lambda when: when.month - 1),
+        ("getDate", "day_of_month_1_based", lambda when: when.day),
+        ("getDayOfMonth", "day_of_month", lambda when: when.day - 1),
+        ("getDayOfWeek", "day_of_week", lambda when: when.isoweekday() % 7),
+        ("getDayOfYear", "day_of_year", lambda when: when.timetuple().tm_yday - 1),
+        ("getHours", "hours", lambda when: when.hour),
+        ("getMinutes", "minutes", lambda when: when.minute),
+        ("getSeconds", "seconds_tz", lambda when: when.second),
+    ):
+        out.append(method(name, f"timestamp_to_{word}", [TIMESTAMP], INT, _part(read)))
+        out.append(method(name, f"timestamp_to_{word}_with_tz", [TIMESTAMP, STRING], INT, _part(read)))
+    out += [
+        method("getMilliseconds", "timestamp_to_milliseconds", [TIMESTAMP], INT, times.milliseconds),
+        method(
+            "getMilliseconds", "timestamp_to_milliseconds_with_tz", [TIMESTAMP, STRING], INT,
+            lambda when, zone: times.milliseconds(when),
+        ),
+        *(
+            method(name, f"duration_to_{name.removeprefix('get').lower()}", [DURATION], INT, _units(unit))
+            for name, unit in (
+                ("getHours", 3600 * values.NANO), ("getMinutes", 60 * values.NANO), ("getSeconds", values.NANO),
+            )
+        ),
+        method("getMilliseconds", "duration_to_milliseconds", [DURATION], INT, lambda a: times.truncated(a, 10**6)),
+    ]  # fmt: skip
+    return out
+
+
+def _part(read: Callable[[Any], int]) -> Callable[..., int]:
+    def part(when: Timestamp, zone: str = "") -> int:
+        return read(times.local(when, zone))
+
+    return part
+
+
+def _units(unit: int) -> Callable[[Duration], int]:
+    return lambda value: times.truncated(value, unit)
