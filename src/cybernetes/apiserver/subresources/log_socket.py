@@ -19,6 +19,8 @@ from cybernetes.wire.stream.websocket import Closed, WebSocket, WebSocketError, 
 
 BINARY = "binary.k8s.io"
 BASE64 = "base64.binary.k8s.io"
+# More than a round trip takes, and short for a client that never answers.
+GOODBYE_S = 2.0
 
 
 def asked(request: Request) -> bool:
@@ -52,13 +54,13 @@ class _Session:
         """Until the log has ended, or the client has left."""
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = {
-                    group.create_task(self._send_all(log), name="log.send"),
-                    group.create_task(self._until_left(), name="log.client"),
-                }
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for each in tasks:
-                    each.cancel()
+                sending = group.create_task(self._send_all(log), name="log.send")
+                listening = group.create_task(self._until_left(), name="log.client")
+                await asyncio.wait({sending, listening}, return_when=asyncio.FIRST_COMPLETED)
+                # A client answers the end of the session; to hang up before that would look like a failure to it.
+                await asyncio.wait({listening}, timeout=GOODBYE_S)
+                sending.cancel()
+                listening.cancel()
         finally:
             await self._client.close()
 
