@@ -53,7 +53,7 @@ class HostFacts(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Now: of memory, of the disk below the kubelet's root, of process ids."""
+    """Now: of memory, of the disk below the kubelet's root, of process ids; cpu_ns: of all processors since the start."""
 
     memory_available: int
     disk_available: int
@@ -62,6 +62,7 @@ class Usage(msgspec.Struct, frozen=True):
     inodes: int
     pids: int
     pids_max: int
+    cpu_ns: int = 0
 
 
 class Host(Protocol):
@@ -174,6 +175,7 @@ class LinuxHost:
             inodes=disk.f_files,
             pids=int(_read("/proc/loadavg").split()[3].partition("/")[2]),
             pids_max=int(_read("/proc/sys/kernel/pid_max") or 0),
+            cpu_ns=_cpu_ns(),
         )
 
     def resolv_conf(self) -> str:
@@ -393,6 +395,12 @@ def _read(path: str, *, strip: bool = True) -> str:
     except OSError:
         return ""
     return text.strip() if strip else text
+
+
+def _cpu_ns() -> int:
+    """source  proc(5), /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal in ticks"""
+    user, nice, system, _, _, irq, softirq, *_ = map(int, _read("/proc/stat").split("\n", 1)[0].split()[1:])
+    return (user + nice + system + irq + softirq) * 10**9 // os.sysconf("SC_CLK_TCK")
 
 
 def _memory() -> dict[str, int]:

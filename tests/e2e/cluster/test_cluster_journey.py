@@ -75,3 +75,27 @@ def test_second_up_changes_nothing(cluster: Cluster) -> None:
     cluster.up()
     assert cluster.processes() == processes
     assert cluster.pods("hello") == pods
+
+
+def test_what_nodes_and_pods_use_is_shown(cluster: Cluster) -> None:
+    nodes = cluster.kubectl("top", "nodes", "--no-headers").splitlines()
+    assert [line.split()[0] for line in nodes] == list(NODES)
+    pods = cluster.kubectl("-n", "hello", "top", "pods", "--containers", "--no-headers").splitlines()
+    assert {line.split()[0] for line in pods} == set(_ready(cluster))
+    assert all(line.split()[3].endswith("Mi") for line in pods)
+
+
+def test_an_autoscaler_follows_what_pods_use(cluster: Cluster) -> None:
+    cluster.kubectl("-n", "hello", "set", "resources", "deployment/hello", "--requests=cpu=10m")
+    cluster.kubectl("-n", "hello", "rollout", "status", "deployment/hello", "--timeout=60s")
+    cluster.kubectl("-n", "hello", "autoscale", "deployment/hello", "--min=4", "--max=6", "--cpu=80%")
+    try:
+        wait_until(lambda: len(cluster.pods("hello")) == 4, 60, "the autoscaler keeps its minimum")
+        path = "jsonpath={.status.currentMetrics[0].resource.current.averageUtilization}"
+        wait_until(
+            lambda: cluster.kubectl("-n", "hello", "get", "hpa", "hello", "-o", path).isdigit(), 60, "it knows the use"
+        )
+    finally:
+        cluster.kubectl("-n", "hello", "delete", "hpa", "hello")
+        cluster.kubectl("-n", "hello", "scale", "deployment/hello", "--replicas=3")
+        cluster.kubectl("-n", "hello", "rollout", "status", "deployment/hello", "--timeout=60s")

@@ -21,6 +21,8 @@ class Numbers:
         self._workers = workers
         self._before: dict[str, Stats] = {}
         self._rates: dict[str, int] = {}
+        # Seconds and the node's nanoseconds of processors, when they were read last.
+        self._node_before = (tools.clock.now(), tools.host.usage().cpu_ns)
 
     async def _read(self) -> list[Stats]:
         """Statistics of all containers; remembers them, so that the next reading gives rates."""
@@ -50,7 +52,11 @@ class Numbers:
         node = {
             "nodeName": self._tools.config.node_name,
             "startTime": now,
-            "cpu": self._cpu(rows, now),
+            "cpu": {
+                "time": now,
+                "usageNanoCores": self._node_rate(usage.cpu_ns),
+                "usageCoreNanoSeconds": usage.cpu_ns,
+            },
             "memory": {
                 "time": now,
                 "availableBytes": usage.memory_available,
@@ -61,6 +67,11 @@ class Numbers:
             "rlimit": {"time": now, "maxpid": usage.pids_max, "curproc": usage.pids},
         }
         return {"node": node, "pods": [self._pod(worker, rows) for worker in self._workers.values()]}
+
+    def _node_rate(self, cpu_ns: int) -> int:
+        now = self._tools.clock.now()
+        (before, before_ns), self._node_before = self._node_before, (now, cpu_ns)
+        return int((cpu_ns - before_ns) / (now - before)) if now > before else 0
 
     def _pod(self, worker: PodWorker, rows: Iterable[Stats]) -> Object:
         meta = worker.pod["metadata"]
@@ -123,7 +134,7 @@ class Numbers:
                 "container_memory_working_set_bytes", _labels(row, meta), row.working_set_bytes, row.timestamp // 10**6
             )
         out.head("node_cpu_usage_seconds_total", "counter", "Cumulative cpu time consumed by the node in core-seconds")
-        out.row("node_cpu_usage_seconds_total", {}, sum(row.cpu_ns for row in rows) / 1e9)
+        out.row("node_cpu_usage_seconds_total", {}, usage.cpu_ns / 1e9)
         out.head("node_memory_working_set_bytes", "gauge", "Current working set of the node in bytes")
         out.row("node_memory_working_set_bytes", {}, self._tools.facts.machine.memory_bytes - usage.memory_available)
         for name, of in (("pod_cpu_usage_seconds_total", "counter"), ("pod_memory_working_set_bytes", "gauge")):
