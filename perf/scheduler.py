@@ -31,8 +31,9 @@ from cybernetes.scheduler.loop import Scheduler
 from cybernetes.scheduler.nominations import Nominations
 from cybernetes.scheduler.objects import NodeObject, PodObject
 from cybernetes.scheduler.pods import Interner, PodEntry
-from cybernetes.scheduler.preempt import Candidate, preempt
+from cybernetes.scheduler.preempt import preempt
 from cybernetes.scheduler.profile import Profile
+from cybernetes.scheduler.victims import Candidate
 
 Row = tuple[str, float, str]
 

@@ -27,12 +27,12 @@ from cybernetes.scheduler.bind import (
     patch_status,
 )
 from cybernetes.scheduler.pods import PodEntry
-from cybernetes.scheduler.preempt import Candidate
 from cybernetes.scheduler.queue import Waiting
 from cybernetes.scheduler.state import ClusterState
 from cybernetes.scheduler.storage.choose import Choices
 from cybernetes.scheduler.storage.state import Storage
 from cybernetes.scheduler.storage.write import VolumesNotReady, bind_volumes, release
+from cybernetes.scheduler.victims import Candidate
 
 # Requests in flight: enough to hide their time, few enough to leave the API server to others.
 WORKERS = 32
@@ -40,7 +40,7 @@ WORKERS = 32
 WAITING_MAX = 1024
 # Bindings of one request, and such requests in flight: while one is on its way the next is filled.
 BINDINGS_MAX = 128
-BINDERS = 4
+BINDERS = 2
 
 # Answers of servers and roles that know only `pods/binding`.
 NO_BULK = (403, 404, 405)

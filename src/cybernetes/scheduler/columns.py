@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from cybernetes.scheduler.objects import NodeObject, Taint
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.requests import AMOUNT_MAX, CPU, EPHEMERAL, MEMORY, PODS, amounts
+from cybernetes.scheduler.residents import Residents
 from cybernetes.scheduler.tallies import Tallies
 
 # Resource ids with a fixed place; the scored ones count containers without a request with their defaults.
@@ -88,6 +89,8 @@ class Columns:
         # (protocol, port) -> row -> address -> how many pods.
         self.ports: dict[tuple[str, int], dict[int, dict[str, int]]] = {}
         self.tallies = Tallies(self.stride)
+        # None until somebody preempts.
+        self._residents: Residents | None = None
         # Raised with every change of what nodes are (labels, taints, coming and going), of which images they have.
         self.version = 0
         self.image_version = 0
@@ -156,6 +159,8 @@ class Columns:
         row = self._row(node_name)
         self.pods[row][pod.key] = pod
         self._account(pod, row, 1)
+        if self._residents is not None:
+            self._residents.add(pod, row, self._taken(pod))
 
     def add_counted(self, pod: PodEntry, row: int) -> None:
         """A pod whose room on the row is counted already."""
@@ -164,6 +169,8 @@ class Columns:
             self._account_ports(pod.shape.ports, row, 1)
         self.tallies.account(pod, row, 1)
         self._changed(row)
+        if self._residents is not None:
+            self._residents.add(pod, row, self._taken(pod))
 
     def relabel_pod(self, old: PodEntry, new: PodEntry) -> None:
         """The same pod on the same node, asking for the same, under another label set."""
@@ -172,13 +179,40 @@ class Columns:
         if old.label_set is not new.label_set:
             self.tallies.account(old, row, -1)
             self.tallies.account(new, row, 1)
+        if self._residents is not None:
+            self._residents.change(new)
 
     def remove_pod(self, pod: PodEntry, node_name: str) -> None:
         row = self.rows.get(node_name)
         if row is None or self.pods[row].pop(pod.key, None) is None:
             return
         self._account(pod, row, -1)
+        if self._residents is not None:
+            self._residents.remove(pod.key, row)
         self._forget_empty(row)
+
+    def put_in_order(self, row: int, order: Iterable[PodEntry]) -> None:
+        """Have the pods of a row in this order, in which they came: it decides between equals."""
+        pods = self.pods[row]
+        self.pods[row] = {pod.key: pods[pod.key] for pod in order}
+        if self._residents is not None:
+            for pod in self.pods[row].values():
+                self._residents.remove(pod.key, row)
+                self._residents.add(pod, row, self._taken(pod))
+
+    @property
+    def residents(self) -> Residents:
+        """The pods of all nodes as arrays; made at the first use, and kept up to date from then on."""
+        found = self._residents
+        if found is None:
+            found = self._residents = Residents(self.stride, len(self.resource_ids))
+            for row, pods in enumerate(self.pods):
+                for pod in pods.values():
+                    found.add(pod, row, self._taken(pod))
+        return found
+
+    def _taken(self, pod: PodEntry) -> list[tuple[int, int]]:
+        return [(ID_PODS, 1), *((self.resource_ids[name], value) for name, value in pod.shape.requests.amounts)]
 
     def resource_id(self, name: str) -> int:
         found = self.resource_ids.get(name)

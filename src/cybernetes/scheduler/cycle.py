@@ -10,13 +10,13 @@ source   Kubernetes documentation "Scheduling Framework"
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from cybernetes.base.random import Random
 from cybernetes.native import load
-from cybernetes.scheduler.columns import Columns
+from cybernetes.scheduler.columns import ID_PODS, Columns
 from cybernetes.scheduler.nominations import Nominations
 from cybernetes.scheduler.plugins.caches import Recent
 from cybernetes.scheduler.plugins.images import ImageScores
@@ -25,18 +25,16 @@ from cybernetes.scheduler.plugins.ports import filter_ports
 from cybernetes.scheduler.plugins.resources import Fit
 from cybernetes.scheduler.plugins.spread import NOTHING, Plan, default_plan, filter_spread, plan, score_spread
 from cybernetes.scheduler.plugins.standing import Standing
-from cybernetes.scheduler.pods import PodEntry
+from cybernetes.scheduler.pods import PodEntry, terms_of
 from cybernetes.scheduler.profile import Profile, Rejection, RowFilter
 from cybernetes.scheduler.reasons import (
     CLAIMS_REFUSED,
-    DEAD,
     FIT,
     FIT_NEVER,
     NO_NODES,
     OTHER,
     OTHER_NEVER,
     PLUGINS,
-    RESOLVABLE,
     TEXTS,
     available_text,
     resource_text,
@@ -149,6 +147,25 @@ class Cycle:
     def has_nominations(self) -> bool:
         return bool(self._nominations)
 
+    def only_room_matters(self, pod: PodEntry) -> bool:
+        """Whether ports, volumes, pods on other nodes and plugins that look at pods have no say in where the pod fits."""
+        terms = terms_of(pod)
+        return not (
+            pod.shape.ports
+            or self.has_volumes(pod)
+            or pod.shape.spec.resource_claims
+            or terms.required
+            or terms.required_anti
+            or self.plan(pod).hard
+            or self.profile.late
+            or not self._nominations.need_only_room
+            or self.columns.tallies.carried("required_anti", pod.label_set)
+        )
+
+    def rivals(self, pod: PodEntry) -> Iterator[tuple[str, list[PodEntry]]]:
+        """(node, pods nominated to it) that count as if they were there already when this pod is judged."""
+        return self._nominations.rivals(pod)
+
     # -- filters
 
     def filter(self, pod: PodEntry) -> Filtered:
@@ -156,10 +173,12 @@ class Cycle:
         filtered = self.filter_plain(pod)
         if filtered.message or not self._nominations:
             return filtered
+        judge = self._crowd if self.only_room_matters(pod) else self._filter_with
         for name, others in self._nominations.rivals(pod):
             row = self.columns.rows.get(name)
-            if row is not None and row < len(filtered.code) and filtered.code[row] == 0:
-                self._filter_with(pod, name, others, filtered)
+            # Where room is missing anyway, more of it may be missing with them.
+            if row is not None and row < len(filtered.code) and filtered.code[row] in (0, FIT):
+                judge(pod, name, others, filtered)
         return filtered
 
     def filter_plain(self, pod: PodEntry) -> Filtered:
@@ -245,6 +264,22 @@ class Cycle:
         filtered.code[row] = OTHER if resolvable else OTHER_NEVER
         filtered.words[row] = text
         filtered.plugins = filtered.plugins | {plugin}
+
+    def _crowd(self, pod: PodEntry, name: str, others: list[PodEntry], filtered: Filtered) -> None:
+        """The same as `_filter_with`, by arithmetic, for a pod to which only room matters."""
+        if "NodeResourcesFit" not in self.profile.filters:
+            return
+        columns, row = self.columns, self.columns.rows[name]
+        missing = []
+        for resource, wanted, amount in filtered.fit.wanted:
+            at = resource * columns.stride + row
+            taken = len(others) if resource == ID_PODS else sum(each.shape.requests.of(wanted) for each in others)
+            if amount > columns.allocatable[at] - columns.used[at] - taken:
+                missing.append(resource_text(wanted))
+        if missing:
+            filtered.words[row] = "\n".join(missing)
+            filtered.code[row] = OTHER
+            filtered.plugins = filtered.plugins | {"NodeResourcesFit"}
 
     def _filter_with(self, pod: PodEntry, name: str, others: list[PodEntry], filtered: Filtered) -> None:
         """Judge one node as if the pods that are nominated to it ran there already."""
@@ -335,12 +370,6 @@ class Cycle:
                     counts[text] = counts.get(text, 0) + 1
         plugins = {PLUGINS[code] for code in PLUGINS if by_code[code]} | filtered.plugins
         return counts, frozenset(plugins)
-
-    def resolvable_rows(self, filtered: Filtered) -> list[int]:
-        """Rows that could become possible when pods went."""
-        if filtered.message:
-            return []
-        return [row for row, code in enumerate(filtered.code) if code in RESOLVABLE and code != DEAD]
 
 
 def _share(raw: array[int] | None, code: array[int]) -> array[int] | None:

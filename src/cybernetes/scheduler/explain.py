@@ -23,7 +23,7 @@ from cybernetes.scheduler.pods import Interner, PodEntry
 from cybernetes.scheduler.preempt import reasons_of
 from cybernetes.scheduler.profile import Profile
 from cybernetes.scheduler.reasons import FIT, FIT_NEVER
-from cybernetes.scheduler.room import Rooms
+from cybernetes.scheduler.room import shortage
 from cybernetes.scheduler.storage.filters import VolumeFilter
 from cybernetes.scheduler.storage.state import KINDS, Storage
 
@@ -73,7 +73,7 @@ def closest(views: Sequence[NodeView]) -> NodeView | None:
 def _lacks(cycle: Cycle, pod: PodEntry, filtered: Filtered, row: int) -> tuple[tuple[str, int], ...]:
     if filtered.message or filtered.code[row] not in (FIT, FIT_NEVER):
         return ()
-    return tuple(Rooms(cycle, pod).at(row).shortage())
+    return tuple(shortage(cycle, pod, row))
 
 
 class Snapshot:

@@ -24,10 +24,10 @@ from cybernetes.scheduler.objects import (
 )
 from cybernetes.scheduler.owners import OWNERS, Owners
 from cybernetes.scheduler.pods import Interner, PodEntry
-from cybernetes.scheduler.preempt import Budget
 from cybernetes.scheduler.selectors import compile_selector
 from cybernetes.scheduler.state import ClusterState
 from cybernetes.scheduler.storage.state import CLAIMS, KINDS, Storage
+from cybernetes.scheduler.victims import Budget
 
 BUDGETS = Target("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 

@@ -25,7 +25,7 @@ from cybernetes.scheduler.cycle import Cycle, Unschedulable
 from cybernetes.scheduler.intake import Intake
 from cybernetes.scheduler.owners import Owners
 from cybernetes.scheduler.pods import PodEntry
-from cybernetes.scheduler.preempt import Candidate, Refusal, preempt
+from cybernetes.scheduler.preempt import Refusal, preempt
 from cybernetes.scheduler.queue import SchedulingQueue, Waiting
 from cybernetes.scheduler.reasons import failure_text
 from cybernetes.scheduler.state import ClusterState
@@ -33,6 +33,7 @@ from cybernetes.scheduler.storage.choose import Choices
 from cybernetes.scheduler.storage.filters import VolumeFilter
 from cybernetes.scheduler.storage.state import Storage
 from cybernetes.scheduler.storage.write import promise
+from cybernetes.scheduler.victims import Candidate
 
 # Pods that are taken from the queue at once: what one crossing into the kernels may place.
 BATCH = 64

@@ -8,6 +8,7 @@ source   Kubernetes documentation "Pod Priority and Preemption"
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 
 import msgspec
@@ -18,31 +19,13 @@ from cybernetes.scheduler.cycle import Cycle, Filtered
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.profile import PreemptionArgs
 from cybernetes.scheduler.reasons import FIT, FIT_NEVER, OTHER, OTHER_NEVER, RESOLVABLE, TEXTS, available_text
-from cybernetes.scheduler.room import Rooms, only_room
-from cybernetes.scheduler.selectors import Selector, accepts
+from cybernetes.scheduler.victims import NO_VICTIMS, Budget, Candidate, Rows, choose, kernels
 
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
-NO_VICTIMS = "No preemption victims found for incoming pod"
 NEVER = "not eligible due to preemptionPolicy=Never."
 TERMINATING = "not eligible due to a terminating pod on the nominated node."
 PRIORITY_OFFSET = 2**31
-
-
-class Budget(msgspec.Struct, frozen=True):
-    """A PodDisruptionBudget: selector None selects nothing; disrupted: names that are already counted."""
-
-    namespace: str
-    selector: Selector | None
-    allowed: int
-    disrupted: frozenset[str] = frozenset()
-
-
-class Candidate(msgspec.Struct, frozen=True):
-    """victims: the most important first; violations: how many of them break a budget."""
-
-    node: str
-    victims: tuple[PodEntry, ...]
-    violations: int
+_RESOLVABLE = array("B", [code in RESOLVABLE for code in range(256)])
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -62,13 +45,23 @@ def preempt(
         return Refusal(NEVER, keep_nomination=True)
     if _waits_for_victims(columns, pod, filtered):
         return Refusal(TERMINATING, keep_nomination=True)
-    rows = cycle.resolvable_rows(filtered)
-    found, reasons = _dry_run(cycle, pod, _rotated(rows, random), _wanted(len(rows), args), budgets)
-    if found:
-        return pick(found)
-    helpless = columns.count - sum(reasons.values())
-    named = _merge({NOT_HELPFUL: helpless}, reasons)
-    return Refusal(available_text(columns.count, named))
+    tried = _tried(filtered, args, random)
+    if cycle.only_room_matters(pod):
+        found = choose(cycle, pod, tried, budgets)
+    else:
+        found = _dry_run(cycle, pod, tried, budgets)
+    if isinstance(found, Candidate):
+        return found
+    helpless = columns.count - sum(found.values())
+    return Refusal(available_text(columns.count, _merge({NOT_HELPFUL: helpless}, found)))
+
+
+def _tried(filtered: Filtered, args: PreemptionArgs, random: Random) -> Rows:
+    """The nodes that could become possible when pods went."""
+    rows = array("i", bytes(4 * len(filtered.code)))
+    count = 0 if filtered.message else kernels.select(filtered.code, _RESOLVABLE, rows)
+    first = random.below(count) if count > 1 else 0
+    return Rows(rows, count, first, min(count, max(count * args.candidates_percent // 100, args.candidates_min)))
 
 
 def pick(candidates: Sequence[Candidate]) -> Candidate:
@@ -125,59 +118,23 @@ def _waits_for_victims(columns: Columns, pod: PodEntry, filtered: Filtered) -> b
     )
 
 
-def _wanted(rows: int, args: PreemptionArgs) -> int:
-    return min(rows, max(rows * args.candidates_percent // 100, args.candidates_min))
-
-
-def _rotated(rows: list[int], random: Random) -> list[int]:
-    offset = random.below(len(rows)) if len(rows) > 1 else 0
-    return rows[offset:] + rows[:offset]
-
-
-def _dry_run(
-    cycle: Cycle, pod: PodEntry, rows: Sequence[int], wanted: int, budgets: Sequence[Budget]
-) -> tuple[list[Candidate], dict[str, int]]:
-    """Candidates, until there are enough with one that breaks no budget; and the reasons of the others."""
+def _dry_run(cycle: Cycle, pod: PodEntry, tried: Rows, budgets: Sequence[Budget]) -> Candidate | dict[str, int]:
+    """The best candidate, looking until there are enough with one that breaks no budget; else the reasons of all."""
     found: list[Candidate] = []
     reasons: dict[str, int] = {}
     harmless = False
-    rooms = Rooms(cycle, pod) if only_room(cycle, pod) else None
-    for row in rows:
-        if rooms is not None:
-            result = victims_by_room(cycle, pod, row, budgets, rooms)
-        else:
-            result = victims_by_filters(cycle, pod, row, budgets)
+    for n in range(tried.count):
+        result = victims_by_filters(cycle, pod, tried.rows[(tried.first + n) % tried.count], budgets)
         if isinstance(result, Candidate):
             found.append(result)
             harmless = harmless or result.violations == 0
-            if harmless and len(found) >= wanted:
+            if harmless and len(found) >= tried.enough:
                 break
         else:
             # A node may have several reasons; the sum of counts must stay the number of nodes.
             for text in result:
                 reasons[text] = reasons.get(text, 0) + 1
-    return found, reasons
-
-
-def victims_by_room(
-    cycle: Cycle, pod: PodEntry, row: int, budgets: Sequence[Budget], rooms: Rooms
-) -> Candidate | list[str]:
-    """The same as `victims_by_filters`, for a pod to which only room matters."""
-    columns = cycle.columns
-    order = list(columns.pods[row].values())
-    possible = [other for other in order if other.priority < pod.priority]
-    if not possible:
-        return [NO_VICTIMS]
-    room = rooms.at(row)
-    room.give_back(possible)
-    reasons = room.missing()
-    if reasons:
-        return reasons
-    violating, others = _by_violation(by_importance(possible), budgets)
-    victims = room.reprieve(violating)
-    violations = len(victims)
-    victims += room.reprieve(others)
-    return Candidate(columns.names[row], _ranked(order, victims), violations)
+    return pick(found) if found else reasons
 
 
 def victims_by_filters(cycle: Cycle, pod: PodEntry, row: int, budgets: Sequence[Budget]) -> Candidate | list[str]:
@@ -204,7 +161,7 @@ def victims_by_filters(cycle: Cycle, pod: PodEntry, row: int, budgets: Sequence[
     finally:
         for other in gone.values():
             columns.add_pod(other, node)
-        _restore_order(columns, node, order)
+        columns.put_in_order(row, order)
 
 
 def _ranked(order: Sequence[PodEntry], victims: Sequence[PodEntry]) -> tuple[PodEntry, ...]:
@@ -247,28 +204,11 @@ def _by_violation(pods: Sequence[PodEntry], budgets: Sequence[Budget]) -> tuple[
     for pod in pods:
         broken = False
         for n, budget in enumerate(budgets):
-            if _counts(budget, pod):
+            if pod.name not in budget.disrupted and budget.counts(pod.label_set):
                 left[n] -= 1
                 broken = broken or left[n] < 0
         (violating if broken else fine).append(pod)
     return violating, fine
-
-
-def _counts(budget: Budget, pod: PodEntry) -> bool:
-    return (
-        budget.namespace == pod.namespace
-        and bool(budget.selector)
-        and pod.name not in budget.disrupted
-        and bool(pod.labels)
-        and accepts(budget.selector, pod.labels)
-    )
-
-
-def _restore_order(columns: Columns, node: str, order: list[PodEntry]) -> None:
-    """The order in which pods came decides between equals, so a dry run must not change it."""
-    row = columns.rows[node]
-    pods = columns.pods[row]
-    columns.pods[row] = {pod.key: pods[pod.key] for pod in order}
 
 
 def _merge(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:

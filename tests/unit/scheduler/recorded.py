@@ -15,9 +15,9 @@ from cybernetes.scheduler.cycle import Cycle
 from cybernetes.scheduler.nominations import Nominations
 from cybernetes.scheduler.objects import LabelSelector, NodeObject, PodObject
 from cybernetes.scheduler.pods import Interner, PodEntry
-from cybernetes.scheduler.preempt import Budget
 from cybernetes.scheduler.profile import Profile
 from cybernetes.scheduler.selectors import compile_selector
+from cybernetes.scheduler.victims import Budget
 
 CLASSES = {"low": (10, ""), "mid": (100, ""), "high": (1000, ""), "polite": (1000, "Never")}
 NAMESPACE = "sched"

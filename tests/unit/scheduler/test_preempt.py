@@ -17,8 +17,6 @@ from cybernetes.scheduler.pods import Interner, PodEntry
 from cybernetes.scheduler.preempt import (
     NEVER,
     TERMINATING,
-    Budget,
-    Candidate,
     Refusal,
     by_importance,
     pick,
@@ -26,6 +24,7 @@ from cybernetes.scheduler.preempt import (
 )
 from cybernetes.scheduler.profile import Profile
 from cybernetes.scheduler.selectors import Requirement
+from cybernetes.scheduler.victims import Budget, Candidate
 
 INTERNER = Interner()
 

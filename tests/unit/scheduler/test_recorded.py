@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from array import array
 from typing import Any
 
 import pytest
 from recorded import cluster, golden_file, scenarios
 
 from cybernetes.base.random import SeededRandom
-from cybernetes.scheduler.cycle import Cycle, Placement
+from cybernetes.scheduler.cycle import Cycle, Filtered, Placement
 from cybernetes.scheduler.plugins.images import score_images
 from cybernetes.scheduler.pods import PodEntry
-from cybernetes.scheduler.preempt import Candidate, preempt, victims_by_filters, victims_by_room
+from cybernetes.scheduler.preempt import preempt, victims_by_filters
 from cybernetes.scheduler.profile import SCORES
-from cybernetes.scheduler.room import Rooms, only_room
+from cybernetes.scheduler.reasons import RESOLVABLE
+from cybernetes.scheduler.victims import Candidate, Rows, choose
 
 pytestmark = pytest.mark.skipif(not golden_file().exists(), reason=f"no recorded decisions in {golden_file()}")
 
@@ -71,13 +73,20 @@ def test_victims_by_arithmetic_are_those_of_the_filters() -> None:
     for scenario in FAILED:
         cycle, pod, budgets = cluster(scenario)
         filtered = cycle.filter(pod)
-        if only_room(cycle, pod):
-            for row in cycle.resolvable_rows(filtered):
+        if cycle.only_room_matters(pod):
+            for row in resolvable_rows(filtered):
                 compared += 1
-                assert victims_by_room(cycle, pod, row, budgets, Rooms(cycle, pod)) == victims_by_filters(
-                    cycle, pod, row, budgets
-                )
+                alone = Rows(array("i", [row]), 1, 0, 1)
+                assert choose(cycle, pod, alone, budgets) == as_counts(victims_by_filters(cycle, pod, row, budgets))
     assert compared > 10
+
+
+def resolvable_rows(filtered: Filtered) -> list[int]:
+    return [row for row, code in enumerate(filtered.code) if code in RESOLVABLE and not filtered.message]
+
+
+def as_counts(result: Candidate | list[str]) -> Candidate | dict[str, int]:
+    return result if isinstance(result, Candidate) else dict.fromkeys(result, 1)
 
 
 def weighted(cycle: Cycle, plugin: str, found: Any, possible: set[str]) -> dict[str, int | None]:
