@@ -17,29 +17,33 @@ from cybernetes.controllers.garbagecollector.plan import Owner
 from cybernetes.controllers.objects import OwnerReference
 
 
-@pytest.mark.parametrize(
-    ("owners", "finalizers", "dependents", "wanted"),
-    [
-        ({"a": Owner.SOLID}, (), False, None),
-        ({"a": Owner.SOLID, "b": Owner.ABSENT}, (), False, plan.DropOwners(frozenset("b"))),
-        ({"a": Owner.SOLID, "b": Owner.WAITING}, (), True, plan.DropOwners(frozenset("b"))),
-        ({"a": Owner.ABSENT}, (), False, plan.Delete("Background")),
-        ({"a": Owner.ABSENT}, (ORPHAN,), False, plan.Delete("Orphan")),
-        ({"a": Owner.ABSENT}, (FOREGROUND,), False, plan.Delete("Foreground")),
-        ({"a": Owner.WAITING}, (), False, plan.Delete("Background")),
-        ({"a": Owner.WAITING}, (), True, plan.Delete("Foreground")),
-    ],
-)
-def test_the_fate_of_an_owned_object(
-    owners: dict[str, Owner], finalizers: tuple[str, ...], dependents: bool, wanted: Any
-) -> None:
-    metadata = ItemMeta(name="x", uid="x", finalizers=finalizers)
-    assert plan.plan_owned(metadata, owners, has_dependents=dependents) == wanted
-
-
 def node(uid: str, *owners: str, blocking: bool = True, **metadata: Any) -> Node:
     references = tuple(OwnerReference(uid=each, block_owner_deletion=blocking) for each in owners)
     return Node(CONFIG_MAPS, ItemMeta(name=uid, uid=uid, owner_references=references, **metadata))
+
+
+WAITS = node("w", deletion_timestamp="t", finalizers=(FOREGROUND,))
+
+
+@pytest.mark.parametrize(
+    ("owners", "finalizers", "dependents", "wanted"),
+    [
+        ({"a": Owner.SOLID}, (), (), None),
+        ({"a": Owner.SOLID, "b": Owner.ABSENT}, (), (), plan.DropOwners(frozenset("b"))),
+        ({"a": Owner.SOLID, "b": Owner.WAITING}, (), (node("d"),), plan.DropOwners(frozenset("b"))),
+        ({"a": Owner.ABSENT}, (), (), plan.Delete("Background")),
+        ({"a": Owner.ABSENT}, (ORPHAN,), (), plan.Delete("Orphan")),
+        ({"a": Owner.ABSENT}, (FOREGROUND,), (), plan.Delete("Foreground")),
+        ({"a": Owner.WAITING}, (), (), plan.Delete("Background")),
+        ({"a": Owner.WAITING}, (), (node("d"),), plan.Delete("Foreground")),
+        ({"a": Owner.WAITING}, (), (WAITS,), plan.Delete("Foreground", unblock=True)),
+    ],
+)
+def test_the_fate_of_an_owned_object(
+    owners: dict[str, Owner], finalizers: tuple[str, ...], dependents: tuple[Node, ...], wanted: Any
+) -> None:
+    metadata = ItemMeta(name="x", uid="x", finalizers=finalizers)
+    assert plan.plan_owned(metadata, owners, dependents) == wanted
 
 
 def test_an_owner_in_foreground_deletion_waits_for_blocking_dependents_only() -> None:
@@ -170,6 +174,24 @@ def test_foreground_deletion_takes_dependents_first() -> None:
             assert names(w.api, "secrets") == ["root"], "the dependent is held by its finalizer"
             assert "deletionTimestamp" in w.api.all("configmaps")[0]["metadata"]
             w.api.remove("configmaps", "held")
+            await w.settle(5)
+            assert names(w.api, "secrets") == []
+
+    virtual.run(main())
+
+
+def test_a_circle_of_owners_goes_as_a_whole() -> None:
+    async def main() -> None:
+        w = World(GarbageCollector)
+        a, b, c = (w.api.put("secrets", secret(name)) for name in "abc")
+        for each, owner in ((a, c), (b, a), (c, b)):
+            references = config("x", owner, blockOwnerDeletion=True)["metadata"]["ownerReferences"]
+            w.api.edit(
+                "secrets", each["metadata"]["name"], lambda s, r=references: s["metadata"].update(ownerReferences=r)
+            )
+        async with w.running():
+            await w.settle(5)
+            await w.client.delete(SECRETS, "a", namespace="default", propagation="Foreground")
             await w.settle(5)
             assert names(w.api, "secrets") == []
 

@@ -87,9 +87,6 @@ class Graph:
     def dependents(self, uid: str) -> list[Node]:
         return [self._nodes[each] for each in self._dependents.get(uid, ())]
 
-    def has_dependents(self, uid: str) -> bool:
-        return bool(self._dependents.get(uid))
-
     def put(self, node: Node) -> set[str]:
         """Add or replace; the uids of objects whose fate this may change."""
         uid = node.metadata.uid

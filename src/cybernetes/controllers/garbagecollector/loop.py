@@ -75,11 +75,13 @@ class GarbageCollector:
         owners = {each.uid: await self._state(node, each) for each in references}
         if not owners:
             return None
-        action = plan.plan_owned(live.metadata, owners, has_dependents=self._graph.has_dependents(uid))
+        action = plan.plan_owned(live.metadata, owners, self._graph.dependents(uid))
         match action:
             case plan.DropOwners(uids):
                 await self._drop_owners(node, uids)
-            case plan.Delete(propagation):
+            case plan.Delete(propagation, unblock):
+                if unblock:
+                    await self._unblock(node)
                 await self._delete(node, propagation)
         return None
 
@@ -179,6 +181,14 @@ class GarbageCollector:
         kept = [each for each in before if each["uid"] not in uids]
         if len(kept) < len(before):
             await self._patch(node, live, {"ownerReferences": kept or None})
+
+    async def _unblock(self, node: Node) -> None:
+        live = await self._read(node)
+        if live is not None:
+            references = live["metadata"].get("ownerReferences") or []
+            await self._patch(
+                node, live, {"ownerReferences": [{**each, "blockOwnerDeletion": False} for each in references]}
+            )
 
     async def _drop_finalizer(self, node: Node, name: str) -> None:
         live = await self._read(node)

@@ -22,9 +22,10 @@ class Owner(enum.Enum):
 
 
 class Delete(msgspec.Struct, frozen=True):
-    """propagation: Background, Foreground or Orphan."""
+    """propagation: Background, Foreground or Orphan. unblock: let go of the owners that it holds up before."""
 
     propagation: str
+    unblock: bool = False
 
 
 class DropOwners(msgspec.Struct, frozen=True):
@@ -62,14 +63,18 @@ def plan_leaving(node: Node, dependents: Sequence[Node]) -> Action | None:
     return LookAt(tuple(each.metadata.uid for each in dependents if not each.deleting))
 
 
-def plan_owned(metadata: ItemMeta, owners: Mapping[str, Owner], *, has_dependents: bool) -> Action | None:
-    """For an object with owners that is not being deleted. owners: by uid, each reference of it."""
+def plan_owned(metadata: ItemMeta, owners: Mapping[str, Owner], dependents: Sequence[Node]) -> Action | None:
+    """For an object with owners that is not being deleted. owners: by uid, each reference of it.
+
+    Where a dependent is itself waiting for its dependents this may be a circle, in which everybody would wait for the
+    next one: the object blocks nobody any more.
+    """
     by_state = {state: frozenset(uid for uid, each in owners.items() if each is state) for state in Owner}
     if by_state[Owner.SOLID]:
         drop = by_state[Owner.WAITING] | by_state[Owner.ABSENT]
         return DropOwners(drop) if drop else None
-    if by_state[Owner.WAITING] and has_dependents:
-        return Delete("Foreground")
+    if by_state[Owner.WAITING] and dependents:
+        return Delete("Foreground", unblock=any(each.deleting_dependents for each in dependents))
     if ORPHAN in metadata.finalizers:
         return Delete("Orphan")
     return Delete("Foreground" if FOREGROUND in metadata.finalizers else "Background")
