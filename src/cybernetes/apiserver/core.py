@@ -10,6 +10,7 @@ import msgspec
 from cybernetes.apiserver.cache.feed import Caches
 from cybernetes.apiserver.cache.lister import Lister
 from cybernetes.apiserver.leases import Leases
+from cybernetes.apiserver.outbound import Outbound
 from cybernetes.apiserver.registry import Registry, Served
 from cybernetes.apiserver.request import RequestInfo
 from cybernetes.base.clock import Clock
@@ -38,8 +39,14 @@ class Call(msgspec.Struct):
         return self.served.resource.group, self.served.resource.plural, self.info.name
 
 
-def _nowhere(url: str) -> Transport:
-    raise Bug(f"no outbound connections were set up; asked for {url}")
+class NoOutbound:
+    """Before connections to others are set up."""
+
+    def to_kubelet(self, node: str, url: str) -> Transport:
+        raise Bug(f"no outbound connections were set up; asked for {url}")
+
+    def to_workload(self, url: str) -> Transport:
+        raise Bug(f"no outbound connections were set up; asked for {url}")
 
 
 Handler = Callable[["Core", Call], Awaitable[Response]]
@@ -83,7 +90,7 @@ class Core:
         self.aggregated: Any = None
         # Versions that other API servers answer for, as discovery lists them.
         self.remote_versions: Callable[[], Sequence[Any]] = tuple
-        self.outbound: Callable[[str], Transport] = _nowhere
+        self.outbound: Outbound | NoOutbound = NoOutbound()
 
     def stored(self, info: RequestInfo) -> int:
         """How many objects of a request's resource there are; 0 for what is not kept here."""

@@ -82,7 +82,7 @@ class ApiServer:
         self.core.metrics.registry.register(Collector(self._gate))
         self._outbound = Outbound(config)
         self._hooks = HttpsCaller(self.core.lister)
-        self.core.outbound = self._outbound.to
+        self.core.outbound = self._outbound
         checks = {"ping": lambda: "", "log": lambda: "", "etcd": self._check_feed}
         all_ready = {
             **checks,

@@ -62,6 +62,9 @@ class Aggregator:
         except EdgeError as broken:
             log.warning("aggregate.failed", service=api_service["metadata"]["name"], why=broken.message)
             return respond.text(503, f"error trying to reach service: {broken.message}\n")
+        if 300 <= answer.status < 400 and answer.status != 304:
+            log.warning("aggregate.redirected", service=api_service["metadata"]["name"], status=answer.status)
+            return respond.text(502, f"{connect.REDIRECTED}\n")
         return connect.passed_on(answer)
 
     def find(self, api_service: Object) -> Destination | Local | Unavailable:

@@ -74,7 +74,7 @@ class Collector:
         """Raises ApiError, EdgeError, TimeoutError, ValueError where there is none."""
         address, port = kubelet_address(node)
         async with self._gate, asyncio.timeout(ANSWER_S):
-            answer = await self._core.outbound(f"https://{address}:{port}").send(
+            answer = await self._core.outbound.to_kubelet(node["metadata"]["name"], f"https://{address}:{port}").send(
                 Request("GET", "/stats/summary", {}, {})
             )
             body = await whole_body(answer)

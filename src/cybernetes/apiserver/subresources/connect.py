@@ -8,6 +8,7 @@ fails    404 and 400 for pods that can't answer, 503 when the other side can't b
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -19,7 +20,7 @@ from cybernetes.apiserver.subresources import log_socket
 from cybernetes.base.errors import ApiError, EdgeError, bad_request, not_found
 from cybernetes.model import field
 from cybernetes.model.field import Path
-from cybernetes.wire.http.message import Request, Response
+from cybernetes.wire.http.message import Request, Response, Transport
 
 KUBELET_PORT = 10250
 _LOG_PARAMETERS = (
@@ -130,8 +131,9 @@ def _acts_on_node(call: Call) -> bool:
     """Whether a proxied request makes a kubelet run or attach to something, whatever its method."""
     if call.info.resource != "nodes":
         return False
-    first = call.info.rest.strip("/").partition("/")[0].lower()
-    return first in _ACTING_PATHS or "upgrade" in call.request.headers
+    # Wherever it stands: a kubelet may read `/x/../exec` or `/%65xec` in its own way.
+    parts = unquote(call.info.rest).lower().replace("\\", "/").split("/")
+    return not _ACTING_PATHS.isdisjoint(parts) or "upgrade" in call.request.headers
 
 
 def _kubelet_query(call: Call) -> dict[str, list[str]]:
@@ -232,7 +234,7 @@ async def _to_kubelet(core: Core, call: Call, pod: Object, request: Request) -> 
         # The reference names the node as if it were the pod.
         raise not_found("", "pods", node_name)
     address, port = kubelet_address(node)
-    return await send(core, f"https://{address}:{port}", request)
+    return only_here(await send(core.outbound.to_kubelet(node_name, f"https://{address}:{port}"), request))
 
 
 def kubelet_address(node: Object) -> tuple[str, int]:
@@ -248,14 +250,24 @@ def kubelet_address(node: Object) -> tuple[str, int]:
     raise ApiError(500, "", f"no preferred addresses found; known addresses: [] (node {name})")
 
 
-async def send(core: Core, url: str, request: Request) -> Response:
+async def send(transport: Transport, request: Request) -> Response:
     """Ask another server. Raises ApiError 503 when it does not answer."""
     try:
-        answer = await core.outbound(url).send(request)
+        answer = await transport.send(request)
     except EdgeError as broken:
         message = f"error trying to reach service: {broken.message}"
         raise ApiError(503, "ServiceUnavailable", message) from broken
     return passed_on(answer)
+
+
+REDIRECTED = "the backend attempted to redirect this request, which is not permitted"
+
+
+def only_here(answer: Response) -> Response:
+    """An answer that sends nobody elsewhere. Raises ApiError 502 for a redirect."""
+    if 300 <= answer.status < 400 and answer.status != 304:
+        raise ApiError(502, "", REDIRECTED)
+    return answer
 
 
 def passed_on(answer: Response) -> Response:

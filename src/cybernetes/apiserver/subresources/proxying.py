@@ -5,12 +5,19 @@ source  Kubernetes documentation "Proxies in Kubernetes", apiserver proxy: `[SCH
 
 from __future__ import annotations
 
+import re
+from urllib.parse import urlsplit, urlunsplit
+
 import msgspec
 
 from cybernetes.apiserver.core import Call, Core, Object
+from cybernetes.apiserver.outbound import is_literal, is_proxyable
 from cybernetes.apiserver.subresources import connect
 from cybernetes.base.errors import ApiError, bad_request, not_found
-from cybernetes.wire.http.message import Request, Response
+from cybernetes.wire.http.message import Request, Response, Transport
+
+PORT_MAX = 65535
+_PORT = re.compile(r"[0-9]{1,5}|[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 class Destination(msgspec.Struct, frozen=True):
@@ -26,20 +33,48 @@ async def forward(core: Core, call: Call) -> Response:
     match call.info.resource:
         case "pods":
             url = _pod_url(core, call, wanted)
+            transport = core.outbound.to_workload(url)
         case "services":
             url = _service_url(core, call, wanted)
+            transport = core.outbound.to_workload(url)
         case _:
-            url = _node_url(core, wanted)
+            url, transport = _node(core, wanted)
     headers = connect.forwarded(call)
     headers["x-forwarded-uri"] = call.request.path
     headers["x-forwarded-host"] = call.request.headers.get("host", "")
     request = Request(call.request.method, call.info.rest or "/", call.request.query, headers, call.request.body)
-    return await connect.send(core, url, request)
+    return located(await connect.send(transport, request), url, _prefix(call))
+
+
+def _prefix(call: Call) -> str:
+    """The path below which the other server's paths are seen."""
+    return call.info.path.removesuffix(call.info.rest) if call.info.rest else call.info.path
+
+
+def located(answer: Response, url: str, prefix: str) -> Response:
+    """An answer whose Location stays on the server that gave it, as clients see that one; others are left out."""
+    headers: list[tuple[str, str]] = []
+    for name, value in answer.headers:
+        if name.lower() != "location":
+            headers.append((name, value))
+            continue
+        target = urlsplit(value)
+        if value.startswith("//") or (target.netloc and f"{target.scheme}://{target.netloc}" != url):
+            continue
+        path = target.path if target.path.startswith("/") or not target.netloc else f"/{target.path}"
+        shown = f"{prefix}{path}" if path.startswith("/") else path
+        headers.append((name, urlunsplit(("", "", shown, target.query, target.fragment))))
+    return msgspec.structs.replace(answer, headers=headers)
 
 
 def parse(text: str) -> Destination:
-    """`name`, `name:port`, `scheme:name:port` (port may be empty). Raises ApiError 400."""
+    """`name`, `name:port`, `scheme:name:port` (port may be empty). Raises ApiError 400.
+
+    What stands for the port becomes part of a URL: it is a number or a name, and nothing else.
+    """
     parts = text.split(":")
+    if len(parts) > 1 and parts[-1] and not _PORT.fullmatch(parts[-1]):
+        raise bad_request(f'invalid proxy request "{text}"')
     if len(parts) == 1:
         return Destination("", parts[0], "")
     if len(parts) == 2:
@@ -60,7 +95,9 @@ def _pod_url(core: Core, call: Call, wanted: Destination) -> str:
     address = pod.get("status", {}).get("podIP", "")
     if not address:
         raise bad_request("address not allowed")
-    port = wanted.port or _first_port(pod)
+    if not is_proxyable(address):
+        raise bad_request("address not allowed")
+    port = _number(wanted) or _first_port(pod)
     return (
         f"{wanted.scheme or 'http'}://{_host(address)}:{port}"
         if port
@@ -75,12 +112,26 @@ def _first_port(pod: Object) -> str:
     return ""
 
 
-def _node_url(core: Core, wanted: Destination) -> str:
+def _number(wanted: Destination) -> str:
+    """The port as a number, or "". Raises ApiError 400 for a name: only services have ports of a name."""
+    if wanted.port and not (wanted.port.isdigit() and 0 < int(wanted.port) <= PORT_MAX):
+        raise bad_request(f'invalid port "{wanted.port}"')
+    return wanted.port
+
+
+def _node(core: Core, wanted: Destination) -> tuple[str, Transport]:
+    """Where a node's server is, and the way there: with the kubelets' credential to the kubelet alone."""
     node = core.lister.get("", "nodes", "", wanted.name)
     if node is None:
         raise not_found("", "nodes", wanted.name)
     address, port = connect.kubelet_address(node)
-    return f"{wanted.scheme or 'https'}://{address}:{wanted.port or port}"
+    if _number(wanted) in ("", str(port)):
+        url = f"https://{address}:{port}"
+        return url, core.outbound.to_kubelet(wanted.name, url)
+    if is_literal(address) and not is_proxyable(address):
+        raise bad_request("address not allowed")
+    url = f"{wanted.scheme or 'http'}://{address}:{wanted.port}"
+    return url, core.outbound.to_workload(url)
 
 
 def _service_url(core: Core, call: Call, wanted: Destination) -> str:
@@ -107,11 +158,23 @@ def _port_name(service: Object, wanted: Destination) -> str:
 
 
 def _endpoints(core: Core, namespace: str, service: str, port_name: str) -> list[tuple[str, int]]:
+    """Ready endpoints that are pods of the namespace: whoever writes a slice does not choose what is asked."""
     found = []
     for each in core.lister.list("discovery.k8s.io", "endpointslices", namespace):
         if each["metadata"].get("labels", {}).get("kubernetes.io/service-name") != service:
             continue
         ports = [port["port"] for port in each.get("ports") or () if (port.get("name") or "") == port_name]
         ready = [e for e in each.get("endpoints") or () if e.get("conditions", {}).get("ready") is not False]
-        found += [(endpoint["addresses"][0], port) for endpoint in ready for port in ports]
+        addresses = [e["addresses"][0] for e in ready if _is_of_its_pod(core, namespace, e)]
+        found += [(address, port) for address in addresses for port in ports]
     return found
+
+
+def _is_of_its_pod(core: Core, namespace: str, endpoint: Object) -> bool:
+    target = endpoint.get("targetRef") or {}
+    if target.get("kind") != "Pod" or target.get("namespace", namespace) != namespace:
+        return False
+    pod = core.lister.get("", "pods", namespace, target.get("name", ""))
+    addresses = [each.get("ip") for each in ((pod or {}).get("status") or {}).get("podIPs") or ()]
+    address = endpoint["addresses"][0]
+    return address in addresses and is_proxyable(address)

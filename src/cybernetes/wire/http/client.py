@@ -8,12 +8,15 @@ fails    EdgeError when there was no answer: NOT_DONE when no connection came ab
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
+import aiohttp.abc
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -39,6 +42,7 @@ class HttpTransport:
     `reload` swaps the TLS context, so that renewed certificates are used without a restart; connections in
     use go on with the old one. `answer_max` is the size in bytes of the largest answer that is read, for servers that
     are not trusted; they are asked for what is not compressed, because small bytes may stand for many.
+    `reachable` says of an IP address whether it may be connected to: names are resolved once, and only to such.
     """
 
     def __init__(
@@ -49,12 +53,14 @@ class HttpTransport:
         token: str = "",
         server_name: str = "",
         answer_max: int | None = None,
+        reachable: Callable[[str], bool] | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self._tls = tls
         self._token = token
         self._server_name = server_name or None
         self._answer_max = answer_max
+        self._reachable = reachable
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: Request) -> Response:
@@ -87,7 +93,10 @@ class HttpTransport:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=10)
+            resolver = _Reachable(self._reachable) if self._reachable is not None else None
+            connector = aiohttp.TCPConnector(
+                limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=10, resolver=resolver
+            )
             self._session = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=self._answer_max is None
             )
@@ -116,6 +125,22 @@ class HttpTransport:
             outcome=Outcome.NOT_DONE if unsent else Outcome.UNKNOWN,
             retry=Retry.LATER,
         )
+
+
+class _Reachable(aiohttp.ThreadedResolver):
+    """Leaves out addresses that may not be connected to; names that have no other can't be found."""
+
+    def __init__(self, reachable: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._allowed = reachable
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[aiohttp.abc.ResolveResult]:
+        found = [each for each in await super().resolve(host, port, family) if self._allowed(each["host"])]
+        if not found:
+            raise OSError(None, "address not allowed")
+        return found
 
 
 def _streams(request: Request) -> bool:
