@@ -12,12 +12,14 @@ from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.resources import Amounts
 from cybernetes.kubelet.tools import Tools
 from cybernetes.kubelet.verdict import Rejection
+from cybernetes.model import placement
 
 
 class Admission:
     """active: the pods that the node runs now, among them the one to decide about.
 
     released  called when a pod needs less of the node than before
+    node      this machine's Node object as last seen; None before it was
     """
 
     def __init__(
@@ -26,11 +28,13 @@ class Admission:
         active: Callable[[], Sequence[Object]],
         pressures: Callable[[], frozenset[str]],
         released: Callable[[], None],
+        node: Callable[[], Object | None],
     ) -> None:
         self._tools = tools
         self._pressures = pressures
         self._active = active
         self.released = released
+        self._node = node
 
     def others(self, pod: Object) -> list[Object]:
         return [each for each in self._active() if pods.uid(each) != pods.uid(pod)]
@@ -49,7 +53,27 @@ class Admission:
         unknown = unsupported(pod)
         if unknown:
             return Rejection("PodFeatureUnsupported", unknown)
+        misplaced = unwanted(pod, self._node())
+        if misplaced is not None:
+            return misplaced
         return short_of(pod, others, self._tools.allocatable) or ports_taken(pod, others)
+
+
+def unwanted(pod: Object, node: Object | None) -> Rejection | None:
+    """Whoever binds a pod may have seen another node than this is now, or not have looked at it at all."""
+    if node is None or pods.is_static(pod):
+        return None
+    meta, spec = node["metadata"], pod["spec"]
+    if not placement.wants(spec, meta["name"], meta.get("labels") or {}):
+        text = "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
+        return Rejection("NodeAffinity", text)
+    for taint in (node.get("spec") or {}).get("taints") or ():
+        if taint.get("effect") == "NoExecute" and not placement.bears(spec.get("tolerations") or (), taint):
+            shown = f"{{{taint['key']}: {taint.get('value') or ''}}}"
+            return Rejection(
+                "TaintToleration", f"Predicate TaintToleration failed: node(s) had untolerated taint {shown}"
+            )
+    return None
 
 
 def unsupported(pod: Object) -> str:

@@ -19,7 +19,7 @@ from cybernetes.client.api import ApiClient
 from cybernetes.client.events import EventRecorder
 from cybernetes.client.informer import Informer
 from cybernetes.client.reflector import Selection
-from cybernetes.client.target import PODS, SERVICES
+from cybernetes.client.target import NODES, PODS, SERVICES
 from cybernetes.kubelet import node_status, observe, orphans, pods
 from cybernetes.kubelet.admit import Admission
 from cybernetes.kubelet.care import Care
@@ -79,6 +79,8 @@ class Kubelet:
         self._prober: Probing = prober if prober is not None else Prober(runtime, clock)
         selection = Selection(fields=f"spec.nodeName={config.node_name}")
         self._pods = Informer[Object](client, PODS, orjson.loads, clock=clock, random=random, selection=selection)
+        own = Selection(fields=f"metadata.name={config.node_name}")
+        self._nodes = Informer[Object](client, NODES, orjson.loads, clock=clock, random=random, selection=own)
         self._services = Informer[Service](client, SERVICES, service_of, clock=clock, random=random)
         self._rows: dict[str, Rows] = {}
         self._relist_now = asyncio.Event()
@@ -100,7 +102,7 @@ class Kubelet:
             group.create_task(tools.statuses.run(), name="kubelet.statuses")
             group.create_task(self._services.run(), name="kubelet.services")
             await self._wait_for_runtime()
-            admission = Admission(tools, self._active_pods, care.pressures.now, self._room_was_made)
+            admission = Admission(tools, self._active_pods, care.pressures.now, self._room_was_made, self._node)
             static = StaticPods(
                 tools,
                 lambda pod: self._begin(tools, admission, pod),
@@ -119,6 +121,9 @@ class Kubelet:
             group.create_task(reporter.run_lease(), name="kubelet.lease")
             group.create_task(care.run(), name="kubelet.care")
             await self._services.wait_synced()
+            if self._config.register_node:
+                group.create_task(self._nodes.run(), name="kubelet.own-node")
+                await self._nodes.wait_synced()
             self._pods.on_change(lambda key, old, new: self._mirrored(static, old, new))
             self._pods.on_change(lambda key, old, new: self._changed(tools, admission, old, new))
             group.create_task(self._pods.run(), name="kubelet.pods")
@@ -208,6 +213,9 @@ class Kubelet:
             worker.update(new)
         elif uid not in self._finished:
             self._begin(tools, admission, new)
+
+    def _node(self) -> Object | None:
+        return next(iter(self._nodes.items.values()), None)
 
     def _active_pods(self) -> list[Object]:
         return [each.pod for each in self.workers.values() if each.active]

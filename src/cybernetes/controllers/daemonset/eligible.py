@@ -5,18 +5,18 @@ source  controllers.md 4; Kubernetes documentation "DaemonSet", taints and toler
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from cybernetes.controllers.objects import Node, Taint, Toleration
 from cybernetes.controllers.tainteviction.plan import tolerates
+from cybernetes.model.placement import NODE_NAME, term_matches
 
 _PREFIX = "node.kubernetes.io/"
 _NO_EXECUTE = ("not-ready", "unreachable")
 _NO_SCHEDULE = ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
-NODE_NAME = "metadata.name"
 
 Json = dict[str, Any]
 
@@ -83,37 +83,4 @@ class Fitter:
             return False
         if not self._node_selector.items() <= labels.items():
             return False
-        return self._terms is None or any(_term_matches(each, node) for each in self._terms)
-
-
-def _term_matches(term: Json, node: Node) -> bool:
-    expressions, fields = term.get("matchExpressions") or [], term.get("matchFields") or []
-    # A term without conditions matches nothing, as the scheduler has it.
-    if not expressions and not fields:
-        return False
-    by_label = all(_matches(node.metadata.labels.get(each["key"]), each) for each in expressions)
-    return by_label and all(each["key"] == NODE_NAME and _matches(node.metadata.name, each) for each in fields)
-
-
-def _matches(value: str | None, requirement: Json) -> bool:
-    values: Sequence[str] = requirement.get("values") or []
-    match requirement["operator"]:
-        case "In":
-            return value is not None and value in values
-        case "NotIn":
-            return value is None or value not in values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case "Gt" | "Lt" as operator:
-            return _compares(operator, value, values)
-    return False
-
-
-def _compares(operator: str, value: str | None, values: Sequence[str]) -> bool:
-    try:
-        found, wanted = int(value or ""), int(values[0])
-    except (ValueError, IndexError):
-        return False
-    return found > wanted if operator == "Gt" else found < wanted
+        return self._terms is None or any(term_matches(each, node.metadata.name, labels) for each in self._terms)
