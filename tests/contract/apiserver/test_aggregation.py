@@ -33,6 +33,8 @@ class Extension:
 
     async def handle(self, request: Request) -> Response:
         self.asked.append(request)
+        if request.path.endswith("/moved"):
+            return Response(307, [("Location", "https://169.254.169.254/")], b"")
         body = LISTING if request.path == PATH else {"kind": "ThingList", "items": [], "path": request.path}
         return Response(200, [("Content-Type", "application/json")], orjson.dumps(body))
 
@@ -105,6 +107,10 @@ def test_requests_reach_the_other_server_with_their_user(tmp_path: Path) -> None
                 assert "system:masters" in asked.headers["x-remote-group"]
                 assert asked.param("limit") == "5"
                 assert (await client.ok("GET", PATH))["groupVersion"] == "ext.test/v1"
+                moved = await client.send("GET", f"{PATH}/namespaces/shop/things/moved")
+                refused = b"the backend attempted to redirect this request, which is not permitted\n"
+                assert (moved.status, moved.body) == (502, refused)
+                assert "location" not in {name.lower() for name, _ in moved.headers}
                 groups = await client.ok("GET", "/apis")
                 assert "ext.test" in [group["name"] for group in groups["groups"]]
             finally:
