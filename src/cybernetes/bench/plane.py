@@ -16,13 +16,14 @@ from cybernetes.bench.connection import Connection, connect
 from cybernetes.client import kubeconfig
 from cybernetes.install import machine, pki
 from cybernetes.run import config as cluster_config
-from cybernetes.run.config import ApiServerConfig, ClusterConfig
+from cybernetes.run.config import ApiServerConfig, ClusterConfig, NetworkConfig, NodeConfig
 from cybernetes.run.layout import Layout
 from cybernetes.wire.http.tls import client_context
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 LOOK_S = 0.01
+USUAL_NETWORK = NetworkConfig()
 RUN = "from cybernetes.cli.main import main; main()"
 
 
@@ -87,13 +88,20 @@ class Plane:
 
 
 @contextlib.contextmanager
-def running(components: tuple[str, ...] = ("apiserver",), folder: Path | None = None) -> Iterator[Plane]:
+def running(
+    components: tuple[str, ...] = ("apiserver",),
+    folder: Path | None = None,
+    *,
+    nodes: tuple[NodeConfig, ...] = (),
+    network: NetworkConfig = USUAL_NETWORK,
+) -> Iterator[Plane]:
     """A control plane on loopback below a temporary folder (in `folder`, if given); these components run."""
     with tempfile.TemporaryDirectory(prefix="cybernetes-bench-", dir=folder) as place:
         layout = Layout(Path(place))
         for each in (layout.run, layout.logs):
             each.mkdir(parents=True)
-        config = ClusterConfig(only=components, api_server=ApiServerConfig(port=machine.free_port(0)))
+        api_server = ApiServerConfig(port=machine.free_port(0))
+        config = ClusterConfig(only=components, api_server=api_server, nodes=nodes, network=network)
         cluster_config.write(layout.config, config)
         pki.ensure(config, layout)
         plane = Plane(layout, config)

@@ -49,6 +49,23 @@ def scheduler(
     _measure([(each, partial(run, Load(each, nodes, pods, not arriving))) for each in chosen], json_file, plot_file)
 
 
+@command.command()
+@click.option("--services", type=click.IntRange(1), default=10_000, show_default=True)
+@click.option("--mode", type=click.Choice(["nftables", "iptables"]), default="nftables", show_default=True)
+@click.option(
+    "--changes", type=click.IntRange(1), default=100, show_default=True, help="Endpoints changed, one by one."
+)
+@_outputs
+def proxy(services: int, mode: str, changes: int, json_file: Path | None, plot_file: Path | None) -> None:
+    """From Services in the API to rules in the kernel, and packets through them; in a network namespace. Needs root.
+
+    p50 and p99 are from the answer to the write of a changed endpoint to the rule.
+    """
+    from cybernetes.bench.proxy import Load, run
+
+    _measure([(f"{mode}, {services} services", partial(run, Load(services, mode, changes)))], json_file, plot_file)
+
+
 Run = Callable[[Tell], Coroutine[Any, Any, Result]]
 
 

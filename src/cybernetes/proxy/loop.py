@@ -129,6 +129,7 @@ class Proxy:
                 if not complete or self._settings != self._wanted_settings():
                     await self._install()
                     complete = True
+                    _log.info("rules.installed", services=len(self._services.items))
                     self._tell_ready()
                 else:
                     await self._change()
