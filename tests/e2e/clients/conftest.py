@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.clients.binaries import program
+from tests.e2e.clients.calling import Caller
 from tests.e2e.clients.shell import Shell
 
 CYBERNETES = Path(sys.executable).parent / "cybernetes"
@@ -51,3 +52,8 @@ def shell(control_plane: Path, home: Path) -> Iterator[Callable[[str, int], Shel
 @pytest.fixture
 def kubectl(shell: Callable[[str, int], Shell]) -> Shell:
     return shell("kubectl", 37)
+
+
+@pytest.fixture
+def caller(kubectl: Shell, control_plane: Path, home: Path) -> Caller:
+    return Caller(control_plane, kubectl.namespace, home)
