@@ -28,13 +28,16 @@ from apiserver_fixture import serving_apiserver
 from cybernetes.base.clock import SystemClock
 from cybernetes.wire.http.tls import client_context
 
-CLIENTS = 8
+CLIENTS = (1, 8, 32)
 RUN_S = 3.0
 PODS = 5000
 # Objects that surely exist after a run of creations, however slow the machine.
 KNOWN = 100
-WATCHERS = 50
-EVENTS = 1000
+# Watches of one collection, and how many writes they are measured over.
+WATCHERS = (1, 100)
+WRITES = 100
+FAN_OUTS = (0, 100, 1000)
+WRITERS = 8
 
 Row = tuple[str, float, str]
 
@@ -64,7 +67,7 @@ def pod(name: str) -> bytes:
 
 
 def config_map(name: str) -> bytes:
-    return json.dumps({"metadata": {"name": name}, "data": {"key": "x" * 200}}).encode()
+    return json.dumps({"metadata": {"name": name}, "data": {"key": "x" * 1000}}).encode()
 
 
 class Connection(asyncio.Protocol):
@@ -111,6 +114,10 @@ class Connection(asyncio.Protocol):
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         self._transport.write(head.encode() + b"\r\n" + body)
 
+    def close(self) -> None:
+        assert self._transport is not None
+        self._transport.abort()
+
     async def call(
         self, method: str, path: str, body: bytes = b"", accept: str = "application/json"
     ) -> tuple[int, bytes]:
@@ -128,7 +135,8 @@ async def connect(url: str, tls: ssl.SSLContext) -> Connection:
 async def rate(
     name: str, connections: list[Connection], call: Callable[[Connection, int], Awaitable[int]], want: int, server: int
 ) -> list[Row]:
-    """Calls a second with all connections busy, and what one costs the server's own process."""
+    """Calls a second with all connections busy, and the processor time of server and store for one."""
+    count = len(connections)
     deadline, done, number = time.perf_counter() + RUN_S, 0, 0
     before = cpu_s(server)
 
@@ -143,131 +151,218 @@ async def rate(
     started = time.perf_counter()
     await asyncio.gather(*map(work, connections))
     took = time.perf_counter() - started
-    return [(name, done / took, "/s"), (f"{name}: processor time", (cpu_s(server) - before) / done * 1e6, "us")]
+    title = f"{name}, {count} client{'s' if count > 1 else ''}"
+    return [(title, done / took, "/s"), (f"{title}: processor time", (cpu_s(server) - before) / done * 1e6, "us")]
 
 
 async def measure(url: str, tls: ssl.SSLContext, server: int) -> list[Row]:
-    connections = [await connect(url, tls) for _ in range(CLIENTS)]
+    connections = [await connect(url, tls) for _ in range(max(CLIENTS))]
     first = connections[0]
     rows: list[Row] = [("memory, empty cluster", memory_mb(server), "MB")]
-    await first.call("POST", "/api/v1/namespaces", b'{"metadata":{"name":"perf"}}')
-    await first.call("POST", "/api/v1/namespaces/perf/serviceaccounts", b'{"metadata":{"name":"default"}}')
+    await namespace(first, "perf")
+    made = 0
 
     async def create_map(connection: Connection, n: int) -> int:
-        return (await connection.call("POST", "/api/v1/namespaces/perf/configmaps", config_map(f"m-{n}")))[0]
+        return (await connection.call("POST", "/api/v1/namespaces/perf/configmaps", config_map(f"m-{made + n}")))[0]
 
     async def create_pod(connection: Connection, n: int) -> int:
-        return (await connection.call("POST", "/api/v1/namespaces/perf/pods", pod(f"p-{n}")))[0]
+        return (await connection.call("POST", "/api/v1/namespaces/perf/pods", pod(f"p-{made + n}")))[0]
 
     async def get(connection: Connection, n: int) -> int:
         return (await connection.call("GET", f"/api/v1/namespaces/perf/pods/p-{n % KNOWN + 1}"))[0]
 
-    async def patch(connection: Connection, n: int) -> int:
-        path = f"/api/v1/namespaces/perf/configmaps/m-{n % KNOWN + 1}"
-        body = json.dumps({"metadata": {"name": f"m-{n % KNOWN + 1}"}, "data": {"n": str(n)}}).encode()
-        return (await connection.call("PUT", path, body))[0]
+    async def update(connection: Connection, n: int) -> int:
+        name = f"m-{n % KNOWN + 1}"
+        return await write(connection, name, n)
 
-    rows += await rate("create config maps", connections, create_map, 201, server)
-    rows += await rate("update config maps", connections, patch, 200, server)
-    rows += await rate("create pods", connections, create_pod, 201, server)
-    rows += await rate("get a pod", connections, get, 200, server)
-    await fill(connections)
-    rows += await lists(first)
-    rows += await watches(url, tls, first)
-    rows.append(("memory after all", memory_mb(server), "MB"))
+    for name, call, want in (
+        ("create config maps", create_map, 201),
+        ("create pods", create_pod, 201),
+        ("get a pod", get, 200),
+        ("update config maps", update, 200),
+    ):
+        for count in CLIENTS:
+            rows += await rate(name, connections[:count], call, want, server)
+            made += 1_000_000
+        made = 0
+    await fill(connections[:8], "full", PODS)
+    rows += await lists(first, server)
+    rows += await deliveries(url, tls, first)
+    rows += await fan_outs(url, tls, first, server)
+    rows += await storm(url, tls, connections[:WRITERS])
+    rows.append(("memory of server and store after all", memory_mb(server), "MB"))
     return rows
 
 
-async def fill(connections: list[Connection]) -> None:
-    """A namespace with exactly PODS pods."""
-    await connections[0].call("POST", "/api/v1/namespaces", b'{"metadata":{"name":"full"}}')
-    await connections[0].call("POST", "/api/v1/namespaces/full/serviceaccounts", b'{"metadata":{"name":"default"}}')
+async def namespace(connection: Connection, name: str) -> None:
+    await connection.call("POST", "/api/v1/namespaces", json.dumps({"metadata": {"name": name}}).encode())
+    path = f"/api/v1/namespaces/{name}/serviceaccounts"
+    await connection.call("POST", path, b'{"metadata":{"name":"default"}}')
+
+
+async def write(connection: Connection, name: str, n: int) -> int:
+    """Change a config map; the status."""
+    body = json.dumps({"metadata": {"name": name}, "data": {"n": str(n), "key": "x" * 1000}}).encode()
+    return (await connection.call("PUT", f"/api/v1/namespaces/perf/configmaps/{name}", body))[0]
+
+
+async def fill(connections: list[Connection], name: str, pods: int) -> None:
+    """A namespace with exactly so many pods."""
+    await namespace(connections[0], name)
 
     async def some(connection: Connection, numbers: range) -> None:
         for n in numbers:
-            await connection.call("POST", "/api/v1/namespaces/full/pods", pod(f"p-{n}"))
+            await connection.call("POST", f"/api/v1/namespaces/{name}/pods", pod(f"p-{n}"))
 
-    await asyncio.gather(*(some(each, range(i, PODS, CLIENTS)) for i, each in enumerate(connections)))
+    await asyncio.gather(*(some(each, range(i, pods, len(connections))) for i, each in enumerate(connections)))
 
 
-async def lists(connection: Connection) -> list[Row]:
-    rows = []
+async def lists(connection: Connection, server: int) -> list[Row]:
+    rows: list[Row] = []
+    pods, table = "/api/v1/namespaces/full/pods", "application/json;as=Table;v=v1;g=meta.k8s.io"
     for name, path, accept in (
-        ("list 5,000 pods", "/api/v1/namespaces/full/pods", "application/json"),
-        ("list a page of 500 pods", "/api/v1/namespaces/full/pods?limit=500", "application/json"),
-        (
-            "list 5,000 pods by a label that none has",
-            "/api/v1/namespaces/full/pods?labelSelector=x%3Dy",
-            "application/json",
-        ),
-        (
-            "table of 500 pods",
-            "/api/v1/namespaces/full/pods?limit=500",
-            "application/json;as=Table;v=v1;g=meta.k8s.io",
-        ),
+        ("list 5,000 pods, consistent", pods, "application/json"),
+        ("list 5,000 pods, from the cache", f"{pods}?resourceVersion=0", "application/json"),
+        ("list a page of 500 pods", f"{pods}?limit=500", "application/json"),
+        ("list 5,000 pods by a label that none has", f"{pods}?labelSelector=x%3Dy", "application/json"),
+        ("table of 500 pods", f"{pods}?limit=500", table),
     ):
         took = []
-        for _ in range(5):
+        before = cpu_s(server)
+        for _ in range(9):
             started = time.perf_counter()
             status, body = await connection.call("GET", path, accept=accept)
             took.append((time.perf_counter() - started) * 1000)
             assert status == 200, body[:200]
-        rows.append((name, sorted(took)[len(took) // 2], "ms"))
+        rows.append((name, min(took), "ms"))
+        rows.append((f"{name}: processor time", (cpu_s(server) - before) / len(took) * 1e3, "ms"))
     return rows
 
 
-class Arrivals:
-    """Counts one event's frames at all watchers."""
+class Deliveries:
+    """When the frames of one event came at each watcher."""
 
     def __init__(self, watchers: int) -> None:
         self.all = asyncio.Event()
+        self.times: list[float] = []
         self._watchers = watchers
-        self._seen = 0
 
     def expect(self) -> None:
-        self._seen = 0
+        self.times = []
         self.all.clear()
 
     def chunk(self, data: bytes) -> None:
-        self._seen += data.count(b'"type":"MODIFIED"')
-        if self._seen >= self._watchers:
-            self.all.set()
+        count = data.count(b'"type":"MODIFIED"')
+        if count:
+            self.times += [time.perf_counter()] * count
+            if len(self.times) >= self._watchers:
+                self.all.set()
 
 
-async def watches(url: str, tls: ssl.SSLContext, writer: Connection) -> list[Row]:
-    """From the moment at which a write is sent to its event at the watchers: one alone, and the last of many."""
-    rows = []
-    for count in (1, WATCHERS):
+async def watching(url: str, tls: ssl.SSLContext, count: int, on_chunk: Callable[[bytes], None]) -> list[Connection]:
+    """Watches of all config maps of the namespace from now on."""
+    first = await connect(url, tls)
+    path = "/api/v1/namespaces/perf/configmaps"
+    _, listed = await first.call("GET", f"{path}?limit=1")
+    now = json.loads(listed)["metadata"]["resourceVersion"]
+    watchers = [first, *[await connect(url, tls) for _ in range(count - 1)]] if count else []
+    for each in watchers:
+        each.on_chunk = on_chunk
+        each.send("GET", f"{path}?watch=1&resourceVersion={now}")
+    await asyncio.sleep(0.5 + count / 1000)
+    return watchers
+
+
+async def deliveries(url: str, tls: ssl.SSLContext, writer: Connection) -> list[Row]:
+    """From the moment at which a write was answered to its event at each of the watchers."""
+    rows: list[Row] = []
+    for count in WATCHERS:
         times: list[float] = []
-        arrivals = Arrivals(count)
-        watchers = [await connect(url, tls) for _ in range(count)]
-        for each in watchers:
-            each.on_chunk = arrivals.chunk
-            each.send("GET", "/api/v1/namespaces/perf/configmaps?watch=1&fieldSelector=metadata.name%3Dm-1")
-        await asyncio.sleep(0.5)
-        for n in range(EVENTS // 10):
+        arrivals = Deliveries(count)
+        watchers = await watching(url, tls, count, arrivals.chunk)
+        for n in range(WRITES):
             arrivals.expect()
-            body = json.dumps({"metadata": {"name": "m-1"}, "data": {"n": str(n)}}).encode()
-            status, _ = await writer.call("PUT", "/api/v1/namespaces/perf/configmaps/m-1", body)
+            status = await write(writer, "m-1", n)
             answered = time.perf_counter()
             assert status == 200
             await arrivals.all.wait()
-            times.append((time.perf_counter() - answered) * 1000)
+            times += [max(0.0, each - answered) * 1000 for each in arrivals.times]
         times.sort()
-        who = "one watcher" if count == 1 else f"the last of {count} watchers"
+        who = f"{count} watcher{'s' if count > 1 else ''}"
         rows.append((f"write answered to event at {who}, p50", times[len(times) // 2], "ms"))
         rows.append((f"write answered to event at {who}, p99", times[int(len(times) * 0.99)], "ms"))
+        for each in watchers:
+            each.close()
     return rows
 
 
+async def fan_outs(url: str, tls: ssl.SSLContext, writer: Connection, server: int) -> list[Row]:
+    """What a write costs server and store for each watcher that hears of it."""
+    rows: list[Row] = []
+    alone = 0.0
+    for count in FAN_OUTS:
+        arrivals = Deliveries(count)
+        watchers = await watching(url, tls, count, arrivals.chunk)
+        before = cpu_s(server)
+        for n in range(WRITES):
+            arrivals.expect()
+            assert await write(writer, "m-1", n) == 200
+            if count:
+                await arrivals.all.wait()
+        cost = (cpu_s(server) - before) / WRITES * 1e6
+        for each in watchers:
+            each.close()
+        if count:
+            rows.append((f"an event to each of {count} watchers: processor time", (cost - alone) / count, "us"))
+        else:
+            alone = cost
+    return rows
+
+
+async def storm(url: str, tls: ssl.SSLContext, writers: list[Connection]) -> list[Row]:
+    """Events a second that 100 watchers get together while eight clients write as fast as they can."""
+    seen = 0
+
+    def count(data: bytes) -> None:
+        nonlocal seen
+        seen += data.count(b'"type":"MODIFIED"')
+
+    watchers = await watching(url, tls, 100, count)
+    started = time.perf_counter()
+
+    async def work(connection: Connection, number: int) -> None:
+        n = 0
+        while time.perf_counter() < started + RUN_S:
+            n += 1
+            assert await write(connection, f"m-{number + 1}", n) == 200
+
+    await asyncio.gather(*(work(each, i) for i, each in enumerate(writers)))
+    took = time.perf_counter() - started
+    for each in watchers:
+        each.close()
+    return [("events to 100 watchers of eight writers", seen / took, "/s")]
+
+
+def family(pid: int) -> list[int]:
+    """The process and its children: the server, and the store's writer."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, listed)]
+
+
 def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    ticks = 0
+    for each in family(pid):
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+    total = 0
+    for each in family(pid):
+        status = Path(f"/proc/{each}/status").read_text()
+        total += int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+    return total / 1024
 
 
 def serve(folder: str, kind: str, ready: Any) -> None:
@@ -294,17 +389,20 @@ def main() -> None:
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="perf-api-", dir=".") as folder:
         ours, theirs = context.Pipe()
+        started = time.perf_counter()
         server = context.Process(target=serve, args=(folder, options.store, theirs), daemon=True)
         server.start()
         theirs.close()
         url, ca, certificate, key = ours.recv()
+        start_s = time.perf_counter() - started
         assert server.pid is not None
         spy = None
         if options.profile:
             command = ["py-spy", "record", "-p", str(server.pid), "-o", options.profile, "-f", "raw", "-r", "200"]
             spy = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            rows = uvloop.run(measure(url, client_context(ca, certificate, key), server.pid))
+            rows: list[Row] = [("start to ready, empty store", start_s, "s")]
+            rows += uvloop.run(measure(url, client_context(ca, certificate, key), server.pid))
         finally:
             if spy is not None:
                 spy.send_signal(2)
