@@ -7,6 +7,7 @@ condemned its container stops asking, since the worker stops the container next.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from cybernetes.base.clock import Clock
@@ -19,6 +20,12 @@ from cybernetes.kubelet.probes import Answer, Kind, Result, Tally
 
 # (container name, event type, reason, message)
 Say = Callable[[str, str, str, str], None]
+_RESULTS = {
+    Answer.SUCCESS: "successful",
+    Answer.WARNING: "successful",
+    Answer.FAILURE: "failed",
+    Answer.UNKNOWN: "unknown",
+}
 
 
 class _Watched:
@@ -50,6 +57,8 @@ class Watchman:
         self._on_change = on_change
         self._watched: dict[str, _Watched] = {}
         self._ending = False
+        # (container, type of probe, result), as metrics name them.
+        self.counts: Counter[tuple[str, str, str]] = Counter()
 
     def health(self) -> Health:
         return Health(
@@ -110,6 +119,7 @@ class Watchman:
         tally = Tally()
         while not (self._ending and kind is not Kind.READINESS):
             result = await self._prober.probe(probe, container, container_id, pod_ip)
+            self.counts[watched.name, kind.title, _RESULTS[result.answer]] += 1
             self._report(kind, watched.name, result)
             if result.answer is not Answer.UNKNOWN:
                 before, tally = tally, probes.fold(tally, result.answer is not Answer.FAILURE, probe)

@@ -8,7 +8,7 @@ from the runtime and from the pod's status.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from cybernetes.base.clock import parse_rfc3339
@@ -107,6 +107,10 @@ class PodWorker:
     @property
     def waits_for_room(self) -> bool:
         return self._resizer.waits
+
+    def probe_counts(self) -> Mapping[tuple[str, str, str], int]:
+        """(container, type of probe, result) -> how often."""
+        return self._watchman.counts
 
     @property
     def active(self) -> bool:

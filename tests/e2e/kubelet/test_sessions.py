@@ -179,6 +179,20 @@ def _python_client(kubeconfig: str) -> tuple[Any, str]:
     return result, answer.decode()
 
 
+async def _numbers_are_there(c: Cluster) -> None:
+    """Lines of each metrics page, as scrapers look for them."""
+    pages = {
+        "": "kubelet_running_pods 1",
+        "/cadvisor": 'container_memory_working_set_bytes{container="c",',
+        "/resource": 'container_cpu_usage_seconds_total{container="c",namespace="default",pod="alone"}',
+        "/probes": 'prober_probe_total{container="c",namespace="default",pod="alone",pod_uid="',
+    }
+    for page, line in pages.items():
+        code, out, _ = await c.kubectl("get", "--raw", f"/api/v1/nodes/node-a/proxy/metrics{page}")
+        assert code == 0
+        assert line in out, page
+
+
 def test_nobody_unknown_gets_in(testbed: Testbed) -> None:
     async def scenario() -> None:
         from cybernetes.wire.http.client import HttpTransport
@@ -186,7 +200,8 @@ def test_nobody_unknown_gets_in(testbed: Testbed) -> None:
         from cybernetes.wire.http.tls import client_context
 
         async with cluster(testbed) as c:
-            await c.create(pod("alone", UNTIL_TERM))
+            probe = {"exec": {"command": ["true"]}}
+            await c.create(pod("alone", UNTIL_TERM, container={"readinessProbe": probe}))
             await c.until("alone", ready)
             transport = HttpTransport("https://127.0.0.1:10250", client_context(verify=False))
             try:
@@ -194,6 +209,7 @@ def test_nobody_unknown_gets_in(testbed: Testbed) -> None:
                 assert (answer.status, answer.body) == (401, b"Unauthorized")
             finally:
                 await transport.close()
+            await _numbers_are_there(c)
             code, out, _ = await c.kubectl("get", "--raw", "/api/v1/nodes/node-a/proxy/stats/summary")
             assert code == 0
             assert '"nodeName":"node-a"' in out

@@ -11,6 +11,8 @@ from typing import Any
 from cybernetes.base.clock import rfc3339
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.runtime.api import Stats
+from cybernetes.kubelet.serve import cadvisor
+from cybernetes.kubelet.serve.exposition import Exposition
 from cybernetes.kubelet.tools import Tools
 from cybernetes.kubelet.worker import PodWorker
 
@@ -119,7 +121,7 @@ class Numbers:
         """/metrics/resource, which metrics-server reads."""
         rows = await self._read()
         usage = self._tools.host.usage()
-        out = _Text()
+        out = Exposition()
         named = [(row, self._workers[row.uid].pod["metadata"]) for row in rows if row.uid in self._workers]
         out.head(
             "container_cpu_usage_seconds_total",
@@ -148,10 +150,18 @@ class Numbers:
         out.row("scrape_error", {}, 0)
         return out.text()
 
+    async def container_metrics(self) -> str:
+        """/metrics/cadvisor."""
+        return cadvisor.containers(self._tools, self._workers, await self._read())
+
+    def probe_metrics(self) -> str:
+        """/metrics/probes."""
+        return cadvisor.probes(self._workers)
+
     async def metrics(self) -> str:
         """/metrics: what this kubelet does."""
         running = [worker for worker in self._workers.values() if worker.observed.running()]
-        out = _Text()
+        out = Exposition()
         out.head("kubelet_running_pods", "gauge", "Number of pods that have a running pod sandbox")
         out.row("kubelet_running_pods", {}, len(running))
         out.head("kubelet_running_containers", "gauge", "Number of containers currently running")
@@ -164,19 +174,3 @@ class Numbers:
 
 def _labels(row: Stats, meta: Mapping[str, Any]) -> dict[str, str]:
     return {"container": row.name, "namespace": meta["namespace"], "pod": meta["name"]}
-
-
-class _Text:
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-
-    def head(self, name: str, kind: str, help_text: str) -> None:
-        self._lines += [f"# HELP {name} [STABLE] {help_text}", f"# TYPE {name} {kind}"]
-
-    def row(self, name: str, labels: Mapping[str, str], value: float, at_ms: int | None = None) -> None:
-        shown = ",".join(f'{key}="{text}"' for key, text in sorted(labels.items()))
-        tail = f" {at_ms}" if at_ms is not None else ""
-        self._lines.append(f"{name}{{{shown}}} {value}{tail}" if shown else f"{name} {value}{tail}")
-
-    def text(self) -> str:
-        return "\n".join(self._lines) + "\n"

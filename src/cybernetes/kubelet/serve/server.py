@@ -221,6 +221,10 @@ class KubeletServer:
     async def _metrics(self, request: Request, rest: list[str]) -> Response:
         if rest == ["resource"]:
             return Response(200, [_METRICS], (await self._numbers.resource_metrics()).encode())
+        if rest == ["cadvisor"]:
+            return Response(200, [_METRICS], (await self._numbers.container_metrics()).encode())
+        if rest == ["probes"]:
+            return Response(200, [_METRICS], self._numbers.probe_metrics().encode())
         if rest == []:
             return Response(200, [_METRICS], (await self._numbers.metrics()).encode())
         raise find.refused(404, "404 page not found")
