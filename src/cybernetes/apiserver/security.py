@@ -10,6 +10,7 @@ import msgspec
 
 from cybernetes.apiserver.admission import builtin
 from cybernetes.apiserver.admission.builtin import Surroundings
+from cybernetes.apiserver.admission.policy.nodes import Nodes
 from cybernetes.apiserver.admission.quota_ledger import StoreLedger
 from cybernetes.apiserver.admission.webhooks.call import HttpsCaller
 from cybernetes.apiserver.admission.webhooks.equivalent import Equivalents
@@ -61,6 +62,7 @@ def build_security(core: Core, config: ServerConfig) -> Security:
         core.clock,
         core.random,
         Equivalents(core.registry),
+        Nodes(core.registry),
     )
     admission = builtin.build(around)
     return Security(authenticator, authorizer, admission, caller.close)

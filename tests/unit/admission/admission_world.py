@@ -12,6 +12,7 @@ from fake_lister import ALICE, FakeClock, FakeLister, obj, plural_of
 
 from cybernetes.apiserver.admission.attributes import AdmissionAttributes
 from cybernetes.apiserver.admission.builtin import Surroundings, build
+from cybernetes.apiserver.admission.policy.nodes import Nodes
 from cybernetes.apiserver.admission.resource_quota import Changed
 from cybernetes.apiserver.admission.webhooks.equivalent import Equivalents
 from cybernetes.apiserver.registry import Registry
@@ -80,6 +81,7 @@ class World:
                 self.clock,
                 SeededRandom(5),
                 Equivalents(Registry(())),
+                Nodes(Registry(())),
             )
         )
 

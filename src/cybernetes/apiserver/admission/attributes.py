@@ -24,6 +24,7 @@ class AdmissionAttributes(msgspec.Struct, kw_only=True):
     reinvoke     set by plugins of others that changed the object: all mutating plugins look once more
     again        whether this is that second look
     output       the object as the webhooks left it, and which of them want to be asked again
+    mutated      the same of policies
     """
 
     operation: str
@@ -45,6 +46,7 @@ class AdmissionAttributes(msgspec.Struct, kw_only=True):
     reinvoke: bool = False
     again: bool = False
     output: Any = None
+    mutated: Any = None
 
     @property
     def new(self) -> Object:

@@ -23,10 +23,13 @@ from cybernetes.apiserver.admission.limit_ranger import LimitRanger
 from cybernetes.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from cybernetes.apiserver.admission.node_restriction import NodeRestriction
 from cybernetes.apiserver.admission.pod_security.plugin import PodSecurity
-from cybernetes.apiserver.admission.policies import ResourceOf, ValidatingPolicies
+from cybernetes.apiserver.admission.policy.mutating import MutatingPolicies, NodeOf
+from cybernetes.apiserver.admission.policy.sources import Invocations, ResourceOf
+from cybernetes.apiserver.admission.policy.validating import ValidatingPolicies
 from cybernetes.apiserver.admission.priority import Priority
 from cybernetes.apiserver.admission.rbac_escalation import RbacEscalation
 from cybernetes.apiserver.admission.resource_quota import Ledger, ResourceQuota
+from cybernetes.apiserver.admission.scope import Rights
 from cybernetes.apiserver.admission.service_account import ServiceAccount
 from cybernetes.apiserver.admission.small import (
     DenyServiceExternalIPs,
@@ -49,7 +52,8 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     caller     asks webhooks
     equivalents  the write in other versions of its resource
-    normalize  checks and defaults an object that a webhook changed
+    normalize  checks and defaults an object that a webhook or policy changed
+    node_of    the type of an object
     resource_of  (group, plural, namespaced) of an apiVersion and kind
     catch_up   waits until the lister has everything acknowledged so far; asked only where something is missing
     """
@@ -65,6 +69,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     clock: Clock
     random: Random
     equivalents: Equivalents
+    node_of: NodeOf
 
 
 def build(around: Surroundings) -> Admission:
@@ -75,6 +80,11 @@ def plugins(around: Surroundings) -> list[Plugin]:
     """The quota is last, because it counts the result of all others."""
     lister, catch_up, authorizer = around.lister, around.catch_up, around.authorizer
     asker = Asker(around.caller, around.random)
+    rights = Rights(authorizer)
+    mutating, validating = (
+        Invocations(lister, f"{kind}admissionpolic", around.equivalents, around.resource_of)
+        for kind in ("mutating", "validating")
+    )
     storage_classes = Cluster(lister, "storage.k8s.io", "storageclasses")
     return [
         NamespaceLifecycle(lister, catch_up),
@@ -96,9 +106,10 @@ def plugins(around: Surroundings) -> list[Plugin]:
         DefaultIngressClass(lister),
         DenyServiceExternalIPs(),
         PodTopologyLabels(lister),
-        MutatingWebhooks(lister, asker, around.equivalents, around.normalize),
+        MutatingPolicies(lister, mutating, rights, around.equivalents, (around.normalize, around.node_of)),
+        MutatingWebhooks(lister, asker, around.equivalents, around.normalize, rights),
         RbacEscalation(authorizer, around.rbac),
-        ValidatingPolicies(lister, around.resource_of),
-        ValidatingWebhooks(lister, asker, around.equivalents),
+        ValidatingPolicies(lister, validating, rights),
+        ValidatingWebhooks(lister, asker, around.equivalents, rights),
         ResourceQuota(lister, around.ledger, around.clock),
     ]

@@ -6,7 +6,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cybernetes.apiserver.admission.attributes import AdmissionAttributes
-from cybernetes.model import cel, selector
+from cybernetes.apiserver.admission.scope import Budget, Failed, evaluate
+from cybernetes.auth.authz import joined
+from cybernetes.cel.environment import Environment
+from cybernetes.cel.errors import CelError
+from cybernetes.model import selector
+from cybernetes.model.expressions.costs import CONDITIONS_BUDGET
 
 Object = dict[str, Any]
 
@@ -22,7 +27,6 @@ _EXEMPT = frozenset(
         "validatingadmissionpolicybindings",
     )
 )
-_VARIABLES = ("object", "oldObject", "request", "namespaceObject")
 
 
 def is_exempt(group: str, plural: str) -> bool:
@@ -99,18 +103,18 @@ def _labels(obj: Object | None) -> Object:
     return ((obj or {}).get("metadata") or {}).get("labels") or {}
 
 
-def conditions_hold(conditions: Iterable[Object], values: Object) -> bool:
-    """Whether all CEL conditions are true. Raises cel.CelError when one can't be evaluated and none is false."""
-    failed: cel.CelError | None = None
+def conditions_hold(conditions: Iterable[Object], values: Object, environment: Environment) -> bool:
+    """Whether all CEL conditions are true. Raises Failed when one can't be evaluated and none is false."""
+    budget = Budget(CONDITIONS_BUDGET)
+    failed: list[str] = []
     for each in conditions:
         try:
-            program = cel.compiled(each["expression"], _VARIABLES)
-            if program.evaluate({"namespaceObject": None, **values}) is not True:
+            if evaluate(environment.compile(each["expression"]), values, budget) is False:
                 return False
-        except cel.CelError as error:
-            failed = failed or error
-    if failed is not None:
-        raise failed
+        except (Failed, CelError) as wrong:
+            failed.append(str(wrong))
+    if failed:
+        raise Failed(joined(failed))
     return True
 
 

@@ -9,16 +9,18 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from cybernetes.cel.environment import Environment
+from cybernetes.model.expressions import places
+from cybernetes.model.expressions.composed import compose
 from cybernetes.model.field import FieldError, Path, duplicate, forbidden, invalid, not_supported, required
 from cybernetes.model.validation import names
 from cybernetes.model.validation.admissionregistration import (
     MATCHES,
     OPERATIONS,
     POLICIES,
-    WEBHOOK_VARIABLES,
-    boolean,
     compiles,
     conditions,
+    gives,
     one_of,
     rule,
 )
@@ -29,51 +31,45 @@ MUTATED_OPERATIONS = ("*", "CONNECT", "CREATE", "UPDATE")
 REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
 ACTIONS = ("Audit", "Deny", "Warn")
 _IDENTIFIER = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*\Z")
-_POLICY_VARIABLES = (*WEBHOOK_VARIABLES, "namespaceObject")
 
 
 def validate_policy(policy: Object, *, mutating: bool) -> list[FieldError]:
     """Of a ValidatingAdmissionPolicy or a MutatingAdmissionPolicy."""
     spec, path = policy["spec"], Path("spec")
     errors = one_of(spec.get("failurePolicy"), POLICIES, path.child("failurePolicy"))
-    variables: tuple[str, ...] = _POLICY_VARIABLES
-    if spec.get("paramKind") is not None:
+    params = spec.get("paramKind") is not None
+    if params:
         errors += _param_kind(spec["paramKind"], path.child("paramKind"))
-        variables = (*variables, "params")
     allowed = MUTATED_OPERATIONS if mutating else OPERATIONS
     errors += _constraints(spec.get("matchConstraints"), path.child("matchConstraints"), allowed)
-    errors += conditions(spec.get("matchConditions") or [], path.child("matchConditions"), variables)
-    known: list[str] = []
+    base = places.mutation(params=params) if mutating else places.admission(params=params)
+    errors += conditions(spec.get("matchConditions") or [], path.child("matchConditions"), base)
+    scope = _Scope(base, params=params, mutating=mutating)
     for i, each in enumerate(spec.get("variables") or ()):
-        own = (*variables, "variables") if i else variables
-        errors += _variable(each, path.child("variables").index(i), own)
-        if _IDENTIFIER.match(each["name"]):
-            known.append(each["name"])
-    scope = _Scope(variables, known if spec.get("variables") else None)
+        errors += _variable(each, path.child("variables").index(i), scope)
+        scope.add(each)
     if mutating:
         return errors + _mutations(spec, path, scope)
     return errors + _validations(policy, spec, path, scope)
 
 
 class _Scope:
-    """What an expression may name: variables of the request, and the policy's own below `variables`."""
+    """Environments of a policy's expressions, while its own variables become known."""
 
-    def __init__(self, variables: tuple[str, ...], own: list[str] | None) -> None:
-        self.variables = (*variables, "variables")
-        self._own = own
+    def __init__(self, base: Environment, *, params: bool, mutating: bool) -> None:
+        self.environment = self._base = base
+        self._silent = places.mutation(params=params) if mutating else places.admission(params=params, authorizer=False)
+        self._own: list[Object] = []
 
-    def undefined(self, text: str) -> str:
-        """What the checker says of a variable that the policy doesn't have; "" when all are known."""
-        for found in re.finditer(r"\bvariables\b(?:(\.)([A-Za-z_]\w*))?", text):
-            if self._own is None:
-                return _pointed(text, found.start(), "undeclared reference to 'variables' (in container '')")
-            if found[2] is not None and found[2] not in self._own:
-                return _pointed(text, found.start(1), f"undefined field '{found[2]}'")
-        return ""
+    def add(self, variable: Object) -> None:
+        if _IDENTIFIER.match(variable["name"]):
+            self._own.append(variable)
+        self.environment = compose(self._base, self._own).environment
 
-
-def _pointed(text: str, column: int, what: str) -> str:
-    return f"ERROR: <input>:1:{column + 1}: {what}\n | {text}\n | {'.' * column}^"
+    @property
+    def of_messages(self) -> Environment:
+        """Messages may not ask for rights."""
+        return compose(self._silent, self._own).environment if self.environment is not self._base else self._silent
 
 
 def _param_kind(kind: Object, path: Path) -> list[FieldError]:
@@ -129,7 +125,7 @@ def _resource_names(listed: list[str], path: Path) -> list[FieldError]:
     return errors
 
 
-def _variable(variable: Object, path: Path, variables: tuple[str, ...]) -> list[FieldError]:
+def _variable(variable: Object, path: Path, scope: _Scope) -> list[FieldError]:
     errors = []
     if not variable["name"].strip():
         errors.append(required(path.child("name"), "name is not specified"))
@@ -138,7 +134,7 @@ def _variable(variable: Object, path: Path, variables: tuple[str, ...]) -> list[
     if not variable["expression"].strip():
         errors.append(required(path.child("expression"), "expression is not specified"))
     else:
-        errors += compiles(variable["expression"], path.child("expression"), variables)
+        errors += compiles(variable["expression"], path.child("expression"), scope.environment)
     return errors
 
 
@@ -166,12 +162,12 @@ def _validation(validation: Object, path: Path, scope: _Scope) -> list[FieldErro
     if not text.strip():
         errors.append(required(path.child("expression"), "expression is not specified"))
     else:
-        errors += _boolean_in(scope, text, path.child("expression"))
+        errors += gives(text, path.child("expression"), scope.environment, "bool")
     message = validation.get("messageExpression")
     if message is not None and not message.strip():
         errors.append(invalid(path.child("messageExpression"), message, "must be non-empty if specified"))
     elif message:
-        errors += compiles(message, path.child("messageExpression"), scope.variables)
+        errors += gives(message, path.child("messageExpression"), scope.of_messages, "string")
     told = validation.get("message")
     if told and not told.strip():
         errors.append(invalid(path.child("message"), told, "must be non-empty if specified"))
@@ -181,12 +177,6 @@ def _validation(validation: Object, path: Path, scope: _Scope) -> list[FieldErro
         detail = "message must be specified if expression contains line breaks"
         errors.append(required(path.child("message"), detail))
     return errors + one_of(validation.get("reason"), REASONS, path.child("reason"))
-
-
-def _boolean_in(scope: _Scope, text: str, path: Path) -> list[FieldError]:
-    wrong = boolean(text, path, scope.variables)
-    undefined = scope.undefined(text) if not wrong else ""
-    return [invalid(path, text, f"compilation failed: {undefined}")] if undefined else wrong
 
 
 def _annotation(policy: str, annotation: Object, path: Path, scope: _Scope) -> list[FieldError]:
@@ -200,7 +190,7 @@ def _annotation(policy: str, annotation: Object, path: Path, scope: _Scope) -> l
     if not text.strip():
         errors.append(required(path.child("valueExpression"), "valueExpression is not specified"))
     else:
-        errors += compiles(text, path.child("valueExpression"), scope.variables)
+        errors += gives(text, path.child("valueExpression"), scope.environment, "string", "null_type")
     return errors
 
 
@@ -237,7 +227,8 @@ def _mutation(mutation: Object, path: Path, scope: _Scope) -> list[FieldError]:
     if value is not None:
         text = (value.get("expression") or "").strip()
         where = path.child(name, "expression")
-        errors += [required(where)] if not text else []
+        result = "list(JSONPatch)" if name == "jsonPatch" else "Object"
+        errors += gives(value["expression"], where, scope.environment, result) if text else [required(where)]
     return errors
 
 

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from cybernetes.model.cel import CelError, compiled
+from cybernetes.cel.environment import Environment
+from cybernetes.cel.errors import CelError
+from cybernetes.model.expressions import places
 from cybernetes.model.field import FieldError, Path, duplicate, invalid, not_supported, required, too_many
 from cybernetes.model.validation import names
 from cybernetes.model.validation.selectors import validate_label_selector
@@ -23,8 +25,6 @@ SIDE_EFFECTS = ("None", "NoneOnDryRun")
 REVIEW_VERSIONS = ("v1", "v1beta1")
 TIMEOUT_MAX_S = 30
 CONDITIONS_MAX = 64
-# What expressions may refer to; authorizer stands for the checks of the requester's rights.
-WEBHOOK_VARIABLES = ("object", "oldObject", "request", "authorizer")
 _HTTPS = "desired format: https://host[/path]"
 
 
@@ -61,7 +61,7 @@ def _webhook(hook: Object, path: Path, *, mutating: bool) -> list[FieldError]:
         errors += one_of(hook.get("reinvocationPolicy"), ("IfNeeded", "Never"), path.child("reinvocationPolicy"))
     errors += _client(hook["clientConfig"], path.child("clientConfig"))
     errors += _review_versions(hook.get("admissionReviewVersions") or [], path.child("admissionReviewVersions"))
-    return errors + conditions(hook.get("matchConditions") or [], path.child("matchConditions"), WEBHOOK_VARIABLES)
+    return errors + conditions(hook.get("matchConditions") or [], path.child("matchConditions"), places.admission())
 
 
 def _qualified_domain(name: str, path: Path) -> list[FieldError]:
@@ -195,7 +195,7 @@ def _resources(resources: list[str], path: Path) -> list[FieldError]:
     return errors
 
 
-def conditions(listed: list[Object], path: Path, variables: tuple[str, ...]) -> list[FieldError]:
+def conditions(listed: list[Object], path: Path, environment: Environment) -> list[FieldError]:
     errors: list[FieldError] = []
     if len(listed) > CONDITIONS_MAX:
         return [too_many(path, len(listed), CONDITIONS_MAX)]
@@ -206,7 +206,7 @@ def conditions(listed: list[Object], path: Path, variables: tuple[str, ...]) -> 
         if not expression:
             errors.append(required(where.child("expression")))
         else:
-            errors += boolean(each["expression"], where.child("expression"), variables)
+            errors += gives(each["expression"], where.child("expression"), environment, "bool")
         if not name:
             errors.append(required(where.child("name")))
         else:
@@ -217,19 +217,21 @@ def conditions(listed: list[Object], path: Path, variables: tuple[str, ...]) -> 
     return errors
 
 
-def compiles(text: str, path: Path, variables: tuple[str, ...]) -> list[FieldError]:
+def compiles(text: str, path: Path, environment: Environment) -> list[FieldError]:
     try:
-        compiled(text, variables)
+        environment.compile(text)
     except CelError as error:
-        return [invalid(path, text, f"compilation failed: {error.whole}")]
+        return [invalid(path, text, f"compilation failed: {error}")]
     return []
 
 
-def boolean(text: str, path: Path, variables: tuple[str, ...]) -> list[FieldError]:
-    wrong = compiles(text, path, variables)
+def gives(text: str, path: Path, environment: Environment, *wanted: str) -> list[FieldError]:
+    """Whether an expression compiles, and gives a value of one of these types."""
+    wrong = compiles(text, path, environment)
     if wrong:
         return wrong
-    program = compiled(text, variables)
-    if program.returns_bool:
+    found = str(environment.compile(text).type)
+    if found in wanted:
         return []
-    return [invalid(path, text, f"must evaluate to bool but got {program.type_name}")]
+    shown = wanted[0] if len(wanted) == 1 else f"one of [{' '.join(wanted)}]"
+    return [invalid(path, text, f"must evaluate to {shown} but got {found}")]

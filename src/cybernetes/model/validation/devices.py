@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cybernetes.model.cel import CelError, compiled
+from cybernetes.cel.errors import CelError
+from cybernetes.model.expressions import places
 from cybernetes.model.field import FieldError, Path, duplicate, invalid, not_supported, required, too_long, too_many
 from cybernetes.model.validation import names
 from cybernetes.model.validation.selectors import validate_node_selector
@@ -47,14 +48,12 @@ def selectors(listed: Sequence[Object], path: Path) -> list[FieldError]:
 
 def _expression(text: str, path: Path) -> list[FieldError]:
     try:
-        program = compiled(text, ("device",))
+        program = places.device().compile(text)
     except CelError as error:
-        # Of an empty text the reference's parser counts columns from 0.
-        told = error.whole if text else error.whole.replace("<input>:1:1:", "<input>:1:0:")
-        return [invalid(path, text, f"compilation failed: {told}")]
-    if program.returns_bool:
+        return [invalid(path, text, f"compilation failed: {error}")]
+    if program.type.kind in ("bool", "dyn"):
         return []
-    return [invalid(path, text, f"must evaluate to bool or the unknown type, not {program.type_name}")]
+    return [invalid(path, text, f"must evaluate to bool or the unknown type, not {program.type}")]
 
 
 def _opaque(config: Object, path: Path) -> list[FieldError]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from cybernetes.apiserver.admission import matching
 from cybernetes.apiserver.admission.attributes import AdmissionAttributes
+from cybernetes.apiserver.admission.scope import Failed, Rights, decided, namespace_of
 from cybernetes.apiserver.admission.webhooks.equivalent import Equivalents
 from cybernetes.auth.lister import Lister
-from cybernetes.model import cel
+from cybernetes.model.expressions import places
 
 Object = dict[str, Any]
 
@@ -33,8 +35,9 @@ class Hook(msgspec.Struct, frozen=True):
 
 
 class Hooks:
-    def __init__(self, lister: Lister, plural: str, equivalents: Equivalents) -> None:
+    def __init__(self, lister: Lister, plural: str, equivalents: Equivalents, rights: Rights) -> None:
         self._lister = lister
+        self._rights = rights
         self._equivalents = equivalents
         self._by_configuration: dict[str, list[Object]] = {}
         self.ordered: tuple[Hook, ...] = ()
@@ -50,7 +53,9 @@ class Hooks:
             return None
         if looked is not attributes:
             await self._equivalents.convert(attributes, looked)
-        return looked if _conditions_hold(hook, looked) else None
+        if not hook.spec.get("matchConditions"):
+            return looked
+        return looked if await decided(partial(self._conditions_hold, hook, looked)) else None
 
     def _matched(self, hook: Hook, attributes: AdmissionAttributes) -> AdmissionAttributes | None:
         rules = hook.spec.get("rules") or ()
@@ -59,6 +64,17 @@ class Hooks:
         if hook.spec.get("matchPolicy") == "Exact":
             return None
         return next((each for each in self._equivalents.of(attributes) if matching.rules_match(rules, each)), None)
+
+    def _conditions_hold(self, hook: Hook, looked: AdmissionAttributes) -> bool:
+        conditions = hook.spec["matchConditions"]
+        values = {**matching.cel_values(looked), **self._rights.variables(looked)}
+        values["namespaceObject"] = namespace_of(looked, self._lister)
+        try:
+            return matching.conditions_hold(conditions, values, places.admission())
+        except Failed as wrong:
+            if hook.must_answer:
+                raise looked.forbidden(str(wrong)) from wrong
+            return False
 
     def _namespace_labels(self, name: str) -> Object | None:
         namespace = self._lister.get("", "namespaces", "", name)
@@ -71,15 +87,3 @@ class Hooks:
             self._by_configuration[configuration] = list(new.get("webhooks") or ())
         flat = [(name, spec) for name in sorted(self._by_configuration) for spec in self._by_configuration[name]]
         self.ordered = tuple(Hook(spec.get("name", ""), name, i, spec) for i, (name, spec) in enumerate(flat))
-
-
-def _conditions_hold(hook: Hook, attributes: AdmissionAttributes) -> bool:
-    conditions = hook.spec.get("matchConditions")
-    if not conditions:
-        return True
-    try:
-        return matching.conditions_hold(conditions, matching.cel_values(attributes))
-    except cel.CelError as wrong:
-        if hook.must_answer:
-            raise attributes.forbidden(str(wrong)) from wrong
-        return False

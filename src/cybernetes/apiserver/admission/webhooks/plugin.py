@@ -13,6 +13,7 @@ import orjson
 from cybernetes.apiserver.admission import matching
 from cybernetes.apiserver.admission.attributes import AdmissionAttributes, Place
 from cybernetes.apiserver.admission.chain import Mutating, Step, Validating
+from cybernetes.apiserver.admission.scope import Rights
 from cybernetes.apiserver.admission.webhooks.asking import MUTATION, VALIDATION, Asker
 from cybernetes.apiserver.admission.webhooks.equivalent import Equivalents
 from cybernetes.apiserver.admission.webhooks.hooks import Hook, Hooks
@@ -41,8 +42,10 @@ class _Output(msgspec.Struct):
 class MutatingWebhooks(Mutating):
     name = "MutatingAdmissionWebhook"
 
-    def __init__(self, lister: Lister, asker: Asker, equivalents: Equivalents, normalize: Normalize) -> None:
-        self._hooks = Hooks(lister, "mutatingwebhookconfigurations", equivalents)
+    def __init__(
+        self, lister: Lister, asker: Asker, equivalents: Equivalents, normalize: Normalize, rights: Rights
+    ) -> None:
+        self._hooks = Hooks(lister, "mutatingwebhookconfigurations", equivalents, rights)
         self._asker = asker
         self._equivalents = equivalents
         self._normalize = normalize
@@ -124,8 +127,8 @@ def _note(hook: Hook, attributes: AdmissionAttributes, *, mutated: bool) -> None
 class ValidatingWebhooks(Validating):
     name = "ValidatingAdmissionWebhook"
 
-    def __init__(self, lister: Lister, asker: Asker, equivalents: Equivalents) -> None:
-        self._hooks = Hooks(lister, "validatingwebhookconfigurations", equivalents)
+    def __init__(self, lister: Lister, asker: Asker, equivalents: Equivalents, rights: Rights) -> None:
+        self._hooks = Hooks(lister, "validatingwebhookconfigurations", equivalents, rights)
         self._asker = asker
 
     def validator(self, place: Place) -> Step | None:
