@@ -8,6 +8,17 @@ Buffer = array[Any] | bytes | bytearray | memoryview
 NEVER: int
 
 def select(code: Buffer, table: Buffer, rows: Buffer) -> int: ...
+def crowd(
+    wanted: Buffer,
+    wanted_amounts: Buffer,
+    stride: int,
+    allocatable: Buffer,
+    used: Buffer,
+    promised: Buffer,
+    fit_code: int,
+    bits: Buffer,
+    code: Buffer,
+) -> None: ...
 def choose(
     rows: Buffer,
     count: int,
@@ -26,6 +37,7 @@ def choose(
     stride: int,
     allocatable: Buffer,
     used: Buffer,
+    promised: Buffer,
     group_start: Buffer,
     group_budget: Buffer,
     allowed: Buffer,

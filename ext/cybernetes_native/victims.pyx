@@ -28,6 +28,33 @@ def select(const u8[::1] code, const u8[::1] table, int[::1] rows):
     return count
 
 
+def crowd(
+    const int[::1] wanted,
+    const i64[::1] wanted_amounts,
+    Py_ssize_t stride,
+    const i64[::1] allocatable,
+    const i64[::1] used,
+    const i64[::1] promised,
+    u8 fit_code,
+    int[::1] bits,
+    u8[::1] code,
+):
+    cdef Py_ssize_t row, k, at
+    cdef int found
+    with nogil:
+        for row in range(code.shape[0]):
+            if (code[row] != 0 and code[row] != fit_code) or promised[row] == 0:
+                continue
+            found = 0
+            for k in range(wanted.shape[0]):
+                at = wanted[k] * stride + row
+                if wanted_amounts[k] > allocatable[at] - used[at] - promised[at]:
+                    found |= 1 << k
+            bits[row] = found
+            if found != 0:
+                code[row] = fit_code
+
+
 cdef bint _goes_before(int new, int old, const int[::1] priority, const i64[::1] started) noexcept nogil:
     """Whether a pod that came later is more important than one that came earlier."""
     if priority[new] != priority[old]:
@@ -67,6 +94,7 @@ def choose(
     Py_ssize_t stride,
     const i64[::1] allocatable,
     const i64[::1] used,
+    const i64[::1] promised,
     const int[::1] group_start,
     const int[::1] group_budget,
     const i64[::1] allowed,
@@ -110,7 +138,8 @@ def choose(
                 continue
             lacking = False
             for k in range(kinds):
-                free[k] = allocatable[wanted[k] * stride + row] - used[wanted[k] * stride + row]
+                at = wanted[k] * stride + row
+                free[k] = allocatable[at] - used[at] - promised[at]
                 for j in range(size):
                     free[k] += amounts[wanted[k] * slots + order[j]]
                 if wanted_amounts[k] > free[k]:

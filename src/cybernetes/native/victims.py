@@ -32,6 +32,35 @@ def select(code: Ints, table: Ints, rows: Out) -> int:
     return count
 
 
+def crowd(
+    wanted: Ints,
+    wanted_amounts: Ints,
+    stride: int,
+    allocatable: Ints,
+    used: Ints,
+    promised: Ints,
+    fit_code: int,
+    bits: Out,
+    code: Out,
+) -> None:
+    """Where a node is possible or lacks room, and something of it is promised: what is missing when that is taken too.
+
+    promised  resource 0 counts pods; where it is 0 nothing is promised
+    bits      bit k is set where wanted resource k is missing; the code then is `fit_code`
+    """
+    for row in range(len(code)):
+        if code[row] not in (0, fit_code) or promised[row] == 0:
+            continue
+        found = 0
+        for k, resource in enumerate(wanted):
+            at = resource * stride + row
+            if wanted_amounts[k] > allocatable[at] - used[at] - promised[at]:
+                found |= 1 << k
+        bits[row] = found
+        if found:
+            code[row] = fit_code
+
+
 def choose(
     rows: Ints,
     count: int,
@@ -50,6 +79,7 @@ def choose(
     stride: int,
     allocatable: Ints,
     used: Ints,
+    promised: Ints,
     group_start: Ints,
     group_budget: Ints,
     allowed: Ints,
@@ -65,6 +95,7 @@ def choose(
     enough              stop after so many candidates, once one of them breaks no budget
     limit               only pods of a lower priority may go
     wanted              resource ids and amounts of the pod that wants room, at most 32
+    promised            what nominated pods will take, shape of `used`
     group_start         budgets of group g are group_budget[group_start[g]:group_start[g + 1]]
     allowed, left       by budget: how many more pods may go; `left` is scratch of the same length
     counts              out: nodes without lesser pods, then nodes that lack each wanted resource all the same
@@ -83,7 +114,12 @@ def choose(
         free = []
         for resource in wanted:
             back = sum(amounts[resource * slots + slot] for slot in order)
-            free.append(allocatable[resource * stride + row] - used[resource * stride + row] + back)
+            free.append(
+                allocatable[resource * stride + row]
+                - used[resource * stride + row]
+                - promised[resource * stride + row]
+                + back
+            )
         missing = [k for k in range(len(wanted)) if wanted_amounts[k] > free[k]]
         for k in missing:
             counts[k + 1] += 1

@@ -218,15 +218,17 @@ class Carrier:
         queue = self._state.queue
         try:
             await self._take_back_nominations(pod, candidate.node)
-            for victim in candidate.victims[:-1]:
+            for victim in candidate.victims:
                 await self._evict(victim, pod, candidate.node)
-            # Before the last one goes: its going must wake the pod, which it could not while it is held.
-            queue.unhold(pod.key)
-            if not await self._evict(candidate.victims[-1], pod, candidate.node):
-                queue.release(pod.key, self._clock.monotonic())
         except (ApiError, EdgeError) as error:
             _log.warning("pod.preemption_failed", pod=pod.key, node=candidate.node, why=str(error))
             queue.release(pod.key, self._clock.monotonic())
+        else:
+            # Until now nothing could move the pod: if the victims went meanwhile, no event of theirs will do it any more.
+            if any(map(self._state.is_leaving, candidate.victims)):
+                queue.unhold(pod.key)
+            else:
+                queue.release(pod.key, self._clock.monotonic())
         self._woken()
 
     async def _take_back_nominations(self, pod: PodEntry, node_name: str) -> None:
@@ -236,8 +238,8 @@ class Carrier:
                 self._state.nominations.remove(other.key)
                 await patch_status(self._client, other, {"status": {"nominatedNodeName": None}})
 
-    async def _evict(self, victim: PodEntry, by: PodEntry, node_name: str) -> bool:
+    async def _evict(self, victim: PodEntry, by: PodEntry, node_name: str) -> None:
         done = await evict(self._client, self._clock, victim, by.shape.spec.scheduler_name)
         if done:
+            self._state.note_evicted(victim)
             self._announcer.preempted(victim, by, node_name)
-        return done

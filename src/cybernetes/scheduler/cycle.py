@@ -10,14 +10,14 @@ source   Kubernetes documentation "Scheduling Framework"
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from cybernetes.base.random import Random
 from cybernetes.native import load
-from cybernetes.scheduler.columns import ID_PODS, Columns
-from cybernetes.scheduler.nominations import Nominations
+from cybernetes.scheduler.columns import Columns
+from cybernetes.scheduler.nominations import Crowd, Nominations
 from cybernetes.scheduler.plugins.caches import Recent
 from cybernetes.scheduler.plugins.images import ImageScores
 from cybernetes.scheduler.plugins.interpod import filter_interpod, score_interpod
@@ -54,7 +54,7 @@ class Filtered(msgspec.Struct):
     """What the filters found.
 
     code      shape (rows,): reasons.POSSIBLE, or why not
-    fit       bits of missing resources where the code says FIT
+    fit       of the pod; bits: of missing resources where the code says FIT, shape (rows,)
     words     reasons that have no code, by row
     message   PreFilter's words when it ended the cycle, else ""
     plugins   of row filters that rejected
@@ -62,9 +62,14 @@ class Filtered(msgspec.Struct):
 
     code: array[int]
     fit: Fit
+    bits: array[int]
     words: dict[int, str]
     message: str = ""
     plugins: set[str] = set()
+
+    def texts(self, row: int) -> list[str]:
+        """What is insufficient on one row, in words."""
+        return [resource_text(name) for bit, name in enumerate(self.fit.names) if self.bits[row] >> bit & 1]
 
     def possible(self) -> int:
         return 0 if self.message else self.code.tobytes().count(0)
@@ -100,6 +105,7 @@ class Cycle:
         self.columns = columns
         self.profile = profile
         self._nominations = nominations
+        self._crowd = Crowd(columns, nominations)
         self._owners = owners
         self._volumes = volumes or VolumeFilter(Storage())
         self._standing: Recent[Standing] = Recent()
@@ -162,9 +168,14 @@ class Cycle:
             or self.columns.tallies.carried("required_anti", pod.label_set)
         )
 
-    def rivals(self, pod: PodEntry) -> Iterator[tuple[str, list[PodEntry]]]:
-        """(node, pods nominated to it) that count as if they were there already when this pod is judged."""
-        return self._nominations.rivals(pod)
+    def nominated_node(self, pod: PodEntry) -> str:
+        """The node that was freed for the pod; "" when none was."""
+        found = self._nominations.find(pod.key)
+        return found[1] if found is not None else pod.nominated
+
+    def crowd(self, pod: PodEntry) -> array[int]:
+        """What the nominated pods will take that count when this one is judged; shape of `Columns.used`."""
+        return self._crowd.of_rivals(pod)
 
     # -- filters
 
@@ -173,18 +184,20 @@ class Cycle:
         filtered = self.filter_plain(pod)
         if filtered.message or not self._nominations:
             return filtered
-        judge = self._crowd if self.only_room_matters(pod) else self._filter_with
+        if self.only_room_matters(pod):
+            self._filter_crowded(pod, filtered)
+            return filtered
         for name, others in self._nominations.rivals(pod):
             row = self.columns.rows.get(name)
             # Where room is missing anyway, more of it may be missing with them.
             if row is not None and row < len(filtered.code) and filtered.code[row] in (0, FIT):
-                judge(pod, name, others, filtered)
+                self._filter_with(pod, name, others, filtered)
         return filtered
 
     def filter_plain(self, pod: PodEntry) -> Filtered:
         standing = self.standing(pod)
         fit = self.fit(pod)
-        filtered = Filtered(standing.code[:], fit, {})
+        filtered = Filtered(standing.code[:], fit, fit.bits, {})
         if standing.conflict:
             filtered.message = standing.conflict
             filtered.plugins = {"NodeAffinity"}
@@ -265,21 +278,11 @@ class Cycle:
         filtered.words[row] = text
         filtered.plugins = filtered.plugins | {plugin}
 
-    def _crowd(self, pod: PodEntry, name: str, others: list[PodEntry], filtered: Filtered) -> None:
-        """The same as `_filter_with`, by arithmetic, for a pod to which only room matters."""
-        if "NodeResourcesFit" not in self.profile.filters:
-            return
-        columns, row = self.columns, self.columns.rows[name]
-        missing = []
-        for resource, wanted, amount in filtered.fit.wanted:
-            at = resource * columns.stride + row
-            taken = len(others) if resource == ID_PODS else sum(each.shape.requests.of(wanted) for each in others)
-            if amount > columns.allocatable[at] - columns.used[at] - taken:
-                missing.append(resource_text(wanted))
-        if missing:
-            filtered.words[row] = "\n".join(missing)
-            filtered.code[row] = OTHER
-            filtered.plugins = filtered.plugins | {"NodeResourcesFit"}
+    def _filter_crowded(self, pod: PodEntry, filtered: Filtered) -> None:
+        """The same as `_filter_with` of every rival, by arithmetic, for a pod to which only room matters."""
+        if "NodeResourcesFit" in self.profile.filters:
+            filtered.bits = filtered.fit.bits[:]
+            filtered.fit.filter_crowded(self.columns, self.crowd(pod), filtered.bits, filtered.code)
 
     def _filter_with(self, pod: PodEntry, name: str, others: list[PodEntry], filtered: Filtered) -> None:
         """Judge one node as if the pods that are nominated to it ran there already."""
@@ -291,7 +294,7 @@ class Cycle:
             filtered.code[row] = crowded.code[row]
             if crowded.code[row] in (FIT, FIT_NEVER):
                 # The bits are the cache's and go back with the pods; keep the words.
-                filtered.words[row] = "\n".join(crowded.fit.texts(row))
+                filtered.words[row] = "\n".join(crowded.texts(row))
                 filtered.code[row] = OTHER if crowded.code[row] == FIT else OTHER_NEVER
                 filtered.plugins = filtered.plugins | {"NodeResourcesFit"}
             elif row in crowded.words:
@@ -360,7 +363,7 @@ class Cycle:
         counts = {TEXTS[code]: by_code[code] for code in TEXTS if by_code[code]}
         if by_code[FIT] or by_code[FIT_NEVER]:
             by_bit = array("i", bytes(4 * 32))
-            kernels.bit_histogram(filtered.fit.bits, filtered.code, FIT, FIT_NEVER, by_bit)
+            kernels.bit_histogram(filtered.bits, filtered.code, FIT, FIT_NEVER, by_bit)
             for bit, name in enumerate(filtered.fit.names):
                 if by_bit[bit]:
                     counts[resource_text(name)] = by_bit[bit]

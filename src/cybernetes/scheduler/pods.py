@@ -87,6 +87,7 @@ class PodEntry(msgspec.Struct, gc=False):
 
     claims      volume claims: name, and "" or the uid of the pod that must own it
     condition   PodScheduled, while it waits
+    preempted   it has the mark of a victim; evicted: we asked for its deletion
     owner       kind and name of the controller
     """
 
@@ -104,6 +105,7 @@ class PodEntry(msgspec.Struct, gc=False):
     generation: int = 0
     finished: bool = False
     preempted: bool = False
+    evicted: bool = False
     gates: tuple[str, ...] = ()
     claims: tuple[tuple[str, str], ...] = ()
     condition: Condition | None = None

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 import msgspec
 
 from cybernetes.base.random import Random
-from cybernetes.scheduler.columns import Columns
 from cybernetes.scheduler.cycle import Cycle, Filtered
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.profile import PreemptionArgs
@@ -43,7 +42,7 @@ def preempt(
     columns = cycle.columns
     if pod.shape.spec.preemption_policy == "Never":
         return Refusal(NEVER, keep_nomination=True)
-    if _waits_for_victims(columns, pod, filtered):
+    if _waits_for_victims(cycle, pod, filtered):
         return Refusal(TERMINATING, keep_nomination=True)
     tried = _tried(filtered, args, random)
     if cycle.only_room_matters(pod):
@@ -105,16 +104,18 @@ def by_importance(pods: Sequence[PodEntry]) -> list[PodEntry]:
     return [pods[n] for n in sorted(range(len(pods)), key=ranked.__getitem__)]
 
 
-def _waits_for_victims(columns: Columns, pod: PodEntry, filtered: Filtered) -> bool:
+def _waits_for_victims(cycle: Cycle, pod: PodEntry, filtered: Filtered) -> bool:
     """Whether pods that this one preempted are still leaving its nominated node."""
-    row = columns.rows.get(pod.nominated) if pod.nominated else None
+    columns, name = cycle.columns, cycle.nominated_node(pod)
+    row = columns.rows.get(name) if name else None
     if row is None or row >= len(filtered.code):
         return False
     code = filtered.code[row]
     if code not in RESOLVABLE:
         return False
     return any(
-        other.terminating and other.preempted and other.priority < pod.priority for other in columns.pods[row].values()
+        (other.evicted or (other.terminating and other.preempted)) and other.priority < pod.priority
+        for other in columns.pods[row].values()
     )
 
 
@@ -190,7 +191,7 @@ def reasons_of(filtered: Filtered, row: int) -> list[str]:
     if filtered.message:
         return [filtered.message]
     if code in (FIT, FIT_NEVER):
-        return filtered.fit.texts(row)
+        return filtered.texts(row)
     if code in (OTHER, OTHER_NEVER):
         return filtered.words[row].split("\n")
     return [TEXTS[code]] if code else []

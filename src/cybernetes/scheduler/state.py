@@ -84,6 +84,17 @@ class ClusterState:
         """A storage object, volume claim or device changed."""
         self._changed(Change(kind, name=name))
 
+    def note_evicted(self, victim: PodEntry) -> None:
+        """Its deletion was accepted; that it is on its way may be seen later only."""
+        known = self._placed.get(victim.key)
+        if known is not None and known.uid == victim.uid:
+            known.evicted = True
+
+    def is_leaving(self, victim: PodEntry) -> bool:
+        """Whether an evicted pod is still on its node, as far as is known."""
+        known = self._placed.get(victim.key)
+        return known is not None and known.uid == victim.uid
+
     def is_assumed(self, key: str) -> bool:
         return key in self._assumed
 
@@ -97,6 +108,7 @@ class ClusterState:
             self._place(new)
             self._changed(Change(Kind.POD_ADDED, None, new, self._labels(new)))
             return
+        new.evicted = known.evicted
         if _asks_alike(known, new):
             # The common cases: a change of status, and labels of the node's zone that a binding puts on the pod.
             self.columns.relabel_pod(known, new)

@@ -8,13 +8,11 @@ holds    gives what the dry run with all filters in `preempt` gives; the columns
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import msgspec
 
 from cybernetes.native import load
-from cybernetes.scheduler.columns import ID_PODS, Columns
 from cybernetes.scheduler.cycle import Cycle
 from cybernetes.scheduler.pods import LabelSet, PodEntry
 from cybernetes.scheduler.reasons import resource_text
@@ -71,34 +69,34 @@ def choose(cycle: Cycle, pod: PodEntry, tried: Rows, budgets: Sequence[Budget]) 
     counts = array("q", bytes(8 * (len(wanted) + 1)))
     victims = array("i", bytes(4 * residents.slots))
     cost = array("q", [0, 0])
-    with _nominated_counted(cycle, pod, ids):
-        row = kernels.choose(
-            tried.rows,
-            tried.count,
-            tried.first,
-            tried.enough,
-            pod.priority,
-            residents.head,
-            residents.following,
-            residents.priority,
-            residents.started,
-            group,
-            residents.amounts,
-            residents.slots,
-            ids,
-            array("q", [amount for _, _, amount in wanted]),
-            columns.stride,
-            columns.allocatable,
-            columns.used,
-            starts,
-            members,
-            array("q", [budget.allowed for budget in budgets]),
-            counts,
-            array("i", bytes(12 * residents.slots)),
-            array("q", bytes(8 * len(budgets))),
-            victims,
-            cost,
-        )
+    row = kernels.choose(
+        tried.rows,
+        tried.count,
+        tried.first,
+        tried.enough,
+        pod.priority,
+        residents.head,
+        residents.following,
+        residents.priority,
+        residents.started,
+        group,
+        residents.amounts,
+        residents.slots,
+        ids,
+        array("q", [amount for _, _, amount in wanted]),
+        columns.stride,
+        columns.allocatable,
+        columns.used,
+        cycle.crowd(pod),
+        starts,
+        members,
+        array("q", [budget.allowed for budget in budgets]),
+        counts,
+        array("i", bytes(12 * residents.slots)),
+        array("q", bytes(8 * len(budgets))),
+        victims,
+        cost,
+    )
     if row < 0:
         texts = [NO_VICTIMS, *(resource_text(name) for _, name, _ in wanted)]
         return {text: count for text, count in zip(texts, counts, strict=True) if count}
@@ -139,25 +137,3 @@ def _without_disrupted(residents: Residents, budgets: Sequence[Budget], of_group
             of_group.append([each for each in of_group[group[slot]] if each != n])
             group[slot] = len(of_group) - 1
     return group
-
-
-@contextmanager
-def _nominated_counted(cycle: Cycle, pod: PodEntry, ids: array[int]) -> Iterator[None]:
-    """Count the pods that are nominated and at least as important as if they were there already."""
-    columns: Columns = cycle.columns
-    added: list[tuple[int, int]] = []
-    for name, others in cycle.rivals(pod):
-        row = columns.rows.get(name)
-        if row is None:
-            continue
-        for other in others:
-            amounts = {columns.resource_id(each): amount for each, amount in other.shape.requests.amounts}
-            amounts[ID_PODS] = 1
-            added += [(each * columns.stride + row, amounts[each]) for each in ids if each in amounts]
-    for at, amount in added:
-        columns.used[at] += amount
-    try:
-        yield
-    finally:
-        for at, amount in added:
-            columns.used[at] -= amount

@@ -69,6 +69,7 @@ def arguments(seed: int) -> dict[str, Any]:
         "stride": stride,
         "allocatable": amounts(kinds * stride, large),
         "used": amounts(kinds * stride, large),
+        "promised": amounts(kinds * stride, large),
         "group_start": starts,
         "group_budget": array("i", [each for some in members for each in some]),
         "allowed": array("q", [rng.randint(-1, 3) for _ in range(budgets)]),
@@ -91,6 +92,20 @@ def test_the_kernel_gives_what_the_twin_gives(seed: int) -> None:
     if found >= 0:
         assert ours["cost"] == theirs["cost"]
         assert ours["victims"][: ours["cost"][1]] == theirs["victims"][: theirs["cost"][1]]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32))
+def test_what_is_promised_is_missing_alike(seed: int) -> None:
+    rng, given = random.Random(seed), arguments(seed)
+    names = ("wanted", "wanted_amounts", "stride", "allocatable", "used", "promised")
+    rows = rng.randint(0, given["stride"])
+    code = array("B", [rng.choice((0, 7, 8, 255)) for _ in range(rows)])
+    ours = [array("i", [rng.randint(0, 3) for _ in range(rows)]), code]
+    theirs = copy.deepcopy(ours)
+    compiled.crowd(*(given[each] for each in names), 7, *ours)
+    twin.crowd(*(given[each] for each in names), 7, *theirs)
+    assert ours == theirs
 
 
 def test_more_kinds_of_resources_than_the_kernel_has_room_for_are_an_error() -> None:

@@ -11,10 +11,11 @@ import msgspec
 
 from cybernetes.native import load
 from cybernetes.scheduler.columns import ID_PODS, SCORED_CPU, SCORED_MEMORY, Columns
-from cybernetes.scheduler.reasons import FIT, FIT_NEVER, resource_text
+from cybernetes.scheduler.reasons import FIT, FIT_NEVER
 from cybernetes.scheduler.requests import CPU, MEMORY, Requests
 
 kernels = load("score")
+victims = load("victims")
 
 # Bits of one int32 that may be set; pods that ask for more kinds of resources are refused.
 WANTED_MAX = 31
@@ -136,9 +137,11 @@ class Fit:
             chosen,
         )
 
-    def texts(self, row: int) -> list[str]:
-        """The reasons of one row."""
-        return [resource_text(name) for bit, name in enumerate(self.names) if self.bits[row] >> bit & 1]
+    def filter_crowded(self, columns: Columns, crowd: array[int], bits: array[int], code: array[int]) -> None:
+        """Write what is missing when `crowd` is taken too, where nothing else is against the node."""
+        victims.crowd(
+            self._wanted, self._amounts, columns.stride, columns.allocatable, columns.used, crowd, FIT, bits, code
+        )
 
     def _allocate(self, stride: int) -> None:
         self.stride = stride
