@@ -21,7 +21,7 @@ _HANDLERS: dict[str, dict[str, Handler]] = {
     "exec": {"get": connect.stream, "create": connect.stream},
     "attach": {"get": connect.stream, "create": connect.stream},
     "portforward": {"get": connect.stream, "create": connect.stream},
-    "proxy": dict.fromkeys(("get", "create", "update", "patch", "delete"), connect.proxy),
+    "proxy": dict.fromkeys(("get", "create", "update", "patch", "delete", "options"), connect.proxy),
 }
 
 
