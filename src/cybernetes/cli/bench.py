@@ -13,6 +13,7 @@ from rich.status import Status
 from cybernetes.bench import plot, result
 from cybernetes.bench.result import Result
 from cybernetes.bench.workloads import WORKLOADS
+from cybernetes.cli import options
 
 Tell = Callable[[str], None]
 
@@ -64,6 +65,40 @@ def proxy(services: int, mode: str, changes: int, json_file: Path | None, plot_f
     from cybernetes.bench.proxy import Load, run
 
     _measure([(f"{mode}, {services} services", partial(run, Load(services, mode, changes)))], json_file, plot_file)
+
+
+@command.command()
+@click.option(
+    "--hollow", is_flag=True, help="Hollow nodes: kubelets on a runtime in memory, a control plane of their own."
+)
+@click.option("--nodes", type=click.IntRange(1, 5000), default=100, show_default=True, help="Hollow nodes.")
+@click.option("--pods", type=click.IntRange(1), default=None, help="[default: 30 a hollow node; 100 real ones]")
+@click.option(
+    "--rate", type=click.FloatRange(0), default=0.0, help="Pods created a second.  [default: as fast as may be]"
+)
+@options.data_dir
+@_outputs
+def density(
+    hollow: bool,
+    nodes: int,
+    pods: int | None,
+    rate: float,
+    data_dir: Path,
+    json_file: Path | None,
+    plot_file: Path | None,
+) -> None:
+    """Many pods: on hollow nodes, or real containers on the cluster that runs.
+
+    With --hollow, `p50` and `p99` are from a pod's creation until it is seen Ready; `api p99` is of all ordinary requests.
+    """
+    if hollow:
+        from cybernetes.bench.density import Load, run
+
+        _measure([("hollow", partial(run, Load(nodes, pods or 30 * nodes, rate)))], json_file, plot_file)
+        return
+    from cybernetes.bench.containers import run as run_real
+
+    _measure([("containers", partial(run_real, data_dir, pods or 100))], json_file, plot_file)
 
 
 Run = Callable[[Tell], Coroutine[Any, Any, Result]]

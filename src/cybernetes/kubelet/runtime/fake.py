@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, MutableSequence, Sequence
 from pathlib import Path
 
 import msgspec
@@ -98,7 +98,7 @@ class FakeRuntime:
         self._next = 0
         self.scripts: dict[str, Script] = {}
         self.down = False
-        self.calls: list[tuple[str, object]] = []
+        self.calls: MutableSequence[tuple[str, object]] = []
 
     # What a test or a simulation says.
 
