@@ -48,6 +48,8 @@ def _check(node: Node, value: Any, path: str, texts: list[str]) -> None:
             return
         for key, child in value.items():
             field = node.fields.get(key)
+            if field is None and node.open:
+                continue
             if field is None:
                 texts.append(f"{path}.{key}: field not declared in schema")
             else:

@@ -58,7 +58,10 @@ class Caller:
         return (self.bare if token else self.pool).request(method, url, body=data, headers=headers, retries=False)
 
     def call(self, method: str, path: str, body: Any = None, **options: str) -> tuple[int, Object]:
+        """Status and object; a text becomes the message of an object with its code."""
         answer = self.send(method, path, body, **options)
+        if answer.headers.get("content-type", "").startswith("text/"):
+            return answer.status, {"code": answer.status, "message": answer.data.decode()}
         return answer.status, orjson.loads(answer.data)
 
     def ok(self, method: str, path: str, body: Any = None, **options: str) -> Object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import orjson
@@ -49,8 +49,9 @@ async def apply_patch(core: Core, call: Call, target: Target) -> Response:
     if content_type == APPLY_PATCH:
         return await _server_side_apply(core, call, target, options)
     patcher = patcher_of(call, content_type, target.shape)
+    repeated = _repeated(call.request.body, content_type) if options.field_validation != "Ignore" else []
     change = write.Change(
-        apply=lambda old: _patched(call, target.shape, patcher, old, options),
+        apply=lambda old: _patched(call, target.shape, patcher, old, options, repeated),
         strategy=target.strategy,
         subresource=target.subresource,
     )
@@ -109,9 +110,19 @@ def _parsed(data: bytes) -> object:
     return parsed
 
 
-def _patched(call: Call, shape: Shape, patcher: Patcher, old: Object, options: WriteOptions) -> Object:
+def _repeated(data: bytes, content_type: str) -> list[str]:
+    """What to say of fields that come more than once in a patch."""
+    from cybernetes.wire import json as json_codec
+
+    of = "json patch " if content_type == JSON_PATCH else ""
+    return [f'{of}duplicate field "{path}"' for path in json_codec.repeated_fields(data, json_codec.decode(data))]
+
+
+def _patched(
+    call: Call, shape: Shape, patcher: Patcher, old: Object, options: WriteOptions, repeated: Sequence[str]
+) -> Object:
     identity = old["metadata"]["name"], old["metadata"].get("namespace", "")
-    new = redecoded(call, shape, patcher(old), options)
+    new = redecoded(call, shape, patcher(old), options, repeated)
     metadata = new.setdefault("metadata", {})
     metadata.setdefault("name", identity[0])
     if identity[1]:
@@ -120,8 +131,13 @@ def _patched(call: Call, shape: Shape, patcher: Patcher, old: Object, options: W
     return new
 
 
-def redecoded(call: Call, shape: Shape, document: Object, options: WriteOptions) -> Object:
-    """A patched document as an object: types checked, unknown fields dropped, defaults filled in."""
+def redecoded(
+    call: Call, shape: Shape, document: Object, options: WriteOptions, repeated: Sequence[str] = ()
+) -> Object:
+    """A patched document as an object: types checked, unknown fields dropped, defaults filled in.
+
+    repeated  complaints about the patch itself
+    """
     try:
         decoded = schema_decode.decode(
             shape.node,
@@ -132,21 +148,26 @@ def redecoded(call: Call, shape: Shape, document: Object, options: WriteOptions)
             field_validation=options.field_validation,
         )
     except ApiError as error:
-        raise _unfit(call, shape, document, error) from error
-    call.warnings.extend(decoded.warnings)
+        raise _unfit(call, shape, document, error, repeated) from error
+    if repeated and options.field_validation == "Strict":
+        raise _invalid(call, shape, document, repeated)
+    call.warnings.extend((*repeated, *decoded.warnings))
     obj = decoded.object
     schema_default.default(shape.node, obj)
     return {"kind": shape.kind, "apiVersion": shape.api_version, **obj}
 
 
-def _unfit(call: Call, shape: Shape, document: Object, error: ApiError) -> ApiError:
+def _unfit(call: Call, shape: Shape, document: Object, error: ApiError, repeated: Sequence[str]) -> ApiError:
     """Fields that do not fit are the patch's fault: 422, as for any other invalid value."""
     marker = ": strict decoding error: "
     if marker not in error.message:
         return error
-    why = "strict decoding error: " + error.message.partition(marker)[2]
+    return _invalid(call, shape, document, (*repeated, error.message.partition(marker)[2]))
+
+
+def _invalid(call: Call, shape: Shape, document: Object, complaints: Sequence[str]) -> ApiError:
     row = call.served.resource
-    problem = field.invalid(Path("patch"), document, why)
+    problem = field.invalid(Path("patch"), document, "strict decoding error: " + ", ".join(complaints))
     return field.invalid_object(row.group, shape.kind, call.info.name, [problem])
 
 

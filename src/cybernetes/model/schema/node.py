@@ -47,14 +47,18 @@ class StructNode(Node):
 
     name      of the definition ("" in custom resources)
     map_type  "granular", or "atomic" where server-side apply takes it as one value
+    open      whether other fields are kept too, as `free` ones (in custom resources)
     """
 
-    __slots__ = ("_fields", "_load", "map_type", "name")
+    __slots__ = ("_fields", "_load", "map_type", "name", "open")
 
-    def __init__(self, name: str, load: Callable[[], dict[str, Field]], map_type: str = "granular") -> None:
+    def __init__(
+        self, name: str, load: Callable[[], dict[str, Field]], map_type: str = "granular", *, open: bool = False
+    ) -> None:
         super().__init__("struct")
         self.name = name
         self.map_type = map_type
+        self.open = open
         self._load = load
         self._fields: dict[str, Field] | None = None
 
@@ -66,7 +70,7 @@ class StructNode(Node):
         return self._fields
 
     def with_map_type(self, map_type: str) -> StructNode:
-        return StructNode(self.name, lambda: self.fields, map_type)
+        return StructNode(self.name, lambda: self.fields, map_type, open=self.open)
 
     def __repr__(self) -> str:
         return f"<struct {self.name}>"

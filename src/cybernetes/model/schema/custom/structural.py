@@ -104,7 +104,7 @@ class Structural:
     def _object(self) -> Node:
         map_type = self.map_type or "granular"
         if self.properties:
-            return StructNode("", lambda: fields(self), map_type)
+            return StructNode("", lambda: fields(self), map_type, open=self.preserve)
         if self.additional is not None:
             return MapNode(self.additional.node, map_type)
         return MapNode(scalar("free"), map_type)
@@ -119,7 +119,8 @@ def fields(schema: Structural) -> dict[str, Field]:
 
 
 def _embedded(schema: Structural) -> StructNode:
-    return StructNode("", lambda: {**_type_meta(), **fields(schema)}, schema.map_type or "granular")
+    map_type = schema.map_type or "granular"
+    return StructNode("", lambda: {**_type_meta(), **fields(schema)}, map_type, open=schema.preserve)
 
 
 def _type_meta() -> dict[str, Field]:
@@ -140,7 +141,7 @@ class CustomNode(StructNode):
     __slots__ = ("group", "kind", "schema", "version")
 
     def __init__(self, schema: Structural, group: str, version: str, kind: str) -> None:
-        super().__init__("", lambda: {**fields(schema), **_type_meta()})
+        super().__init__("", lambda: {**fields(schema), **_type_meta()}, open=schema.preserve)
         self.schema = schema
         self.group = group
         self.version = version
