@@ -11,6 +11,7 @@ from cybernetes.apiserver.options import WriteOptions
 from cybernetes.base.errors import bad_request
 from cybernetes.model.schema import decode as schema_decode
 from cybernetes.model.schema import default as schema_default
+from cybernetes.model.schema.custom.structural import CustomNode
 from cybernetes.wire import negotiate
 
 Object = dict[str, Any]
@@ -36,6 +37,8 @@ def read(call: Call, shape: Shape, options: WriteOptions, *, defaults: bool = Tr
     content_type = negotiate.media_type(call.request.headers.get("content-type", ""))
     if content_type not in BODY_TYPES:
         raise negotiate.unsupported_media_type()
+    if content_type == negotiate.PROTOBUF and isinstance(shape.node, CustomNode):
+        raise negotiate.unsupported_media_type(f"{negotiate.JSON}, {negotiate.YAML}")
     return parse(call, call.request.body, content_type, shape, options, defaults=defaults)
 
 

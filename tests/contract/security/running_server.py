@@ -55,10 +55,10 @@ class Running:
         content: str = "application/json",
         **headers: str,
     ) -> Answer:
-        """As `user`, or with what credentials the headers have when it is None."""
+        """As `user`, or with what credentials the headers have when it is None. body: bytes are sent as they are."""
         sent = {"content-type": content, "accept": "application/json", "user-agent": "golden/1"}
         sent.update({key.replace("_", "-"): value for key, value in headers.items()})
-        data = json.dumps(body).encode() if body is not None else b""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
         request = Request(method, path, {k: [v] for k, v in (query or {}).items()}, sent, data)
         response = await (self.server.handle(request) if user is None else self.server.handle_as(user, request))
         raw = response.body if isinstance(response.body, bytes) else b"".join([part async for part in response.body])

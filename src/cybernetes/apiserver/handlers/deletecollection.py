@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import msgspec
 
@@ -28,7 +30,7 @@ async def deletecollection(core: Core, call: Call) -> Response:
     items: list[Item] = []
     for at in range(0, len(found), PARALLEL):
         some = found[at : at + PARALLEL]
-        removed = await asyncio.gather(*(_remove(core, call, each.namespace, each.name, options) for each in some))
+        removed = await _all(*(_remove(core, call, each.namespace, each.name, options) for each in some))
         items += [
             Item(each.place, json, each.revision, each.created)
             for each, json in zip(some, removed, strict=True)
@@ -38,6 +40,17 @@ async def deletecollection(core: Core, call: Call) -> Response:
     meta = ListMeta(core.caches.revision)
     pieces = await render_list(respond.renderer(core, call, form), items, meta, core.clock)
     return respond.listed(call.request, form, pieces, warnings=call.warnings)
+
+
+async def _all(*removals: Coroutine[Any, Any, bytes | None]) -> list[bytes | None]:
+    """What each gave, once all have ended. Raises what the first of them raised."""
+    results = await asyncio.gather(*removals, return_exceptions=True)
+    found: list[bytes | None] = []
+    for each in results:
+        if isinstance(each, BaseException):
+            raise each
+        found.append(each)
+    return found
 
 
 async def _remove(core: Core, call: Call, namespace: str, name: str, options: DeleteOptions) -> bytes | None:
