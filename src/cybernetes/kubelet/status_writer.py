@@ -145,7 +145,7 @@ class StatusWriter:
                 PODS, entry.name, body, PatchType.STRATEGIC, namespace=entry.namespace, subresource="status"
             )
         except ApiError as error:
-            if error.code in (404, 409):
+            if error.code == 404 or (error.code == 409 and await self._has_another(entry)):
                 # The pod is gone, or another one has its name. A mirror may come again, under another uid.
                 entry.gone = entry.api_uid == uid
                 entry.api_uid = ""
@@ -164,6 +164,16 @@ class StatusWriter:
         # Else the watch has shown something meanwhile, which may be later than this answer: somebody else's change
         # must not be taken for undone. When it was earlier, the same is sent once more, which changes nothing.
         return None
+
+    async def _has_another(self, entry: _Entry) -> bool:
+        """Whether the name is another pod's by now. A conflict may also be that many changed the pod at once."""
+        try:
+            pod = await self._client.get(PODS, entry.name, namespace=entry.namespace)
+        except ApiError as error:
+            return error.code == 404
+        except EdgeError:
+            return False
+        return str(pod["metadata"]["uid"]) != entry.api_uid
 
     def _next_try(self, entry: _Entry) -> float:
         entry.attempts += 1

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, cast
 
 from cybernetes.base.clock import SystemClock
+from cybernetes.base.errors import ApiError
 from cybernetes.base.random import SeededRandom
 from cybernetes.client.api import ApiClient
 from cybernetes.kubelet.status_writer import StatusWriter
@@ -29,10 +30,19 @@ class Server:
         self.patches = 0
         self.between: Object | None = None
         self.writer: StatusWriter | None = None
+        # Answers that are refusals before others; and whose name it is meanwhile.
+        self.conflicts = 0
+        self.uid = "u1"
+
+    async def get(self, *_: object, **__: object) -> Object:
+        return {"metadata": {"name": "web", "namespace": "shop", "uid": self.uid}}
 
     async def patch(self, *_: object, **__: object) -> Object:
         assert self.writer is not None
         self.patches += 1
+        if self.conflicts:
+            self.conflicts -= 1
+            raise ApiError(409, "Conflict", "the object has been modified")
         answer = pod(ready("True"))
         self.status = answer["status"]
         if self.between is not None:
@@ -55,6 +65,20 @@ def written(server: Server) -> None:
         running.cancel()
 
     asyncio.run(main())
+
+
+def test_a_conflict_with_other_writers_is_tried_again() -> None:
+    server = Server()
+    server.conflicts = 1
+    written(server)
+    assert (server.patches, server.status) == (2, ready("True"))
+
+
+def test_nothing_is_written_to_another_pod_of_the_same_name() -> None:
+    server = Server()
+    server.conflicts, server.uid = 1, "u2"
+    written(server)
+    assert (server.patches, server.status) == (1, {})
 
 
 def test_a_status_is_written_once() -> None:
