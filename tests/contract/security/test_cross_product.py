@@ -148,7 +148,7 @@ async def targets(server):
                 change=labelled("yes"),
                 subresources=subresources,
                 creating=creating,
-                put_creates=resource == "leases",
+                put_creates=resource in ("leases", "services"),
             )
         )
     for version in ("v1", "v2"):

@@ -63,7 +63,9 @@ class Cluster:
         self.objects = {"nodes": nodes, "pods": [pod]}
         self.core: Any = SimpleNamespace(
             clock=SimpleNamespace(now=lambda: self.now, sleep=self._sleep),
-            outbound=lambda url: SimpleNamespace(send=lambda request: self._send(url, request)),
+            outbound=SimpleNamespace(
+                to_kubelet=lambda node, url: SimpleNamespace(send=lambda request: self._send(url, request))
+            ),
             lister=SimpleNamespace(
                 list=lambda group, plural, namespace=None: self.objects[plural],
                 get=lambda group, plural, namespace, name: self._find(plural, name),
