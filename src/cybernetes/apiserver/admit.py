@@ -7,6 +7,7 @@ from typing import Any
 from cybernetes.apiserver.core import Call, Core
 from cybernetes.apiserver.options import WriteOptions
 from cybernetes.auth import authz
+from cybernetes.auth.asking import settled
 from cybernetes.auth.authz import Attributes
 
 Object = dict[str, Any]
@@ -40,15 +41,13 @@ async def check(
         await core.admission.validate(_attributes(core, call, operation, obj, old, options, subresource))
 
 
-def check_may_create(core: Core, call: Call) -> None:
+async def check_may_create(core: Core, call: Call) -> None:
     """A PUT or apply that makes the object, or a GET that starts a process, needs the right to create too: ApiError 403."""
     info = call.info
-    authz.check(
-        core.authorizer,
-        Attributes(
-            call.user, "create", info.group, info.version, info.resource, info.subresource, info.namespace, info.name
-        ),
+    asked = Attributes(
+        call.user, "create", info.group, info.version, info.resource, info.subresource, info.namespace, info.name
     )
+    await settled(lambda: authz.check(core.authorizer, asked))
 
 
 def _attributes(

@@ -19,10 +19,12 @@ from cybernetes.apiserver.core import Core
 from cybernetes.apiserver.options import boolean
 from cybernetes.apiserver.request import RequestInfo, parse
 from cybernetes.auth import authz, impersonation
+from cybernetes.auth.asking import Unanswered, settled
 from cybernetes.auth.authz import Attributes, Decision
 from cybernetes.base import duration, random
 from cybernetes.base.errors import ApiError, EdgeError, bad_request, unauthorized
 from cybernetes.base.log import Log
+from cybernetes.model.selector import Requirements, parse_fields, parse_labels
 from cybernetes.wire.http.message import Request, Response
 
 log = Log("apiserver")
@@ -54,6 +56,7 @@ class Passage(msgspec.Struct):
     trail: Any = None
 
 
+Pairs = tuple[tuple[str, str], ...]
 Next = Callable[[Passage], Awaitable[Response]]
 Filter = Callable[[Core, Passage, Next], Awaitable[Response]]
 
@@ -68,7 +71,7 @@ async def answer_errors(core: Core, passage: Passage, following: Next) -> Respon
     except EdgeError as error:
         log.warning("request.failed", path=passage.info.path, why=str(error))
         response = _failed(passage, internal(str(error)))
-    except Exception as bug:
+    except (Exception, Unanswered) as bug:
         log.error("request.panicked", bug, method=passage.request.method, path=passage.info.path)
         passage.panicked = True
         response = _failed(passage, internal(f"{type(bug).__name__}: {bug}"))
@@ -126,7 +129,10 @@ async def authenticate(core: Core, passage: Passage, following: Next) -> Respons
     if passage.user is None:
         if core.authenticator is None:
             raise unauthorized()
-        passage.user = core.authenticator.identify(passage.request)
+        try:
+            passage.user = core.authenticator.identify(passage.request)
+        except Unanswered as first:
+            passage.user = await settled(lambda: core.authenticator.identify(passage.request), first)
     return await following(passage)
 
 
@@ -146,13 +152,18 @@ async def take_turn(core: Core, passage: Passage, following: Next) -> Response:
 async def impersonate(core: Core, passage: Passage, following: Next) -> Response:
     asked = impersonation.wanted(passage.request.headers)
     if asked is not None:
-        passage.user = impersonation.impersonate(passage.user, asked, core.authorizer, attributes_of(passage))
+        sender, action = passage.user, attributes_of(passage)
+        passage.user = await settled(lambda: impersonation.impersonate(sender, asked, core.authorizer, action))
     return await following(passage)
 
 
 async def authorize(core: Core, passage: Passage, following: Next) -> Response:
     attributes = attributes_of(passage)
-    passage.decision = decision = core.authorizer.decide(attributes)
+    try:
+        decision = core.authorizer.decide(attributes)
+    except Unanswered as first:
+        decision = await settled(lambda: core.authorizer.decide(attributes), first)
+    passage.decision = decision
     if not decision.allowed:
         raise authz.refusal(attributes, decision)
     return await following(passage)
@@ -162,6 +173,9 @@ def attributes_of(passage: Passage) -> Attributes:
     info = passage.info
     if not info.is_resource:
         return Attributes(passage.user, info.verb, path=info.path, is_resource=False)
+    query = passage.request.query
+    selected = info.verb in _SELECTING and ("fieldSelector" in query or "labelSelector" in query)
+    fields, exclusions, labels = selectors_of(passage.request) if selected else ((), (), ())
     return Attributes(
         passage.user,
         info.verb,
@@ -173,16 +187,30 @@ def attributes_of(passage: Passage) -> Attributes:
         info.name,
         info.path,
         True,
-        _field_pairs(passage.request),
+        fields,
+        exclusions,
+        labels,
     )
 
 
-def _field_pairs(request: Request) -> tuple[tuple[str, str], ...]:
-    text = request.param("fieldSelector")
-    if not text:
-        return ()
-    pairs = (part.partition("=") for part in text.split(",") if "!=" not in part)
-    return tuple((key, value.lstrip("=")) for key, equals, value in pairs if equals)
+_SELECTING = frozenset(("list", "watch", "deletecollection"))
+
+
+def selectors_of(request: Request) -> tuple[Pairs, Pairs, Requirements]:
+    """Of a collection's request (fields that must be, fields that must not be, labels).
+
+    A selector that can't be read narrows nothing: the request is refused later, by who may know why.
+    """
+    try:
+        terms = parse_fields(request.param("fieldSelector"))
+    except ApiError:
+        terms = ()
+    try:
+        labels = parse_labels(request.param("labelSelector"))
+    except ApiError:
+        labels = ()
+    equal = tuple((each.field, each.value) for each in terms if each.equal)
+    return equal, tuple((each.field, each.value) for each in terms if not each.equal), labels
 
 
 FILTERS: tuple[Filter, ...] = (answer_errors, limit_time, authenticate, impersonate, take_turn, authorize)

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from cybernetes.auth.authn import Others
+from cybernetes.auth.order import Order
+from cybernetes.auth.tokens import TokenTerms
 from cybernetes.auth.user import User
 
 
@@ -22,6 +25,9 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     service_range, node_port_range    from which services get addresses and ports
     shared_store              whether other API servers write to the same store
     max_requests_inflight, max_mutating_requests_inflight  together the seats that priority levels share
+    former_issuers, audiences  further names in tokens that are believed; for whom tokens are, () for the issuers
+    tokens                    how long tokens last that are asked for
+    others, order             who else authenticates; in which order who authorizes; None for the cluster's own
     fixed_tokens              SHA-256 of a token in hex -> its user; for tests, a cluster has none
     resource_metrics          whether this server tells what nodes and pods use (metrics.k8s.io)
     own_components            whether roles are made for components that Kubernetes does not have
@@ -34,6 +40,11 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     front_proxy_key: bytes = b""
     former_keys: tuple[bytes, ...] = ()
     issuer: str = "https://kubernetes.default.svc.cluster.local"
+    former_issuers: tuple[str, ...] = ()
+    audiences: tuple[str, ...] = ()
+    tokens: TokenTerms = TokenTerms()
+    others: Others | None = None
+    order: Order | None = None
     kubelet_authorities: bytes = b""
     kubelet_certificate: bytes = b""
     kubelet_key: bytes = b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -22,9 +22,10 @@ from cybernetes.apiserver.registry import Registry
 from cybernetes.apiserver.reviews import routes
 from cybernetes.apiserver.reviews.documents import documents
 from cybernetes.auth.authn import Authenticator
-from cybernetes.auth.authz import Chain, PrivilegedGroup
+from cybernetes.auth.authz import Authorizer, Chain, PrivilegedGroup
 from cybernetes.auth.certificates import Authorities
 from cybernetes.auth.node import NodeAuthorizer, NodeGraph
+from cybernetes.auth.order import Member, Order
 from cybernetes.auth.rbac import Rbac
 from cybernetes.auth.rules import Rule, parse_all
 from cybernetes.auth.tokens import Issuer
@@ -41,13 +42,12 @@ class Security(msgspec.Struct, frozen=True):
 
 def build_security(core: Core, config: ServerConfig) -> Security:
     """Needs loaded caches: authorizers index what is there, and follow it from then on."""
-    issuer = Issuer(config.service_account_key, core.clock, core.random, url=config.issuer, former=config.former_keys)
+    issuer = _issuer(core, config)
     authorities = Authorities(config.client_authorities, config.front_proxy_authorities)
-    authenticator = Authenticator(core.lister, issuer, core.clock, authorities, config.fixed_tokens)
-    node = NodeAuthorizer(NodeGraph(core.lister), _node_rules())
+    authenticator = Authenticator(core.lister, issuer, core.clock, authorities, config.fixed_tokens, config.others)
     rbac = Rbac(core.lister)
-    authorizer = Chain((PrivilegedGroup(), node, rbac))
-    core.virtual.update(routes.handlers(routes.Reviewers(authenticator, rbac, issuer)))
+    authorizer = _authorizer(core, rbac, config.order or Order())
+    core.virtual.update(routes.handlers(routes.Reviewers(authenticator, rbac, issuer, config.tokens)))
     core.token_documents = documents(issuer, config.advertise)
     caller = HttpsCaller(core.lister)
     around = Surroundings(
@@ -66,6 +66,30 @@ def build_security(core: Core, config: ServerConfig) -> Security:
     )
     admission = builtin.build(around)
     return Security(authenticator, authorizer, admission, caller.close)
+
+
+def _issuer(core: Core, config: ServerConfig) -> Issuer:
+    return Issuer(
+        config.service_account_key,
+        core.clock,
+        core.random,
+        url=config.issuer,
+        audiences=config.audiences,
+        former=config.former_keys,
+        former_urls=config.former_issuers,
+    )
+
+
+def _authorizer(core: Core, rbac: Rbac, order: Order) -> Chain:
+    """Follows the order; whatever that is, the members of system:masters come first."""
+    own: dict[str, Authorizer] = {"Node": NodeAuthorizer(NodeGraph(core.lister), _node_rules()), "RBAC": rbac}
+    chain = Chain(())
+    order.follow(lambda members: chain.change((PrivilegedGroup(), *(_member(own, each) for each in members))))
+    return chain
+
+
+def _member(own: Mapping[str, Authorizer], member: Member) -> Authorizer:
+    return own[member] if isinstance(member, str) else member
 
 
 def _resource_of(registry: Registry, api_version: str, kind: str) -> tuple[str, str, bool] | None:

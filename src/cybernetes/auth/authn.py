@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from base64 import b64decode
+from base64 import b64decode, urlsafe_b64decode
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+import orjson
 
 from cybernetes.auth import certificates
 from cybernetes.auth.lister import Lister
-from cybernetes.auth.tokens import Claims, InvalidToken, Issuer, Reference
+from cybernetes.auth.token_webhook import TokenWebhook
+from cybernetes.auth.tokens import TOKEN_MAX_BYTES, Claims, InvalidToken, Issuer, Reference
 from cybernetes.auth.user import (
     AUTHENTICATED,
     CREDENTIAL_ID,
@@ -36,6 +38,10 @@ from cybernetes.auth.user import (
 from cybernetes.base.clock import Clock, parse_rfc3339
 from cybernetes.base.errors import unauthorized
 from cybernetes.wire.http.message import Request
+
+if TYPE_CHECKING:
+    # Expressions, which issuers need, take long to import; most clusters have none.
+    from cybernetes.auth.oidc.issuer import JwtIssuer
 
 Object = dict[str, Any]
 
@@ -58,6 +64,35 @@ class Authenticated(msgspec.Struct, frozen=True):
     audiences: tuple[str, ...] = ()
 
 
+class Nobody(msgspec.Struct, frozen=True):
+    """Where requests without a credential may go. paths: None for everywhere, where `enabled`."""
+
+    enabled: bool = True
+    paths: frozenset[str] | None = ANONYMOUS_PATHS
+
+    def may_ask(self, path: str) -> bool:
+        return self.enabled and (self.paths is None or path in self.paths)
+
+
+class Others:
+    """Who knows users besides the cluster itself; may be changed while the server runs.
+
+    issuers  by their URL
+    """
+
+    def __init__(
+        self, issuers: Sequence[JwtIssuer] = (), webhook: TokenWebhook | None = None, nobody: Nobody | None = None
+    ) -> None:
+        self.webhook = webhook
+        self.change(issuers, nobody or Nobody())
+
+    def change(self, issuers: Sequence[JwtIssuer], nobody: Nobody) -> None:
+        self.issuers = {each.url: each for each in issuers}
+        self.nobody = nobody
+        # Who was believed under the former configuration is looked at again.
+        self.number = getattr(self, "number", 0) + 1
+
+
 class Authenticator:
     """static: SHA-256 of a token in hex -> its user; for a cluster's own fixed tokens."""
 
@@ -68,17 +103,23 @@ class Authenticator:
         clock: Clock,
         authorities: certificates.Authorities,
         static: Mapping[str, User] | None = None,
+        others: Others | None = None,
     ) -> None:
         self._lister = lister
         self._issuer = issuer
         self._clock = clock
         self._certificates = certificates.Reader(authorities, clock)
         self._static = dict(static or {})
+        self._others = others or Others()
+        self._number = self._others.number
         # SHA-256 of the token and the audiences -> (who, until when)
         self._checked: OrderedDict[bytes, tuple[Authenticated, float]] = OrderedDict()
 
     def identify(self, request: Request) -> User:
-        """Raises ApiError 401 when the request's credential is wrong, or when it needs one and has none."""
+        """Raises ApiError 401 when the request's credential is wrong, or when it needs one and has none.
+
+        Raises Unanswered while others are asked for a token.
+        """
         if request.certificate is not None:
             found = self._certificates.user(request.certificate, request.headers)
             if found is not None:
@@ -89,12 +130,15 @@ class Authenticator:
                 return self.review(token).user
             except InvalidToken:
                 raise unauthorized() from None
-        if request.certificate is None and request.path in ANONYMOUS_PATHS:
+        if request.certificate is None and self._others.nobody.may_ask(request.path):
             return anonymous()
         raise unauthorized()
 
     def review(self, token: str, audiences: tuple[str, ...] = ()) -> Authenticated:
-        """Who a bearer token is, for the API server or for `audiences`. Raises InvalidToken."""
+        """Who a bearer token is, for the API server or for `audiences`. Raises InvalidToken, Unanswered."""
+        if self._number != self._others.number:
+            self._checked.clear()
+            self._number = self._others.number
         key = hashlib.sha256("\0".join((token, *audiences)).encode("utf-8", "surrogateescape")).digest()
         now = self._clock.monotonic()
         known = self._checked.get(key)
@@ -109,16 +153,33 @@ class Authenticator:
 
     def _check(self, token: str, audiences: tuple[str, ...]) -> Authenticated:
         user = self._static.get(hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest())
-        if user is None and token.count(".") == 1:
-            user = self._bootstrap(token)
         if user is not None:
-            good_for = tuple(each for each in audiences if each in self._issuer.audiences)
-            if audiences and not good_for:
-                raise InvalidToken("token is valid for the API server only")
-            return Authenticated(_authenticated(user), good_for or self._issuer.audiences)
+            return self._for_server(_authenticated(user), audiences)
+        issuer = self._others.issuers.get(_issuer_of(token)) if self._others.issuers else None
+        if issuer is not None:
+            return self._for_server(issuer.user(token)[0], audiences)
+        try:
+            return self._check_own(token, audiences)
+        except InvalidToken:
+            if self._others.webhook is None:
+                raise
+        found, good_for = self._others.webhook.user(token, audiences)
+        return Authenticated(found, good_for)
+
+    def _check_own(self, token: str, audiences: tuple[str, ...]) -> Authenticated:
+        """Tokens of this cluster: of bootstrapping nodes, and of service accounts."""
+        if token.count(".") == 1:
+            return self._for_server(_authenticated(self._bootstrap(token)), audiences)
         claims = self._issuer.read(token, audiences)
         self._check_objects(claims)
         return Authenticated(_service_account_user(claims), claims.audiences)
+
+    def _for_server(self, user: User, audiences: tuple[str, ...]) -> Authenticated:
+        """Of tokens that name no audience of ours, or one of their own: they are for the API server."""
+        good_for = tuple(each for each in audiences if each in self._issuer.audiences)
+        if audiences and not good_for:
+            raise InvalidToken("token is valid for the API server only")
+        return Authenticated(user, good_for or self._issuer.audiences)
 
     def _check_objects(self, claims: Claims) -> None:
         namespace, bound = claims.namespace, claims.bound
@@ -165,6 +226,19 @@ class Authenticator:
             return parse_rfc3339(expiration.decode()) <= self._clock.now()
         except ValueError:
             return True
+
+
+def _issuer_of(token: str) -> str:
+    """What a token says of its issuer, before anybody checked it; "" where it says nothing."""
+    parts = token.split(".")
+    if len(parts) != 3 or len(token) > TOKEN_MAX_BYTES:
+        return ""
+    try:
+        said = orjson.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return ""
+    found = said.get("iss") if isinstance(said, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def _bearer(headers: Mapping[str, str]) -> str | None:

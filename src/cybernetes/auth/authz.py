@@ -10,6 +10,7 @@ import msgspec
 
 from cybernetes.auth.user import MASTERS, User
 from cybernetes.base.errors import ApiError, forbidden
+from cybernetes.model.selector import Requirements
 
 
 class Attributes(msgspec.Struct, frozen=True, gc=False):
@@ -17,6 +18,7 @@ class Attributes(msgspec.Struct, frozen=True, gc=False):
 
     path            for requests that are about no resource
     field_selector  (key, value) of each `=` requirement, for lists, watches and deletes of collections
+    field_exclusions, label_selector  the other requirements of those, likewise
     """
 
     user: User
@@ -30,6 +32,8 @@ class Attributes(msgspec.Struct, frozen=True, gc=False):
     path: str = ""
     is_resource: bool = True
     field_selector: tuple[tuple[str, str], ...] = ()
+    field_exclusions: tuple[tuple[str, str], ...] = ()
+    label_selector: Requirements = ()
 
 
 class Verdict(enum.Enum):
@@ -64,10 +68,23 @@ class PrivilegedGroup:
         return self._ALLOWED if MASTERS in attributes.user.groups else NO_OPINION
 
 
+class Always:
+    """For chains that end in a word that holds for all."""
+
+    def __init__(self, decision: Decision) -> None:
+        self._decision = decision
+
+    def decide(self, attributes: Attributes) -> Decision:
+        return self._decision
+
+
 class Chain:
     """Asks authorizers in order; the first that allows or denies is followed."""
 
     def __init__(self, authorizers: Sequence[Authorizer]) -> None:
+        self.change(authorizers)
+
+    def change(self, authorizers: Sequence[Authorizer]) -> None:
         self._authorizers = tuple(authorizers)
 
     def decide(self, attributes: Attributes) -> Decision:

@@ -21,6 +21,9 @@ class Lister(Protocol):
 
     def subscribe(self, group: str, plural: str, callback: Change) -> None: ...
 
-    def subscribe_specs(self, group: str, plural: str, callback: Change) -> None:
-        """Changes of spec and annotations only; a callback may be called for others too."""
+    def subscribe_specs(self, group: str, plural: str, callback: Change, holding: str = "") -> None:
+        """Changes of spec and annotations only; a callback may be called for others too.
+
+        holding  objects without a field of this name may be absent to the subscriber
+        """
         ...

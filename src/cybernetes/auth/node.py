@@ -46,7 +46,7 @@ class NodeGraph:
         # Secrets that a volume names, by the volume.
         self._secrets_of_volume: dict[str, tuple[Reference, ...]] = {}
         self._volumes_of_secret: dict[Reference, set[str]] = {}
-        lister.subscribe_specs("", "pods", self._pod_changed)
+        lister.subscribe_specs("", "pods", self._pod_changed, holding="nodeName")
         lister.subscribe("", "persistentvolumes", self._volume_changed)
         lister.subscribe(_STORAGE, "volumeattachments", partial(self._belonging_changed, "volumeattachments"))
         lister.subscribe(_RESOURCE, "resourceslices", partial(self._belonging_changed, "resourceslices"))

@@ -62,10 +62,22 @@ class Claims(msgspec.Struct, frozen=True):
     expires: float | None = None
 
 
+class TokenTerms(msgspec.Struct, frozen=True):
+    """How long tokens last that are asked for.
+
+    longest_s  what is asked for beyond this is shortened, so that a stolen token ends
+    extend     whether tokens of pods last a year: for programs that read theirs once, and never again
+    """
+
+    longest_s: int = 24 * 3600
+    extend: bool = False
+
+
 class Issuer:
     """Signs with `key`; reads what `key` or one of `former` (public keys, PEM) signed.
 
-    audiences  those of the API server; the first issuer's URL when not given
+    audiences    those of the API server; the issuer's URL when not given
+    former_urls  names that it had before, whose tokens are still read
     """
 
     def __init__(
@@ -77,29 +89,48 @@ class Issuer:
         url: str = DEFAULT_ISSUER,
         audiences: Sequence[str] = (),
         former: Sequence[bytes] = (),
+        former_urls: Sequence[str] = (),
     ) -> None:
         self.url = url
-        self.audiences = tuple(audiences) or (url,)
+        self.urls = (url, *former_urls)
+        self.audiences = tuple(audiences) or self.urls
         self._clock = clock
         self._random = random
+        self.change(key, former)
+
+    def change(self, key: bytes, former: Sequence[bytes]) -> None:
+        """Sign with another key from now on."""
         self._private = serialization.load_pem_private_key(key, password=None)
         publics = [self._private.public_key(), *(serialization.load_pem_public_key(each) for each in former)]
         self._publics = {_key_id(each): each for each in publics}
         self._key_id = _key_id(publics[0])
 
-    def issue(self, namespace: str, account: Reference, bound: Bound, audiences: Sequence[str], lifetime_s: int) -> str:
+    def issue(
+        self,
+        namespace: str,
+        account: Reference,
+        bound: Bound,
+        audiences: Sequence[str],
+        lifetime_s: int,
+        *,
+        warn_after_s: int = 0,
+        jti: str = "",
+    ) -> str:
+        """warn_after_s: when its bearer should have come for another one; 0 for tokens whose end is meant."""
         now = int(self._clock.now())
         private: dict[str, Any] = {"namespace": namespace}
         for name, reference in (("node", bound.node), ("pod", bound.pod), ("secret", bound.secret)):
             if reference is not None:
                 private[name] = reference.claim()
         private["serviceaccount"] = account.claim()
+        if warn_after_s:
+            private["warnafter"] = now + warn_after_s
         claims = {
             "aud": list(audiences),
             "exp": now + lifetime_s,
             "iat": now,
             "iss": self.url,
-            "jti": uid(self._random),
+            "jti": jti or uid(self._random),
             PRIVATE: private,
             "nbf": now,
             "sub": f"system:serviceaccount:{namespace}:{account.name}",
@@ -129,7 +160,7 @@ class Issuer:
         claims = self._verified(token)
         if claims.get("iss") == LEGACY_ISSUER:
             return _legacy_claims(claims, self.audiences, wanted)
-        if claims.get("iss") != self.url:
+        if claims.get("iss") not in self.urls:
             raise InvalidToken("unknown issuer")
         self._check_times(claims)
         return _claims(claims, wanted)

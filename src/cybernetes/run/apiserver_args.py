@@ -22,6 +22,9 @@ class ApiServerArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     audit_log_path     None: logs/audit.log of the data directory; "": no file; "-": standard output
     encryption_provider_config  "": Secrets are encrypted with the data directory's own key
     authentication_config, authorization_config  "": certificates and tokens of the cluster; Node, then RBAC
+    anonymous_auth     whether who is not known may ask for /healthz, /livez and /readyz
+    service_account_issuer, service_account_key_file  the first issues and signs; the others are read
+    service_account_signing_key_file  "": the data directory's key
     """
 
     audit_policy_file: str | None = None
@@ -37,13 +40,44 @@ class ApiServerArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     audit_webhook_initial_backoff: str = "10s"
     encryption_provider_config: str = ""
     encryption_provider_config_automatic_reload: bool = True
+    anonymous_auth: bool = True
+    authentication_config: str = ""
+    authentication_token_webhook_config_file: str = ""
+    authentication_token_webhook_cache_ttl: str = "2m"
+    oidc_issuer_url: str = ""
+    oidc_client_id: str = ""
+    oidc_username_claim: str = "sub"
+    oidc_username_prefix: str = ""
+    oidc_groups_claim: str = ""
+    oidc_groups_prefix: str = ""
+    oidc_required_claim: tuple[str, ...] = ()
+    oidc_signing_algs: tuple[str, ...] = ("RS256",)
+    oidc_ca_file: str = ""
+    service_account_issuer: tuple[str, ...] = ()
+    service_account_key_file: tuple[str, ...] = ()
+    service_account_signing_key_file: str = ""
+    service_account_extend_token_expiration: bool = False
+    service_account_max_token_expiration: str = "24h"
+    api_audiences: tuple[str, ...] = ()
+    authorization_config: str = ""
+    authorization_mode: tuple[str, ...] = ("Node", "RBAC")
+    authorization_webhook_config_file: str = ""
+    authorization_webhook_cache_authorized_ttl: str = "5m"
+    authorization_webhook_cache_unauthorized_ttl: str = "30s"
 
     def __post_init__(self) -> None:
         for name in _DURATIONS:
             parse_duration(getattr(self, name))
 
 
-_DURATIONS = ("audit_webhook_batch_max_wait", "audit_webhook_initial_backoff")
+_DURATIONS = (
+    "audit_webhook_batch_max_wait",
+    "audit_webhook_initial_backoff",
+    "authentication_token_webhook_cache_ttl",
+    "service_account_max_token_expiration",
+    "authorization_webhook_cache_authorized_ttl",
+    "authorization_webhook_cache_unauthorized_ttl",
+)
 
 
 def names() -> Mapping[str, Any]:

@@ -68,6 +68,11 @@ def service_account_key(layout: Layout) -> Path:
     return layout.pki / "sa.key"
 
 
+def former_service_account_keys(layout: Layout) -> list[Path]:
+    """Public keys, newest first: what they signed is believed until it ends."""
+    return sorted(layout.pki.glob("sa-former-*.pub"), reverse=True)
+
+
 def envelope_key(layout: Layout) -> Path:
     """What Secrets are encrypted with in the store."""
     return layout.pki / "secrets.key"

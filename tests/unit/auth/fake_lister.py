@@ -45,7 +45,7 @@ class FakeLister:
         for obj in self.list(group, plural):
             callback(None, obj)
 
-    def subscribe_specs(self, group: str, plural: str, callback: Change) -> None:
+    def subscribe_specs(self, group: str, plural: str, callback: Change, holding: str = "") -> None:
         self.subscribe(group, plural, callback)
 
     def put(self, obj: Object) -> None:

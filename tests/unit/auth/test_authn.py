@@ -243,3 +243,16 @@ def test_a_signed_request_keeps_its_names_and_gets_the_usages_and_no_more_time_t
     assert not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     with pytest.raises(ValueError):
         pki.read_request(b"-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n")
+
+
+def test_another_name_of_the_issuer_and_a_former_key_are_still_read(world):
+    old_key, clock, random = pki.new_key(SeededRandom(9)), FakeClock(), SeededRandom(8)
+    before = Issuer(old_key, clock, random, url="https://old.example.com")
+    token = before.issue("shop", Reference("web", "u"), Bound(), before.audiences, 600)
+    former = (pki.public_key(old_key),)
+    urls = ("https://old.example.com",)
+    after = Issuer(pki.new_key(random), clock, random, url="https://new.example.com", former=former, former_urls=urls)
+    assert after.read(token).account.name == "web"
+    assert after.key_set().count(b"kid") == 2
+    with pytest.raises(InvalidToken):
+        Issuer(pki.new_key(random), clock, random, url="https://new.example.com", former=former).read(token)

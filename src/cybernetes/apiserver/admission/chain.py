@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from cybernetes.apiserver.admission.attributes import AdmissionAttributes, Place
+from cybernetes.auth.asking import Unanswered, settled
 
 __all__ = ["Admission", "AdmissionAttributes", "CatchUp", "Plugin", "Step"]
 
@@ -74,7 +75,11 @@ class Admission:
 
 async def _run(steps: Sequence[Step], attributes: AdmissionAttributes) -> None:
     for step in steps:
-        pending = step(attributes)
+        try:
+            pending = step(attributes)
+        except Unanswered as first:
+            # Of a check that asks authorizers: it changed nothing yet, so it may be made again.
+            pending = await settled(lambda step=step: step(attributes), first)  # type: ignore[misc]
         if pending is not None:
             await pending
 

@@ -52,7 +52,7 @@ async def server_side_apply(core: Core, call: Call, target: Target, options: Wri
 
 
 async def _create(core: Core, call: Call, obj: Object, options: WriteOptions) -> write.Written:
-    check_may_create(core, call)
+    await check_may_create(core, call)
     row, uid = call.served.resource, obj["metadata"].get("uid")
     if uid:
         why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"

@@ -38,7 +38,7 @@ async def put(core: Core, call: Call, shape: Shape, strategy: Strategy, subresou
 
 
 async def _create(core: Core, call: Call, obj: Object, options: WriteOptions) -> write.Written:
-    check_may_create(core, call)
+    await check_may_create(core, call)
     row, metadata = call.served.resource, obj["metadata"]
     if metadata.get("uid"):
         why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: "

@@ -7,12 +7,14 @@ from typing import Any
 from cybernetes.apiserver import body, managed, respond
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.options import write_options
+from cybernetes.auth.asking import settled
 from cybernetes.auth.authz import Attributes, Verdict, joined
 from cybernetes.auth.rbac import Rbac
 from cybernetes.auth.user import User, node_name
 from cybernetes.base.errors import ApiError, bad_request
 from cybernetes.model import field
 from cybernetes.model.field import FieldError, Path
+from cybernetes.model.selector import Requirements, from_object, parse_fields, parse_labels
 from cybernetes.wire.http.message import Response
 
 _SPEC = Path("spec")
@@ -24,7 +26,7 @@ async def review(core: Core, call: Call) -> Response:
     asked = _read(call)
     spec = asked["spec"]
     _refuse(call, [*check_what(spec), *_check_subject(spec)])
-    return _answer(core, call, asked, subject_of(spec))
+    return await _answer(core, call, asked, subject_of(spec))
 
 
 async def review_local(core: Core, call: Call) -> Response:
@@ -34,13 +36,13 @@ async def review_local(core: Core, call: Call) -> Response:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     asked["metadata"]["namespace"] = namespace
     _refuse(call, [*check_what(spec), *_check_subject(spec), *_check_local(spec, namespace)])
-    return _answer(core, call, asked, subject_of(spec))
+    return await _answer(core, call, asked, subject_of(spec))
 
 
 async def review_own(core: Core, call: Call) -> Response:
     asked = _read(call)
     _refuse(call, check_what(asked["spec"]))
-    return _answer(core, call, asked, call.user)
+    return await _answer(core, call, asked, call.user)
 
 
 async def review_rules(core: Core, call: Call, rbac: Rbac) -> Response:
@@ -75,8 +77,9 @@ def _read(call: Call) -> Object:
     return asked
 
 
-def _answer(core: Core, call: Call, asked: Object, user: User) -> Response:
-    decision = core.authorizer.decide(attributes_of(asked["spec"], user))
+async def _answer(core: Core, call: Call, asked: Object, user: User) -> Response:
+    question = attributes_of(asked["spec"], user)
+    decision = await settled(lambda: core.authorizer.decide(question))
     status: Object = {"allowed": decision.allowed}
     if decision.verdict is Verdict.DENY:
         status["denied"] = True
@@ -98,6 +101,8 @@ def attributes_of(spec: Object, user: User) -> Attributes:
     if other is not None:
         return Attributes(user, other.get("verb", ""), path=other.get("path", ""), is_resource=False)
     asked = spec["resourceAttributes"]
+    fields, labels = asked.get("fieldSelector") or {}, asked.get("labelSelector") or {}
+    equal, unequal = _fields(fields)
     return Attributes(
         user,
         asked.get("verb", ""),
@@ -107,21 +112,41 @@ def attributes_of(spec: Object, user: User) -> Attributes:
         asked.get("subresource", ""),
         asked.get("namespace", ""),
         asked.get("name", ""),
-        field_selector=_pairs(asked.get("fieldSelector") or {}),
+        field_selector=equal,
+        field_exclusions=unequal,
+        label_selector=_labels(labels),
     )
 
 
-def _pairs(selector: Object) -> tuple[tuple[str, str], ...]:
-    """The requirements of a field selector that ask for one value."""
-    raw = selector.get("rawSelector")
-    if raw:
-        parts = (part.partition("=") for part in raw.split(",") if "!=" not in part)
-        return tuple((key, value.lstrip("=")) for key, equals, value in parts if equals)
-    return tuple(
-        (each.get("key", ""), each["values"][0])
-        for each in selector.get("requirements") or ()
-        if each.get("operator") == "In" and len(each.get("values") or ()) == 1
-    )
+Pairs = tuple[tuple[str, str], ...]
+_LABEL_OPERATORS = frozenset(("In", "NotIn", "Exists", "DoesNotExist"))
+
+
+def _fields(selector: Object) -> tuple[Pairs, Pairs]:
+    """(what fields must be, what they must not be); requirements that fields can't have narrow nothing."""
+    if selector.get("rawSelector"):
+        try:
+            terms = parse_fields(selector["rawSelector"])
+        except ApiError:
+            return (), ()
+        found = [(each.equal, (each.field, each.value)) for each in terms]
+    else:
+        found = [
+            (each["operator"] == "In", (each.get("key", ""), each["values"][0]))
+            for each in selector.get("requirements") or ()
+            if each.get("operator") in ("In", "NotIn") and len(each.get("values") or ()) == 1
+        ]
+    return tuple(pair for equal, pair in found if equal), tuple(pair for equal, pair in found if not equal)
+
+
+def _labels(selector: Object) -> Requirements:
+    if selector.get("rawSelector"):
+        try:
+            return parse_labels(selector["rawSelector"])
+        except ApiError:
+            return ()
+    known = [each for each in selector.get("requirements") or () if each.get("operator") in _LABEL_OPERATORS]
+    return from_object({"matchExpressions": known}) or ()
 
 
 def check_what(spec: Object) -> list[FieldError]:

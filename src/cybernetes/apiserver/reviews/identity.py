@@ -5,6 +5,7 @@ from __future__ import annotations
 from cybernetes.apiserver import body, managed, respond
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.options import write_options
+from cybernetes.auth.asking import settled
 from cybernetes.auth.authn import Authenticator
 from cybernetes.auth.tokens import InvalidToken
 from cybernetes.base.clock import rfc3339
@@ -19,7 +20,8 @@ async def review_token(core: Core, call: Call, authenticator: Authenticator) -> 
     if not spec.get("token"):
         raise bad_request("token is required for TokenReview in authentication")
     managed.track_create(call, asked, options, core.clock.now())
-    status = token_status(spec["token"], tuple(spec.get("audiences") or ()), authenticator)
+    audiences = tuple(spec.get("audiences") or ())
+    status = await settled(lambda: token_status(spec["token"], audiences, authenticator))
     return respond.plain(call, {**asked, "status": status}, 201)
 
 

@@ -8,7 +8,7 @@ from cybernetes.apiserver.core import Call, Core, Handler
 from cybernetes.apiserver.reviews import access, identity, token_request
 from cybernetes.auth.authn import Authenticator
 from cybernetes.auth.rbac import Rbac
-from cybernetes.auth.tokens import Issuer
+from cybernetes.auth.tokens import Issuer, TokenTerms
 from cybernetes.wire.http.message import Response
 
 _AUTHORIZATION = "authorization.k8s.io"
@@ -21,6 +21,7 @@ class Reviewers(msgspec.Struct, frozen=True):
     authenticator: Authenticator
     rbac: Rbac
     issuer: Issuer
+    tokens: TokenTerms = TokenTerms()
 
 
 def handlers(reviewers: Reviewers) -> dict[tuple[str, str, str], Handler]:
@@ -33,7 +34,7 @@ def handlers(reviewers: Reviewers) -> dict[tuple[str, str, str], Handler]:
         return await access.review_rules(core, call, reviewers.rbac)
 
     async def request_token(core: Core, call: Call) -> Response:
-        return await token_request.request_token(core, call, reviewers.issuer)
+        return await token_request.request_token(core, call, reviewers.issuer, reviewers.tokens)
 
     return {
         (_AUTHENTICATION, "tokenreviews", ""): token_review,

@@ -13,7 +13,8 @@ from cybernetes.apiserver.body import Shape
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.options import write_options
 from cybernetes.auth.lister import Lister
-from cybernetes.auth.tokens import Bound, Issuer, Reference
+from cybernetes.auth.tokens import Bound, Issuer, Reference, TokenTerms
+from cybernetes.base import random
 from cybernetes.base.clock import rfc3339
 from cybernetes.base.errors import bad_request, conflict, not_found
 from cybernetes.model import field
@@ -24,11 +25,13 @@ GROUP, KIND = "authentication.k8s.io", "TokenRequest"
 DEFAULT_S = 3600
 MINIMUM_S = 600
 MAXIMUM_S = 1 << 32
-# A day: what a token may live when it is asked for longer, so that a stolen one ends.
-LONGEST_S = 24 * 3600
+# What kubelets ask for on behalf of pods that did not say how long; only those tokens are ever extended.
+EXTENDED_ASKED_S = 3607
+EXTENDED_S = 365 * 24 * 3600
+ISSUED = "authentication.kubernetes.io/issued-credential-id"
 
 
-async def request_token(core: Core, call: Call, issuer: Issuer) -> Response:
+async def request_token(core: Core, call: Call, issuer: Issuer, terms: TokenTerms) -> Response:
     from cybernetes.model.schema import compile as schema_compile
 
     options = write_options(call.request, "CreateOptions")
@@ -57,15 +60,33 @@ async def request_token(core: Core, call: Call, issuer: Issuer) -> Response:
     await check(core, call, "CREATE", asked, None, options)
     spec["audiences"] = spec.get("audiences") or list(issuer.audiences)
     bound = bind(spec.get("boundObjectRef"), namespace, name, core.lister)
-    if spec["expirationSeconds"] > LONGEST_S:
+    longest_s = terms.longest_s
+    if spec["expirationSeconds"] > longest_s:
         call.warnings.append(
-            f"requested expiration of {spec['expirationSeconds']} seconds shortened to {LONGEST_S} seconds"
+            f"requested expiration of {spec['expirationSeconds']} seconds shortened to {longest_s} seconds"
         )
-        spec["expirationSeconds"] = LONGEST_S
+        spec["expirationSeconds"] = longest_s
     lifetime_s = spec["expirationSeconds"]
     expires = rfc3339(core.clock.now() + lifetime_s)
-    token = issuer.issue(namespace, Reference(name, account_uid), bound, spec["audiences"], lifetime_s)
+    extended = terms.extend and _may_be_extended(spec, bound, issuer)
+    jti = random.uid(core.random)
+    token = issuer.issue(
+        namespace,
+        Reference(name, account_uid),
+        bound,
+        spec["audiences"],
+        EXTENDED_S if extended else lifetime_s,
+        warn_after_s=lifetime_s if extended else 0,
+        jti=jti,
+    )
+    call.annotations[ISSUED] = f"JTI={jti}"
     return respond.plain(call, {**asked, "status": {"token": token, "expirationTimestamp": expires}}, 201)
+
+
+def _may_be_extended(spec: Object, bound: Bound, issuer: Issuer) -> bool:
+    """A pod's own token for the API server, that nobody chose a time for."""
+    for_server = all(each in issuer.audiences for each in spec["audiences"])
+    return spec["expirationSeconds"] == EXTENDED_ASKED_S and bound.pod is not None and for_server
 
 
 def check_spec(spec: Object) -> list[FieldError]:

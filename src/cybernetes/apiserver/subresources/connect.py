@@ -74,7 +74,7 @@ async def stream(core: Core, call: Call) -> Response:
     Browsers open WebSockets by GET only; that must not make who may read one who may act.
     """
     if call.request.method == "GET":
-        check_may_create(core, call)
+        await check_may_create(core, call)
     await core.consistent()
     pod = _pod(core, call)
     kind = call.info.subresource
@@ -96,7 +96,7 @@ async def proxy(core: Core, call: Call) -> Response:
     from cybernetes.apiserver.subresources import proxying
 
     if _acts_on_node(call):
-        check_may_create(core, call)
+        await check_may_create(core, call)
     await core.consistent()
     await _admit(core, call)
     return await proxying.forward(core, call)

@@ -9,11 +9,14 @@ from contextlib import asynccontextmanager
 from cybernetes.apiserver.audit.auditor import Auditor
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.server import ApiServer
+from cybernetes.auth.tokens import TokenTerms
 from cybernetes.base.clock import SystemClock
+from cybernetes.base.duration import parse as parse_duration
 from cybernetes.base.random import SystemRandom
 from cybernetes.run import files
 from cybernetes.run.notify import notify_ready
 from cybernetes.run.start import Setting
+from cybernetes.run.start.access import Access
 from cybernetes.run.start.audit import open_audit
 from cybernetes.run.start.encryption import Encryption
 from cybernetes.store.api import Store
@@ -29,18 +32,25 @@ async def serve(setting: Setting) -> None:
     clock, random = SystemClock(), SystemRandom()
     encryption = Encryption(setting, clock, random)
     store = await encryption.open(await _open_store(setting, clock))
+    access = Access(setting, clock)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(retain(store, clock), name="store.retention")
             group.create_task(encryption.run(), name="store.encryption")
             audit = open_audit(setting.config.api_server.extra_args, setting.layout, clock, random)
             ready = {"kms-providers": encryption.check} if encryption.configured else {}
-            server = ApiServer(store, _server_config(setting), clock, random, audit=audit, ready=ready)
-            server.core.metrics.registry.register(encryption.numbers)
+            await access.start()
+            config = _server_config(setting, access)
+            server = ApiServer(store, config, clock, random, audit=audit, ready=ready)
+            for numbers in (encryption.numbers, *access.files):
+                server.core.metrics.registry.register(numbers)
+            for each in access.files:
+                group.create_task(each.run(), name="apiserver.reload")
             async with _recorded(audit):
                 await server.start()
                 await _serve(server, setting)
     finally:
+        await access.close()
         await store.close()
 
 
@@ -86,17 +96,26 @@ async def _open_store(setting: Setting, clock: SystemClock) -> Store:
     return await SqliteStore.open(setting.layout.store, clock=clock)
 
 
-def _server_config(setting: Setting) -> ServerConfig:
-    config, layout = setting.config, setting.layout
+def _server_config(setting: Setting, access: Access) -> ServerConfig:
+    config, layout, args = setting.config, setting.layout, setting.config.api_server.extra_args
     authorities = files.ca(layout).certificate.read_bytes()
     client = files.kubelet_client(layout)
     return ServerConfig(
         client_authorities=authorities,
-        service_account_key=files.service_account_key(layout).read_bytes(),
+        service_account_key=access.signing_key,
+        former_keys=access.former_keys,
         front_proxy_authorities=files.front_proxy_ca(layout).certificate.read_bytes(),
         front_proxy_certificate=files.front_proxy_client(layout).certificate.read_bytes(),
         front_proxy_key=files.front_proxy_client(layout).key.read_bytes(),
-        issuer=f"https://kubernetes.default.svc.{config.network.cluster_domain}",
+        issuer=access.issuers[0],
+        former_issuers=access.issuers[1:],
+        audiences=args.api_audiences,
+        tokens=TokenTerms(
+            int(parse_duration(args.service_account_max_token_expiration)),
+            args.service_account_extend_token_expiration,
+        ),
+        others=access.authentication.others,
+        order=access.authorization.order,
         kubelet_authorities=authorities,
         kubelet_certificate=client.certificate.read_bytes(),
         kubelet_key=client.key.read_bytes(),

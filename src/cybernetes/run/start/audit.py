@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
-
-import msgspec
 
 from cybernetes.apiserver.audit import policy
 from cybernetes.apiserver.audit.auditor import Auditor, Backend
@@ -17,9 +14,9 @@ from cybernetes.base.clock import Clock
 from cybernetes.base.duration import parse as parse_duration
 from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.base.random import Random
-from cybernetes.client import kubeconfig
 from cybernetes.run.apiserver_args import ApiServerArgs
 from cybernetes.run.layout import Layout
+from cybernetes.run.start.webhooks import open_webhook
 
 
 def open_audit(args: ApiServerArgs, layout: Layout, clock: Clock, random: Random) -> Auditor | None:
@@ -52,13 +49,11 @@ def _read(path: Path) -> policy.Policy:
 
 
 def _webhook(args: ApiServerArgs, numbers: Numbers, clock: Clock, random: Random) -> Webhook:
-    access = kubeconfig.access(kubeconfig.load([Path(args.audit_webhook_config_file)]))
-    url = urlsplit(access.server)
+    transport, path = open_webhook(args.audit_webhook_config_file)
     batching = Batching(
         buffer_size=args.audit_webhook_batch_buffer_size,
         max_size=args.audit_webhook_batch_max_size,
         max_wait_s=parse_duration(args.audit_webhook_batch_max_wait),
         initial_backoff_s=parse_duration(args.audit_webhook_initial_backoff),
     )
-    transport = kubeconfig.transport(msgspec.structs.replace(access, server=f"{url.scheme}://{url.netloc}"))
-    return Webhook(transport, url.path, batching, numbers, clock, random)
+    return Webhook(transport, path, batching, numbers, clock, random)

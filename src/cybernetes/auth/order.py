@@ -1,0 +1,25 @@
+"""The order of authorizers, which may change while the server runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cybernetes.auth.authz import Authorizer
+
+# A name stands for an authorizer of the server's own: `Node`, `RBAC`.
+Member = str | Authorizer
+
+
+class Order:
+    def __init__(self, members: Sequence[Member] = ("Node", "RBAC")) -> None:
+        self._members = tuple(members)
+        self._follow: Callable[[Sequence[Member]], None] = lambda members: None
+
+    def change(self, members: Sequence[Member]) -> None:
+        self._members = tuple(members)
+        self._follow(self._members)
+
+    def follow(self, use: Callable[[Sequence[Member]], None]) -> None:
+        """Have `use` called now, and whenever the order changes."""
+        self._follow = use
+        use(self._members)
