@@ -13,6 +13,7 @@ from cybernetes.kubelet.resources import Amounts
 from cybernetes.kubelet.tools import Tools
 from cybernetes.kubelet.verdict import Rejection
 from cybernetes.model import placement
+from cybernetes.model.validation.resources import is_extended
 
 
 class Admission:
@@ -88,7 +89,10 @@ def unsupported(pod: Object) -> str:
 
 
 def short_of(pod: Object, others: Sequence[Object], allocatable: Amounts) -> Rejection | None:
-    """The first resource that the node has not enough of."""
+    """The first resource that the node has not enough of.
+
+    Extended resources that this kubelet does not offer were counted for the node by others, as the scheduler did.
+    """
     room = allocatable.get("pods", 0)
     if len(others) + 1 > room:
         return _short("pods", 1, len(others), room)
@@ -97,6 +101,8 @@ def short_of(pod: Object, others: Sequence[Object], allocatable: Amounts) -> Rej
         for name, value in resources.pod_requests(each).items():
             used[name] = used.get(name, 0) + value
     for name, value in sorted(resources.pod_requests(pod).items()):
+        if name not in allocatable and is_extended(name):
+            continue
         if value and used.get(name, 0) + value > allocatable.get(name, 0):
             return _short(name, value, used.get(name, 0), allocatable.get(name, 0))
     return None

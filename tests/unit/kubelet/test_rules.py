@@ -218,6 +218,7 @@ def test_a_node_without_room_says_what_is_missing() -> None:
     assert short_of(pod(), [pod()] * 10, room) == Rejection(
         "OutOfpods", "Node didn't have enough resource: pods, requested: 1, used: 10, capacity: 10"
     )
+    assert short_of(with_resources({"example.com/offered-by-others": "4"}), [], room) is None
     port = pod()
     port["spec"]["containers"][0]["ports"] = [{"containerPort": 1, "hostPort": 80}]
     assert ports_taken(port, [port]) is not None
