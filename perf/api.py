@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import multiprocessing
 import os
@@ -26,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from apiserver_fixture import serving_apiserver
 from cybernetes.base.clock import SystemClock
+from cybernetes.run.process import GC_THRESHOLDS
 from cybernetes.wire.http.tls import client_context
 
 CLIENTS = (1, 8, 32)
@@ -366,6 +368,9 @@ def memory_mb(pid: int) -> float:
 
 
 def serve(folder: str, kind: str, ready: Any) -> None:
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
     async def run() -> None:
         store: Any = None
         if kind == "sqlite":

@@ -17,6 +17,9 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
+# Requests and reconciles make thousands of short-lived containers, which reference counts free. Looking for cycles
+# after each 700 of them, as is the default, takes a tenth of the time and finds nothing.
+GC_THRESHOLDS = (20_000, 20, 20)
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -38,6 +41,7 @@ def fork_component(
         os.environ.update(environment)
         set_title(title)
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         main()
         status = 0
     except SystemExit as stopped:

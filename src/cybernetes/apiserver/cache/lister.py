@@ -66,13 +66,21 @@ class Lister:
 
         Called before watchers hear of the change, on the event loop: return quickly.
         """
-        self._subscribe(group, plural, callback, lambda event: True)
+        self._subscribe(group, plural, callback, lambda event: True, lambda item: item)
 
     def subscribe_specs(
-        self, group: str, plural: str, callback: Callable[[Object | None, Object | None], None]
+        self, group: str, plural: str, callback: Callable[[Object | None, Object | None], None], holding: str = ""
     ) -> None:
-        """Like `subscribe`, but silent where neither spec nor annotations changed: status is written most often."""
-        self._subscribe(group, plural, callback, _changes_spec)
+        """Like `subscribe`, but silent where neither spec nor annotations changed: status is written most often.
+
+        holding  objects without a field of this name are absent to the subscriber
+        """
+        name = f'"{holding}":'.encode()
+
+        def look(item: Item | None) -> Item | None:
+            return item if item is not None and name in item.json else None
+
+        self._subscribe(group, plural, callback, _changes_spec, look if holding else lambda item: item)
 
     def _subscribe(
         self,
@@ -80,19 +88,22 @@ class Lister:
         plural: str,
         callback: Callable[[Object | None, Object | None], None],
         matters: Callable[[Event], bool],
+        look: Callable[[Item | None], Item | None],
     ) -> None:
         def on_event(event: Event) -> None:
-            if not matters(event):
+            before, after = look(event.before), look(event.after)
+            if (before is None and after is None) or not matters(event):
                 return
             callback(
-                self._decode(group, plural, event.before) if event.before else None,
-                self._decode(group, plural, event.after) if event.after else None,
+                self._decode(group, plural, before) if before else None,
+                self._decode(group, plural, after) if after else None,
             )
 
         cached = self._caches.of(group, plural)
         cached.subscribers.append(on_event)
         for item in cached.state.range():
-            callback(None, self._decode(group, plural, item))
+            if look(item) is not None:
+                callback(None, self._decode(group, plural, item))
 
     def _decode(self, group: str, plural: str, item: Item) -> Object:
         served = self._registry.any_version(group, plural)
