@@ -24,7 +24,19 @@ from cybernetes.cel.syntax import (
     Struct,
     qualified_name,
 )
-from cybernetes.cel.types import BOOL, DYN, ERROR, ERROR_OR_DYN, ObjectType, StructType, Type, Unifier, list_of, map_of
+from cybernetes.cel.types import (
+    BOOL,
+    DYN,
+    ERROR,
+    ERROR_OR_DYN,
+    PLAIN,
+    ObjectType,
+    StructType,
+    Type,
+    Unifier,
+    list_of,
+    map_of,
+)
 from cybernetes.cel.values import TypeValue, type_of
 
 
@@ -189,6 +201,22 @@ class _Checker:
 
     def _resolve(self, node: Call, overloads: list[Overload], arguments: list[Type]) -> Type:
         """Keep all overloads that the arguments fit; the result is dyn where theirs differ."""
+        member = node.target is not None
+        kinds = tuple([each.kind for each in arguments])
+        if not PLAIN.issuperset(kinds):
+            return self._choose(node, overloads, arguments)
+        # Plain types leave nothing open: what fits them once fits them always.
+        key = (node.function, member, kinds)
+        known = self._declared.functions.chosen.get(key)
+        if known is not None:
+            node.overloads, result = known
+            return result
+        result = self._choose(node, overloads, arguments)
+        if result is not ERROR:
+            self._declared.functions.chosen[key] = node.overloads, result
+        return result
+
+    def _choose(self, node: Call, overloads: list[Overload], arguments: list[Type]) -> Type:
         chosen: list[Overload] = []
         result: Type | None = None
         member = node.target is not None

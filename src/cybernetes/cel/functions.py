@@ -50,6 +50,8 @@ class Functions:
 
     def __init__(self, overloads: Iterable[Overload]) -> None:
         self._by_name: dict[str, list[Overload]] = {}
+        # What the checker found for arguments of plain types: function, member or not, kinds -> overloads and result.
+        self.chosen: dict[tuple[str, bool, tuple[str, ...]], tuple[list[Overload], Type]] = {}
         for each in overloads:
             self._by_name.setdefault(each.function, []).append(each)
 

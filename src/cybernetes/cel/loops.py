@@ -104,10 +104,12 @@ def map_(range_: Part, step: Walk, parts: list[Part]) -> Part:
     def run(frame: Frame) -> list[Any]:
         out = []
         for _ in step(frame, items(frame)):
-            charge(frame, test_cost + 1)
+            charge(frame, test_cost)
             if test is None or _true(test, frame):
                 frame[0] += made_cost
                 out.append(transform(frame))
+            else:
+                frame[0] += 1
         return out
 
     return run, cost + 1

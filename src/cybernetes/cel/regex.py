@@ -14,6 +14,14 @@ from cybernetes.cel.errors import EvaluationError
 
 # Patterns that are kept compiled, and how much memory one may take.
 PATTERNS_MAX = 1024
+# What Go's library says of the same.
+_WORDS = {
+    "missing ]": "missing closing ]",
+    "missing )": "missing closing )",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+}
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
 
@@ -57,5 +65,6 @@ def _compiled(pattern: str) -> Any:
     except re2.error as wrong:
         said = wrong.args[0].decode() if isinstance(wrong.args[0], bytes) else str(wrong.args[0])
         what, _, where = said.partition(": ")
+        what = _WORDS.get(what, what)
         shown = f"{what}: `{where}`" if where else what
         raise EvaluationError(f"error parsing regexp: {shown}") from wrong

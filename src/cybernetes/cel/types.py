@@ -126,6 +126,7 @@ DYN = Type("dyn", "dyn", size_min=1)
 ERROR = Type("error", "*error*")
 TYPE = Type("type", "type")
 ERROR_OR_DYN = frozenset(("error", "dyn"))
+PLAIN = frozenset(("bool", "int", "uint", "double", "string", "bytes", "duration", "timestamp"))
 SCALARS = frozenset(("bool", "int", "uint", "double", "duration", "timestamp"))
 
 
