@@ -1,15 +1,19 @@
-"""Kinds of the node and storage areas through everything that a client may do with them.
+"""Kinds of all areas through everything that a client may do with them.
 
 source  the project's list of conformance behaviours: lifecycles and API operations
 """
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import msgspec
 import pytest
 from calls import Client, Object, run
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from apiserver_fixture import RunningApi
 
@@ -41,6 +45,29 @@ _PVC = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": 
 _TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
 _REQUEST = {"devices": {"requests": [{"name": "r", "exactly": {"deviceClassName": "class"}}]}}
 _ATTACHMENT = {"attacher": "e2e.example.com", "nodeName": "n", "source": {"persistentVolumeName": "pv"}}
+_HOOK = {
+    "name": "h.example.com",
+    "admissionReviewVersions": ["v1"],
+    "sideEffects": "None",
+    "failurePolicy": "Ignore",
+    "clientConfig": {"url": "https://127.0.0.1:1"},
+    "rules": [
+        {"apiGroups": ["none.example.com"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["none"]}
+    ],
+}
+_MATCH = {
+    "resourceRules": [
+        {"apiGroups": ["none.example.com"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["none"]}
+    ]
+}
+_BOUND = {"policyName": "nobody", "matchResources": _MATCH}
+_SUBJECTS = [{"kind": "User", "user": {"name": "nobody"}}]
+_SIGNING = base64.b64encode(
+    x509.CertificateSigningRequestBuilder()
+    .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "e2e-example")]))
+    .sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    .public_bytes(serialization.Encoding.PEM)
+).decode()
 _CONDITION = {"type": "E2E", "status": "True", "reason": "Set", "message": "from a test"}
 
 KINDS = {
@@ -78,6 +105,39 @@ KINDS = {
                  {"conditions": [{**_CONDITION, "lastHeartbeatTime": None, "lastTransitionTime": None}]}),
     "Pod": Kind(_core("pods"), {"spec": {"containers": [{"name": "c", "image": "i"}], "terminationGracePeriodSeconds": 0}},
                 {"spec": {"activeDeadlineSeconds": 5000}}, {"message": "Patched by a test", "reason": "E2E"}),
+    "ServiceAccount": Kind(_core("serviceaccounts"), {}, {"automountServiceAccountToken": False}),
+    "ResourceQuota": Kind(_core("resourcequotas"), {"spec": {"hard": {"count/none": "1"}}}, {"spec": {"hard": {"count/none": "2"}}},
+                          {"hard": {"count/none": "2"}}),
+    "Event": Kind(_core("events"), {"involvedObject": {"namespace": "life"}, "type": "Normal", "reason": "Test"}, {"message": "changed"}),
+    "Event of the new group": Kind(_group("events.k8s.io", "events", namespaced=True),
+                                   {"regarding": {"namespace": "life"}, "type": "Normal", "reason": "Test", "action": "Do",
+                                    "eventTime": "2026-01-01T00:00:00.000000Z", "reportingController": "e2e.example.com/c",
+                                    "reportingInstance": "i"},
+                                   {"series": {"count": 2, "lastObservedTime": "2026-01-01T00:00:05.000000Z"}}),
+    "CertificateSigningRequest": Kind(_group("certificates.k8s.io", "certificatesigningrequests"),
+                                      {"spec": {"request": _SIGNING, "signerName": "e2e.example.com/s", "usages": ["digital signature"],
+                                                "expirationSeconds": 3600}},
+                                      {}, {"conditions": [{**_CONDITION, "lastTransitionTime": None, "lastUpdateTime": None}]}),
+    "FlowSchema": Kind(_group("flowcontrol.apiserver.k8s.io", "flowschemas"),
+                       {"spec": {"matchingPrecedence": 9999, "priorityLevelConfiguration": {"name": "global-default"},
+                                 "rules": [{"subjects": _SUBJECTS, "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["/none"]}]}]}},
+                       {"spec": {"matchingPrecedence": 9998}}),
+    "PriorityLevelConfiguration": Kind(_group("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"),
+                                       {"spec": {"type": "Limited", "limited": {"nominalConcurrencyShares": 2, "limitResponse": {"type": "Reject"}}}},
+                                       {"spec": {"limited": {"nominalConcurrencyShares": 4}}},
+                                       {"conditions": [{**_CONDITION, "lastTransitionTime": None}]}),
+    "MutatingWebhookConfiguration": Kind(_group("admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
+                                         {"webhooks": [_HOOK]}, {"webhooks": [{**_HOOK, "timeoutSeconds": 2}]}),
+    "ValidatingWebhookConfiguration": Kind(_group("admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+                                           {"webhooks": [_HOOK]}, {"webhooks": [{**_HOOK, "timeoutSeconds": 2}]}),
+    "ValidatingAdmissionPolicy": Kind(_group("admissionregistration.k8s.io", "validatingadmissionpolicies"),
+                                      {"spec": {"matchConstraints": _MATCH, "validations": [{"expression": "true"}]}},
+                                      {"spec": {"failurePolicy": "Ignore"}},
+                                      {"conditions": [{**_CONDITION, "lastTransitionTime": "2026-01-01T00:00:00Z"}]}),
+    "ValidatingAdmissionPolicyBinding": Kind(_group("admissionregistration.k8s.io", "validatingadmissionpolicybindings"),
+                                             {"spec": {**_BOUND, "validationActions": ["Deny"]}}, {"spec": {"validationActions": ["Warn"]}}),
+    "MutatingAdmissionPolicyBinding": Kind(_group("admissionregistration.k8s.io", "mutatingadmissionpolicybindings"),
+                                           {"spec": _BOUND}, {"spec": {"policyName": "nobody-else"}}),
 }  # fmt: skip
 
 
@@ -92,7 +152,8 @@ def life(api: RunningApi) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_goes_through_its_life(api: RunningApi, life: None, kind: str) -> None:
     row = KINDS[kind]
-    name = f"one-{kind.lower()}"
+    suffix = kind.lower().replace(" ", "-")
+    name = f"one-{suffix}"
     labels = {"test": name}
 
     async def test(client: Client) -> None:
@@ -115,7 +176,7 @@ def test_a_kind_goes_through_its_life(api: RunningApi, life: None, kind: str) ->
             assert event is not None
         assert (await client.call("GET", f"{row.path}/{name}"))[0] == 404
         for other in ("two", "three"):
-            body = {"metadata": {"name": f"{other}-{kind.lower()}", "labels": labels}, **row.body}
+            body = {"metadata": {"name": f"{other}-{suffix}", "labels": labels}, **row.body}
             await client.ok("POST", row.path, body)
             await client.ok("PATCH", f"{row.path}/{body['metadata']['name']}", {"metadata": {"finalizers": None}})
         await client.ok("DELETE", row.path, labelSelector=f"test={name}")
