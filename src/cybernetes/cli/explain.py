@@ -26,23 +26,27 @@ def pod(name: str, namespace: str, data_dir: Path) -> None:
     kubeconfig = Layout(data_dir).admin_kubeconfig
     if not kubeconfig.exists():
         raise click.ClickException(f"no cluster in {data_dir}; start one with: cybernetes up")
-    click.echo(asyncio.run(_explained(kubeconfig, namespace, name)))
+    click.echo(asyncio.run(_explained(data_dir, namespace, name)))
 
 
-async def _explained(kubeconfig: Path, namespace: str, name: str) -> str:
+async def _explained(data_dir: Path, namespace: str, name: str) -> str:
     from cybernetes.base.clock import SystemClock
+    from cybernetes.cli.schedule import empty_snapshot
     from cybernetes.client.kubeconfig import connect
     from cybernetes.client.target import PODS
-    from cybernetes.scheduler.explain import Snapshot, render
+    from cybernetes.scheduler.explain import explain_placed, render
 
-    client = connect(kubeconfig, user_agent="cybernetes-explain", clock=SystemClock())
+    client = connect(Layout(data_dir).admin_kubeconfig, user_agent="cybernetes-explain", clock=SystemClock())
     try:
         asked = await client.get(PODS, name, namespace=namespace)
-        snapshot = Snapshot()
-        for target in Snapshot.TARGETS:
+        snapshot = empty_snapshot(data_dir)
+        for target in snapshot.TARGETS:
             async for page in client.pages(target):
                 snapshot.add(target, page.items)
     finally:
         await client.close()
     key = f"{namespace}/{name}"
-    return render(key, asked["spec"].get("nodeName", ""), snapshot.explain(key))
+    scheduler = asked["spec"].get("schedulerName", "")
+    if scheduler not in snapshot.cycles:
+        raise click.ClickException(f"pod {key} is for the scheduler {scheduler}, which is none of this cluster's")
+    return render(key, asked["spec"].get("nodeName", ""), explain_placed(snapshot, key))

@@ -20,6 +20,7 @@ VERBS = {
     "kubeconfig": ("kubeconfig", "Print the administrator's kubeconfig, or merge it into yours."),
     "kubectl": ("kubectl", "Run the real kubectl against this cluster."),
     "explain": ("explain", "Say why a pod is where it is, or nowhere, node by node."),
+    "schedule": ("schedule", "Say where pods would go, and what they would evict."),
     "logs": ("logs", "Show what a component logged."),
     "fetch": ("fetch", "Fetch a URL by its name in the cluster's DNS."),
     "image": ("image", "Build an image from a folder and push it to the cluster's registry."),

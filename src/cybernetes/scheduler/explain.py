@@ -1,31 +1,22 @@
 """Why a pod is where it is, or nowhere: every node against every plugin, for `cybernetes explain pod`.
 
-enters   a Cycle and a pod; or a Snapshot made of lists, for callers that are no scheduler
+enters   a Cycle and a pod
 leaves   one view a node: the reasons against it, what it lacks, or its scores by plugin
 holds    nothing is decided and nothing is changed; the code is the scheduler's own
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
-from cybernetes.client.informer import key_of
-from cybernetes.client.target import NAMESPACES, NODES, PODS, Target
-from cybernetes.scheduler.columns import Columns
 from cybernetes.scheduler.cycle import Cycle, Filtered
-from cybernetes.scheduler.nominations import Nominations
-from cybernetes.scheduler.objects import MapSelectorObject, NamespaceObject, NodeObject, PodObject, SelectorObject
-from cybernetes.scheduler.owners import OWNERS, Owners
-from cybernetes.scheduler.pods import Interner, PodEntry
+from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.preempt import reasons_of
-from cybernetes.scheduler.profile import Profile
 from cybernetes.scheduler.reasons import FIT, FIT_NEVER
 from cybernetes.scheduler.room import shortage
-from cybernetes.scheduler.storage.filters import VolumeFilter
-from cybernetes.scheduler.storage.state import KINDS, Storage
+from cybernetes.scheduler.snapshot import Snapshot
 
 
 class NodeView(msgspec.Struct, frozen=True):
@@ -64,6 +55,16 @@ def explain(cycle: Cycle, pod: PodEntry) -> list[NodeView]:
     return sorted(views, key=lambda view: (bool(view.reasons), -view.total, view.node))
 
 
+def explain_placed(snapshot: Snapshot, key: str) -> list[NodeView]:
+    """Every node for the pod `namespace/name`, as if it were not placed yet.
+
+    raises   KeyError when there is no such pod, or when its scheduler is none of the snapshot's
+    """
+    asked = snapshot.pods[key]
+    snapshot.place_running(leave_out=key)
+    return explain(snapshot.cycles[asked.shape.spec.scheduler_name], asked)
+
+
 def closest(views: Sequence[NodeView]) -> NodeView | None:
     """The impossible node that needs the least: only room, of the fewest resources, the least of it."""
     short = [view for view in views if view.lacks]
@@ -76,68 +77,12 @@ def _lacks(cycle: Cycle, pod: PodEntry, filtered: Filtered, row: int) -> tuple[t
     return tuple(shortage(cycle, pod, row))
 
 
-class Snapshot:
-    """The cluster from JSON of whole objects."""
-
-    # What to list; the order does not matter.
-    TARGETS: tuple[Target, ...] = (
-        NODES,
-        PODS,
-        NAMESPACES,
-        *(target for target, _ in OWNERS),
-        *(target for target, _ in KINDS),
-    )
-
-    def __init__(self, profile: Profile | None = None) -> None:
-        self._columns, self._owners, self._storage = Columns(), Owners(), Storage()
-        self._pods: dict[str, PodEntry] = {}
-        self._interner = Interner()
-        self._decode_pod = msgspec.json.Decoder(PodObject).decode
-        self._cycle = Cycle(
-            self._columns, profile or Profile(), Nominations(), self._owners.selector, VolumeFilter(self._storage)
-        )
-
-    def add(self, target: Target, items: Iterable[bytes]) -> None:
-        for item in items:
-            self._add(target, item)
-
-    def explain(self, key: str) -> list[NodeView]:
-        """Every node for the pod `namespace/name`, as if it were not placed yet. KeyError when there is no such pod."""
-        asked = self._pods[key]
-        for pod in self._pods.values():
-            if pod.node_name and not pod.finished and pod is not asked:
-                self._columns.add_pod(pod, pod.node_name)
-        return explain(self._cycle, asked)
-
-    def _add(self, target: Target, item: bytes) -> None:
-        if target is PODS:
-            pod = self._interner.entry(self._decode_pod(item))
-            self._pods[pod.key] = pod
-        elif target is NODES:
-            self._columns.put_node(msgspec.json.decode(item, type=NodeObject))
-        elif target is NAMESPACES:
-            space = msgspec.json.decode(item, type=NamespaceObject).metadata
-            self._columns.tallies.put_namespace(space.name, space.labels or {})
-        elif target in _MAPPED:
-            struct: Any = MapSelectorObject if _MAPPED[target] else SelectorObject
-            owner = msgspec.json.decode(item, type=struct)
-            key = key_of(owner.metadata.namespace, owner.metadata.name)
-            self._owners.changer(target.kind)(key, None, owner)
-        else:
-            meta = msgspec.json.decode(item, type=NamespaceObject).metadata
-            key = key_of(meta.namespace, meta.name)
-            self._storage.change(target, key, msgspec.json.decode(item, type=_STORED[target]))
-
-
-_MAPPED = dict(OWNERS)
-_STORED = dict(KINDS)
-
-
 def render(key: str, node_name: str, views: Sequence[NodeView]) -> str:
     """A page for people: where it could be with scores, where it could not and why, and what is nearest."""
     possible = [view for view in views if not view.reasons]
     lines = [f"pod {key} is on {node_name}" if node_name else f"pod {key} has no node"]
     lines += _score_table(possible)
+    lines += _against_runner_up(node_name, possible)
     lines += _reason_table([view for view in views if view.reasons])
     near = closest(views) if not possible else None
     if near is not None:
@@ -156,6 +101,20 @@ def _score_table(possible: Sequence[NodeView]) -> list[str]:
         cells = [f"{view.scores[plugin]:>{len(plugin)}}" for plugin in plugins]
         lines.append("  ".join([f"{view.node:{width}}", f"{view.total:>5}", *cells]))
     return lines
+
+
+def _against_runner_up(node_name: str, possible: Sequence[NodeView]) -> list[str]:
+    """Which plugins made the difference between the pod's node (or the best one) and the best of the others."""
+    chosen = next((view for view in possible if view.node == node_name), possible[0] if possible else None)
+    other = next((view for view in possible if view is not chosen), None)
+    if chosen is None or other is None:
+        return []
+    plugins = dict.fromkeys([*chosen.scores, *other.scores])
+    points = {each: chosen.scores.get(each, 0) - other.scores.get(each, 0) for each in plugins}
+    ranked = sorted(points.items(), key=lambda row: (-abs(row[1]), row[0]))
+    words = ", ".join(f"{plugin} {diff:+d}" for plugin, diff in ranked if diff)
+    head = f"{chosen.node} against {other.node}: {chosen.total - other.total:+d}"
+    return ["", f"{head} ({words})" if words else f"{head}, equal in everything: one of the best is drawn"]
 
 
 def _reason_table(impossible: Sequence[NodeView]) -> list[str]:

@@ -15,8 +15,9 @@ from cybernetes.base.random import SeededRandom
 from cybernetes.client.api import ApiClient, PatchType
 from cybernetes.client.target import LEASES, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, Target
 from cybernetes.scheduler.config import Config, Election
-from cybernetes.scheduler.explain import Snapshot
+from cybernetes.scheduler.explain import explain_placed
 from cybernetes.scheduler.loop import Scheduler
+from cybernetes.scheduler.snapshot import Snapshot
 from cybernetes.wire.http.message import Transport
 
 PATIENCE_S = 20.0
@@ -197,5 +198,5 @@ async def test_a_pod_is_explained_from_what_the_server_says(tmp_path: Path) -> N
         for target in Snapshot.TARGETS:
             async for page in api.admin.pages(target):
                 snapshot.add(target, page.items)
-        views = snapshot.explain("shop/web")
+        views = explain_placed(snapshot, "shop/web")
         assert [(view.node, view.reasons) for view in views] == [("b", ()), ("a", ("Insufficient cpu",))]

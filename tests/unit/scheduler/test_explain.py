@@ -8,7 +8,8 @@ import pytest
 from memory_api import node, pod
 
 from cybernetes.client.target import NODES, PODS
-from cybernetes.scheduler.explain import NodeView, Snapshot, closest, render
+from cybernetes.scheduler.explain import NodeView, closest, explain_placed, render
+from cybernetes.scheduler.snapshot import Snapshot
 
 
 def snapshot(*nodes: object, pods: tuple[object, ...] = ()) -> Snapshot:
@@ -19,19 +20,23 @@ def snapshot(*nodes: object, pods: tuple[object, ...] = ()) -> Snapshot:
 
 
 def test_possible_nodes_come_first_with_scores_by_plugin() -> None:
-    views = snapshot(node("a", cpu="50m"), node("b"), node("c", cpu="16"), pods=(pod("web"),)).explain("shop/web")
+    views = explain_placed(
+        snapshot(node("a", cpu="50m"), node("b"), node("c", cpu="16"), pods=(pod("web"),)), "shop/web"
+    )
     assert [(view.node, view.reasons) for view in views] == [("c", ()), ("b", ()), ("a", ("Insufficient cpu",))]
     assert views[0].scores["NodeResourcesFit"] == 99
     assert views[0].total > views[1].total
 
 
 def test_a_pod_that_runs_is_not_in_its_own_way() -> None:
-    views = snapshot(node("a", cpu="1"), pods=(pod("web", cpu="800m", nodeName="a"),)).explain("shop/web")
+    views = explain_placed(snapshot(node("a", cpu="1"), pods=(pod("web", cpu="800m", nodeName="a"),)), "shop/web")
     assert views[0].reasons == ()
 
 
 def test_the_nearest_node_is_the_one_that_lacks_least() -> None:
-    views = snapshot(node("a", cpu="1"), node("b", cpu="1500m"), pods=(pod("web", cpu="2"),)).explain("shop/web")
+    views = explain_placed(
+        snapshot(node("a", cpu="1"), node("b", cpu="1500m"), pods=(pod("web", cpu="2"),)), "shop/web"
+    )
     found = closest(views)
     assert found is not None
     assert (found.node, found.lacks) == ("b", (("cpu", 500),))
@@ -39,7 +44,7 @@ def test_the_nearest_node_is_the_one_that_lacks_least() -> None:
 
 def test_the_page() -> None:
     nodes = (node("a", cpu="1"), node("b", unschedulable=True))
-    views = snapshot(*nodes, pods=(pod("web", cpu="2"),)).explain("shop/web")
+    views = explain_placed(snapshot(*nodes, pods=(pod("web", cpu="2"),)), "shop/web")
     assert render("shop/web", "", views) == (
         "pod shop/web has no node\n"
         "\n"
@@ -63,4 +68,4 @@ def test_scores_are_a_table() -> None:
 
 def test_an_unknown_pod_is_an_error() -> None:
     with pytest.raises(KeyError):
-        snapshot(node("a")).explain("shop/none")
+        explain_placed(snapshot(node("a")), "shop/none")
