@@ -69,7 +69,7 @@ class Testbed:
         busybox = Path("/bin/busybox")
         applets = ("sh", "cat", "echo", "sleep", "ls", "id", "env", "nc", "httpd", "wget", "nslookup", "kill", "stat",
                    "touch", "date", "tail", "head", "hostname", "true", "false", "tar", "mount", "grep", "test", "dd",
-                   "mkdir", "readlink", "ps", "printf", "seq", "wc")  # fmt: skip
+                   "mkdir", "readlink", "ps", "printf", "seq", "wc", "mv", "chmod", "rm")  # fmt: skip
         links = self.root / "links"
         links.mkdir()
         files = {"/bin/busybox": busybox}
