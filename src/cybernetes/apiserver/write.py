@@ -41,6 +41,14 @@ class Written(msgspec.Struct, frozen=True):
     deleted: bool = False
 
 
+def _itself(obj: Object) -> Object:
+    return obj
+
+
+def _in_place(obj: Object, seen: Object) -> None:
+    """What admission changed is the object itself."""
+
+
 class Change(msgspec.Struct, frozen=True):
     """One kind of update of an object.
 
@@ -50,6 +58,8 @@ class Change(msgspec.Struct, frozen=True):
     lenient      whether it may be tried again on what another write left; not where the client named a version
     replaces     whether it puts a whole object of the client's there: some kinds then want to know of which version
     track        whether managedFields record this write
+    seen         what admission looks at in place of an object: the Scale of a workload
+    take         puts what admission made of that back into the object
     """
 
     apply: Callable[[Object], Object]
@@ -58,6 +68,8 @@ class Change(msgspec.Struct, frozen=True):
     lenient: bool = True
     replaces: bool = False
     track: bool = True
+    seen: Callable[[Object], Object] = _itself
+    take: Callable[[Object, Object], None] = _in_place
 
 
 async def create(core: Core, call: Call, obj: Object, options: WriteOptions, *, track: bool = True) -> Written:
@@ -221,7 +233,9 @@ async def _update_once(
     ctx = core.context(call, dry_run=options.dry_run)
     if change.track:
         managed.track_update(call, new, old, options, ctx.now, change)
-    await admit(core, call, "UPDATE", new, old, options, change.subresource)
+    seen, before = change.seen(new), change.seen(old)
+    await admit(core, call, "UPDATE", seen, before, options, change.subresource)
+    change.take(new, seen)
     change.strategy.prepare_update(new, old, ctx)
     if not change.subresource:
         core.allocator.prepare(row, new, old)
@@ -232,7 +246,7 @@ async def _update_once(
     call.warnings.extend(change.strategy.warnings(new, old, ctx))
     grant = core.allocator.allocate(row, new, old, dry_run=options.dry_run) if not change.subresource else NOTHING
     try:
-        await check(core, call, "UPDATE", new, old, options, change.subresource)
+        await check(core, call, "UPDATE", change.seen(new), before, options, change.subresource)
     except BaseException:
         grant.fail()
         raise

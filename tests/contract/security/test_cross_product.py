@@ -253,6 +253,11 @@ def test_every_road_is_seen_by_a_validating_webhook():
                 wrong.append((road.label, told))
             if seen["userInfo"]["username"] != "admin":
                 wrong.append((road.label, seen["userInfo"]))
+            if road.subresource == "scale" and (seen["kind"]["kind"], seen["object"]["spec"]) != (
+                "Scale",
+                {"replicas": 5},
+            ):
+                wrong.append((road.label, seen["kind"], seen["object"]))
         for verb in ("exec", "attach", "portforward", "proxy"):
             for method in ("GET", "POST"):
                 path = f"{SHOP}/pods/on-node/{verb}"

@@ -66,8 +66,19 @@ async def _write(
         set_replicas(call, obj, replicas)
         return obj
 
+    def take(obj: Object, seen: Object) -> None:
+        replicas = seen.get("spec", {}).get("replicas", 0)
+        if replicas != lookup(obj, call.served.scale_paths.spec_replicas):
+            _check(call, replicas)
+            set_replicas(call, obj, replicas)
+
     change = write.Change(
-        apply=apply, strategy=call.served.resource.strategy, subresource="scale", lenient=not versioned
+        apply=apply,
+        strategy=call.served.resource.strategy,
+        subresource="scale",
+        lenient=not versioned,
+        seen=lambda obj: scale_of(call, obj),
+        take=take,
     )
     written = await write.update(core, call, change, options)
     kept = {"kind": call.served.stored.kind, **stored.decode(written.item)}
