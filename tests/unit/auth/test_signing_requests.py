@@ -1,7 +1,10 @@
 """What approvers and signers may write of a signing request."""
 
+import base64
+
 import pytest
 
+from cybernetes.auth import pki
 from cybernetes.base.random import SeededRandom
 from cybernetes.model.field import Path
 from cybernetes.model.resource import WriteContext
@@ -10,6 +13,7 @@ from cybernetes.model.validation import signing_requests as csr
 APPROVED = {"type": "Approved", "status": "True"}
 DENIED = {"type": "Denied", "status": "True"}
 FAILED = {"type": "Failed", "status": "True"}
+CERTIFICATE = base64.b64encode(pki.ca("signer", pki.Terms(1e9, SeededRandom(2))).certificate).decode()
 CTX = WriteContext(now=1e9, random=SeededRandom(1), user="alice", groups=("dev",))
 
 
@@ -47,13 +51,28 @@ def test_approved_and_denied_exclude_each_other():
 
 
 def test_signers_do_not_approve_and_sign_once():
-    assert csr.validate_status(request(APPROVED, certificate="x"), request(APPROVED)) == []
+    assert csr.validate_status(request(APPROVED, certificate=CERTIFICATE), request(APPROVED)) == []
     assert 'Forbidden: updates may not add a condition of type "Approved"' in bodies(
         csr.validate_status(request(APPROVED), request())
     )
     assert "Forbidden: updates may not modify existing certificate content" in bodies(
         csr.validate_status(request(certificate="y"), request(certificate="x"))
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"no certificate", "must contain at least one CERTIFICATE PEM block"),
+        (b"-----BEGIN CERTIFICATE REQUEST-----\nAA==\n-----END CERTIFICATE REQUEST-----\n",
+         'only CERTIFICATE PEM blocks are allowed, found "CERTIFICATE REQUEST"'),
+        (b"-----BEGIN CERTIFICATE-----\nProc-Type: 4\n\nAA==\n-----END CERTIFICATE-----\n",
+         "no PEM block headers are permitted"),
+    ],
+)  # fmt: skip
+def test_signers_sign_with_certificates_only(text, why):
+    signed = request(certificate=base64.b64encode(text).decode())
+    assert bodies(csr.validate_status(signed, request())) == [f'Invalid value: "<certificate data>": {why}']
 
 
 @pytest.mark.parametrize(

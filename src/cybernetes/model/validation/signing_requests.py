@@ -6,6 +6,7 @@ source  "API surface" 2.3, CSR; "Validation", CertificateSigningRequest
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
@@ -43,6 +44,8 @@ USAGES = (
 )
 LEGACY = "kubernetes.io/legacy-unknown"
 EXPIRATION_MIN_S = 600
+_PEM_BLOCK = re.compile(rb"^-----BEGIN ([A-Z0-9 ]+)-----\s", re.MULTILINE)
+_PEM_HEADERS = re.compile(rb"^-----BEGIN [A-Z0-9 ]+-----\s*\n[A-Za-z-]+: ", re.MULTILINE)
 _DECIDING = ("Approved", "Denied")
 _LASTING = ("Approved", "Denied", "Failed")
 _DOMAIN_MAX = 253
@@ -157,11 +160,37 @@ def validate_approval(obj: Object, old: Object) -> list[FieldError]:
 def validate_status(obj: Object, old: Object) -> list[FieldError]:
     """Signers set the certificate once, or say Failed; they don't approve."""
     errors = [*_lasting_errors(obj, old, writable=("Failed",)), *_condition_errors(obj)]
-    before = (old.get("status") or {}).get("certificate")
-    if before and (obj.get("status") or {}).get("certificate") != before:
-        path = Path("status").child("certificate")
+    before, new = ((each.get("status") or {}).get("certificate") or "" for each in (old, obj))
+    path = Path("status").child("certificate")
+    if before and new != before:
         errors.append(field.forbidden(path, "updates may not modify existing certificate content"))
+    wrong = _certificate_error(new) if new and new != before else ""
+    if wrong:
+        errors.append(field.invalid(path, "<certificate data>", wrong))
     return errors
+
+
+def _certificate_error(data: str) -> str:
+    """Why these are not PEM blocks of certificates; "" when they are."""
+    from cryptography import x509
+
+    try:
+        text = b64decode(data, validate=True)
+    except (binascii.Error, ValueError) as wrong:
+        return str(wrong)
+    kinds = [each.decode("ascii", "replace") for each in _PEM_BLOCK.findall(text)]
+    if not kinds:
+        return "must contain at least one CERTIFICATE PEM block"
+    other = next((each for each in kinds if each != "CERTIFICATE"), None)
+    if other is not None:
+        return f'only CERTIFICATE PEM blocks are allowed, found "{other}"'
+    if _PEM_HEADERS.search(text):
+        return "no PEM block headers are permitted"
+    try:
+        x509.load_pem_x509_certificates(text)
+    except ValueError as wrong:
+        return str(wrong)
+    return ""
 
 
 def _lasting_errors(obj: Object, old: Object, writable: tuple[str, ...]) -> Iterator[FieldError]:
