@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import orjson
+
 from cybernetes.model.schema import compile as schema_compile
+from cybernetes.model.schema import decode as schema_decode
 from cybernetes.model.schema import default as schema_default
 from cybernetes.scheduler.snapshot import Priority
+from cybernetes.wire import negotiate
 
 Object = dict[str, Any]
 
@@ -51,8 +55,16 @@ def _named(template: Object, name: str, namespace: str) -> Object:
 
 
 def completed(pod: Object, priorities: dict[str, Priority]) -> Object:
-    """As the API server would store it: Kubernetes' defaults, and the number of its priority class. Raises NotPods."""
-    schema_default.default(schema_compile.node(POD), pod)
+    """As the API server would store it: Kubernetes' defaults, and the number of its priority class.
+
+    raises   NotPods for an unknown priority class; ApiError for what is no pod
+    """
+    node = schema_compile.node(POD)
+    read = schema_decode.decode(
+        node, orjson.dumps(pod), negotiate.JSON, kind="Pod", api_version="v1", field_validation="Strict"
+    )
+    pod = read.object
+    schema_default.default(node, pod)
     spec, name = pod["spec"], pod["spec"].get("priorityClassName", "")
     found = priorities.get(name) if name else next((each for each in priorities.values() if each.global_default), None)
     if found is not None:
