@@ -10,7 +10,7 @@ PACKAGES := src/cybernetes/install/packages.sh
 STAMP := $(VENV)/.built
 INPUTS := pyproject.toml setup.py $(wildcard ext/cybernetes_native/*.pyx ext/cybernetes_native/*.pxd proto/*.py proto/*/*.tsv src/cybernetes/install/images/*.c)
 
-.PHONY: help up down build packages check test test-unit sim perf conformance wheel clean
+.PHONY: help up down build packages check test test-unit sim perf conformance behaviours wheel clean
 
 help: ## list these verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ sim: build ## hundreds of seeded clusters in virtual time, with faults
 
 conformance: build ## replay recorded answers of the reference against this API server
 	tests/conformance/run
+
+behaviours: build ## upstream's conformance behaviours of workloads, networks and scheduling, on a real cluster
+	$(PYTHON) -m pytest tests/e2e/rows
 
 perf: build ## every benchmark, each with its promise
 	$(PYTHON) perf/report.py
