@@ -75,6 +75,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.nodelifecycle.loop import NodeLifecycleController
     from cybernetes.controllers.podautoscaler.loop import PodAutoscalerController
     from cybernetes.controllers.podgc.loop import PodGc
+    from cybernetes.controllers.policystatus.loop import PolicyStatusController
     from cybernetes.controllers.protection.loop import ClaimProtection, VolumeProtection
     from cybernetes.controllers.replicaset.loop import replica_sets, replication_controllers
     from cybernetes.controllers.resourcequota.loop import ResourceQuotaController
@@ -101,6 +102,11 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     yield _Row("disruption-controller", "controllermanager", DisruptionController)
     yield _Row(
         "clusterrole-aggregation-controller", "clusterrole-aggregation-controller", ClusterRoleAggregationController
+    )
+    yield _Row(
+        "validatingadmissionpolicy-status-controller",
+        "validatingadmissionpolicy-status-controller",
+        PolicyStatusController,
     )
     yield _Row("resourcequota-controller", "resourcequota-controller", ResourceQuotaController)
     yield _Row("horizontal-pod-autoscaler", "horizontal-pod-autoscaler", PodAutoscalerController)

@@ -51,6 +51,7 @@ RESOURCES = (
     ("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", False),
     ("networking.k8s.io", "v1", "ipaddresses", "IPAddress", False),
     ("storage.k8s.io", "v1", "storageclasses", "StorageClass", False),
+    ("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", False),
 )
 _KINDS = {(group, plural): (version, kind, namespaced) for group, version, plural, kind, namespaced in RESOURCES}
 _MERGE_KEYS = {"conditions": "type", "ownerReferences": "uid", "taints": "key", "addresses": "type"}

@@ -24,15 +24,8 @@ _SCALARS = {
 
 
 def kind_type(node: StructNode, name: str) -> ObjectType:
-    """The type of a whole object; of its metadata only the names can be seen."""
-
-    def fields() -> dict[str, Type]:
-        text = types.STRING
-        found = {key: each for key, each in _fields(node, name).items() if key != "metadata"}
-        meta = ObjectType(f"{name}.metadata", {"name": text, "generateName": text})
-        return {**found, "apiVersion": text, "kind": text, "metadata": meta}
-
-    return ObjectType(name, fields, source_names=_source_names(node))
+    """The type of a whole object. name: of the type; those inside are called after it."""
+    return ObjectType(name, lambda: _fields(node, name), source_names=_source_names(node))
 
 
 def _fields(node: StructNode, name: str) -> dict[str, Type]:

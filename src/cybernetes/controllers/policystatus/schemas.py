@@ -1,0 +1,63 @@
+"""Types of kinds: built-in ones are known, others are described by the API server's OpenAPI documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from cybernetes.base.errors import ApiError
+from cybernetes.cel.types import Type
+from cybernetes.client.answer import whole_body
+from cybernetes.client.api import ApiClient
+from cybernetes.model import resources
+from cybernetes.model.expressions.kind_types import kind_type
+from cybernetes.model.expressions.schema_types import declared
+from cybernetes.model.expressions.type_checking import Kind
+from cybernetes.model.schema.compile import kind_node
+from cybernetes.model.schema.custom.structural import Structural
+
+Object = dict[str, Any]
+
+
+class Schemas:
+    """Of one round of checks: documents are read once."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._documents: dict[tuple[str, str], Object] = {}
+        self._kinds = {(row.group, row.version, row.plural): row.kind for row in resources.load()}
+
+    async def kind_of(self, group: str, version: str, plural: str) -> Kind | None:
+        """None for what is not served. Raises ApiError, EdgeError."""
+        built_in = self._kinds.get((group, version, plural))
+        if built_in is not None:
+            return Kind(group, version, built_in)
+        listed = await self._read(f"/apis/{group}/{version}")
+        found = next((each for each in listed.get("resources") or () if each["name"] == plural), None)
+        return None if found is None else Kind(group, version, found["kind"])
+
+    async def type_of(self, kind: Kind) -> Type | None:
+        """None for a kind without a schema. Raises ApiError, EdgeError."""
+        node = kind_node(f"{kind.group}/{kind.version}" if kind.group else kind.version, kind.kind)
+        if node is not None:
+            return kind_type(node, kind.kind)
+        key = kind.group, kind.version
+        if key not in self._documents:
+            self._documents[key] = await self._read(f"/openapi/v3/apis/{kind.group}/{kind.version}")
+        schemas = (self._documents[key].get("components") or {}).get("schemas") or {}
+        wanted = {"group": kind.group, "version": kind.version, "kind": kind.kind}
+        for each in schemas.values():
+            if wanted in (each.get("x-kubernetes-group-version-kind") or ()):
+                return declared(Structural(each, root=True), kind.kind, root=True)
+        return None
+
+    async def _read(self, path: str) -> Object:
+        try:
+            answer = await self._client.raw("GET", path)
+        except ApiError as missing:
+            if missing.code == 404:
+                return {}
+            raise
+        found: Object = orjson.loads(await whole_body(answer))
+        return found
