@@ -134,13 +134,14 @@ class Lab:
         return await self.kubectl("-n", self.namespace, "exec", pod_name, "--", *command, check=check)
 
     async def kubectl(self, *arguments: str, check: bool = True) -> str:
-        return await self._command(str(CYBERNETES), "kubectl", *arguments, check=check)
+        return await self.command(str(CYBERNETES), "kubectl", *arguments, check=check)
 
     async def on_node(self, node: str, *command: str, check: bool = True) -> str:
         """Standard output of a command in the network of a node."""
-        return await self._command("nsenter", f"--net=/run/netns/cyb-{node}", *command, check=check)
+        return await self.command("nsenter", f"--net=/run/netns/cyb-{node}", *command, check=check)
 
-    async def _command(self, *command: str, check: bool) -> str:
+    async def command(self, *command: str, check: bool = True) -> str:
+        """Standard output of a program in the network of the cluster."""
         environment = {**os.environ, "CYBERNETES_DATA_DIR": str(self.folder), "HOME": str(self.folder)}
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env=environment)
