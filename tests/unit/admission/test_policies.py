@@ -93,3 +93,93 @@ class TestPolicies:
         assert self.world(NO_LATEST, binding=chosen).admit(self.latest())
         strict = obj("Namespace", "shop", metadata={"labels": {"strict": "yes"}}, status={"phase": "Active"})
         assert "denied request" in self.world(NO_LATEST, binding=chosen, objects=[strict]).refusal(self.latest())
+
+    def test_expressions_see_the_namespace_and_may_ask_for_rights(self):
+        strict = obj("Namespace", "shop", metadata={"labels": {"strict": "yes"}}, status={"phase": "Active"})
+        rule = {"expression": "namespaceObject.metadata.labels['strict'] != 'yes'"}
+        assert "denied request" in self.world(rule, objects=[strict]).refusal(self.latest())
+        check = "authorizer.requestResource.check('approve').allowed()"
+        assert "failed expression" in self.world({"expression": check}).refusal(pod())
+        other = "authorizer.serviceAccount('shop', 'root').group('').resource('pods').check('get').reason() == ''"
+        assert self.world({"expression": other}).admit(pod())
+
+    def test_excluded_rules_and_versions(self):
+        never = {"expression": "false"}
+        rules = {"resourceRules": [PODS], "excludeResourceRules": [{**PODS, "resourceNames": ["web"]}]}
+        world = self.world(never, spec={"matchConstraints": rules})
+        assert world.admit(pod())
+        assert "denied request" in world.refusal(pod("other"))
+
+    def test_audit_annotations(self):
+        annotations = [
+            {"key": "images", "valueExpression": "object.spec.containers.map(c, c.image).join(' ')"},
+            {"key": "nothing", "valueExpression": "null"},
+        ]
+        world = self.world({"expression": "true"}, spec={"auditAnnotations": annotations})
+        assert world.admit(pod())
+        assert world.annotations == {"p/images": "app:1"}
+        annotations[1]["valueExpression"] = "object.nothing"
+        refused = self.world(spec={"auditAnnotations": annotations}, binding={"validationActions": ["Audit"]})
+        assert refused.refusal(pod()).endswith("expression 'object.nothing' resulted in error: no such key: nothing")
+
+    @pytest.mark.parametrize(
+        ("expression", "why"),
+        [
+            ("object.nothing == 1", "expression 'object.nothing == 1' resulted in error: no such key: nothing"),
+            (
+                "variables.broken == 1",
+                "expression 'variables.broken == 1' resulted in error: "
+                'composited variable "broken" fails to evaluate: no such key: nothing',
+            ),
+            (
+                "lists.range(2000).all(x, lists.range(2000).all(y, x + y >= 0))",
+                "expression 'lists.range(2000).all(x, lists.range(2000).all(y, x + y >= 0))' resulted in error: "
+                "operation cancelled: actual cost limit exceeded",
+            ),
+        ],
+    )
+    def test_what_can_not_be_evaluated_says_why(self, expression, why):
+        spec = {"variables": [{"name": "broken", "expression": "object.nothing"}]}
+        world = self.world({"expression": expression}, spec=spec)
+        assert world.refusal(pod()).endswith(f"denied request: {why}")
+
+    def test_a_variable_that_fails_harms_only_who_reads_it(self):
+        spec = {"variables": [{"name": "broken", "expression": "object.nothing"}]}
+        assert self.world({"expression": "true || variables.broken == 1"}, spec=spec).admit(pod())
+
+    def test_all_expressions_of_a_policy_share_a_budget(self):
+        costly = {"expression": "lists.range(90000).all(x, x >= 0)"}
+        world = self.world(*[costly] * 30)
+        assert world.refusal(pod()).endswith(
+            "validation failed due to running out of cost budget, no further validation rules will be run"
+        )
+
+    @pytest.mark.parametrize(
+        ("reference", "why"),
+        [
+            ({"name": "x"}, "no params found for policy binding with `Deny` parameterNotFoundAction"),
+            ({"selector": {}}, "no params found for policy binding with `Deny` parameterNotFoundAction"),
+        ],
+    )
+    def test_bindings_that_name_nothing(self, reference, why):
+        spec = {"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}}
+        binding = {"paramRef": {**reference, "parameterNotFoundAction": "Deny"}, "validationActions": ["Audit"]}
+        world = self.world({"expression": "true"}, spec=spec, binding=binding)
+        assert world.refusal(pod()).endswith(f"denied request: failed to configure binding: {why}")
+        spec["paramKind"] = {"apiVersion": "other/v2", "kind": "Thing"}
+        unknown = "failed to find resource referenced by paramKind: 'other/v2, Kind=Thing'"
+        assert self.world({"expression": "true"}, spec=spec, binding=binding).refusal(pod()).endswith(unknown)
+
+    def test_each_parameter_is_asked_about(self):
+        spec = {"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}}
+        binding = {"paramRef": {"selector": {"matchLabels": {"a": "b"}}, "parameterNotFoundAction": "Deny"}}
+        made = [
+            obj("ConfigMap", name, "shop", metadata={"labels": {"a": "b"}}, data={"image": image})
+            for name, image in (("one", "app:1"), ("two", "other"))
+        ]
+        rule = {
+            "expression": "object.spec.containers[0].image == params.data.image",
+            "messageExpression": "'not ' + params.metadata.name",
+        }
+        world = self.world(rule, spec=spec, binding=binding, objects=made)
+        assert world.refusal(pod()).endswith("denied request: not two")

@@ -14,6 +14,7 @@ _PLURALS = {
     "NetworkPolicy": "networkpolicies",
     "Ingress": "ingresses",
     "IngressClass": "ingressclasses",
+    "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
 }
 
