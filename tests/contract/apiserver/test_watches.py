@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import aiohttp
+import orjson
 from calls import Client, Object, config_map, run
 
 from apiserver_fixture import RunningApi
+from cybernetes.wire.http.tls import client_context
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
@@ -169,5 +172,29 @@ def test_a_client_that_leaves_is_forgotten(api: RunningApi, space: str) -> None:
                 return
             await asyncio.sleep(0.02)
         raise AssertionError("the watcher is still there")
+
+    run(api, test)
+
+
+def test_a_watch_over_a_websocket_is_a_message_for_each_event(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space) + "/configmaps"
+        await client.ok("POST", path, config_map("one"))
+        await client.ok("POST", path, config_map("two"))
+        tls = client_context(api.ca, api.certificate, api.key)
+        url = f"{api.url}{path}?watch=1"
+        async with (
+            asyncio.timeout(10),
+            aiohttp.ClientSession() as session,
+            session.ws_connect(url, ssl=tls, protocols=["binary.k8s.io"]) as socket,
+        ):
+            seen = [orjson.loads(await socket.receive_str()) for _ in range(2)]
+            await client.ok("DELETE", f"{path}/one")
+            seen.append(orjson.loads(await socket.receive_str()))
+        assert [(each["type"], each["object"]["metadata"]["name"]) for each in seen] == [
+            ("ADDED", "one"),
+            ("ADDED", "two"),
+            ("DELETED", "one"),
+        ]
 
     run(api, test)

@@ -10,7 +10,7 @@ from itertools import groupby
 
 import msgspec
 
-from cybernetes.apiserver import respond
+from cybernetes.apiserver import respond, sockets
 from cybernetes.apiserver.cache.feed import Cached
 from cybernetes.apiserver.cache.selection import ADDED, DELETED, Selection
 from cybernetes.apiserver.cache.state import Event, Item, ResourceState
@@ -24,6 +24,7 @@ from cybernetes.apiserver.tables import TableRenderer
 from cybernetes.base.errors import ApiError
 from cybernetes.model.selector import FieldTerm
 from cybernetes.store.api import Compacted
+from cybernetes.wire import negotiate
 from cybernetes.wire.http.message import Response
 
 # Without a time-out of its own a watch ends after half an hour to an hour, so that load spreads over servers.
@@ -57,9 +58,21 @@ async def watch(core: Core, call: Call) -> Response:
     # Of objects that must be converted first, the watcher is offered all; the stream, which can wait, selects.
     offered = selection if call.served.views is None else selection.unseen()
     watcher = _join(core, offered, options)
+    stream = _stream(core, cached, watcher, _Frames(renderer, selection), start)
+    if sockets.asked(call.request):
+        if renderer.stream_type.partition(";")[0] != negotiate.JSON:
+            raise negotiate.not_acceptable(renderer.stream_type)
+        return sockets.answer(call.request, _lines(stream), text=True)
     headers = [respond.CACHE_CONTROL, ("Content-Type", renderer.stream_type)]
     headers += [("Warning", text) for text in respond.warning_headers(call.warnings)]
-    return Response(200, headers, _stream(core, cached, watcher, _Frames(renderer, selection), start))
+    return Response(200, headers, stream)
+
+
+async def _lines(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Events one by one: over a WebSocket each is a message."""
+    async for chunk in stream:
+        for line in chunk.splitlines():
+            yield line
 
 
 def _of_name(options: ListOptions, name: str) -> ListOptions:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from cybernetes.apiserver import respond
+from cybernetes.apiserver import respond, sockets
 from cybernetes.apiserver.admit import admit, check, check_may_create
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.options import WriteOptions
@@ -63,7 +63,7 @@ async def log(core: Core, call: Call) -> Response:
     answer = await _to_kubelet(core, call, pod, Request("GET", path, query))
     if answer.status != 200:
         raise _log_failure(call, answer)
-    if log_socket.asked(call.request):
+    if sockets.asked(call.request):
         return log_socket.over_websocket(call.request, answer.body)
     return Response(200, [respond.CACHE_CONTROL, ("Content-Type", "text/plain")], answer.body)
 
