@@ -14,7 +14,7 @@ from tests.e2e.kubelet.test_pods import phase
 from tests.e2e.kubelet.testbed import Testbed
 
 from cybernetes.base.errors import ApiError
-from cybernetes.client.target import CONFIG_MAPS, NODES, SECRETS
+from cybernetes.client.target import CONFIG_MAPS, NAMESPACES, NODES, SECRETS
 from cybernetes.kubelet.serve.logs import LogOptions, format_line
 
 _DATA = {"data-1": "value-1", "data-2": "value-2", "data-3": "value-3"}
@@ -36,6 +36,9 @@ def test_containers_see_what_their_pods_say(testbed: Testbed) -> None:
 async def _make_objects(c: Cluster) -> None:
     await c.admin.create(CONFIG_MAPS, {"metadata": {"name": "cm"}, "data": _DATA}, namespace="default")
     await c.admin.create(SECRETS, {"metadata": {"name": "sec"}, "stringData": _DATA}, namespace="default")
+    # Of the same name elsewhere: nobody may see it here.
+    await c.admin.create(NAMESPACES, {"metadata": {"name": "other"}})
+    await c.admin.create(SECRETS, {"metadata": {"name": "sec"}, "stringData": {"data-1": "wrong"}}, namespace="other")
     binary = {"metadata": {"name": "bytes"}, "data": {"text": "words"}, "binaryData": {"dump": "AP9aCgA="}}
     await c.admin.create(CONFIG_MAPS, binary, namespace="default")
 
