@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from cybernetes.base.clock import Clock, rfc3339
-from cybernetes.base.errors import ApiError, EdgeError
+from cybernetes.base.errors import ApiError
 from cybernetes.client.answer import whole_body
 from cybernetes.client.api import ApiClient, PatchType, is_reason
 from cybernetes.client.target import PODS
@@ -107,5 +107,5 @@ async def evict(client: ApiClient, clock: Clock, victim: PodEntry, scheduler_nam
     return True
 
 
-def bind_failure(error: ApiError | EdgeError) -> str:
+def bind_failure(error: Exception) -> str:
     return f'binding rejected: running Bind plugin "DefaultBinder": {error}'

@@ -26,6 +26,7 @@ from cybernetes.scheduler.bind import (
     failure_status,
     patch_status,
 )
+from cybernetes.scheduler.extenders import Extender, ExtenderFailed
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.queue import Waiting
 from cybernetes.scheduler.state import ClusterState
@@ -50,12 +51,13 @@ _log = Log("scheduler")
 
 
 class Placed(msgspec.Struct, gc=False):
-    """A pod that was given a node and is counted there."""
+    """A pod that was given a node and is counted there. binder: an extender that binds it instead of us."""
 
     waiting: Waiting
     pod: PodEntry
     node_name: str
     volumes: Choices = Choices()
+    binder: Extender | None = None
 
 
 class Failed(msgspec.Struct, gc=False):
@@ -109,7 +111,7 @@ class Carrier:
         return not self._full
 
     def put(self, work: Placed | Failed) -> None:
-        if isinstance(work, Placed) and work.volumes == NO_VOLUMES:
+        if isinstance(work, Placed) and work.volumes == NO_VOLUMES and work.binder is None:
             self._bindings.put_nowait(work)
         else:
             self._work.put_nowait(work)
@@ -121,7 +123,7 @@ class Carrier:
             if isinstance(work, Failed):
                 await self._tell(work)
             else:
-                # May wait for a provisioner for minutes, which must not keep a worker.
+                # May wait for an extender, or for a provisioner for minutes, which must not keep a worker.
                 group.create_task(self._bind_with_volumes(work), name=f"scheduler.volumes.{work.pod.key}")
 
     def _say_room(self) -> None:
@@ -165,8 +167,11 @@ class Carrier:
 
     async def _bind(self, placed: Placed) -> None:
         try:
-            await bind(self._client, placed.pod, placed.node_name)
-        except (ApiError, EdgeError) as error:
+            if placed.binder is not None:
+                await placed.binder.bind(placed.pod, placed.node_name)
+            else:
+                await bind(self._client, placed.pod, placed.node_name)
+        except (ApiError, EdgeError, ExtenderFailed) as error:
             await self._unbind(placed, bind_failure(error))
             return
         self._announcer.scheduled(placed.pod, placed.node_name)

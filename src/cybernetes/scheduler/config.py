@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import difflib
 import itertools
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
+from cybernetes.scheduler.config_extenders import ExtenderSection, extender_terms
+from cybernetes.scheduler.config_fields import ConfigError, Strict, require, seconds
+from cybernetes.scheduler.extenders import Terms
 from cybernetes.scheduler.objects import NodeAffinity
 from cybernetes.scheduler.outside import Outside
 from cybernetes.scheduler.plugins.interpod import InterPodArgs
@@ -35,10 +37,6 @@ KNOWN = (*FILTERS, *SCORES, PREEMPTION, *ALWAYS)
 T = TypeVar("T")
 
 
-class ConfigError(ValueError):
-    """A configuration that can't be used; the message begins with the field's path."""
-
-
 class Election(msgspec.Struct, frozen=True):
     namespace: str = "kube-system"
     name: str = "kube-scheduler"
@@ -53,23 +51,20 @@ class Config(msgspec.Struct, frozen=True):
     profiles: tuple[Profile, ...] = (Profile(),)
     backoff: Backoff = Backoff()
     election: Election | None = None
+    extenders: tuple[Terms, ...] = ()
 
 
-class _Strict(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    pass
-
-
-class _Plugin(_Strict):
+class _Plugin(Strict):
     name: str
     weight: int = 0
 
 
-class _PluginSet(_Strict):
+class _PluginSet(Strict):
     enabled: list[_Plugin] = []
     disabled: list[_Plugin] = []
 
 
-class _Plugins(_Strict):
+class _Plugins(Strict):
     multi_point: _PluginSet = msgspec.field(default_factory=_PluginSet)
     pre_enqueue: _PluginSet = msgspec.field(default_factory=_PluginSet)
     queue_sort: _PluginSet = msgspec.field(default_factory=_PluginSet)
@@ -85,19 +80,19 @@ class _Plugins(_Strict):
     post_bind: _PluginSet = msgspec.field(default_factory=_PluginSet)
 
 
-class _PluginConfig(_Strict):
+class _PluginConfig(Strict):
     name: str
     args: dict[str, Any] = {}
 
 
-class _Profile(_Strict):
+class _Profile(Strict):
     scheduler_name: str = DEFAULT_NAME
     percentage_of_nodes_to_score: int | None = None
     plugins: _Plugins = msgspec.field(default_factory=_Plugins)
     plugin_config: list[_PluginConfig] = []
 
 
-class _Election(_Strict):
+class _Election(Strict):
     leader_elect: bool = True
     lease_duration: str = "15s"
     renew_deadline: str = "10s"
@@ -107,7 +102,7 @@ class _Election(_Strict):
     resource_namespace: str = "kube-system"
 
 
-class _Document(_Strict):
+class _Document(Strict):
     api_version: str = API_VERSION
     kind: str = KIND
     parallelism: int = 16
@@ -120,31 +115,31 @@ class _Document(_Strict):
     pod_max_backoff_seconds: int = 10
     delay_cache_until_active: bool = False
     profiles: list[_Profile] = []
-    extenders: list[Any] = []
+    extenders: list[ExtenderSection] = []
 
 
-class _Args(_Strict):
+class _Args(Strict):
     """Every plugin's arguments may name their type."""
 
     api_version: str = API_VERSION
     kind: str = ""
 
 
-class _Weighted(_Strict):
+class _Weighted(Strict):
     name: str
     weight: int = 1
 
 
-class _Point(_Strict):
+class _Point(Strict):
     utilization: int
     score: int
 
 
-class _Ratio(_Strict):
+class _Ratio(Strict):
     shape: list[_Point] = []
 
 
-class _Strategy(_Strict):
+class _Strategy(Strict):
     type: str = "LeastAllocated"
     resources: list[_Weighted] | None = None
     requested_to_capacity_ratio: _Ratio = msgspec.field(default_factory=_Ratio)
@@ -174,7 +169,7 @@ class _NodeAffinityArgs(_Args):
     added_affinity: NodeAffinity | None = None
 
 
-class _Constraint(_Strict):
+class _Constraint(Strict):
     max_skew: int
     topology_key: str
     when_unsatisfiable: str
@@ -188,34 +183,42 @@ class _SpreadArgs(_Args):
 def decode(document: Mapping[str, Any], outside: Outside | None = None) -> Config:
     """`outside`: plugins that installed packages offer. Raises ConfigError."""
     found = _convert(document, _Document, "")
-    _require(found.api_version == API_VERSION, "apiVersion", f"must be {API_VERSION}")
-    _require(found.kind == KIND, "kind", f"must be {KIND}")
-    _require(not found.extenders, "extenders", "HTTP extenders are not supported; use a plugin in Python")
+    require(found.api_version == API_VERSION, "apiVersion", f"must be {API_VERSION}")
+    require(found.kind == KIND, "kind", f"must be {KIND}")
+    extenders = extender_terms(found.extenders)
     first, limit = found.pod_initial_backoff_seconds, found.pod_max_backoff_seconds
-    _require(first > 0, "podInitialBackoffSeconds", "must be greater than 0")
-    _require(limit >= first, "podMaxBackoffSeconds", "must be greater than or equal to PodInitialBackoffSeconds")
+    require(first > 0, "podInitialBackoffSeconds", "must be greater than 0")
+    require(limit >= first, "podMaxBackoffSeconds", "must be greater than or equal to PodInitialBackoffSeconds")
     profiles = [
         _profile(each, outside or Outside(), f"profiles[{n}]") for n, each in enumerate(found.profiles or [_Profile()])
     ]
     names = [each.name for each in profiles]
     for n, name in enumerate(names):
-        _require(name not in names[:n], f"profiles[{n}].schedulerName", f'Duplicate value: "{name}"')
-    return Config(tuple(profiles), Backoff(float(first), float(limit)), _election(found.leader_election))
+        require(name not in names[:n], f"profiles[{n}].schedulerName", f'Duplicate value: "{name}"')
+    unscheduled = frozenset(name for each in extenders for name in each.unscheduled)
+    ready = tuple(_without(each, unscheduled) for each in profiles)
+    return Config(ready, Backoff(float(first), float(limit)), _election(found.leader_election), extenders)
+
+
+def _without(profile: Profile, resources: frozenset[str]) -> Profile:
+    """The profile that leaves these resources to extenders."""
+    fit = msgspec.structs.replace(profile.fit, ignored=profile.fit.ignored | resources)
+    return msgspec.structs.replace(profile, fit=fit)
 
 
 def _election(found: _Election) -> Election | None:
     if not found.leader_elect:
         return None
-    _require(found.resource_lock == "leases", "leaderElection.resourceLock", 'must be "leases"')
-    lease_s = _seconds(found.lease_duration, "leaderElection.leaseDuration")
-    renew_s = _seconds(found.renew_deadline, "leaderElection.renewDeadline")
-    _require(lease_s > renew_s, "leaderElection.leaseDuration", "must be greater than RenewDeadline")
-    retry_s = _seconds(found.retry_period, "leaderElection.retryPeriod")
+    require(found.resource_lock == "leases", "leaderElection.resourceLock", 'must be "leases"')
+    lease_s = seconds(found.lease_duration, "leaderElection.leaseDuration")
+    renew_s = seconds(found.renew_deadline, "leaderElection.renewDeadline")
+    require(lease_s > renew_s, "leaderElection.leaseDuration", "must be greater than RenewDeadline")
+    retry_s = seconds(found.retry_period, "leaderElection.retryPeriod")
     return Election(found.resource_namespace, found.resource_name, int(lease_s), renew_s, retry_s)
 
 
 def _profile(found: _Profile, outside: Outside, path: str) -> Profile:
-    _require(bool(found.scheduler_name), f"{path}.schedulerName", "Required value")
+    require(bool(found.scheduler_name), f"{path}.schedulerName", "Required value")
     filters, scores, preempts = _active(found.plugins, outside, f"{path}.plugins")
     args = {each.name: each.args for each in found.plugin_config}
     for name in args:
@@ -272,15 +275,15 @@ def _fit(args: Mapping[str, Any], path: str) -> FitArgs:
     fit = _args(args, "NodeResourcesFit", _FitArgs, path)
     balanced = _args(args, "NodeResourcesBalancedAllocation", _BalancedArgs, path)
     strategy = fit.scoring_strategy
-    _require(strategy.type in MODES, f"{where}.scoringStrategy.type", f"must be one of {', '.join(MODES)}")
+    require(strategy.type in MODES, f"{where}.scoringStrategy.type", f"must be one of {', '.join(MODES)}")
     points = strategy.requested_to_capacity_ratio.shape
     if strategy.type == "RequestedToCapacityRatio":
-        _require(bool(points), f"{where}.scoringStrategy.requestedToCapacityRatio.shape", "at least one point")
+        require(bool(points), f"{where}.scoringStrategy.requestedToCapacityRatio.shape", "at least one point")
     rising = all(a.utilization < b.utilization for a, b in itertools.pairwise(points))
     inside = all(0 <= each.utilization <= 100 and 0 <= each.score <= 10 for each in points)
-    _require(rising and inside, f"{where}.shape", "utilization 0-100 must rise, score must be 0-10")
+    require(rising and inside, f"{where}.shape", "utilization 0-100 must rise, score must be 0-10")
     few = len(balanced.resources or ()) <= BALANCED_MAX
-    _require(few, f"{path}.pluginConfig[NodeResourcesBalancedAllocation].resources", f"at most {BALANCED_MAX}")
+    require(few, f"{path}.pluginConfig[NodeResourcesBalancedAllocation].resources", f"at most {BALANCED_MAX}")
     default = Strategy()
     return FitArgs(
         Strategy(
@@ -297,14 +300,14 @@ def _fit(args: Mapping[str, Any], path: str) -> FitArgs:
 
 def _weighted(found: list[_Weighted] | None, path: str) -> tuple[tuple[str, int], ...]:
     for each in found or ():
-        _require(1 <= each.weight <= 100, path, f"weight of {each.name} must be in the range 1-100")
+        require(1 <= each.weight <= 100, path, f"weight of {each.name} must be in the range 1-100")
     return tuple((each.name, each.weight) for each in found or ())
 
 
 def _interpod(args: Mapping[str, Any], path: str) -> InterPodArgs:
     found = _args(args, "InterPodAffinity", _InterPodArgs, path)
     where = f"{path}.pluginConfig[InterPodAffinity].hardPodAffinityWeight"
-    _require(0 <= found.hard_pod_affinity_weight <= 100, where, "must be in the range 0-100")
+    require(0 <= found.hard_pod_affinity_weight <= 100, where, "must be in the range 0-100")
     return InterPodArgs(found.hard_pod_affinity_weight, found.ignore_preferred_terms_of_existing_pods)
 
 
@@ -312,17 +315,17 @@ def _preemption(args: Mapping[str, Any], path: str) -> PreemptionArgs:
     found = _args(args, PREEMPTION, _PreemptionArgs, path)
     where = f"{path}.pluginConfig[{PREEMPTION}]"
     percent, least = found.min_candidate_nodes_percentage, found.min_candidate_nodes_absolute
-    _require(0 <= percent <= 100, f"{where}.minCandidateNodesPercentage", "must be in the range 0-100")
-    _require(least >= 0, f"{where}.minCandidateNodesAbsolute", "must not be negative")
-    _require(percent > 0 or least > 0, where, "one of the candidate limits must be greater than 0")
+    require(0 <= percent <= 100, f"{where}.minCandidateNodesPercentage", "must be in the range 0-100")
+    require(least >= 0, f"{where}.minCandidateNodesAbsolute", "must not be negative")
+    require(percent > 0 or least > 0, where, "one of the candidate limits must be greater than 0")
     return PreemptionArgs(percent, least)
 
 
 def _spread_defaults(found: _SpreadArgs, path: str) -> tuple[Default, ...]:
     where = f"{path}.pluginConfig[PodTopologySpread]"
-    _require(found.defaulting_type in ("System", "List"), f"{where}.defaultingType", "must be System or List")
+    require(found.defaulting_type in ("System", "List"), f"{where}.defaultingType", "must be System or List")
     if found.defaulting_type == "System":
-        _require(not found.default_constraints, f"{where}.defaultConstraints", "must be empty with type System")
+        require(not found.default_constraints, f"{where}.defaultConstraints", "must be empty with type System")
         return SYSTEM_DEFAULTS
     return tuple(
         Default(each.topology_key, each.max_skew, each.when_unsatisfiable) for each in found.default_constraints
@@ -347,19 +350,3 @@ def _known(name: str, outside: Outside, path: str) -> None:
     near = difflib.get_close_matches(name, names, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ConfigError(f"{path}: there is no plugin {name}{hint}")
-
-
-def _require(holds: bool, path: str, words: str) -> None:
-    if not holds:
-        raise ConfigError(f"{path}: {words}")
-
-
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:([\d.]+)s)?(?:(\d+)ms)?\Z")
-
-
-def _seconds(text: str, path: str) -> float:
-    found = _DURATION.match(text)
-    _require(bool(text) and found is not None, path, f"{text!r} is not a duration such as 15s")
-    assert found is not None
-    hours, minutes, seconds, milli = (float(each or 0) for each in found.groups())
-    return hours * 3600 + minutes * 60 + seconds + milli / 1000

@@ -45,6 +45,7 @@ class Intake:
         owners: Owners,
         storage: Storage,
         changed: Callable[[], None],
+        whole_nodes: bool = False,
     ) -> None:
         self._client = client
         self._clock = clock
@@ -59,6 +60,12 @@ class Intake:
         self._follow(nodes, state.on_node)
         self._follow(namespaces, state.on_namespace)
         self._all = [self.pods, nodes, namespaces, self._budgets]
+        # JSON of whole nodes by name, for extenders that don't know them themselves.
+        self.whole_nodes: dict[str, bytes] = {}
+        if whole_nodes:
+            whole = self._informer(NODES, bytes)
+            self.whole_nodes = whole.items
+            self._all.append(whole)
         self._follow_owners(owners)
         self._follow_storage(storage, state)
 

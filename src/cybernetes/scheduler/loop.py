@@ -10,18 +10,22 @@ fails    LeaseLost when another process may decide now; the component ends and i
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from cybernetes.base.clock import Clock
+from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
 from cybernetes.base.random import Random, uid
 from cybernetes.client.api import ApiClient
 from cybernetes.client.leader import LeaderElector, Terms
 from cybernetes.scheduler.announce import Announcer
 from cybernetes.scheduler.batch import are_alike, is_plain, place
-from cybernetes.scheduler.bind import UNSCHEDULABLE
+from cybernetes.scheduler.bind import SCHEDULER_ERROR, UNSCHEDULABLE
 from cybernetes.scheduler.carry import Carrier, Failed, Placed
 from cybernetes.scheduler.config import Config
 from cybernetes.scheduler.cycle import Cycle, Unschedulable
+from cybernetes.scheduler.extended import Extended
+from cybernetes.scheduler.extenders import Extender, ExtenderFailed
 from cybernetes.scheduler.intake import Intake
 from cybernetes.scheduler.owners import Owners
 from cybernetes.scheduler.pods import PodEntry
@@ -53,6 +57,7 @@ class Scheduler:
         random: Random,
         config: Config | None = None,
         host: str = "localhost",
+        extenders: Sequence[Extender] = (),
     ) -> None:
         self._client = client
         self._clock = clock
@@ -69,8 +74,19 @@ class Scheduler:
         self._wake = asyncio.Event()
         self._announcer = Announcer(client, clock, host)
         self._intake = Intake(
-            client, clock, random, state=self.state, owners=owners, storage=self._storage, changed=self._wake.set
+            client,
+            clock,
+            random,
+            state=self.state,
+            owners=owners,
+            storage=self._storage,
+            changed=self._wake.set,
+            whole_nodes=any(not each.terms.knows_nodes for each in extenders),
         )
+        self._extenders = extenders
+        self._extended = Extended(client, extenders, self._intake.whole_nodes)
+        # Taken from the queue, and some extender is concerned with it.
+        self._asking: Waiting | None = None
         self._carrier = Carrier(
             client,
             clock,
@@ -117,6 +133,8 @@ class Scheduler:
         while True:
             self._wake.clear()
             while self._decide_some():
+                if self._asking is not None:
+                    await self._decide_asking(self._asking)
                 await self._clock.sleep(0)
             await self._wait_for_work()
 
@@ -146,6 +164,9 @@ class Scheduler:
         if not taken:
             return False
         while taken and self._clock.monotonic() - now < TURN_S:
+            if self._extenders and self._extended.concerns(taken[0].pod):
+                self._asking, *taken = taken
+                break
             taken = self._decide_first(taken)
         for waiting in taken:
             self.queue.give_back(waiting)
@@ -176,18 +197,56 @@ class Scheduler:
         self._carrier.put(self._decide(cycle, taken[0]))
         return taken[1:]
 
+    async def _decide_asking(self, waiting: Waiting) -> None:
+        """One pod that extenders have a say in. Nothing else is decided meanwhile, but events go on."""
+        self._asking = None
+        pod = waiting.pod
+        cycle = self.cycles[pod.shape.spec.scheduler_name]
+        try:
+            decision = await self._extended.decide(cycle, pod, self._random)
+            result = None
+            if isinstance(decision, Unschedulable) and decision.filtered is not None and cycle.profile.preemption:
+                budgets = self._intake.budgets()
+                result = await self._extended.preempt(cycle, pod, decision.filtered, budgets, self._random)
+        except (ApiError, EdgeError, ExtenderFailed) as error:
+            if self._take_again(waiting):
+                self.queue.put_back_failed(waiting, self._clock.monotonic())
+                self._carrier.put(Failed(waiting, SCHEDULER_ERROR, str(error)))
+            return
+        if not self._take_again(waiting):
+            return
+        if isinstance(decision, Unschedulable):
+            self._carrier.put(self._fail(waiting, decision, result))
+            return
+        placed = self._place(cycle, waiting, decision.node)
+        placed.binder = self._extended.binder(pod)
+        self._carrier.put(placed)
+
+    def _take_again(self, waiting: Waiting) -> bool:
+        """Whether the pod still waits for a node; what changed of it meanwhile put it into the queue once more."""
+        current = self._intake.pods.items.get(waiting.pod.key)
+        if current is None or current.uid != waiting.pod.uid or current.node_name:
+            return False
+        self.queue.remove(current.key)
+        waiting.pod = current
+        return True
+
     def _decide(self, cycle: Cycle, waiting: Waiting) -> Placed | Failed:
         pod = waiting.pod
         decision = cycle.decide(pod, self._random)
         if isinstance(decision, Unschedulable):
-            return self._fail(cycle, waiting, decision)
-        volumes = cycle.volume_choices(pod, decision.node) if pod.claims else Choices()
-        promise(self._storage, volumes, decision.node)
-        self.state.assume(pod, decision.node)
-        return Placed(waiting, pod, decision.node, volumes)
+            return self._fail(waiting, decision, self._preempt(cycle, pod, decision))
+        return self._place(cycle, waiting, decision.node)
 
-    def _fail(self, cycle: Cycle, waiting: Waiting, decision: Unschedulable) -> Failed:
-        pod, result = waiting.pod, self._preempt(cycle, waiting.pod, decision)
+    def _place(self, cycle: Cycle, waiting: Waiting, node_name: str) -> Placed:
+        pod = waiting.pod
+        volumes = cycle.volume_choices(pod, node_name) if pod.claims else Choices()
+        promise(self._storage, volumes, node_name)
+        self.state.assume(pod, node_name)
+        return Placed(waiting, pod, node_name, volumes)
+
+    def _fail(self, waiting: Waiting, decision: Unschedulable, result: Candidate | Refusal | None) -> Failed:
+        pod = waiting.pod
         waiting.held = isinstance(result, Candidate)
         self.queue.put_back(waiting, decision.plugins, self._clock.monotonic())
         if decision.filtered is None:

@@ -37,22 +37,47 @@ class Refusal(msgspec.Struct, frozen=True):
 def preempt(
     cycle: Cycle, pod: PodEntry, filtered: Filtered, budgets: Sequence[Budget], random: Random
 ) -> Candidate | Refusal:
+    """The best candidate."""
     args = cycle.profile.preemption
     assert args is not None
-    columns = cycle.columns
+    refusal = _ineligible(cycle, pod, filtered)
+    if refusal is not None:
+        return refusal
+    tried = _tried(filtered, args, random)
+    if cycle.only_room_matters(pod):
+        chosen = choose(cycle, pod, tried, budgets)
+        return chosen if isinstance(chosen, Candidate) else refused(cycle, chosen)
+    found, reasons = _dry_run(cycle, pod, tried, budgets)
+    return pick(found) if found else refused(cycle, reasons)
+
+
+def candidates(
+    cycle: Cycle, pod: PodEntry, filtered: Filtered, budgets: Sequence[Budget], random: Random
+) -> list[Candidate] | Refusal:
+    """All that were found, for those who choose among them."""
+    args = cycle.profile.preemption
+    assert args is not None
+    refusal = _ineligible(cycle, pod, filtered)
+    if refusal is not None:
+        return refusal
+    found, reasons = _dry_run(cycle, pod, _tried(filtered, args, random), budgets)
+    # A node that needs no victims is refused by somebody whom victims would not change.
+    found = [each for each in found if each.victims]
+    return found or refused(cycle, reasons)
+
+
+def refused(cycle: Cycle, reasons: dict[str, int]) -> Refusal:
+    """reasons: how many nodes have which; preemption does not help on the others."""
+    nodes = cycle.columns.count
+    return Refusal(available_text(nodes, _merge({NOT_HELPFUL: nodes - sum(reasons.values())}, reasons)))
+
+
+def _ineligible(cycle: Cycle, pod: PodEntry, filtered: Filtered) -> Refusal | None:
     if pod.shape.spec.preemption_policy == "Never":
         return Refusal(NEVER, keep_nomination=True)
     if _waits_for_victims(cycle, pod, filtered):
         return Refusal(TERMINATING, keep_nomination=True)
-    tried = _tried(filtered, args, random)
-    if cycle.only_room_matters(pod):
-        found = choose(cycle, pod, tried, budgets)
-    else:
-        found = _dry_run(cycle, pod, tried, budgets)
-    if isinstance(found, Candidate):
-        return found
-    helpless = columns.count - sum(found.values())
-    return Refusal(available_text(columns.count, _merge({NOT_HELPFUL: helpless}, found)))
+    return None
 
 
 def _tried(filtered: Filtered, args: PreemptionArgs, random: Random) -> Rows:
@@ -119,8 +144,10 @@ def _waits_for_victims(cycle: Cycle, pod: PodEntry, filtered: Filtered) -> bool:
     )
 
 
-def _dry_run(cycle: Cycle, pod: PodEntry, tried: Rows, budgets: Sequence[Budget]) -> Candidate | dict[str, int]:
-    """The best candidate, looking until there are enough with one that breaks no budget; else the reasons of all."""
+def _dry_run(
+    cycle: Cycle, pod: PodEntry, tried: Rows, budgets: Sequence[Budget]
+) -> tuple[list[Candidate], dict[str, int]]:
+    """Candidates, until there are enough with one that breaks no budget; and the reasons of the others."""
     found: list[Candidate] = []
     reasons: dict[str, int] = {}
     harmless = False
@@ -135,7 +162,7 @@ def _dry_run(cycle: Cycle, pod: PodEntry, tried: Rows, budgets: Sequence[Budget]
             # A node may have several reasons; the sum of counts must stay the number of nodes.
             for text in result:
                 reasons[text] = reasons.get(text, 0) + 1
-    return pick(found) if found else reasons
+    return found, reasons
 
 
 def victims_by_filters(cycle: Cycle, pod: PodEntry, row: int, budgets: Sequence[Budget]) -> Candidate | list[str]:

@@ -78,6 +78,10 @@ class MemoryApi:
             queue: asyncio.Queue[bytes] = asyncio.Queue()
             self._watchers.append((request.path, queue))
             return Response(200, JSON, _stream(queue))
+        parts = request.path.strip("/").split("/")
+        if len(parts) == 6 and parts[4] == "pods":
+            found = self.objects["/api/v1/pods"].get(f"{parts[3]}/{parts[5]}")
+            return _answer(200, found) if found else failure(404, "NotFound", f'pods "{parts[5]}" not found')
         items = list(self.objects.get(request.path, {}).values())
         return _answer(200, {"metadata": {"resourceVersion": str(self.revision)}, "items": items})
 

@@ -72,7 +72,7 @@ def test_arguments_reach_their_plugins() -> None:
     [
         ({"podInitialBackoffSeconds": 0}, "podInitialBackoffSeconds: must be greater than 0"),
         ({"nonsense": 1}, "Object contains unknown field `nonsense`"),
-        ({"extenders": [{}]}, "extenders: HTTP extenders are not supported"),
+        ({"extenders": [{}]}, "extenders[0].urlPrefix: Required value"),
         ({"profiles": [{}, {}]}, 'profiles[1].schedulerName: Duplicate value: "default-scheduler"'),
         (
             {"profiles": [{"plugins": {"score": {"enabled": [{"name": "ImageLocalty"}]}}}]},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from memory_api import MemoryApi, failure, node, pod
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SeededRandom
 from cybernetes.client.api import ApiClient
+from cybernetes.scheduler.extenders import Extender
 from cybernetes.scheduler.loop import Scheduler
 
 PODS, NODES = "/api/v1/pods", "/api/v1/nodes"
@@ -19,9 +20,10 @@ PATIENCE_S = 5.0
 
 
 @asynccontextmanager
-async def running(api: MemoryApi) -> AsyncIterator[Scheduler]:
+async def running(api: MemoryApi, extenders: Sequence[Extender] = ()) -> AsyncIterator[Scheduler]:
     clock = SystemClock()
-    scheduler = Scheduler(ApiClient(api, user_agent="test", clock=clock), clock=clock, random=SeededRandom(1), host="h")
+    client = ApiClient(api, user_agent="test", clock=clock)
+    scheduler = Scheduler(client, clock=clock, random=SeededRandom(1), host="h", extenders=extenders)
     task = asyncio.create_task(scheduler.run())
     try:
         yield scheduler
