@@ -9,7 +9,6 @@ import msgspec
 
 from cybernetes.base.tasks import backoff
 from cybernetes.client.expectations import Expectations
-from cybernetes.client.informer import key_of
 from cybernetes.client.target import CONTROLLER_REVISIONS, DAEMON_SETS, PODS
 from cybernetes.controllers import adoption, pods
 from cybernetes.controllers.daemonset import plan as planning
@@ -19,6 +18,7 @@ from cybernetes.controllers.history import POD_LABEL, History, value_of
 from cybernetes.controllers.informers import decoder, orphans_of
 from cybernetes.controllers.loop import Edges, reference, work, write_status
 from cybernetes.controllers.objects import ControllerRevision, Node, Pod, raw
+from cybernetes.controllers.pod_owners import PodOwners
 from cybernetes.controllers.pod_writes import Owner, PodWriter
 
 WORKERS = 2
@@ -39,7 +39,6 @@ class DaemonSetController:
         self._edges = edges
         informers = edges.informers
         self._sets = informers.make(DAEMON_SETS, decoder(DaemonSet))
-        self._by_namespace = self._sets.index(lambda each: (each.metadata.namespace,))
         self._pods = informers.pods_by_controller
         self._revisions = informers.revisions_by_controller
         self._expected = Expectations(edges.clock)
@@ -47,7 +46,8 @@ class DaemonSetController:
         self._queue = edges.queue()
         self._failing: dict[tuple[str, str], _Failing] = {}
         self._sets.on_change(self._on_set)
-        informers.pods.on_change(self._on_pod)
+        owners = PodOwners(DAEMON_SETS, self._sets, self._queue, self._expected)
+        informers.pods.on_change(owners.on_pod)
         informers.nodes.on_change(self._on_node)
 
     async def run(self) -> None:
@@ -66,22 +66,6 @@ class DaemonSetController:
         if seen[0] != seen[1]:
             for key in self._sets.items:
                 self._queue.add(key)
-
-    def _on_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
-        was, now = _owner(old), _owner(new)
-        if now is not None and new is not None:
-            if old is None:
-                self._expected.created(now)
-            if new.metadata.deletion_timestamp:
-                self._expected.deleted(now, new.metadata.uid)
-            self._queue.add(now)
-        if was is not None and old is not None and was != now:
-            self._expected.deleted(was, old.metadata.uid)
-            self._queue.add(was)
-        if new is not None and new.metadata.controller is None:
-            for each in self._by_namespace.get(new.metadata.namespace):
-                if each.spec.selector.matches(new.metadata.labels):
-                    self._queue.add(each.metadata.key)
 
     async def sync(self, key: str) -> float | None:
         daemon_set = self._sets.items.get(key)
@@ -215,10 +199,3 @@ class DaemonSetController:
             for name in ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"):
                 found.setdefault(name, 0)
             await write_status(self._edges.client, DAEMON_SETS, daemon_set.metadata, found)
-
-
-def _owner(pod: Pod | None) -> str | None:
-    controller = pod.metadata.controller if pod else None
-    if pod is None or controller is None or controller.kind != DAEMON_SETS.kind:
-        return None
-    return key_of(pod.metadata.namespace, controller.name)

@@ -11,7 +11,6 @@ import msgspec
 from cybernetes.base.errors import ApiError
 from cybernetes.client.api import PatchType
 from cybernetes.client.expectations import Expectations
-from cybernetes.client.informer import key_of
 from cybernetes.client.target import JOBS, PODS
 from cybernetes.controllers import adoption, pods
 from cybernetes.controllers.informers import orphans_of
@@ -19,6 +18,7 @@ from cybernetes.controllers.job import plan as planning
 from cybernetes.controllers.job.objects import INDEX, INDEX_FAILURES, MANAGER, TRACKING, Job, finished
 from cybernetes.controllers.loop import Edges, reference, work, write_status
 from cybernetes.controllers.objects import Pod
+from cybernetes.controllers.pod_owners import PodOwners
 from cybernetes.controllers.pod_writes import Owner, PodWriter
 
 
@@ -27,7 +27,6 @@ class JobController:
         self._edges = edges
         informers = edges.informers
         self._jobs = informers.jobs
-        self._by_namespace = self._jobs.index(lambda each: (each.metadata.namespace,))
         self._pods = informers.pods_by_controller
         self._expected = Expectations(edges.clock)
         self._writer = PodWriter(edges, self._expected)
@@ -35,7 +34,9 @@ class JobController:
         self._orphans = edges.queue()
         self._backoffs: dict[str, planning.Backoff] = {}
         self._jobs.on_change(self._on_job)
-        informers.pods.on_change(self._on_pod)
+        self._owners = PodOwners(JOBS, self._jobs, self._queue, self._expected)
+        informers.pods.on_change(self._owners.on_pod)
+        informers.pods.on_change(self._on_orphan)
 
     async def run(self) -> None:
         await self._edges.informers.wait_synced()
@@ -49,33 +50,14 @@ class JobController:
             self._backoffs.pop(key, None)
         self._queue.add(key)
 
-    def _on_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
-        was, now = _owner(old), _owner(new)
-        if now is not None and new is not None:
-            if old is None:
-                self._expected.created(now)
-            if new.metadata.deletion_timestamp:
-                self._expected.deleted(now, new.metadata.uid)
-            self._queue.add(now)
-        if was is not None and old is not None and was != now:
-            self._expected.deleted(was, old.metadata.uid)
-            self._queue.add(was)
-        if new is not None and new.metadata.controller is None:
-            for each in self._selecting(new):
-                self._queue.add(each.metadata.key)
-            if TRACKING in new.metadata.finalizers:
-                self._orphans.add(key)
-
-    def _selecting(self, orphan: Pod) -> list[Job]:
-        found = self._by_namespace.get(orphan.metadata.namespace)
-        return [
-            job for job in found if not job.spec.selector.empty and job.spec.selector.matches(orphan.metadata.labels)
-        ]
+    def _on_orphan(self, key: str, old: Pod | None, new: Pod | None) -> None:
+        if new is not None and new.metadata.controller is None and TRACKING in new.metadata.finalizers:
+            self._orphans.add(key)
 
     async def sync_orphan(self, key: str) -> float | None:
         """A pod that no Job will count must not be held by our finalizer."""
         pod = self._edges.informers.pods.items.get(key)
-        if pod is not None and pod.metadata.controller is None and not self._selecting(pod):
+        if pod is not None and pod.metadata.controller is None and not self._owners.selecting(pod):
             await self._drop_finalizers([pod])
         return None
 
@@ -107,7 +89,7 @@ class JobController:
         left = [
             pod
             for pod in self._edges.informers.pods_by_namespace.get(key.partition("/")[0])
-            if TRACKING in pod.metadata.finalizers and _owner(pod) == key
+            if TRACKING in pod.metadata.finalizers and self._owners.owner(pod) == key
         ]
         await self._drop_finalizers(left)
 
@@ -147,13 +129,6 @@ class JobController:
         for each in decision.told:
             say = self._edges.recorder.normal if each.type == "Normal" else self._edges.recorder.warning
             say(about, each.reason, each.message)
-
-
-def _owner(pod: Pod | None) -> str | None:
-    controller = pod.metadata.controller if pod else None
-    if pod is None or controller is None or controller.kind != JOBS.kind:
-        return None
-    return key_of(pod.metadata.namespace, controller.name)
 
 
 def _json(decision: planning.Decision) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from cybernetes.client.expectations import Expectations
-from cybernetes.client.informer import Index, Informer, key_of
+from cybernetes.client.informer import Index, Informer
 from cybernetes.client.target import PODS, REPLICA_SETS, REPLICATION_CONTROLLERS, Target
 from cybernetes.controllers import adoption, pods
 from cybernetes.controllers.informers import controller_of, decoder, orphans_of
@@ -15,7 +15,6 @@ from cybernetes.controllers.loop import Edges, work, write_status
 from cybernetes.controllers.objects import (
     EMPTY,
     Meta,
-    OwnerReference,
     Pod,
     ReplicaSet,
     ReplicaSetSpec,
@@ -23,6 +22,7 @@ from cybernetes.controllers.objects import (
     Selector,
     View,
 )
+from cybernetes.controllers.pod_owners import PodOwners
 from cybernetes.controllers.pod_writes import Owner, PodWriter
 from cybernetes.controllers.replicaset import plan as planning
 
@@ -75,12 +75,12 @@ class ReplicaSetController:
         self._sets = informer
         self._related = related
         self._pods = edges.informers.pods_by_controller
-        self._by_namespace = informer.index(lambda each: (each.metadata.namespace,))
         self._expected = Expectations(edges.clock)
         self._writer = PodWriter(edges, self._expected)
         self._queue = edges.queue()
         informer.on_change(self._on_set)
-        edges.informers.pods.on_change(self._on_pod)
+        owners = PodOwners(target, informer, self._queue, self._expected)
+        edges.informers.pods.on_change(owners.on_pod)
 
     async def run(self) -> None:
         await self._edges.informers.wait_synced()
@@ -90,42 +90,6 @@ class ReplicaSetController:
         if new is None or (old is not None and old.metadata.uid != new.metadata.uid):
             self._expected.forget(key)
         self._queue.add(key)
-
-    def _on_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
-        was, now = self._owner(old), self._owner(new)
-        if now is not None and new is not None:
-            if old is None:
-                self._expected.created(now)
-            if new.metadata.deletion_timestamp:
-                self._expected.deleted(now, new.metadata.uid)
-            self._queue.add(now)
-            self._look_again_when_available(now, old, new)
-        if was is not None and old is not None and was != now:
-            self._expected.deleted(was, old.metadata.uid)
-            self._queue.add(was)
-        if new is not None and new.metadata.controller is None:
-            self._add_matching(new)
-
-    def _look_again_when_available(self, key: str, old: Pod | None, new: Pod) -> None:
-        owner = self._sets.items.get(key)
-        if owner and owner.spec.min_ready_seconds and pods.is_ready(new) and not (old and pods.is_ready(old)):
-            self._queue.add_after(key, owner.spec.min_ready_seconds)
-
-    def _owner(self, pod: Pod | None) -> str | None:
-        """Key of the pod's controller, if it is one of ours."""
-        controller = pod.metadata.controller if pod else None
-        if pod is None or controller is None or not self._is_ours(controller):
-            return None
-        return key_of(pod.metadata.namespace, controller.name)
-
-    def _is_ours(self, controller: OwnerReference) -> bool:
-        group = controller.api_version.rpartition("/")[0]
-        return controller.kind == self._target.kind and group == self._target.group
-
-    def _add_matching(self, orphan: Pod) -> None:
-        for each in self._by_namespace.get(orphan.metadata.namespace):
-            if not each.spec.selector.empty and each.spec.selector.matches(orphan.metadata.labels):
-                self._queue.add(each.metadata.key)
 
     async def sync(self, key: str) -> float | None:
         replica_set = self._sets.items.get(key)

@@ -8,6 +8,7 @@ import msgspec
 
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.client.api import is_reason
+from cybernetes.client.expectations import Expectations
 from cybernetes.client.informer import key_of
 from cybernetes.client.target import CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS
 from cybernetes.controllers import adoption, pods
@@ -15,6 +16,7 @@ from cybernetes.controllers.history import POD_LABEL, History
 from cybernetes.controllers.informers import decoder, orphans_of
 from cybernetes.controllers.loop import Edges, reference, work, write_status
 from cybernetes.controllers.objects import ControllerRevision, Pod
+from cybernetes.controllers.pod_owners import PodOwners
 from cybernetes.controllers.pod_writes import namespace_is_going
 from cybernetes.controllers.statefulset import identity
 from cybernetes.controllers.statefulset import plan as planning
@@ -26,27 +28,18 @@ class StatefulSetController:
         self._edges = edges
         informers = edges.informers
         self._sets = informers.make(STATEFUL_SETS, decoder(StatefulSet))
-        self._by_namespace = self._sets.index(lambda each: (each.metadata.namespace,))
         self._claims = informers.make(PERSISTENT_VOLUME_CLAIMS, decoder(Claim), metadata_only=True)
         self._pods = informers.pods_by_controller
         self._revisions = informers.revisions_by_controller
         self._queue = edges.queue()
         self._sets.on_change(lambda key, old, new: self._queue.add(key))
-        informers.pods.on_change(self._on_pod)
+        # Its pods have names of their own, so that nothing is made twice and nothing need be expected.
+        owners = PodOwners(STATEFUL_SETS, self._sets, self._queue, Expectations(edges.clock))
+        informers.pods.on_change(owners.on_pod)
 
     async def run(self) -> None:
         await self._edges.informers.wait_synced()
         await work("statefulsets", self._queue, self.sync)
-
-    def _on_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
-        for pod in (old, new):
-            owner = pod.metadata.controller if pod else None
-            if pod is not None and owner is not None and owner.kind == STATEFUL_SETS.kind:
-                self._queue.add(key_of(pod.metadata.namespace, owner.name))
-        if new is not None and new.metadata.controller is None:
-            for each in self._by_namespace.get(new.metadata.namespace):
-                if each.spec.selector.matches(new.metadata.labels):
-                    self._queue.add(each.metadata.key)
 
     async def sync(self, key: str) -> float | None:
         stateful_set = self._sets.items.get(key)
