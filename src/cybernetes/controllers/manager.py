@@ -83,6 +83,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.serviceaccount.root_ca import RootCaPublisher
     from cybernetes.controllers.servicecidr.loop import ServiceCidrController
     from cybernetes.controllers.statefulset.loop import StatefulSetController
+    from cybernetes.controllers.storageversionmigrator.loop import StorageVersionMigrator
     from cybernetes.controllers.tainteviction.loop import TaintEvictionController
     from cybernetes.controllers.tokencleaner.loop import TokenCleaner
     from cybernetes.controllers.ttlafterfinished.loop import TtlAfterFinishedController
@@ -128,6 +129,9 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
             lambda edges: RootCaPublisher(edges, config.root_ca),
         )
     yield _Row("token-cleaner", "token-cleaner", TokenCleaner)
+    yield _Row(
+        "storage-version-migrator-controller", "storage-version-migrator-controller", StorageVersionMigrator
+    )
     yield _Row("certificate-controller", "certificate-controller", Approver)
     yield _Row("certificate-controller", "certificate-controller", Cleaner)
     if config.signer is not None:

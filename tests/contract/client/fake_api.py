@@ -52,6 +52,7 @@ RESOURCES = (
     ("networking.k8s.io", "v1", "ipaddresses", "IPAddress", False),
     ("storage.k8s.io", "v1", "storageclasses", "StorageClass", False),
     ("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", False),
+    ("storagemigration.k8s.io", "v1", "storageversionmigrations", "StorageVersionMigration", False),
 )
 _KINDS = {(group, plural): (version, kind, namespaced) for group, version, plural, kind, namespaced in RESOURCES}
 _MERGE_KEYS = {"conditions": "type", "ownerReferences": "uid", "taints": "key", "addresses": "type"}
