@@ -20,6 +20,8 @@ from cybernetes.client.api import ApiClient, is_reason
 from cybernetes.client.events import EventRecorder, Reference
 from cybernetes.client.target import LEASES
 
+UNSEEN_RETRY_S = 0.2
+
 _log = Log("leader")
 
 
@@ -66,7 +68,9 @@ class LeaderElector:
     async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
         """Raises LeaseLost when the lease could not be renewed in time; `lead` is cancelled then."""
         while not await self._try():
-            await self._clock.sleep(self._random.jitter(self._terms.retry_s, 0.2))
+            # Who has not even seen the lease waits for a server that has just begun, not for another leader.
+            wait_s = self._terms.retry_s if self._seen else min(UNSEEN_RETRY_S, self._terms.retry_s)
+            await self._clock.sleep(self._random.jitter(wait_s, 0.2))
         self._announce()
         try:
             async with asyncio.TaskGroup() as group:

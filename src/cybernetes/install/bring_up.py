@@ -136,7 +136,7 @@ def _supervise(config: ClusterConfig, layout: Layout, processes: list) -> None:
         set_title("cybernetes supervisor")
         configure_log(config.log_level)
         layout.supervisor_lock.write_text(f"{os.getpid()}\n")
-        Supervisor(layout, processes).run()
+        Supervisor(layout, processes).run(lambda: components.preload(config))
         layout.supervisor_lock.unlink(missing_ok=True)
     except BaseException:
         traceback.print_exc()

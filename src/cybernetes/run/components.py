@@ -74,11 +74,11 @@ def _is_per_node(name: str) -> bool:
     return name == "containerd" or any(each.name == name and each.per_node for each in COMPONENTS)
 
 
-def preload() -> None:
-    """Import what components need, so that every one forked from here shares those pages."""
+def preload(config: ClusterConfig) -> None:
+    """Import what the components need, so that every one forked from here shares those pages."""
     for each in COMPONENTS:
         # gRPC starts threads when it is imported; a fork must not copy half of them.
-        if each.name != "kubelet":
+        if config.runs(each.name) and each.name != "kubelet":
             importlib.import_module(f"cybernetes.run.start.{each.module}")
 
 

@@ -87,8 +87,11 @@ class Supervisor:
         self._control = _listen(layout.control_socket)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
-    def run(self) -> None:
-        """Until `stop` comes over the control socket, or SIGTERM."""
+    def run(self, preload: Callable[[], None] = lambda: None) -> None:
+        """Until `stop` comes over the control socket, or SIGTERM.
+
+        preload: imports what further processes need, while they wait for the first
+        """
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._on_terminate)
@@ -97,6 +100,8 @@ class Supervisor:
         self._selector.register(self._control, selectors.EVENT_READ, self._on_control)
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._on_wake)
         log.info("supervisor.started", pid=os.getpid(), processes=len(self._running))
+        self._start_due()
+        preload()
         while not self._stopping:
             self._start_due()
             for key, _ in self._selector.select(self._wait_s()):
