@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import Any
@@ -51,6 +52,15 @@ def test_an_apply_configuration_is_merged() -> None:
     by_name = {each["name"]: each for each in made["spec"]["containers"]}
     assert by_name["mesh"]["image"] == "mesh:1"
     assert (by_name["c"]["image"], by_name["c"]["imagePullPolicy"]) == ("app:1", "Always")
+
+
+def test_the_object_is_changed_in_place() -> None:
+    world = World(*policy(LABEL))
+    attributes = world.attributes(pod())
+    held = attributes.object
+    assert held is not None
+    asyncio.run(world.pass_through(attributes))
+    assert labels(held) == {"by": "policy"}
 
 
 def test_a_json_patch_is_applied() -> None:

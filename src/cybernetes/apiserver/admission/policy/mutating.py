@@ -142,11 +142,11 @@ class MutatingPolicies(Mutating):
             except (Failed, OutOfBudget) as wrong:
                 failed += _held(invocation, str(wrong))
                 continue
-            looked.object = changed
-            back = changed
-            if looked is not attributes:
-                back = await self._equivalents.back(changed, looked, attributes)
-            _replace(attributes, back)
+            if looked is attributes:
+                _replace(attributes, changed)
+            else:
+                looked.object = changed
+                _replace(attributes, await self._equivalents.back(changed, looked, attributes))
         return failed
 
     def _changed(self, invocation: Invocation, mutation: Object, looked: AdmissionAttributes, values: Object) -> Object:
