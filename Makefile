@@ -52,6 +52,9 @@ test-unit: build ## only the tests that need neither root nor containers
 sim: build ## hundreds of seeded clusters in virtual time, with faults
 	$(PYTHON) -m cybernetes.sim
 
+fuzz: build ## a million made-up inputs for whatever reads what clients send
+	FUZZ_INPUTS=$${FUZZ_INPUTS:-60000} nice $(PYTHON) -m pytest tests/fuzz -n auto --timeout 0
+
 conformance: build ## replay recorded answers of the reference against this API server
 	tests/conformance/run
 

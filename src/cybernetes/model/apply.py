@@ -178,10 +178,12 @@ def apply(node: StructNode, live: Object | None, applied: Object, writing: Writi
     base = _unmanaged(before)
     merged = fieldset.merge(node, base, configuration)
     former = managed.get(me)
-    mine = writing.owned(fieldset.of(node, configuration))
+    given = fieldset.of(node, configuration)
+    mine = writing.owned(given)
     everyone = {**managed, me: Owned(mine, writing.api_version, former.time if former else writing.now)}
     if former is not None:
-        merged = _prune(node, merged, everyone, former.fields)
+        # What the configuration names is kept, also where nobody can own it: the object's name.
+        merged = _prune(node, merged, [*(owned.fields for owned in everyone.values()), given], former.fields)
     comparison = fieldset.compare(node, base, merged)
     touched = writing.written(fieldset.union(comparison.added, comparison.modified))
     others = {manager: owned for manager, owned in everyone.items() if manager != me}
@@ -234,16 +236,16 @@ def _before_first_apply(node: StructNode, live: Object, writing: Writing) -> Man
     return {manager: Owned(fields, writing.api_version, writing.now)}
 
 
-def _prune(node: StructNode, merged: Object, everyone: Managed, former: Set) -> Object:
-    """Take out what the manager applied before and now left out, unless another manager owns it."""
+def _prune(node: StructNode, merged: Object, kept: list[Set], former: Set) -> Object:
+    """Take out what the manager applied before and now left out, unless it is in one of the sets that are kept."""
     doomed = fieldset.named_as_members(node, former)
     pruned = fieldset.remove(node, merged, doomed) or {}
-    kept_by_others: Set = {}
-    for owned in everyone.values():
-        kept_by_others = fieldset.union(kept_by_others, owned.fields)
+    everything_kept: Set = {}
+    for each in kept:
+        everything_kept = fieldset.union(everything_kept, each)
     all_fields = fieldset.named_as_members(node, fieldset.of(node, merged))
     left = fieldset.named_as_members(node, fieldset.of(node, pruned))
-    gone = fieldset.difference(fieldset.difference(all_fields, left), fieldset.named_as_members(node, kept_by_others))
+    gone = fieldset.difference(fieldset.difference(all_fields, left), fieldset.named_as_members(node, everything_kept))
     pruned = fieldset.remove(node, merged, gone) or {}
     left = fieldset.named_as_members(node, fieldset.of(node, pruned))
     dangling = fieldset.intersection(fieldset.difference(all_fields, left), doomed)

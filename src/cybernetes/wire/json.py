@@ -21,17 +21,29 @@ def decode(body: bytes) -> Any:
 
     raises  SyntaxProblem
     """
+    lenient = False
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         message = syntax_error(body)
         if message is not None:
             raise SyntaxProblem(message) from error
-        # Go replaces what is no UTF-8; and it allows what orjson refuses (lone surrogates).
-        value = json.loads(body.decode("utf-8", "replace"))
+        # Go replaces what is no UTF-8, and lone surrogates, which orjson refuses.
+        value, lenient = json.loads(body.decode("utf-8", "replace")), True
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and deeper(value, MAX_DEPTH):
         raise SyntaxProblem("exceeded max depth")
-    return value
+    return _whole_characters(value) if lenient else value
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _whole_characters(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_whole_characters(key): _whole_characters(each) for key, each in value.items()}
+    return [_whole_characters(each) for each in value] if isinstance(value, list) else value
 
 
 def deeper(value: Any, limit: int) -> bool:
@@ -80,6 +92,9 @@ def _list_paths(value: Any, path: str, paths: list[str]) -> None:
 
 class _Pairs(list[tuple[str, Any]]):
     """An object as its pairs, in the order of the text."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__((_whole_characters(key), value) for key, value in pairs)
 
 
 class _Repetitions:

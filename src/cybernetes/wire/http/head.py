@@ -44,7 +44,7 @@ def check(headers: Headers) -> None:
 def render(status: int, headers: Headers, *framing: str) -> bytes:
     """The head of an answer. framing: further lines that the connection itself adds, without their ends."""
     lines = [_status_line(status), *[f"{name}: {value}" for name, value in headers], *framing, "\r\n"]
-    return "\r\n".join(lines).encode("utf-8", "surrogateescape")
+    return "\r\n".join(lines).encode("utf-8", "replace")
 
 
 @lru_cache(maxsize=64)
