@@ -1,8 +1,8 @@
 """Cluster DNS: one server a node, answering for the cluster's domain and forwarding the rest.
 
 enters   Service and EndpointSlice events; queries over UDP and TCP
-leaves   answers; the Service `kube-system/kube-dns` and one EndpointSlice for this node's server
-holds    answers are those of the last state that was seen, also while the API server is away;
+leaves   answers; the Service `kube-system/kube-dns` and one EndpointSlice for this node's server; a snapshot on disk
+holds    answers are those of the last state that was seen, also while the API server is away, and after a start then;
          names outside of the cluster's domain work without any API server
 fails    EdgeError while forwarding -> SERVFAIL; EdgeError or ApiError while publishing -> again, with backoff
 start    loop.Dns.run -> zone.reduce -> serve -> answer.answer -> wire.encode

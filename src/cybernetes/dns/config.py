@@ -15,6 +15,7 @@ class DnsConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     service_address   the cluster address of `kube-dns`, which pods have in their resolv.conf
     cluster_ranges    pods and services: reverse names in these are answered here, never forwarded
+    snapshot          where it keeps what it knows for its next start; None keeps nothing
     resolv_conf       whose name servers other names are forwarded to
     """
 
@@ -24,4 +25,5 @@ class DnsConfig(msgspec.Struct, frozen=True, kw_only=True):
     domain: str = "cluster.local"
     service_address: str = "10.96.0.10"
     cluster_ranges: tuple[str, ...] = ()
+    snapshot: Path | None = None
     resolv_conf: Path = Path("/etc/resolv.conf")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
@@ -15,10 +16,11 @@ from cybernetes.base.tasks import backoff
 from cybernetes.client.api import ApiClient
 from cybernetes.client.informer import Informer
 from cybernetes.client.target import ENDPOINT_SLICES, SERVICES
-from cybernetes.dns import objects
+from cybernetes.dns import objects, snapshot
 from cybernetes.dns.answer import Domain
 from cybernetes.dns.config import DnsConfig
 from cybernetes.dns.forward import NameServers, Upstream
+from cybernetes.dns.forward_cache import CachingUpstream
 from cybernetes.dns.publish import publish
 from cybernetes.dns.resolve import Resolver
 from cybernetes.dns.serve import DnsServer
@@ -29,6 +31,8 @@ RETRY_FIRST_S = 0.5
 RETRY_LIMIT_S = 10.0
 # A Service or slice that somebody deleted comes back after this long.
 REPUBLISH_S = 60.0
+# What a start without an API server may be behind; each writing costs as much as all names are.
+REMEMBER_S = 10.0
 
 
 class Dns:
@@ -46,7 +50,8 @@ class Dns:
         self.zone = Zone()
         domain = Domain(config.domain, config.service_address, config.cluster_ranges)
         own = (config.address, config.service_address)
-        self.resolver = Resolver(self.zone, domain, upstream or NameServers(config.resolv_conf, own, random))
+        forward = CachingUpstream(upstream or NameServers(config.resolv_conf, own, random), clock)
+        self.resolver = Resolver(self.zone, domain, forward)
         self.server = DnsServer(self.resolver)
         self._client = client
         self._clock = clock
@@ -59,7 +64,8 @@ class Dns:
         self._slices.on_change(self.zone.reduce_slice)
 
     async def run(self) -> None:
-        """Until cancelled. Raises EdgeError when the address can't be listened on."""
+        """Until cancelled. Raises EdgeError when the address can't be listened on, or the snapshot can't be read."""
+        self._recall()
         listening = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._services.run(), name="dns.services")
@@ -71,10 +77,32 @@ class Dns:
             _log.info("dns.listening", address=self._config.address, port=self.server.port)
             group.create_task(self._publish(), name="dns.publish")
 
+    def _recall(self) -> None:
+        """Answer from what was known last, until the API server has told what is."""
+        found = snapshot.read(self._config.snapshot) if self._config.snapshot else None
+        if found is not None:
+            self.resolver.answer_from(found.zone())
+            _log.info("dns.recalled", services=len(found.services), slices=len(found.slices))
+
     async def _complete(self) -> None:
         await self._services.wait_synced()
         await self._slices.wait_synced()
-        self.resolver.complete = True
+        self.resolver.answer_from(self.zone)
+        if self._config.snapshot is not None:
+            await self._remember(self._config.snapshot)
+
+    async def _remember(self, path: Path) -> None:
+        written = -1
+        while True:
+            if written != self.zone.changes:
+                changes = self.zone.changes
+                now = snapshot.Snapshot(dict(self._services.items), dict(self._slices.items))
+                try:
+                    await asyncio.to_thread(snapshot.write, path, now)
+                    written = changes
+                except EdgeError as error:
+                    _log.warning("dns.not_remembered", error=str(error))
+            await self._clock.sleep(REMEMBER_S)
 
     async def _publish(self) -> None:
         published = msgspec.structs.replace(self._config, port=self.server.port)

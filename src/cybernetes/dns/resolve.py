@@ -28,6 +28,13 @@ class Resolver:
         self._cache: dict[tuple[bytes, bool], bytes] = {}
         self._cached_at = 0
 
+    def answer_from(self, zone: Zone) -> None:
+        """Everything is known that there is to know, and stands in `zone`."""
+        self._zone = zone
+        self._cache.clear()
+        self._cached_at = zone.changes
+        self.complete = True
+
     def cached(self, data: bytes, *, udp: bool) -> bytes | None:
         """The answer when the same query, but for its id, was answered since the zone last changed."""
         if self._cached_at != self._zone.changes:

@@ -55,6 +55,11 @@ class NodeLayout(msgspec.Struct, frozen=True):
     def cni_state(self) -> Path:
         return self.root / "cni" / "networks"
 
+    @property
+    def dns_snapshot(self) -> Path:
+        """What the DNS server knew last."""
+        return self.root / "dns" / "names.json"
+
 
 class Layout(msgspec.Struct, frozen=True):
     data_dir: Path

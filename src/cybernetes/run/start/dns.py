@@ -20,5 +20,6 @@ async def serve(setting: Setting) -> None:
         domain=network.cluster_domain,
         service_address=network.dns_address,
         cluster_ranges=(network.pod_range, network.service_range),
+        snapshot=setting.layout.node(node.name).dns_snapshot,
     )
     await Dns(client, clock, SystemRandom(), config, ready=notify_ready).run()
