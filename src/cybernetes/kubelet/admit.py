@@ -7,43 +7,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from cybernetes.kubelet import eviction, pods, resources, security
+import msgspec
+
+from cybernetes.kubelet import eviction, pods, preemption, resources, security
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.resources import Amounts
 from cybernetes.kubelet.tools import Tools
-from cybernetes.kubelet.verdict import Rejection
+from cybernetes.kubelet.verdict import Rejection, Verdict
 from cybernetes.model import placement
 from cybernetes.model.validation.resources import is_extended
 
 
-class Admission:
-    """active: the pods that the node runs now, among them the one to decide about.
+class Around(msgspec.Struct, frozen=True):
+    """The node that decides.
 
-    released  called when a pod needs less of the node than before
+    active    the pods that it runs now, among them the one to decide about
     node      this machine's Node object as last seen; None before it was
+    released  called when a pod needs less of the node than before
+    end       ends a pod for good
     """
 
-    def __init__(
-        self,
-        tools: Tools,
-        active: Callable[[], Sequence[Object]],
-        pressures: Callable[[], frozenset[str]],
-        released: Callable[[], None],
-        node: Callable[[], Object | None],
-    ) -> None:
+    active: Callable[[], Sequence[Object]]
+    pressures: Callable[[], frozenset[str]]
+    node: Callable[[], Object | None]
+    released: Callable[[], None]
+    end: Callable[[Object, Verdict], None]
+
+
+class Admission:
+    def __init__(self, tools: Tools, around: Around) -> None:
         self._tools = tools
-        self._pressures = pressures
-        self._active = active
-        self.released = released
-        self._node = node
+        self._around = around
+
+    def released(self) -> None:
+        self._around.released()
 
     def others(self, pod: Object) -> list[Object]:
-        return [each for each in self._active() if pods.uid(each) != pods.uid(pod)]
+        return [each for each in self._around.active() if pods.uid(each) != pods.uid(pod)]
 
     def decide(self, pod: Object) -> Rejection | None:
         others = self.others(pod)
         config = self._tools.config
-        pressed = eviction.rejection(pod, self._pressures())
+        pressed = eviction.rejection(pod, self._around.pressures())
         if pressed is not None:
             return pressed
         unsafe = security.forbidden_sysctl(pod, config.allowed_unsafe_sysctls)
@@ -54,10 +59,23 @@ class Admission:
         unknown = unsupported(pod)
         if unknown:
             return Rejection("PodFeatureUnsupported", unknown)
-        misplaced = unwanted(pod, self._node())
+        misplaced = unwanted(pod, self._around.node())
         if misplaced is not None:
             return misplaced
-        return short_of(pod, others, self._tools.allocatable) or ports_taken(pod, others)
+        short = short_of(pod, others, self._tools.allocatable)
+        if short is not None and not self._make_room(pod, others):
+            return short
+        return ports_taken(pod, others)
+
+    def _make_room(self, pod: Object, others: Sequence[Object]) -> bool:
+        """End pods for a critical one. They stop while it starts: their share is its from now on."""
+        if not pods.is_critical(pod):
+            return False
+        chosen = preemption.victims(pod, others, preemption.missing(pod, others, self._tools.allocatable))
+        for each in chosen:
+            self._tools.say(each, "", "Warning", "Preempting", preemption.EVENT)
+            self._around.end(each, preemption.VERDICT)
+        return bool(chosen)
 
 
 def unwanted(pod: Object, node: Object | None) -> Rejection | None:

@@ -21,7 +21,7 @@ from cybernetes.client.informer import Informer
 from cybernetes.client.reflector import Selection
 from cybernetes.client.target import NODES, PODS, SERVICES
 from cybernetes.kubelet import node_status, observe, orphans, pods
-from cybernetes.kubelet.admit import Admission
+from cybernetes.kubelet.admit import Admission, Around
 from cybernetes.kubelet.care import Care
 from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.env import Service, ServicePort
@@ -41,6 +41,7 @@ from cybernetes.kubelet.static_pods import StaticPods
 from cybernetes.kubelet.status import NodeFacts
 from cybernetes.kubelet.status_writer import StatusWriter
 from cybernetes.kubelet.tools import Tools
+from cybernetes.kubelet.verdict import Verdict
 from cybernetes.kubelet.volumes.image import ImageVolumes
 from cybernetes.kubelet.volumes.setup import Volumes
 from cybernetes.kubelet.worker import PodWorker
@@ -102,7 +103,8 @@ class Kubelet:
             group.create_task(tools.statuses.run(), name="kubelet.statuses")
             group.create_task(self._services.run(), name="kubelet.services")
             await self._wait_for_runtime()
-            admission = Admission(tools, self._active_pods, care.pressures.now, self._room_was_made, self._node)
+            around = Around(self._active_pods, care.pressures.now, self._node, self._room_was_made, self._end)
+            admission = Admission(tools, around)
             static = StaticPods(
                 tools,
                 lambda pod: self._begin(tools, admission, pod),
@@ -219,6 +221,9 @@ class Kubelet:
 
     def _active_pods(self) -> list[Object]:
         return [each.pod for each in self.workers.values() if each.active]
+
+    def _end(self, pod: Object, verdict: Verdict) -> None:
+        self.workers[pods.uid(pod)].condemn(verdict)
 
     def _room_was_made(self) -> None:
         """Pods that wait for more of the node look again."""

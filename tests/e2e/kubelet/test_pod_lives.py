@@ -274,6 +274,20 @@ async def nodes_that_were_not_wanted(c: Cluster) -> None:
     assert done["status"]["reason"] == "NodeAffinity"
 
 
+async def a_critical_pod_finds_room(c: Cluster) -> None:
+    await c.create(pod("fills", UNTIL_TERM, container={"resources": {"requests": {"cpu": "1900m"}}}))
+    await c.until("fills", ready)
+    asks = {"resources": {"requests": {"cpu": "500m"}}}
+    await c.create(pod("critical", UNTIL_TERM, container=asks, priorityClassName="system-node-critical"))
+    await c.until("critical", ready)
+    ended = await c.until("fills", phase("Failed"))
+    assert (ended["status"]["reason"], ended["status"]["message"]) == (
+        "Preempting",
+        "Preempted in order to admit critical pod",
+    )
+    assert condition(ended, "DisruptionTarget")["reason"] == "TerminationByKubelet"
+
+
 LIVES: tuple[Life, ...] = (
     exit_codes_and_restart_policies,
     init_containers_that_fail_for_good,
@@ -292,6 +306,7 @@ LIVES: tuple[Life, ...] = (
     containers_added_for_debugging,
     settings_that_are_not_safe,
     nodes_that_were_not_wanted,
+    a_critical_pod_finds_room,
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.kubelet.making import pod
 
-from cybernetes.kubelet import admit, security
+from cybernetes.kubelet import admit, preemption, resources, security
 
 Object = dict[str, Any]
 
@@ -66,3 +66,35 @@ def test_kernel_settings_have_dots(given: str, name: str) -> None:
     holder = pod(securityContext={"sysctls": [{"name": given, "value": "1"}]})
     assert security.sysctls(holder) == {name: "1"}
     assert bool(security.forbidden_sysctl(holder, ())) is name.startswith("net.ipv4.conf")
+
+
+def _asking(name: str, cpu: str, *, priority: int = 0, limited: bool = False) -> Object:
+    amounts = {"cpu": cpu, "memory": "1Mi"}
+    resources = {"requests": amounts, **({"limits": amounts} if limited else {})} if cpu else {}
+    made = pod(priority=priority)
+    made["spec"]["containers"][0]["resources"] = resources
+    made["metadata"] |= {"name": name, "uid": name}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("others", "ended"),
+    [
+        ([_asking("a", "500m"), _asking("b", "300m")], ["b"]),
+        ([_asking("a", "500m"), _asking("b", "100m"), _asking("c", "50m")], ["a"]),
+        ([_asking("a", "300m", limited=True), _asking("b", "300m")], ["b"]),
+        ([_asking("a", "100m", limited=True), _asking("b", "100m"), _asking("c", "")], ["a", "b"]),
+        ([_asking("a", "500m", priority=2_000_000_000)], []),
+        ([_asking("a", "100m")], []),
+    ],
+)
+def test_as_few_and_as_unimportant_pods_as_possible_make_room(others: list[Object], ended: list[str]) -> None:
+    critical = _asking("critical", "200m", priority=2_000_000_001)
+    allocatable = {
+        "pods": 10,
+        "cpu": sum(resources.pod_requests(each)["cpu"] for each in others if "cpu" in resources.pod_requests(each)),
+        "memory": 1 << 30,
+    }
+    lack = preemption.missing(critical, others, allocatable)
+    assert lack == {"cpu": 200}
+    assert [each["metadata"]["name"] for each in preemption.victims(critical, others, lack)] == ended
