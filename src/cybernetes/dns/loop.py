@@ -93,16 +93,19 @@ class Dns:
 
     async def _remember(self, path: Path) -> None:
         written = -1
-        while True:
-            if written != self.zone.changes:
-                changes = self.zone.changes
-                now = snapshot.Snapshot(dict(self._services.items), dict(self._slices.items))
-                try:
-                    await asyncio.to_thread(snapshot.write, path, now)
+        try:
+            while True:
+                if written != self.zone.changes:
+                    changes, known = self.zone.changes, self._known()
+                    await asyncio.to_thread(_keep, path, known)
                     written = changes
-                except EdgeError as error:
-                    _log.warning("dns.not_remembered", error=str(error))
-            await self._clock.sleep(REMEMBER_S)
+                await self._clock.sleep(REMEMBER_S)
+        finally:
+            if written != self.zone.changes:
+                _keep(path, self._known())
+
+    def _known(self) -> snapshot.Snapshot:
+        return snapshot.Snapshot(dict(self._services.items), dict(self._slices.items))
 
     async def _publish(self) -> None:
         published = msgspec.structs.replace(self._config, port=self.server.port)
@@ -117,3 +120,10 @@ class Dns:
                 failures += 1
                 _log.warning("dns.not_published", error=str(error), retry_s=round(wait_s, 1))
             await self._clock.sleep(wait_s)
+
+
+def _keep(path: Path, known: snapshot.Snapshot) -> None:
+    try:
+        snapshot.write(path, known)
+    except EdgeError as error:
+        _log.warning("dns.not_remembered", error=str(error))

@@ -153,7 +153,8 @@ async def allow_dns(admin: ApiClient) -> None:
 
 async def test_dns_answers_publishes_itself_and_outlives_the_api_server(tmp_path: Path) -> None:
     ready, own = asyncio.Event(), machine_address()
-    config = DnsConfig(node="n1", address=own, port=0, resolv_conf=tmp_path / "resolv.conf")
+    resolv_conf, names = tmp_path / "resolv.conf", tmp_path / "names.json"
+    config = DnsConfig(node="n1", address=own, port=0, resolv_conf=resolv_conf, snapshot=names)
     async with contextlib.AsyncExitStack() as stack:
         async with serving(tmp_path) as (api, admin):
             await allow_dns(admin)
@@ -183,6 +184,11 @@ async def test_dns_answers_publishes_itself_and_outlives_the_api_server(tmp_path
             slices = await admin.get(ENDPOINT_SLICES, "kube-dns-n1", namespace="kube-system")
             assert slices["endpoints"][0]["hints"] == {"forNodes": [{"name": "n1"}]}
             assert await ask("kube-dns.kube-system.svc.cluster.local") == ["10.96.0.10"]
+        assert await ask("db-0.db.default.svc.cluster.local") == ["10.244.1.7"]
+    # The server is gone too; the next one starts without an API server to ask.
+    ready.clear()
+    server = Dns(client(api, "system:cybernetes:dns"), CLOCK, SeededRandom(1), config, ready=ready.set)
+    async with running(server.run(), ready):
         assert await ask("db-0.db.default.svc.cluster.local") == ["10.244.1.7"]
 
 
