@@ -8,6 +8,7 @@ source  RFC 6902, RFC 7396; Kubernetes documentation "Use a Strategic Merge Patc
 from __future__ import annotations
 
 import copy
+from collections import deque
 from typing import Any
 
 import orjson
@@ -250,29 +251,42 @@ def _pruned(value: Any) -> Any:
 
 def _merge_list(item: Node | None, key: str, old: list[Any], patch: list[Any], order: list[Any] | None) -> list[Any]:
     if not key:
-        merged = [*old, *(each for each in patch if each not in old)]
+        known = {_text(each) for each in old}
+        merged = [*old, *(each for each in patch if _text(each) not in known)]
         return _ordered(merged, patch if order is None else order, old, "")
     if any(isinstance(each, dict) and each == {_DIRECTIVE: "replace"} for each in patch):
         return [_pruned(each) for each in patch if each != {_DIRECTIVE: "replace"}]
-    merged = list(old)
-    for each in patch:
-        _merge_item(item, key, merged, each)
+    merged = _merge_items(item, key, old, patch)
     wanted = order if order is not None else [each for each in patch if each.get(_DIRECTIVE) != "delete"]
     return _ordered(merged, wanted, old, key)
 
 
-def _merge_item(item: Node | None, key: str, merged: list[Any], patch: Any) -> None:
-    if not isinstance(patch, dict) or key not in patch:
-        raise ApiError(500, "", f"map: {_go(patch)} does not contain declared merge key: {key}")
-    at = next((i for i, each in enumerate(merged) if isinstance(each, dict) and each.get(key) == patch[key]), None)
-    if patch.get(_DIRECTIVE) == "delete":
-        merged[:] = [each for each in merged if not (isinstance(each, dict) and each.get(key) == patch[key])]
-    elif at is None:
-        merged.append(_pruned(_undirected(patch)))
-    elif patch.get(_DIRECTIVE) == "replace":
-        merged[at] = _pruned(_undirected(patch))
-    else:
-        merged[at] = _merge_map(item, merged[at], patch)
+_GONE = object()
+
+
+def _merge_items(item: Node | None, key: str, old: list[Any], patch: list[Any]) -> list[Any]:
+    """The items of `old`, changed or deleted by those of `patch` with the same key, and the patch's new ones."""
+    merged = list(old)
+    places: dict[bytes, list[int]] = {}
+    for i, each in enumerate(merged):
+        if isinstance(each, dict) and key in each:
+            places.setdefault(_text(each[key]), []).append(i)
+    for each in patch:
+        if not isinstance(each, dict) or key not in each:
+            raise ApiError(500, "", f"map: {_go(each)} does not contain declared merge key: {key}")
+        name = _text(each[key])
+        found = places.get(name)
+        if each.get(_DIRECTIVE) == "delete":
+            for i in places.pop(name, ()):
+                merged[i] = _GONE
+        elif found is None:
+            places[name] = [len(merged)]
+            merged.append(_pruned(_undirected(each)))
+        elif each.get(_DIRECTIVE) == "replace":
+            merged[found[0]] = _pruned(_undirected(each))
+        else:
+            merged[found[0]] = _merge_map(item, merged[found[0]], each)
+    return [each for each in merged if each is not _GONE]
 
 
 def _undirected(patch: Object) -> Object:
@@ -283,7 +297,8 @@ def _delete_from(merged: Object, field: str, values: Any) -> None:
     if not isinstance(values, list):
         raise bad_request("invalid patch format of primitive list")
     if isinstance(merged.get(field), list):
-        merged[field] = [each for each in merged[field] if each not in values]
+        doomed = {_text(each) for each in values}
+        merged[field] = [each for each in merged[field] if _text(each) not in doomed]
         if not merged[field]:
             del merged[field]
 
@@ -300,25 +315,39 @@ def _reorder(node: Node | None, merged: Object, patch: Object) -> None:
         merged[field] = _ordered(merged[field], order, merged[field], merge_key)
 
 
-def _ordered(items: list[Any], wanted: list[Any], old: list[Any], key: str) -> list[Any]:
+def _ordered(items: list[Any], wanted: Any, old: list[Any], key: str) -> list[Any]:
     """`items` with those that `wanted` names in its order, the others among them where they stood in `old`."""
-    identity = _identity(key)
-    names = [identity(each) for each in wanted]
-    server = [identity(each) for each in old]
-    named = sorted((each for each in items if identity(each) in names), key=lambda each: names.index(identity(each)))
-    others = [each for each in items if identity(each) not in names]
+    if not isinstance(wanted, list):
+        raise bad_request(f"the order of a list must be a list, not {_go(wanted)}")
+    names, server = _ranks(wanted, key), _ranks(old, key)
+    with_rank = [(_identity(each, key), each) for each in items]
+    named = sorted((each for each in with_rank if each[0] in names), key=lambda each: names[each[0]])
+    others = deque(each for each in with_rank if each[0] not in names)
     result: list[Any] = []
-    while named and others:
-        left, right = identity(named[0]), identity(others[0])
-        both = left in server and right in server
-        result.append(others.pop(0) if both and server.index(left) > server.index(right) else named.pop(0))
-    return [*result, *named, *others]
+    for identity, each in named:
+        here = server.get(identity)
+        while here is not None and others and server.get(others[0][0], here) < here:
+            result.append(others.popleft()[1])
+        result.append(each)
+    return [*result, *(each for _, each in others)]
 
 
-def _identity(key: str) -> Any:
-    if not key:
-        return lambda each: each
-    return lambda each: each.get(key) if isinstance(each, dict) else each
+def _ranks(items: list[Any], key: str) -> dict[bytes, int]:
+    """Where each item stands first."""
+    ranks: dict[bytes, int] = {}
+    for i, each in enumerate(items):
+        ranks.setdefault(_identity(each, key), i)
+    return ranks
+
+
+def _identity(item: Any, key: str) -> bytes:
+    """What tells items of a list apart: themselves, or their values of the merge key."""
+    return _text(item.get(key) if key and isinstance(item, dict) else item)
+
+
+def _text(value: Any) -> bytes:
+    """Sets and dicts need something that can be hashed, and lists of a whole body are too long to be searched."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def _go(value: Any) -> str:
