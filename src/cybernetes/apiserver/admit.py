@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
 from cybernetes.apiserver.core import Call, Core
@@ -24,7 +25,8 @@ async def admit(
 ) -> None:
     """Let the mutating plugins change `obj` in place. Raises ApiError when one refuses."""
     if core.admission is not None:
-        await core.admission.mutate(_attributes(core, call, operation, obj, old, options, subresource))
+        attributes = _attributes(core, call, operation, obj, old, options, subresource)
+        await _timed(core, "admit", operation, core.admission.mutate(attributes))
 
 
 async def check(
@@ -38,7 +40,18 @@ async def check(
 ) -> None:
     """Let the validating plugins refuse the write: ApiError."""
     if core.admission is not None:
-        await core.admission.validate(_attributes(core, call, operation, obj, old, options, subresource))
+        attributes = _attributes(core, call, operation, obj, old, options, subresource)
+        await _timed(core, "validate", operation, core.admission.validate(attributes))
+
+
+async def _timed(core: Core, kind: str, operation: str, step: Awaitable[None]) -> None:
+    started, rejected = core.clock.monotonic(), True
+    try:
+        await step
+        rejected = False
+    finally:
+        took_s = core.clock.monotonic() - started
+        core.metrics.admitted(kind, operation, rejected=rejected, took_s=took_s)
 
 
 async def check_may_create(core: Core, call: Call) -> None:

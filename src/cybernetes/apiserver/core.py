@@ -106,8 +106,12 @@ class Core:
 
     async def commit(self, checks: list[Check], writes: list[Put | Delete]) -> int:
         """Write; the revision. Raises store.Conflict, EdgeError."""
+        started = self.clock.monotonic()
         revision = await self.store.txn(checks, writes)
         self.committed = max(self.committed, revision)
+        if self.metrics is not None and writes:
+            creates = bool(checks) and not checks[0].revision
+            self.metrics.committed(writes[0], creates=creates, took_s=self.clock.monotonic() - started)
         return revision
 
     def context(self, call: Call, *, dry_run: bool = False) -> WriteContext:

@@ -41,6 +41,14 @@ def version() -> dict[str, Any]:
     }
 
 
+def build_info() -> dict[str, str]:
+    """The version as labels of a metric."""
+    names = {"gitVersion": "git_version", "gitCommit": "git_commit", "goVersion": "go_version"}
+    wanted = ("major", "minor", "gitVersion", "gitCommit", "goVersion", "compiler", "platform")
+    found = version()
+    return {names.get(each, each): str(found[each]) for each in wanted}
+
+
 class NonResource:
     """documents: discovery and OpenAPI; asked for every path that is not answered here."""
 

@@ -16,7 +16,7 @@ from cybernetes.apiserver.bootstrap import policy
 from cybernetes.apiserver.bootstrap.flow_schemas import FlowSchemaLoop
 from cybernetes.apiserver.bootstrap.loop import Bootstrap, Settings
 from cybernetes.apiserver.cache.feed import Caches
-from cybernetes.apiserver.chain import FILTERS, Filter, Passage, chain, passage_of
+from cybernetes.apiserver.chain import FILTERS, Filter, Passage, chain, is_long, passage_of
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.core import Core
 from cybernetes.apiserver.crd.loop import DefinitionLoop
@@ -24,8 +24,9 @@ from cybernetes.apiserver.crd.publish import Publisher
 from cybernetes.apiserver.documents import Documents
 from cybernetes.apiserver.flowcontrol.gate import Gate
 from cybernetes.apiserver.flowcontrol.numbers import Collector
+from cybernetes.apiserver.metrics import Collector as Numbers
 from cybernetes.apiserver.metrics import Metrics
-from cybernetes.apiserver.nonresource import NonResource
+from cybernetes.apiserver.nonresource import NonResource, build_info
 from cybernetes.apiserver.outbound import Outbound
 from cybernetes.apiserver.registry import Registry
 from cybernetes.apiserver.resourcemetrics import serve as resourcemetrics
@@ -33,6 +34,7 @@ from cybernetes.apiserver.resourcemetrics.serve import ResourceMetrics
 from cybernetes.apiserver.routing import route
 from cybernetes.apiserver.security import Security, build_security
 from cybernetes.apiserver.services.allocator import Allocator
+from cybernetes.auth.certificates import Authorities
 from cybernetes.auth.user import AUTHENTICATED, MASTERS, User
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import ApiError, Bug, EdgeError
@@ -77,6 +79,7 @@ class ApiServer:
         caches = Caches(store, clock, random)
         self.core = Core(store, self.registry, caches, clock, random, shared_store=config.shared_store)
         self.core.metrics = Metrics()
+        self.core.metrics.registry.register(Numbers(self.core, build_info()))
         seats = config.max_requests_inflight + config.max_mutating_requests_inflight
         self._gate = self.core.fairness = Gate(clock, seats, self.core.stored)
         self.core.metrics.registry.register(Collector(self._gate))
@@ -95,6 +98,7 @@ class ApiServer:
         self._nonresource = NonResource(checks, all_ready, self.documents.answer)
         self.core.nonresource = self._nonresource.answer
         self._chain = chain(self.core, self._filters(audit), lambda passage: route(self.core, passage))
+        self._objects: Bootstrap | None = None
         self._running: asyncio.Task[None] | None = None
         self._bootstrapped = asyncio.Event()
         self._stopping = False
@@ -172,7 +176,7 @@ class ApiServer:
     async def _bootstrap(self) -> None:
         core, attempt = self.core, 0
         client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=core.clock)
-        objects = Bootstrap(client, _bootstrap_settings(self.config, self.registry), core.clock)
+        objects = self._objects = Bootstrap(client, _bootstrap_settings(self.config, self.registry), core.clock)
         while not self._bootstrapped.is_set():
             try:
                 await objects.ensure()
@@ -214,13 +218,26 @@ class ApiServer:
         finally:
             await self.stop()
 
+    def renew(self, config: ServerConfig) -> None:
+        """Use other keys, certificates and authorities from now on; requests under way go on with theirs."""
+        self.config = config
+        authorities = Authorities(config.client_authorities, config.front_proxy_authorities)
+        self.core.authenticator.renew(authorities, config.service_account_key, config.former_keys)
+        self._outbound.renew(config)
+        self._aggregator.renew(config)
+        if self._objects is not None:
+            self._objects.change(_bootstrap_settings(config, self.registry))
+
     def begin_shutdown(self) -> None:
         """Tell load balancers by /readyz that no new requests should come; end watches so that clients move on."""
         self._stopping = True
         self.core.caches.end_watches()
 
     async def handle(self, request: Request) -> Response:
-        return await self._answer(passage_of(request))
+        passage = passage_of(request)
+        response = await self._answer(passage)
+        self.core.metrics.authentications["success" if passage.user is not None else "failure"] += 1
+        return response
 
     async def handle_as(self, user: User, request: Request) -> Response:
         """A request of this process itself: authenticated by the caller."""
@@ -229,12 +246,19 @@ class ApiServer:
         return await self._answer(passage)
 
     async def _answer(self, passage: Passage) -> Response:
-        started = self.core.clock.monotonic()
-        response = await respond.compressed(passage.request, await self._chain(passage))
-        info = passage.info
+        started, numbers, info = self.core.clock.monotonic(), self.core.metrics, passage.info
+        kind = "long" if is_long(passage) else "readOnly" if info.verb in ("get", "list") else "mutating"
+        numbers.in_flight[kind] += 1
+        try:
+            response = await respond.compressed(passage.request, await self._chain(passage))
+        finally:
+            numbers.in_flight[kind] -= 1
         known = info.is_resource and self.registry.find(info.group, info.version, info.resource) is not None
+        dry_run = "dryRun" in passage.request.query
         took_s = self.core.clock.monotonic() - started
-        self.core.metrics.observe(info, known=known, code=response.status, took_s=took_s)
+        numbers.observe(info, known=known, dry_run=dry_run, code=response.status, took_s=took_s)
+        if passage.decision is not None:
+            numbers.authorizations["allowed" if passage.decision.allowed else "denied"] += 1
         return response
 
     def _check_feed(self) -> str:

@@ -192,6 +192,39 @@ def test_health_version_and_metrics(api: RunningApi) -> None:
     run(api, test)
 
 
+def test_metrics_have_the_names_of_dashboards(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space) + "/configmaps"
+        await client.ok("POST", path, config_map("m"))
+        async with client.watch(path) as next_event:
+            await next_event()
+            await client.ok("DELETE", f"{path}/m")
+            await next_event()
+            answer = await client.send("GET", "/metrics")
+        assert isinstance(answer.body, bytes)
+        text = answer.body.decode()
+        for wanted in (
+            'apiserver_request_total{code="201",component="apiserver",dry_run="",group="",resource="configmaps",'
+            'scope="namespace",subresource="",verb="POST",version="v1"}',
+            'apiserver_request_duration_seconds_bucket{component="apiserver",dry_run="",group="",le="0.005",',
+            'apiserver_current_inflight_requests{request_kind="readOnly"} 1.0',
+            'apiserver_longrunning_requests{component="apiserver",dry_run="",group="",resource="configmaps",scope="",'
+            'subresource="",verb="WATCH",version=""} ',
+            'apiserver_watch_events_total{group="",resource="configmaps"} ',
+            'apiserver_storage_objects{group="",resource="namespaces"} ',
+            'apiserver_admission_step_admission_duration_seconds_count{operation="CREATE",rejected="false",type="admit"} ',
+            'etcd_request_duration_seconds_count{operation="create",type="configmaps"} ',
+            'authentication_attempts_total{result="success"} ',
+            'apiserver_authorization_decisions_total{decision="allowed"} ',
+            'apiserver_flowcontrol_current_limit_seats{priority_level="workload-low"} ',
+            "process_resident_memory_bytes ",
+            'kubernetes_build_info{compiler="cpython",',
+        ):
+            assert f"\n{wanted}" in text, wanted
+
+    run(api, test)
+
+
 def test_bodies_above_the_limit_are_refused(api: RunningApi, space: str) -> None:
     async def test(client: Client) -> None:
         path = await client.namespace(space) + "/configmaps"

@@ -37,6 +37,8 @@ class Cached:
         self.state = ResourceState(prefix(group, plural), revision)
         self.hub = Hub()
         self.subscribers: list[Subscriber] = []
+        # Events that were sent to watchers.
+        self.sent = 0
 
 
 class Caches:

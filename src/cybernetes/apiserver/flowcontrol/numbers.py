@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from itertools import accumulate
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from cybernetes.apiserver.spread import Spread
+
 PREFIX = "apiserver_flowcontrol_"
 _SECONDS = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
 _BY = ("priority_level", "flow_schema")
-
-
-class Spread:
-    """How many took how long: counts by upper bound, the last without one."""
-
-    __slots__ = ("counts", "total_s")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(_SECONDS) + 1)
-        self.total_s = 0.0
-
-    def add(self, seconds: float) -> None:
-        self.counts[bisect_left(_SECONDS, seconds)] += 1
-        self.total_s += seconds
-
-    def buckets(self, at_once: int = 0) -> list[tuple[str, int]]:
-        """As text format has them; `at_once` took no time at all."""
-        bounds = (*map(str, _SECONDS), "+Inf")
-        return [(bound, at_once + count) for bound, count in zip(bounds, accumulate(self.counts), strict=True)]
 
 
 class Tally:
@@ -44,8 +25,8 @@ class Tally:
         self.queued = 0
         self.seats = 0
         self.rejected: dict[str, int] = {}
-        self.executions = Spread()
-        self.waits = {True: Spread(), False: Spread()}
+        self.executions = Spread(_SECONDS)
+        self.waits = {True: Spread(_SECONDS), False: Spread(_SECONDS)}
 
 
 class Numbers:

@@ -116,7 +116,9 @@ async def _stream(core: Core, cached: Cached, watcher: Watcher, encode: _Frames,
         while True:
             await watcher.wait()
             if watcher.queue:
-                yield await encode.entries(watcher.take())
+                entries = watcher.take()
+                cached.sent += len(entries)
+                yield await encode.entries(entries)
             elif watcher.over:
                 return
     except ApiError as error:
