@@ -37,7 +37,8 @@ COMPONENTS = (
     Component("kubelet", "kubelet", after=("apiserver", "containerd"), per_node=True),
     Component("proxy", "proxy", after=("apiserver",), per_node=True),
     Component("network", "network", after=("apiserver",), per_node=True),
-    Component("dns", "dns", after=("apiserver",), per_node=True),
+    # It answers from what it knew last, so that names work before the API server does.
+    Component("dns", "dns", per_node=True),
 )
 
 
