@@ -26,6 +26,9 @@ from cybernetes.scheduler.bind import (
     failure_status,
     patch_status,
 )
+from cybernetes.scheduler.devices.filters import NO_GRANT, Grant
+from cybernetes.scheduler.devices.state import Devices
+from cybernetes.scheduler.devices.write import ClaimsNotWritten, release_devices, take_back, write_claims
 from cybernetes.scheduler.extenders import Extender, ExtenderFailed
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.queue import Waiting
@@ -57,7 +60,13 @@ class Placed(msgspec.Struct, gc=False):
     pod: PodEntry
     node_name: str
     volumes: Choices = Choices()
+    devices: Grant = NO_GRANT
     binder: Extender | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether one binding is all that has to be written."""
+        return self.volumes == NO_VOLUMES and not self.devices and self.binder is None
 
 
 class Failed(msgspec.Struct, gc=False):
@@ -84,6 +93,7 @@ class Carrier:
         *,
         state: ClusterState,
         storage: Storage,
+        devices: Devices,
         pods: Mapping[str, PodEntry],
         woken: Callable[[], None],
     ) -> None:
@@ -92,6 +102,7 @@ class Carrier:
         self._announcer = announcer
         self._state = state
         self._storage = storage
+        self._devices = devices
         self._pods = pods
         self._woken = woken
         self._work: asyncio.Queue[Placed | Failed] = asyncio.Queue(WAITING_MAX)
@@ -111,7 +122,7 @@ class Carrier:
         return not self._full
 
     def put(self, work: Placed | Failed) -> None:
-        if isinstance(work, Placed) and work.volumes == NO_VOLUMES and work.binder is None:
+        if isinstance(work, Placed) and work.is_plain:
             self._bindings.put_nowait(work)
         else:
             self._work.put_nowait(work)
@@ -124,7 +135,7 @@ class Carrier:
                 await self._tell(work)
             else:
                 # May wait for an extender, or for a provisioner for minutes, which must not keep a worker.
-                group.create_task(self._bind_with_volumes(work), name=f"scheduler.volumes.{work.pod.key}")
+                group.create_task(self._prepare_and_bind(work), name=f"scheduler.prepare.{work.pod.key}")
 
     def _say_room(self) -> None:
         if self._full and max(self._work.qsize(), self._bindings.qsize()) < WAITING_MAX // 2:
@@ -165,7 +176,7 @@ class Carrier:
         for at in range(0, len(taken), WORKERS // BINDERS):
             await asyncio.gather(*map(self._bind, taken[at : at + WORKERS // BINDERS]))
 
-    async def _bind(self, placed: Placed) -> None:
+    async def _bind(self, placed: Placed) -> bool:
         try:
             if placed.binder is not None:
                 await placed.binder.bind(placed.pod, placed.node_name)
@@ -173,10 +184,31 @@ class Carrier:
                 await bind(self._client, placed.pod, placed.node_name)
         except (ApiError, EdgeError, ExtenderFailed) as error:
             await self._unbind(placed, bind_failure(error))
-            return
+            return False
         self._announcer.scheduled(placed.pod, placed.node_name)
+        return True
 
-    async def _bind_with_volumes(self, placed: Placed) -> None:
+    async def _prepare_and_bind(self, placed: Placed) -> None:
+        """Volumes, then devices, then the binding."""
+        try:
+            done = await self._bind_volumes(placed) and await self._write_claims(placed) and await self._bind(placed)
+        finally:
+            release(self._storage, placed.volumes)
+            release_devices(self._devices, placed.devices)
+        if not done and placed.devices:
+            await take_back(self._client, self._devices, placed.pod, placed.devices)
+
+    async def _write_claims(self, placed: Placed) -> bool:
+        try:
+            await write_claims(self._client, placed.pod, placed.devices)
+        except (ApiError, EdgeError, ClaimsNotWritten) as error:
+            await self._unbind(placed, f'running PreBind plugin "DynamicResources": {error}')
+            return False
+        return True
+
+    async def _bind_volumes(self, placed: Placed) -> bool:
+        if placed.volumes == NO_VOLUMES:
+            return True
         try:
             # Others see where the pod will go while it waits; the API server takes this back when it is bound.
             if placed.pod.nominated != placed.node_name:
@@ -185,10 +217,8 @@ class Carrier:
             await bind_volumes(self._client, self._clock, self._storage, placed.volumes, placed.node_name)
         except (ApiError, EdgeError, VolumesNotReady) as error:
             await self._unbind(placed, f'running PreBind plugin "VolumeBinding": {error}')
-        else:
-            await self._bind(placed)
-        finally:
-            release(self._storage, placed.volumes)
+            return False
+        return True
 
     async def _unbind(self, placed: Placed, why: str) -> None:
         """Take the pod off its node again and let it be tried again."""

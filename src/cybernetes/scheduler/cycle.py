@@ -17,6 +17,9 @@ import msgspec
 from cybernetes.base.random import Random
 from cybernetes.native import load
 from cybernetes.scheduler.columns import Columns
+from cybernetes.scheduler.devices import filters as devices
+from cybernetes.scheduler.devices.filters import NO_GRANT, DeviceFilter, Grant
+from cybernetes.scheduler.devices.state import Devices
 from cybernetes.scheduler.nominations import Crowd, Nominations
 from cybernetes.scheduler.plugins.caches import Recent
 from cybernetes.scheduler.plugins.images import ImageScores
@@ -28,7 +31,6 @@ from cybernetes.scheduler.plugins.standing import Standing
 from cybernetes.scheduler.pods import PodEntry, terms_of
 from cybernetes.scheduler.profile import Profile, Rejection, RowFilter
 from cybernetes.scheduler.reasons import (
-    CLAIMS_REFUSED,
     FIT,
     FIT_NEVER,
     NO_NODES,
@@ -101,6 +103,7 @@ class Cycle:
         nominations: Nominations,
         owners: OwnerSelector = lambda pod: None,
         volumes: VolumeFilter | None = None,
+        claimed: DeviceFilter | None = None,
     ) -> None:
         self.columns = columns
         self.profile = profile
@@ -108,6 +111,7 @@ class Cycle:
         self._crowd = Crowd(columns, nominations)
         self._owners = owners
         self._volumes = volumes or VolumeFilter(Storage())
+        self._devices = claimed or DeviceFilter(Devices())
         self._standing: Recent[Standing] = Recent()
         self._fits: Recent[Fit] = Recent()
         self._plans: Recent[Plan] = Recent()
@@ -140,6 +144,13 @@ class Cycle:
             return Choices()
         found = choices(self._volumes.storage, claims, node)
         return found if isinstance(found, Choices) else Choices()
+
+    def device_grant(self, pod: PodEntry, node_name: str) -> Grant:
+        """The devices of a pod that was placed on the node."""
+        node = self.columns.node(node_name)
+        if node is None or not pod.device_claims or devices.NAME not in self.profile.filters:
+            return NO_GRANT
+        return self._devices.grant(pod, node)
 
     def has_volumes(self, pod: PodEntry) -> bool:
         return self._volumes.concerns(pod)
@@ -207,10 +218,6 @@ class Cycle:
             filtered.message = fit.refused
             filtered.plugins = {"NodeResourcesFit"}
             return filtered
-        if pod.shape.spec.resource_claims and "DynamicResources" in active:
-            filtered.message = CLAIMS_REFUSED
-            filtered.plugins = {"DynamicResources"}
-            return filtered
         if pod.shape.ports and "NodePorts" in active:
             filter_ports(self.columns, pod.shape.ports, filtered.code)
         if "NodeResourcesFit" in active:
@@ -225,6 +232,10 @@ class Cycle:
             filter_spread(self.columns, standing, constraints, filtered.code)
         if "InterPodAffinity" in active:
             filter_interpod(self.columns, standing, pod, filtered.code)
+        if pod.device_claims and devices.NAME in active:
+            filtered.message = self._devices.filter(pod, self.columns, filtered.code, filtered.words)
+            if filtered.message or filtered.words:
+                filtered.plugins = filtered.plugins | {devices.NAME}
         self._filter_rows(pod, self.profile.late, filtered)
         return filtered
 

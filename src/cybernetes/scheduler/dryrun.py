@@ -13,6 +13,7 @@ import msgspec
 
 from cybernetes.base.random import Random
 from cybernetes.scheduler.cycle import Cycle, Placement, Unschedulable
+from cybernetes.scheduler.devices.write import promise_devices
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.preempt import preempt
 from cybernetes.scheduler.reasons import failure_text
@@ -61,7 +62,7 @@ def _preempt(snapshot: Snapshot, cycle: Cycle, pod: PodEntry, decision: Unschedu
         return Outcome(pod.key, message=decision.message)
     found = preempt(cycle, pod, decision.filtered, snapshot.budgets, random)
     if not isinstance(found, Candidate):
-        return Outcome(pod.key, message=failure_text(decision.message, found.words))
+        return Outcome(pod.key, message=failure_text(decision.message, found.words, claims=bool(pod.device_claims)))
     for victim in found.victims:
         snapshot.columns.remove_pod(victim, found.node)
     _place(snapshot, cycle, pod, found.node)
@@ -72,6 +73,7 @@ def _preempt(snapshot: Snapshot, cycle: Cycle, pod: PodEntry, decision: Unschedu
 def _place(snapshot: Snapshot, cycle: Cycle, pod: PodEntry, node_name: str) -> None:
     volumes = cycle.volume_choices(pod, node_name) if pod.claims else Choices()
     promise(snapshot.storage, volumes, node_name)
+    promise_devices(snapshot.devices, pod, cycle.device_grant(pod, node_name))
     snapshot.columns.add_pod(pod, node_name)
 
 

@@ -13,6 +13,8 @@ from cybernetes.base.random import Random
 from cybernetes.client.api import ApiClient
 from cybernetes.client.informer import Informer
 from cybernetes.client.target import NAMESPACES, NODES, PODS, Target
+from cybernetes.scheduler.devices import state as device_state
+from cybernetes.scheduler.devices.state import Devices
 from cybernetes.scheduler.hints import Kind
 from cybernetes.scheduler.objects import (
     BudgetObject,
@@ -44,6 +46,7 @@ class Intake:
         state: ClusterState,
         owners: Owners,
         storage: Storage,
+        devices: Devices,
         changed: Callable[[], None],
         whole_nodes: bool = False,
     ) -> None:
@@ -68,6 +71,7 @@ class Intake:
             self._all.append(whole)
         self._follow_owners(owners)
         self._follow_storage(storage, state)
+        self._follow_devices(devices, state)
 
     @property
     def synced(self) -> bool:
@@ -107,6 +111,20 @@ class Intake:
             informer = self._informer(target, msgspec.json.Decoder(struct).decode)
             self._follow(informer, _storage_changer(target, storage, state))
             self._all.append(informer)
+
+    def _follow_devices(self, devices: Devices, state: ClusterState) -> None:
+        for target, struct in device_state.KINDS:
+            informer = self._informer(target, msgspec.json.Decoder(struct).decode)
+            self._follow(informer, _device_changer(target, devices, state))
+            self._all.append(informer)
+
+
+def _device_changer(target: Target, devices: Devices, state: ClusterState) -> Callable[[str, Any, Any], None]:
+    def change(key: str, old: Any, new: Any) -> None:
+        devices.change(target, key, new)
+        state.on_other(Kind.DEVICES, key)
+
+    return change
 
 
 def _storage_changer(target: Target, storage: Storage, state: ClusterState) -> Callable[[str, Any, Any], None]:

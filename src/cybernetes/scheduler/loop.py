@@ -24,6 +24,9 @@ from cybernetes.scheduler.bind import SCHEDULER_ERROR, UNSCHEDULABLE
 from cybernetes.scheduler.carry import Carrier, Failed, Placed
 from cybernetes.scheduler.config import Config
 from cybernetes.scheduler.cycle import Cycle, Unschedulable
+from cybernetes.scheduler.devices.filters import DeviceFilter
+from cybernetes.scheduler.devices.state import Devices
+from cybernetes.scheduler.devices.write import promise_devices
 from cybernetes.scheduler.extended import Extended
 from cybernetes.scheduler.extenders import Extender, ExtenderFailed
 from cybernetes.scheduler.intake import Intake
@@ -67,10 +70,13 @@ class Scheduler:
         profiles = self._config.profiles
         self.queue = SchedulingQueue(self._config.backoff)
         self.state = ClusterState(clock, self.queue, [profile.name for profile in profiles])
-        owners, self._storage = Owners(), Storage()
+        owners, self._storage, self._devices = Owners(), Storage(), Devices()
         volumes = VolumeFilter(self._storage)
         columns, nominations = self.state.columns, self.state.nominations
-        self.cycles = {each.name: Cycle(columns, each, nominations, owners.selector, volumes) for each in profiles}
+        claimed = DeviceFilter(self._devices)
+        self.cycles = {
+            each.name: Cycle(columns, each, nominations, owners.selector, volumes, claimed) for each in profiles
+        }
         self._wake = asyncio.Event()
         self._announcer = Announcer(client, clock, host)
         self._intake = Intake(
@@ -80,6 +86,7 @@ class Scheduler:
             state=self.state,
             owners=owners,
             storage=self._storage,
+            devices=self._devices,
             changed=self._wake.set,
             whole_nodes=any(not each.terms.knows_nodes for each in extenders),
         )
@@ -93,6 +100,7 @@ class Scheduler:
             self._announcer,
             state=self.state,
             storage=self._storage,
+            devices=self._devices,
             pods=self._intake.pods.items,
             woken=self._wake.set,
         )
@@ -242,8 +250,10 @@ class Scheduler:
         pod = waiting.pod
         volumes = cycle.volume_choices(pod, node_name) if pod.claims else Choices()
         promise(self._storage, volumes, node_name)
+        devices = cycle.device_grant(pod, node_name)
+        promise_devices(self._devices, pod, devices)
         self.state.assume(pod, node_name)
-        return Placed(waiting, pod, node_name, volumes)
+        return Placed(waiting, pod, node_name, volumes, devices)
 
     def _fail(self, waiting: Waiting, decision: Unschedulable, result: Candidate | Refusal | None) -> Failed:
         pod = waiting.pod
@@ -257,7 +267,8 @@ class Scheduler:
         keep = result is not None and result.keep_nomination
         if not keep:
             self.state.nominations.remove(pod.key)
-        message = failure_text(decision.message, result.words if result is not None else "")
+        words = result.words if result is not None else ""
+        message = failure_text(decision.message, words, claims=bool(pod.device_claims))
         return Failed(waiting, UNSCHEDULABLE, message, None if keep else "")
 
     def _preempt(self, cycle: Cycle, pod: PodEntry, decision: Unschedulable) -> Candidate | Refusal | None:

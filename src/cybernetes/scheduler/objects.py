@@ -211,8 +211,14 @@ class ContainerStatus(Slim):
     allocated_resources: dict[str, str | int | float] | None = None
 
 
+class PodClaimStatus(Slim):
+    name: str = ""
+    resource_claim_name: str | None = None
+
+
 class PodStatus(Slim):
     phase: str = ""
+    resource_claim_statuses: list[PodClaimStatus] | None = None
     container_statuses: list[ContainerStatus] | None = None
     nominated_node_name: str = ""
     start_time: str | None = None

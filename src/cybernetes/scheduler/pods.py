@@ -86,6 +86,7 @@ class PodEntry(msgspec.Struct, gc=False):
     """One pod; `node_name` is "" while it waits.
 
     claims      volume claims: name, and "" or the uid of the pod that must own it
+    device_claims   name in the pod, and the ResourceClaim's: "" while it is not made, None where none is needed
     condition   PodScheduled, while it waits
     preempted   it has the mark of a victim; evicted: we asked for its deletion
     owner       kind and name of the controller
@@ -108,12 +109,19 @@ class PodEntry(msgspec.Struct, gc=False):
     evicted: bool = False
     gates: tuple[str, ...] = ()
     claims: tuple[tuple[str, str], ...] = ()
+    device_claims: tuple[tuple[str, str | None], ...] = ()
     condition: Condition | None = None
     owner: tuple[str, str] = ("", "")
 
     @property
     def priority(self) -> int:
         return self.shape.spec.priority
+
+    @property
+    def template_claims(self) -> frozenset[str]:
+        """Names of the pod's claims that are made from templates."""
+        claims = self.shape.spec.resource_claims or ()
+        return frozenset(each.name for each in claims if each.resource_claim_template_name is not None)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -155,6 +163,7 @@ class Interner:
             preempted=_is_preempted(pod),
             gates=tuple(gate.name for gate in gates or ()),
             claims=claims,
+            device_claims=_device_claims(pod) if spec.resource_claims else (),
             condition=_scheduled_condition(pod) if not node_name else None,
             owner=_controller(pod) if not node_name else NO_OWNER,
         )
@@ -283,6 +292,14 @@ def _take_claims(pod: PodObject) -> tuple[tuple[str, str], ...]:
             volume.ephemeral = None
         volume.name = ""
     return tuple(found)
+
+
+def _device_claims(pod: PodObject) -> tuple[tuple[str, str | None], ...]:
+    made = {each.name: each.resource_claim_name for each in pod.status.resource_claim_statuses or ()}
+    return tuple(
+        (each.name, each.resource_claim_name if each.resource_claim_name is not None else made.get(each.name, ""))
+        for each in pod.spec.resource_claims or ()
+    )
 
 
 def _controller(pod: PodObject) -> tuple[str, str]:

@@ -169,7 +169,8 @@ class SchedulingQueue:
 
     def _replace(self, waiting: Waiting, pod: PodEntry, now: float) -> None:
         old, waiting.pod = waiting.pod, pod
-        if not waiting.parked or (old.shape is pod.shape and old.label_set is pod.label_set and old.gates == pod.gates):
+        same = old.shape is pod.shape and old.label_set is pod.label_set and old.gates == pod.gates
+        if not waiting.parked or (same and old.device_claims == pod.device_claims):
             return
         if pod.gates:
             self._unpark(waiting)

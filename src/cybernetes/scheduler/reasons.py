@@ -90,8 +90,6 @@ PLUGINS = {
     LEFT_OUT: "NodeAffinity",
 }
 
-# Allocation of devices is not implemented; a pod must not run without the devices that it claims.
-CLAIMS_REFUSED = "pod has resource claims, which this scheduler cannot allocate"
 NO_NODES = "no nodes available to schedule pods"
 
 
@@ -105,10 +103,11 @@ def available_text(nodes: int, counts: dict[str, int]) -> str:
     return f"0/{nodes} nodes are available: {listed}." if listed else f"0/{nodes} nodes are available:"
 
 
-# What the other plugin that is asked after a failure says; claims are never deallocated here.
-NO_CLAIMS = "no new claims to deallocate"
+# What the other plugin that is asked after a failure says, of pods without and with claims of devices.
+NO_CLAIMS, STILL = "no new claims to deallocate", "still not schedulable"
 
 
-def failure_text(message: str, preemption: str) -> str:
+def failure_text(message: str, preemption: str, *, claims: bool = False) -> str:
     """The whole message of a pod that fits nowhere; `preemption` is "" where that plugin is off."""
-    return f"{message} {NO_CLAIMS}, preemption: {preemption}" if preemption else f"{message} {NO_CLAIMS}"
+    said = STILL if claims else NO_CLAIMS
+    return f"{message} {said}, preemption: {preemption}" if preemption else f"{message} {said}"

@@ -16,6 +16,9 @@ from cybernetes.client.informer import key_of
 from cybernetes.client.target import NAMESPACES, NODES, PODS, Target
 from cybernetes.scheduler.columns import Columns
 from cybernetes.scheduler.cycle import Cycle
+from cybernetes.scheduler.devices.filters import DeviceFilter
+from cybernetes.scheduler.devices.state import KINDS as DEVICE_KINDS
+from cybernetes.scheduler.devices.state import Devices
 from cybernetes.scheduler.intake import BUDGETS, budget_of
 from cybernetes.scheduler.nominations import Nominations
 from cybernetes.scheduler.objects import (
@@ -53,10 +56,11 @@ class Snapshot:
         PRIORITIES,
         *(target for target, _ in OWNERS),
         *(target for target, _ in KINDS),
+        *(target for target, _ in DEVICE_KINDS),
     )
 
     def __init__(self, profiles: Sequence[Profile] = (Profile(),)) -> None:
-        self.columns, self.storage = Columns(), Storage()
+        self.columns, self.storage, self.devices = Columns(), Storage(), Devices()
         self.nominations = Nominations()
         self.pods: dict[str, PodEntry] = {}
         self.budgets: list[Budget] = []
@@ -66,7 +70,10 @@ class Snapshot:
         self._decode_pod = msgspec.json.Decoder(PodObject).decode
         volumes = VolumeFilter(self.storage)
         self.cycles = {
-            each.name: Cycle(self.columns, each, self.nominations, self._owners.selector, volumes) for each in profiles
+            each.name: Cycle(
+                self.columns, each, self.nominations, self._owners.selector, volumes, DeviceFilter(self.devices)
+            )
+            for each in profiles
         }
 
     def add(self, target: Target, items: Iterable[bytes]) -> None:
@@ -120,8 +127,10 @@ class Snapshot:
         else:
             meta = msgspec.json.decode(item, type=NamespaceObject).metadata
             key = key_of(meta.namespace, meta.name)
-            self.storage.change(target, key, msgspec.json.decode(item, type=_STORED[target]))
+            table = self.devices if target in _DEVICES else self.storage
+            table.change(target, key, msgspec.json.decode(item, type=_STORED[target]))
 
 
 _MAPPED = dict(OWNERS)
-_STORED = dict(KINDS)
+_DEVICES = dict(DEVICE_KINDS)
+_STORED = dict(KINDS) | _DEVICES

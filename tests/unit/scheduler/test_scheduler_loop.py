@@ -147,11 +147,13 @@ async def test_what_is_decided_counts_at_once() -> None:
     assert sorted(bound(api, f"web-{n}") for n in range(4)) == ["a", "a", "b", "b"]
 
 
-async def test_a_pod_that_claims_devices_is_refused_in_clear_words() -> None:
+async def test_a_pod_waits_for_the_devices_that_it_claims() -> None:
     api = MemoryApi()
     api.put(NODES, node("a"))
     api.put(PODS, pod("gpu", resourceClaims=[{"name": "gpu", "resourceClaimName": "gpu"}]))
     async with running(api):
         await until(lambda: condition(api.pod("shop/gpu")))
-    words = "0/1 nodes are available: pod has resource claims, which this scheduler cannot allocate."
+    words = (
+        '0/1 nodes are available: resourceclaim.resource.k8s.io "gpu" not found. still not schedulable, preemption: '
+    )
     assert condition(api.pod("shop/gpu"))["message"].startswith(words)
