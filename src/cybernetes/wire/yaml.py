@@ -12,10 +12,17 @@ from typing import Any
 
 import yaml
 
+from cybernetes.wire import json as json_codec
 from cybernetes.wire.json import MAX_DEPTH, SyntaxProblem
 
 # A pod of 3 MiB, the largest body that is accepted, stays far below; a bomb of nested aliases does not.
 MAX_NODES = 1_000_000
+# As Go's library: a document of more nodes than this may not be almost all aliases.
+ALIASING_FROM = 1_000
+ALIASING_MAX = 0.99
+# A number with a fraction or an exponent, or what looks like one: JSON and YAML write it differently.
+_FRACTION = re.compile(rb"[0-9][.eE]")
+_INDENT = re.compile(rb"^[ \t?-]+", re.MULTILINE)
 _TAG = "tag:yaml.org,2002:"
 _BOOLS = dict.fromkeys(("y", "yes", "on", "true"), True) | dict.fromkeys(("n", "no", "off", "false"), False)
 
@@ -45,8 +52,13 @@ def decode(body: bytes) -> tuple[Any, list[str]]:
 
     raises  SyntaxProblem
     """
+    value = _as_json(body)
+    if value is not None:
+        return value, []
     loader = None
     try:
+        if _may_be_deep(body):
+            _check_depth(body)
         loader = _Loader(body)
         node = loader.get_node() if loader.check_node() else None
         building = _Building()
@@ -60,6 +72,47 @@ def decode(body: bytes) -> tuple[Any, list[str]]:
             loader.dispose()
 
 
+def _as_json(body: bytes) -> dict[str, Any] | None:
+    """The value of a JSON object, which most clients send; None where only YAML tells what it means."""
+    if body[:1] != b"{" or _FRACTION.search(body):
+        return None
+    try:
+        value = json_codec.decode(body)
+    except SyntaxProblem:
+        return None
+    return value if isinstance(value, dict) and not json_codec.repeated_fields(body, value) else None
+
+
+def _may_be_deep(body: bytes) -> bool:
+    """Whether the text could have more than MAX_DEPTH levels, told by a bound that costs little.
+
+    A level of flow style needs a bracket; one of block style begins further to the right than the one around it, or,
+    for a list in a mapping, as far.
+    """
+    brackets = body.count(b"{") + body.count(b"[")
+    if brackets > MAX_DEPTH:
+        return True
+    indent = max((len(each.group()) for each in _INDENT.finditer(body)), default=0)
+    return brackets + 2 * (indent + 1) > MAX_DEPTH
+
+
+def _check_depth(body: bytes) -> None:
+    """Raises SyntaxProblem, YAMLError. The C library composes by recursion, and has no limit of its own."""
+    loader = _Loader(body)
+    depth = 0
+    try:
+        while loader.check_event():
+            event = loader.get_event()
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > MAX_DEPTH:
+                    raise SyntaxProblem("error converting YAML to JSON: yaml: exceeded max depth")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+    finally:
+        loader.dispose()
+
+
 def _worded(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"line {error.problem_mark.line + 1}: {error.problem}"
@@ -71,18 +124,36 @@ class _Building:
 
     def __init__(self) -> None:
         self.nodes = 0
+        # Of these, those that were built before: what aliases stand for.
+        self.again = 0
+        self._built: set[int] = set()
+        self._inside = 0
         self.repeated: list[str] = []
 
     def value(self, node: yaml.Node, depth: int) -> Any:
         self.nodes += 1
-        if self.nodes > MAX_NODES or depth > MAX_DEPTH:
+        if self._inside:
+            self.again += 1
+        if self.nodes > MAX_NODES or depth > MAX_DEPTH or self._is_bomb():
             raise SyntaxProblem("error converting YAML to JSON: yaml: document contains excessive aliasing")
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar(node)
+        alias = id(node) in self._built
+        self._built.add(id(node))
+        self._inside += alias
+        try:
+            return self._collection(node, depth)
+        finally:
+            self._inside -= alias
+
+    def _is_bomb(self) -> bool:
+        return self.nodes > ALIASING_FROM and self.again > ALIASING_MAX * self.nodes
+
+    def _collection(self, node: yaml.Node, depth: int) -> Any:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, depth)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(each, depth + 1) for each in node.value]
-        assert isinstance(node, yaml.ScalarNode)
-        return _scalar(node)
+        assert isinstance(node, yaml.SequenceNode)
+        return [self.value(each, depth + 1) for each in node.value]
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
         out: dict[str, Any] = {}

@@ -63,3 +63,41 @@ def test_a_map_that_contains_itself_is_refused() -> None:
 def test_what_is_no_yaml_is_told(text: str) -> None:
     with pytest.raises(SyntaxProblem, match="error converting YAML to JSON"):
         yaml.decode(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":' * 50_000 + "1" + "}" * 50_000,
+        "[" * 50_000,
+        "- " * 50_000 + "x",
+        "? " * 50_000 + "x",
+        "".join(" " * n + "a:\n" for n in range(3000)),
+        "".join("- " * (n % 2) + " " * n + "k:\n" for n in range(2000)),
+        "a: " + "[" * 201 + "]" * 201,
+        "a: &a [" + "[" * 300 + "]" * 300 + "]\nb: *a",
+    ],
+    ids=["json", "flow", "sequences", "keys", "mappings", "mixed", "just", "anchored"],
+)
+def test_what_is_too_deep_is_refused_before_it_is_built(text: str) -> None:
+    with pytest.raises(SyntaxProblem):
+        yaml.decode(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1, "b": [true, null, "x", "2001-01-01", "1_000", "yes"], "c": {"d": -7}}',
+        '{"a": "\\u00e9\\n\\"", "big": 123456789012345678901234567890}',
+        '{"kind": "Pod", "metadata": {"labels": {"y": "n", "on": "off"}}}',
+        "{}",
+    ],
+)
+def test_json_means_the_same_in_yaml(text: str) -> None:
+    # A comment is YAML only.
+    assert yaml.decode(text.encode()) == yaml.decode(f"{text} # comment".encode())
+
+
+def test_deep_enough_is_not_too_deep() -> None:
+    text = "a: " + "[" * 150 + "]" * 150
+    assert yaml.decode(text.encode())[1] == []
