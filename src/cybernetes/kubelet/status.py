@@ -20,7 +20,13 @@ from cybernetes.kubelet.runtime.api import ContainerStatus, State
 CREATING = "ContainerCreating"
 INITIALIZING = "PodInitializing"
 LOST = "ContainerStatusUnknown"
-_LOST_EXIT_CODE = 137
+_LOST_END: Object = {
+    "exitCode": 137,
+    "reason": LOST,
+    "message": "The container could not be located when the pod was terminated",
+    "startedAt": None,
+    "finishedAt": None,
+}
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +72,8 @@ def compute(pod: Object, observed: Observed, view: View, previous: Object, node:
     init = {
         each["name"]: _container(pod, each, observed, view, old, node, init=True) for each in pods.init_containers(pod)
     }
+    if view.gone and not view.phase and _is_initialized(pod, main, init):
+        main = {name: _ended_unseen(each) for name, each in main.items()}
     ephemeral = [
         _container(pod, each, observed, view, old, node, ephemeral=True) for each in pods.ephemeral_containers(pod)
     ]
@@ -95,13 +103,25 @@ def _by_name(status: Object) -> dict[str, Object]:
     return {each["name"]: each for field in fields for each in status.get(field) or ()}
 
 
+def _is_initialized(pod: Object, main: Mapping[str, Object], init: Mapping[str, Object]) -> bool:
+    return conditions.initialized(pod, main, init, "")["status"] == "True"
+
+
+def _ended_unseen(shown: Object) -> Object:
+    """A container of a pod that is gone: if nothing tells of its end, it counts as failed."""
+    return shown if "terminated" in shown["state"] else {**shown, "state": {"terminated": dict(_LOST_END)}}
+
+
 def _phase(pod: Object, main: Mapping[str, Object], init: Mapping[str, Object], view: View, previous: Object) -> str:
     if previous.get("phase") in ("Succeeded", "Failed"):
         return str(previous["phase"])
     if view.phase and view.gone:
         return view.phase
-    initialized = conditions.initialized(pod, main, init, "")["status"] == "True"
+    initialized = _is_initialized(pod, main, init)
     computed = phases.phase(pod, main, init, initialized=initialized, terminal=view.ending)
+    if view.gone and computed in ("Pending", "Running") and not pods.is_static(pod):
+        # Whoever counts ended pods, or waits for one, is told of an end: also of one that never ran.
+        return "Failed"
     # Nobody may learn of an end before everything has stopped.
     if computed in ("Succeeded", "Failed") and not view.gone:
         return "Running" if previous.get("phase") == "Running" or not pods.init_containers(pod) else "Pending"
@@ -173,7 +193,7 @@ def _container(
     state = _state(latest, node)
     ended = [each for each in instances[1:] if each.state in (State.EXITED, State.UNKNOWN)]
     last: Object = {"terminated": _terminated(ended[0], node)} if ended else {}
-    held = view.waiting.get(name)
+    held = None if view.ending else view.waiting.get(name)
     if held is not None and "running" not in state:
         last = {"terminated": state["terminated"]} if "terminated" in state else last
         state = _waiting(*held)
@@ -282,14 +302,7 @@ def _without_instance(pod: Object, container: Object, view: View, old: Object | 
         return old
     if not view.ending or "running" not in state:
         return {**result, "lastState": old.get("lastState") or {}, "restartCount": old.get("restartCount", 0)}
-    lost = {
-        "exitCode": _LOST_EXIT_CODE,
-        "reason": LOST,
-        "message": "The container could not be located when the pod was terminated",
-        "startedAt": None,
-        "finishedAt": None,
-    }
-    return {**old, "state": {"terminated": lost}, "ready": False, "started": False}
+    return {**old, "state": {"terminated": dict(_LOST_END)}, "ready": False, "started": False}
 
 
 def patch(old: Object, new: Object) -> Object:

@@ -45,6 +45,33 @@ def test_a_pod_that_was_just_bound_is_pending() -> None:
     assert ready["observedGeneration"] == 3
 
 
+def test_a_pod_that_is_deleted_before_it_ran_fails() -> None:
+    """Whoever counts ended pods has to be told of an end, and of no success."""
+    computed = compute(pod(), Observed(), {"phase": "Pending"}, ending=True, gone=True)
+    assert computed["phase"] == "Failed"
+    ended_state = computed["containerStatuses"][0]["state"]["terminated"]
+    assert (ended_state["exitCode"], ended_state["reason"]) == (137, "ContainerStatusUnknown")
+
+
+def test_a_pod_that_is_deleted_before_it_was_initialized_shows_that() -> None:
+    waiting = pod(initContainers=[init("one")])
+    computed = compute(waiting, seen(ended("one", 1)), {"phase": "Pending"}, ending=True, gone=True)
+    assert computed["phase"] == "Failed"
+    assert computed["containerStatuses"][0]["state"] == {"waiting": {"reason": "PodInitializing"}}
+
+
+def test_a_rejected_pod_has_no_ended_containers() -> None:
+    computed = compute(pod(), Observed(), ending=True, gone=True, phase="Failed", reason="OutOfcpu", message="m")
+    assert "waiting" in computed["containerStatuses"][0]["state"]
+
+
+def test_the_end_of_a_container_shows_once_it_is_not_restarted_any_more() -> None:
+    held = {"a": ("CrashLoopBackOff", "back-off")}
+    computed = compute(pod(), seen(ended("a", 3)), {"phase": "Running"}, ending=True, gone=True, waiting=held)
+    assert computed["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
+    assert computed["phase"] == "Failed"
+
+
 def test_a_running_pod_is_ready_when_its_containers_are() -> None:
     both = frozenset({"a0"})
     computed = compute(pod(), seen(run("a")), started=both, ready=both)
