@@ -53,6 +53,7 @@ class Caches:
         self._random = random
         self._cached: dict[tuple[str, str], Cached] = {}
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self.ending = False
         self.revision = 0
 
     def of(self, group: str, plural: str) -> Cached:
@@ -92,6 +93,8 @@ class Caches:
         await waiter
 
     def end_watches(self) -> None:
+        """Those that are there, and those that come: they get what there is, and come again, to another server."""
+        self.ending = True
         for cached in self:
             for watcher in list(cached.hub.each()):
                 watcher.end()

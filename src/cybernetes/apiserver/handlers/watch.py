@@ -94,6 +94,8 @@ def _join(core: Core, selection: Selection, options: ListOptions) -> Watcher:
     timeout_s: float = options.timeout_s or core.random.jitter(DEFAULT_TIMEOUT_S, 1.0)
     watcher = Watcher(selection, deadline=now + timeout_s, bookmarks=options.bookmarks)
     watcher.next_bookmark = now + min(BOOKMARK_FIRST_S, max(0.0, timeout_s - 2.0))
+    if core.caches.ending:
+        watcher.end()
     return watcher
 
 
