@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from cybernetes.cel import regex
 from cybernetes.model.field import FieldError, Path, forbidden, invalid, not_supported, required
 from cybernetes.model.schema.custom.expression_rules import Costs, Level
 from cybernetes.model.schema.custom.structural import JsonSchema, Structural
@@ -112,6 +113,11 @@ def _check_extensions(schema: JsonSchema, path: Path, errors: list[FieldError], 
     if schema.get("additionalProperties") is not None and schema.get("properties"):
         detail = "additionalProperties and properties are mutual exclusive"
         errors.append(forbidden(path.child("additionalProperties"), detail))
+    if schema.get("pattern"):
+        problem = regex.problem(schema["pattern"])
+        if problem:
+            detail = f"must be a valid regular expression, but isn't: {problem}"
+            errors.append(invalid(path.child("pattern"), schema["pattern"], detail))
     if schema.get("x-kubernetes-preserve-unknown-fields") is False:
         errors.append(invalid(path.child("x-kubernetes-preserve-unknown-fields"), False, "must be true or undefined"))
     for each in reversed(_inner(schema, path)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -33,6 +32,7 @@ class Structural:
         self.map_type: str = source.get("x-kubernetes-map-type", "")
         self.rules: list[JsonSchema] = source.get("x-kubernetes-validations") or []
         self.required: list[str] = source.get("required") or []
+        self.pattern: str = source.get("pattern") or ""
         self.enum: list[Any] | None = source.get("enum")
 
     @cached_property
@@ -61,11 +61,6 @@ class Structural:
     def expressions(self) -> RuleExpressions:
         """The rules of this level, compiled."""
         return RuleExpressions(self)
-
-    @cached_property
-    def pattern(self) -> re.Pattern[str] | None:
-        found = self.source.get("pattern")
-        return None if found is None else re.compile(found)
 
     @cached_property
     def has_rules(self) -> bool:
