@@ -144,7 +144,7 @@ def test_conditions_of_an_endpoint(change: Object, ready: bool, wanted: tuple[bo
     [
         (None, None),
         ("PreferClose", {"forZones": [{"name": "z1"}]}),
-        ("PreferSameNode", {"forNodes": [{"name": "n1"}]}),
+        ("PreferSameNode", {"forZones": [{"name": "z1"}], "forNodes": [{"name": "n1"}]}),
     ],
 )
 def test_hints_follow_the_preference(preference: str | None, hints: Any) -> None:

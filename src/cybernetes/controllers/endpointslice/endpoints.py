@@ -98,9 +98,13 @@ def target_ref(pod: Pod) -> TargetRef:
 
 def _hints(service: Service, pod: Pod, zone: str | None, ready: bool) -> Hints | None:
     """For whom the endpoint is the near one."""
+    if not ready:
+        return None
+    zones = (Named(name=zone),) if zone else ()
     match service.spec.traffic_distribution:
-        case "PreferClose" | "PreferSameZone" if ready and zone:
-            return Hints(for_zones=(Named(name=zone),))
-        case "PreferSameNode" if ready and pod.spec.node_name:
-            return Hints(for_nodes=(Named(name=pod.spec.node_name),))
+        case "PreferClose" | "PreferSameZone" if zones:
+            return Hints(for_zones=zones)
+        case "PreferSameNode" if pod.spec.node_name:
+            # Nodes without an endpoint fall back to those of their zone.
+            return Hints(for_zones=zones, for_nodes=(Named(name=pod.spec.node_name),))
     return None
