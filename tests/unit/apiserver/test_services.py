@@ -14,6 +14,7 @@ from cybernetes.apiserver.services.pools import Addresses, Pool
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import ApiError
 from cybernetes.base.random import SeededRandom
+from cybernetes.store.api import Check, Delete, Put
 
 Object = dict[str, Any]
 found = Registry().find("", "v1", "services")
@@ -119,6 +120,17 @@ def test_node_ports_are_unique_and_shared_between_protocols(allocator: Allocator
     assert other["spec"]["ports"][0]["nodePort"] != obj["spec"]["ports"][0]["nodePort"]
 
 
+def test_node_ports_are_marked_in_the_writes_own_transaction(allocator: Allocator) -> None:
+    ports = [{"port": 80, "protocol": "TCP", "nodePort": 30001}, {"port": 81, "protocol": "TCP", "nodePort": 30002}]
+    old = service(type="NodePort", clusterIP="10.96.0.7", clusterIPs=["10.96.0.7"], ports=ports)
+    new = service(type="NodePort", clusterIP="10.96.0.7", clusterIPs=["10.96.0.7"], ports=[{**ports[0]}])
+    new["spec"]["ports"].append({"port": 82, "protocol": "TCP", "nodePort": 30003})
+    grant = allocator.allocate(ROW, new, old, dry_run=False)
+    assert grant.checks == [Check("/nodeports/30003", 0)]
+    assert grant.writes == [Put("/nodeports/30003", b"a"), Delete("/nodeports/30002")]
+    assert {write.key for write in allocator.freed(ROW, new)} >= {"/nodeports/30001", "/nodeports/30003"}
+
+
 def test_headless_services_get_no_address(allocator: Allocator) -> None:
     obj = service(clusterIP="None", clusterIPs=["None"], selector={"a": "b"})
     grant = allocator.allocate(ROW, obj, None, dry_run=False)
@@ -144,7 +156,7 @@ def test_a_change_of_type_drops_what_only_the_former_type_had(allocator: Allocat
     fields.drop_of_former_type(new["spec"], old["spec"])
     assert new["spec"] == {"type": "ExternalName", "externalName": "x.test", "ports": [{"port": 80}]}
     grant = allocator.allocate(ROW, new, old, dry_run=False)
-    assert [write.key for write in grant.writes] == ["/networking.k8s.io/ipaddresses/10.96.0.7"]
+    assert [write.key for write in grant.writes] == ["/networking.k8s.io/ipaddresses/10.96.0.7", "/nodeports/30001"]
 
 
 def test_picks_leave_the_first_part_to_those_who_ask() -> None:

@@ -16,9 +16,13 @@ from cybernetes.base.errors import ApiError
 from cybernetes.base.random import Random
 from cybernetes.model import field
 from cybernetes.model.resource import Resource
-from cybernetes.store.api import Check, Delete, Put
+from cybernetes.store.api import WRITES_MAX, Check, Delete, Put
 
 _ADDRESS_PREFIX = "/networking.k8s.io/ipaddresses/"
+# One key for each node port that is taken, so that no two API servers give away the same.
+_PORT_PREFIX = "/nodeports/"
+# Leaves room for the Service and its address in one transaction of the store.
+_PORTS_AT_ONCE = WRITES_MAX - 8
 
 
 class Grant:
@@ -81,6 +85,7 @@ class Allocator:
             self._give_address(new, before if old is not None else None, grant)
             self._give_ports(new, before, grant)
             self._give_health_port(new, before, grant)
+            _mark_ports(new, before, grant)
         except ApiError:
             grant.fail()
             raise
@@ -92,7 +97,8 @@ class Allocator:
         """What goes together with a deleted Service."""
         if not _is_service(row):
             return []
-        return [Delete(_ADDRESS_PREFIX + address) for address in _addresses(obj["spec"])]
+        addresses = [_ADDRESS_PREFIX + address for address in _addresses(obj["spec"])]
+        return [Delete(key) for key in (*addresses, *map(_port_key, sorted(_node_ports(obj["spec"]))))]
 
     def _give_address(self, service: Object, before: Spec | None, grant: Grant) -> None:
         spec = service["spec"]
@@ -210,13 +216,30 @@ class Allocator:
             number = self.addresses.number(address)
             if number is not None:
                 yield self.addresses.pool, number
-        ports = {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
-        if spec.get("healthCheckNodePort"):
-            ports.add(spec["healthCheckNodePort"])
-        for port in sorted(ports):
+        for port in sorted(_node_ports(spec)):
             number = self.ports.number(port)
             if number is not None:
                 yield self.ports.pool, number
+
+
+def _node_ports(spec: Spec) -> set[int]:
+    ports = {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
+    return ports | {spec["healthCheckNodePort"]} if spec.get("healthCheckNodePort") else ports
+
+
+def _port_key(port: int) -> str:
+    return f"{_PORT_PREFIX}{port}"
+
+
+def _mark_ports(service: Object, before: Spec, grant: Grant) -> None:
+    """Put into the write's transaction which node ports it takes and gives back. Raises ApiError 422."""
+    had, has = _node_ports(before), _node_ports(service["spec"])
+    if len(had ^ has) > _PORTS_AT_ONCE:
+        raise fields.invalid(service, [field.too_many(SPEC.child("ports"), len(has), _PORTS_AT_ONCE)])
+    taken = [_port_key(port) for port in sorted(has - had)]
+    grant.checks += [Check(key, 0) for key in taken]
+    grant.writes += [Put(key, service["metadata"]["name"].encode()) for key in taken]
+    grant.writes += [Delete(_port_key(port)) for port in sorted(had - has)]
 
 
 def _of_other_protocol(spec: Spec, port: Object) -> int:
