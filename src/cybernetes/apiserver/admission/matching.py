@@ -49,6 +49,15 @@ def _rule_matches(rule: Object, a: AdmissionAttributes) -> bool:
     )
 
 
+def names_resource(rule: Object, operation: str, group: str, plural: str, subresource: str) -> bool:
+    """Whether a rule is about a resource in some of its versions, and about some of its objects."""
+    return (
+        _has(rule.get("operations"), operation)
+        and _has(rule.get("apiGroups"), group)
+        and any(_resource_matches(each, plural, subresource) for each in rule.get("resources") or ())
+    )
+
+
 def _has(patterns: Iterable[str] | None, value: str) -> bool:
     patterns = patterns or ()
     return "*" in patterns or value in patterns

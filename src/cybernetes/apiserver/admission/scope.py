@@ -11,11 +11,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from cybernetes.apiserver.admission.attributes import AdmissionAttributes
+from cybernetes.auth.asking import Unanswered, settled
 from cybernetes.auth.authz import Attributes, Authorizer, Verdict
 from cybernetes.auth.lister import Lister
 from cybernetes.auth.user import AUTHENTICATED, User, service_account, service_account_groups
+from cybernetes.base.errors import ApiError
 from cybernetes.cel.environment import CALL_LIMIT, Program
 from cybernetes.cel.errors import CelError, CostExceeded
+from cybernetes.model import selector
 from cybernetes.model.expressions import authorization
 from cybernetes.model.expressions.authorization import Answer, Question
 from cybernetes.model.expressions.costs import OUT_OF_BUDGET, RUNTIME_BUDGET
@@ -33,8 +36,11 @@ class OutOfBudget(CelError):
 
 
 async def decided(decide: Callable[[], T]) -> T:
-    """What `decide` returns, which must change nothing."""
-    return decide()
+    """What `decide` returns, which may need answers of authorizers on other servers; it must change nothing."""
+    try:
+        return decide()
+    except Unanswered as first:
+        return await settled(decide, first)
 
 
 class Budget:
@@ -71,9 +77,10 @@ class Rights:
         if question.service_account is not None:
             user = _service_account(*question.service_account)
         try:
-            fields = _field_selector(question.field_selector)
-        except ValueError as wrong:
-            return Answer(allowed=False, error=str(wrong))
+            fields = selector.parse_fields(question.field_selector) if question.field_selector else ()
+            labels = selector.parse_labels(question.label_selector) if question.label_selector else ()
+        except ApiError as wrong:
+            return Answer(allowed=False, error=wrong.message)
         decision = self._authorizer.decide(
             Attributes(
                 user,
@@ -86,7 +93,9 @@ class Rights:
                 name=question.name,
                 path=question.path,
                 is_resource=not question.path,
-                field_selector=fields,
+                field_selector=tuple((each.field, each.value) for each in fields if each.equal),
+                field_exclusions=tuple((each.field, each.value) for each in fields if not each.equal),
+                label_selector=labels,
             )
         )
         return Answer(allowed=decision.verdict is Verdict.ALLOW, reason=decision.reason)
@@ -94,19 +103,6 @@ class Rights:
 
 def _service_account(namespace: str, name: str) -> User:
     return User(service_account(namespace, name), groups=(*service_account_groups(namespace), AUTHENTICATED))
-
-
-def _field_selector(text: str) -> tuple[tuple[str, str], ...]:
-    """Its `=` requirements. Raises ValueError."""
-    out = []
-    for part in text.split(",") if text else ():
-        if "!=" in part:
-            continue
-        key, found, value = part.replace("==", "=").partition("=")
-        if not found:
-            raise ValueError(f"invalid selector: '{text}'; can't understand '{part}'")
-        out.append((key.strip(), value.strip()))
-    return tuple(out)
 
 
 def namespace_of(attributes: AdmissionAttributes, lister: Lister) -> Object | None:

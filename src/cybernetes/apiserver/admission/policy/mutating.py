@@ -78,11 +78,11 @@ class MutatingPolicies(Mutating):
         return self._mutate
 
     def _mutate(self, attributes: AdmissionAttributes) -> Awaitable[None] | None:
-        return self._ask_all(attributes) if self._invocations.any else None
+        return self._ask_all(attributes) if self._invocations.may_concern(attributes) else None
 
     async def _ask_all(self, attributes: AdmissionAttributes) -> None:
         round_: _Round = attributes.mutated if attributes.again and attributes.mutated else _Round()
-        if attributes.again and orjson.dumps(attributes.object) != round_.seen:
+        if attributes.again and round_.eligible and orjson.dumps(attributes.object) != round_.seen:
             round_.changed()
         attributes.mutated = round_
         failed: list[str] = []
@@ -96,7 +96,7 @@ class MutatingPolicies(Mutating):
                 failed += await self._ask(invocation, params, attributes, round_)
         if failed:
             raise _refusal(attributes, failed)
-        round_.seen = orjson.dumps(attributes.object)
+        round_.seen = orjson.dumps(attributes.object) if round_.eligible else b""
 
     async def _ask(
         self, invocation: Invocation, params: Object | None, attributes: AdmissionAttributes, round_: _Round
@@ -114,9 +114,8 @@ class MutatingPolicies(Mutating):
                 return []
         except Failed as wrong:
             return _held(invocation, str(wrong))
-        before = orjson.dumps(attributes.object)
-        failed = await self._mutations(invocation, looked, values, attributes)
-        if orjson.dumps(attributes.object) != before:
+        failed, changed = await self._mutations(invocation, looked, values, attributes)
+        if changed:
             round_.changed()
             attributes.reinvoke = True
         if policy.policy["spec"].get("reinvocationPolicy") == "IfNeeded":
@@ -131,8 +130,10 @@ class MutatingPolicies(Mutating):
 
     async def _mutations(
         self, invocation: Invocation, looked: AdmissionAttributes, values: Object, attributes: AdmissionAttributes
-    ) -> list[str]:
+    ) -> tuple[list[str], bool]:
+        """(what could not be done, whether the object was changed)."""
         failed: list[str] = []
+        any_changed = False
         for mutation in invocation.policy.policy["spec"].get("mutations") or ():
             if looked.object is None or attributes.object is None:
                 continue
@@ -142,15 +143,18 @@ class MutatingPolicies(Mutating):
             except (Failed, OutOfBudget) as wrong:
                 failed += _held(invocation, str(wrong))
                 continue
+            if changed is looked.object:
+                continue
+            any_changed = True
             if looked is attributes:
                 _replace(attributes, changed)
             else:
                 looked.object = changed
                 _replace(attributes, await self._equivalents.back(changed, looked, attributes))
-        return failed
+        return failed, any_changed
 
     def _changed(self, invocation: Invocation, mutation: Object, looked: AdmissionAttributes, values: Object) -> Object:
-        """The object after one mutation. Raises Failed, OutOfBudget."""
+        """The object after one mutation, itself when that changes nothing. Raises Failed, OutOfBudget."""
         policy, obj = invocation.policy, looked.new
         budget = Budget()
         scope = policy.scope(values, budget)
@@ -166,9 +170,10 @@ class MutatingPolicies(Mutating):
         if result == obj:
             return obj
         try:
-            return self._normalize(looked, result)
+            normal = self._normalize(looked, result)
         except ApiError as wrong:
             raise Failed(wrong.message) from wrong
+        return obj if normal == obj else normal
 
 
 def _named(params: Object | None) -> str:
@@ -178,8 +183,7 @@ def _named(params: Object | None) -> str:
 
 def _replace(attributes: AdmissionAttributes, changed: Object) -> None:
     """In place: others hold the object."""
-    if changed is attributes.object or attributes.object is None:
-        return
+    assert attributes.object is not None
     attributes.object.clear()
     attributes.object.update(changed)
 

@@ -5,7 +5,6 @@ source  Kubernetes documentation "Mutating Admission Policy", patch types
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from cybernetes.apiserver.admission.scope import Failed
@@ -22,7 +21,7 @@ _FIXED = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namesp
 
 
 def applied(node: StructNode, obj: Object, made: Any) -> Object:
-    """The object with an apply configuration merged into it. Raises Failed."""
+    """The object with an apply configuration merged into it; they share what is alike. Raises Failed."""
     if not isinstance(made, ObjectValue):
         raise Failed("unsupported return type from ApplyConfiguration expression")
     try:
@@ -39,7 +38,7 @@ def applied(node: StructNode, obj: Object, made: Any) -> Object:
     if atomic:
         why = f"may not mutate atomic arrays, maps or structs: {', '.join(atomic)}"
         raise Failed(f"error applying patch: invalid ApplyConfiguration: {why}")
-    merged: Object = fieldset.merge(node, copy.deepcopy(obj), configuration)
+    merged: Object = fieldset.merge(node, obj, configuration)
     return _same_object(obj, merged)
 
 

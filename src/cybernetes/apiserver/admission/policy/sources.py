@@ -47,16 +47,38 @@ class Invocations:
         self._policies: dict[str, Object] = {}
         self._compiled: dict[str, Compiled] = {}
         self._bindings: dict[str, dict[str, Object]] = {}
+        # Policies that may concern a kind of write: operation, group, plural, subresource -> names in order.
+        self._candidates: dict[tuple[str, str, str, str], list[str]] = {}
         lister.subscribe(matching.GROUP, f"{kind}ies", self._policy_changed)
         lister.subscribe(matching.GROUP, f"{kind}ybindings", self._binding_changed)
 
-    @property
-    def any(self) -> bool:
-        return bool(self._policies and self._bindings)
+    def may_concern(self, attributes: AdmissionAttributes) -> bool:
+        return bool(self._bindings and self._policies and self._names(attributes))
+
+    def _names(self, attributes: AdmissionAttributes) -> list[str]:
+        a = attributes
+        key = (a.operation, a.group, a.plural, a.subresource)
+        names = self._candidates.get(key)
+        if names is None:
+            same = {(each.group, each.plural) for each in (a, *self._equivalents.of(a))}
+            names = self._candidates[key] = [
+                name for name in sorted(self._policies) if name in self._bindings and self._names_any(name, a, same)
+            ]
+        return names
+
+    def _names_any(self, name: str, attributes: AdmissionAttributes, same: set[tuple[str, str]]) -> bool:
+        """Whether the policy's rules name the resource in any of its versions, whatever else they ask for."""
+        rules = (self._policies[name]["spec"].get("matchConstraints") or {}).get("resourceRules") or ()
+        a = attributes
+        return any(
+            matching.names_resource(rule, a.operation, group, plural, a.subresource)
+            for rule in rules
+            for group, plural in same
+        )
 
     async def of(self, attributes: AdmissionAttributes) -> AsyncIterator[Invocation]:
         """In the order of the names of policies, then of bindings."""
-        for name in sorted(self._policies):
+        for name in self._names(attributes):
             bindings = self._bindings.get(name)
             policy = self._policies.get(name)
             if not bindings or policy is None:
@@ -141,6 +163,7 @@ class Invocations:
 
     def _policy_changed(self, old: Object | None, new: Object | None) -> None:
         name = (new or old or {})["metadata"]["name"]
+        self._candidates.clear()
         self._compiled.pop(name, None)
         if new is None:
             self._policies.pop(name, None)
@@ -154,4 +177,5 @@ class Invocations:
         if new is not None:
             of_policy = self._bindings.setdefault(new["spec"].get("policyName", ""), {})
             of_policy[new["metadata"]["name"]] = new
+        self._candidates.clear()
         self._bindings = {policy: bindings for policy, bindings in self._bindings.items() if bindings}

@@ -100,7 +100,7 @@ class ValidatingPolicies(Validating):
         return None if matching.is_exempt(place.group, place.plural) else self._validate
 
     def _validate(self, attributes: AdmissionAttributes) -> Awaitable[None] | None:
-        return self._ask_all(attributes) if self._invocations.any else None
+        return self._ask_all(attributes) if self._invocations.may_concern(attributes) else None
 
     async def _ask_all(self, attributes: AdmissionAttributes) -> None:
         verdict = _Verdict()
