@@ -21,7 +21,8 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _SECONDS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
 _STORE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
-_VERBS = {"create": "POST", "update": "PUT"}
+_VERBS = {each: each.upper() for each in ("get", "list", "watch", "patch", "delete", "deletecollection")}
+_VERBS |= {"create": "POST", "update": "PUT"}
 _CONNECTS = frozenset(("exec", "attach", "portforward", "proxy"))
 _REQUEST = ("verb", "dry_run", "group", "version", "resource", "subresource", "scope", "component")
 _ADMISSION = ("operation", "rejected", "type")
@@ -70,15 +71,20 @@ def _add(
 
 
 def _labels(info: RequestInfo, *, dry_run: bool) -> tuple[str, ...]:
-    verb = "CONNECT" if info.subresource in _CONNECTS else _VERBS.get(info.verb) or info.verb.upper()
+    verb = "CONNECT" if info.subresource in _CONNECTS else _verb(info)
     scope = "resource" if info.name else "namespace" if info.namespace else "cluster"
     dry = "All" if dry_run else ""
     return verb, dry, info.group, info.version, info.resource, info.subresource, scope, "apiserver"
 
 
 def _unknown(info: RequestInfo) -> tuple[str, ...]:
-    verb = _VERBS.get(info.verb) or info.verb.upper()
-    return (verb if info.is_resource else "GET" if info.verb == "get" else "other", *[""] * 6, "apiserver")
+    verb = _verb(info) if info.is_resource else "GET" if info.verb == "get" else "other"
+    return (verb, *[""] * 6, "apiserver")
+
+
+def _verb(info: RequestInfo) -> str:
+    """A method is any word that a client likes."""
+    return _VERBS.get(info.verb, "other")
 
 
 class Collector:

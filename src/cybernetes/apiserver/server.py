@@ -29,6 +29,7 @@ from cybernetes.apiserver.metrics import Metrics
 from cybernetes.apiserver.nonresource import NonResource, build_info
 from cybernetes.apiserver.outbound import Outbound
 from cybernetes.apiserver.registry import Registry
+from cybernetes.apiserver.request import RequestInfo
 from cybernetes.apiserver.resourcemetrics import serve as resourcemetrics
 from cybernetes.apiserver.resourcemetrics.serve import ResourceMetrics
 from cybernetes.apiserver.routing import route
@@ -253,7 +254,7 @@ class ApiServer:
             response = await respond.compressed(passage.request, await self._chain(passage))
         finally:
             numbers.in_flight[kind] -= 1
-        known = info.is_resource and self.registry.find(info.group, info.version, info.resource) is not None
+        known = info.is_resource and _is_served(self.registry, info)
         dry_run = "dryRun" in passage.request.query
         took_s = self.core.clock.monotonic() - started
         numbers.observe(info, known=known, dry_run=dry_run, code=response.status, took_s=took_s)
@@ -270,6 +271,12 @@ class ApiServer:
 
     def _check_stop(self) -> str:
         return "process is shutting down" if self._stopping else ""
+
+
+def _is_served(registry: Registry, info: RequestInfo) -> bool:
+    """Whether what the path names is there: of all else clients choose the words."""
+    served = registry.find(info.group, info.version, info.resource)
+    return served is not None and (not info.subresource or served.resource.subresource(info.subresource) is not None)
 
 
 def _bootstrap_settings(config: ServerConfig, registry: Registry) -> Settings:
