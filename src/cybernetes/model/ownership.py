@@ -7,11 +7,13 @@ Creation is the commonest write, and nobody owns anything yet: no sets have to b
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from cybernetes.model import fieldset
 from cybernetes.model.apply import NEVER_OWNED, Writing
 from cybernetes.model.schema.node import ListNode, MapNode, Node, StructNode, UnionNode
+from cybernetes.model.schema.remembered import STRUCTS, remembered
 from cybernetes.model.schema.zero import zero
 
 Object = dict[str, Any]
@@ -23,6 +25,7 @@ Fresh = Callable[[Any], Fields]
 _UNOWNED = frozenset(path[-1] for path in NEVER_OWNED if len(path) > 1)
 _compiled: dict[tuple[str, str], Fresh] = {}
 _zeros: dict[str, Object] = {}
+_remembered: dict[str, Fresh] = {}
 
 
 def record_creation(node: StructNode, new: Object, writing: Writing) -> None:
@@ -55,11 +58,21 @@ def _changed(node: StructNode, old: Object, new: Object) -> Fields:
             found[name] = fresh(value)
         elif old[key] != value:
             if isinstance(inner, StructNode) and _descends(inner, old[key], value):
-                below = _changed(inner, old[key], value)
+                below = _changed_struct(inner, old[key], value)
                 if below:
                     found[name] = below
             else:
                 found[name] = _without_mark(fresh(value))
+    return found
+
+
+def _changed_struct(node: StructNode, old: Object, new: Object) -> Fields:
+    if node.name not in STRUCTS:
+        return _changed(node, old, new)
+    if node.name not in _remembered:
+        # What nobody has written to yet is the same for all values of a struct.
+        _remembered[node.name] = remembered(partial(_changed, node, old))
+    found: Fields = _remembered[node.name](new)
     return found
 
 

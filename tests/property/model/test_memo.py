@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cybernetes.model.apply import Writing
 from cybernetes.model.field import Path
 from cybernetes.model.memo import Memo
+from cybernetes.model.ownership import record_creation
+from cybernetes.model.schema import compile as schema
+from cybernetes.model.schema.default import default
+from cybernetes.model.schema.reader import converter
 from cybernetes.model.validation import pods
 from cybernetes.model.warnings import pods as warnings
 
@@ -65,3 +71,20 @@ def test_a_memo_asks_again_only_for_what_it_forgot() -> None:
         memo(str(n))
     memo("a")
     assert asked[-1] == "a"
+
+
+def test_what_is_remembered_of_a_spec_belongs_to_each_caller() -> None:
+    node = schema.node("io.k8s.api.core.v1.Pod")
+    body = {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "a", "resources": {"limits": {"cpu": "1"}}}]}}
+    writing = Writing(manager="me", api_version="v1", now="2026-01-01T00:00:00Z")
+    seen = []
+    for _ in range(3):
+        obj = converter(node)(body)
+        default(node, obj)
+        record_creation(node, obj, writing)
+        seen.append(orjson.dumps(obj))
+        obj["spec"]["containers"][0]["resources"].clear()
+        obj["spec"]["containers"].append({})
+        obj["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"].clear()
+    assert len(set(seen)) == 1
+    assert b'"requests":{"cpu":"1"}' in seen[0]

@@ -10,6 +10,7 @@ from cybernetes.model.defaults import registry
 from cybernetes.model.schema.custom import read as custom
 from cybernetes.model.schema.custom.structural import CustomNode
 from cybernetes.model.schema.node import ListNode, MapNode, Node, StructNode
+from cybernetes.model.schema.remembered import STRUCTS, remembered_fill
 
 Fill = Callable[[Any], None]
 # Kubernetes rounds resource lists up to thousandths; other maps of quantities keep what was written.
@@ -63,7 +64,7 @@ def _compile(node: StructNode) -> Fill | None:
         if names not in ordered:
             _order(obj, names, rank, ordered)
 
-    return fill
+    return remembered_fill(fill) if node.name in STRUCTS else fill
 
 
 def _order(obj: dict[str, Any], names: tuple[str, ...], rank: dict[str, int], known: set[tuple[str, ...]]) -> None:

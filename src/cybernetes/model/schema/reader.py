@@ -12,6 +12,7 @@ from typing import Any
 from cybernetes.model import quantity
 from cybernetes.model.schema import scalar
 from cybernetes.model.schema.node import Field, ListNode, MapNode, Node, StructNode, UnionNode
+from cybernetes.model.schema.remembered import STRUCTS, remembered
 
 Convert = Callable[[Any], Any]
 _INT32, _INT64 = 2**31, 2**63
@@ -35,7 +36,7 @@ def converter(node: Node) -> Convert:
 
 def _build(node: Node) -> Convert:
     if isinstance(node, StructNode):
-        return _struct(node)
+        return remembered(_struct(node)) if node.name in STRUCTS else _struct(node)
     if isinstance(node, ListNode):
         return _list(node)
     if isinstance(node, MapNode):
