@@ -18,7 +18,7 @@ from rich.table import Table
 from cybernetes.run.layout import DEFAULT_DATA_DIR, Layout
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("schema", "store", "api", "scheduler", "proxy", "journey", "density")
+BENCHMARKS = ("schema", "store", "api", "policies", "scheduler", "proxy", "journey", "density")
 # Benchmark -> row -> (at most, at least); rows that are not here are shown without a judgement.
 PROMISES: dict[str, dict[str, tuple[float | None, float | None]]] = {
     "schema": {"pod of 2046 bytes: decode, default, encode": (120, None)},
@@ -29,6 +29,14 @@ PROMISES: dict[str, dict[str, tuple[float | None, float | None]]] = {
         "create pods": (None, 1_000),
         "write answered to event at one watcher, p50": (0.5, None),
         "memory after all": (250, None),
+    },
+    "policies": {
+        "20 policies that do not match: more": (10, None),
+        "one validating policy": (100, None),
+        "one mutating policy, apply configuration": (500, None),
+        "one mutating policy, JSON patch": (500, None),
+        "a rule compiled": (100, None),
+        "a rule evaluated": (5, None),
     },
     "scheduler": {
         "kernel, basic": (100, None),
