@@ -95,8 +95,10 @@ class Prober:
             await self._clock.sleep(float(handler["sleep"].get("seconds") or 0))
             return ""
         if "exec" in handler:
-            result = await self._exec(container_id, handler["exec"].get("command") or (), timeout_s)
-            return "" if result.answer is Answer.SUCCESS else result.output
+            command = handler["exec"].get("command") or ()
+            result = await self._exec(container_id, command, timeout_s)
+            failure = result.output or f'command "{" ".join(command)}" failed'
+            return "" if result.answer is Answer.SUCCESS else failure
         if "httpGet" in handler:
             try:
                 target = probes.http_target(handler["httpGet"], container, pod_ip, USER_AGENT)

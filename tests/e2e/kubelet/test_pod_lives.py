@@ -109,6 +109,15 @@ async def hooks_over_http(c: Cluster) -> None:
     assert "GET /echo?msg=postStart" in heard and "GET /echo?msg=preStop" in heard
 
 
+async def a_hook_that_fails(c: Cluster) -> None:
+    """The container is ended and tried again, as its policy says."""
+    hook = {"lifecycle": {"postStart": {"exec": {"command": ["false"]}}}}
+    await c.create(pod("hook-fails", UNTIL_TERM, container=hook))
+    await c.until("hook-fails", restarted(1))
+    await c.said("hook-fails", "FailedPostStartHook")
+    assert not ready(await c.get("hook-fails"))
+
+
 async def liveness_that_fails(c: Cluster) -> None:
     """Restart counts grow one by one; the container is killed within its probe's grace."""
     probe = {"httpGet": {"path": "/healthz", "port": 8080}, "initialDelaySeconds": 1, **SOON}
@@ -295,6 +304,7 @@ LIVES: tuple[Life, ...] = (
     init_containers_that_succeed,
     a_command_that_always_fails,
     hooks_over_http,
+    a_hook_that_fails,
     liveness_that_fails,
     liveness_that_holds,
     probes_over_grpc,

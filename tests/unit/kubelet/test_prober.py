@@ -133,6 +133,8 @@ def test_commands_and_hooks_run_in_the_container() -> None:
         async def exec_sync(self, container_id: str, command: Any, timeout_s: float) -> ExecResult:
             if command == ["slow"]:
                 raise TimeoutError
+            if command == ["silent"]:
+                return ExecResult(b"", b"", 1)
             return ExecResult(b"out", b"err", 0 if command == ["good"] else 1)
 
     async def scenario() -> None:
@@ -148,6 +150,9 @@ def test_commands_and_hooks_run_in_the_container() -> None:
         ]
         assert await prober.hook({"exec": {"command": ["good"]}}, {"name": "c"}, "id", "", 1) == ""
         assert await prober.hook({"exec": {"command": ["bad"]}}, {"name": "c"}, "id", "", 1) == "outerr"
+        # A command that fails without a word has failed.
+        silent = await prober.hook({"exec": {"command": ["silent"]}}, {"name": "c"}, "id", "", 1)
+        assert silent == 'command "silent" failed'
         assert await prober.hook({"sleep": {"seconds": 0}}, {"name": "c"}, "id", "", 1) == ""
         await prober.close()
 
