@@ -15,7 +15,7 @@ from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SystemRandom
 from cybernetes.wire.http.message import Duplex, Request, Response
 from cybernetes.wire.http.server import HttpServer
-from cybernetes.wire.http.tls import server_context
+from cybernetes.wire.http.tls import client_context, server_context
 
 
 class Kubelet:
@@ -188,5 +188,32 @@ def test_proxies_keep_method_and_path(tmp_path: Path) -> None:
         )
         status, refused = await client.call("GET", path)
         assert (status, refused["message"]) == (503, 'no endpoints available for service "web"')
+
+    run(tmp_path, test)
+
+
+def test_what_follows_an_upgrade_that_failed_goes_nowhere(tmp_path: Path) -> None:
+    """CVE-2018-1002105: the other side of a refused upgrade gets no bytes of the client's as if they were requests."""
+
+    async def test(api: RunningApi, client: Client, kubelet: Kubelet) -> None:
+        host, _, port = api.url.removeprefix("https://").partition(":")
+        tls = client_context(api.ca, api.certificate, api.key)
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=tls)
+        sneaked = "GET /runningpods/ HTTP/1.1\r\nHost: x\r\n\r\n"
+        path = "/api/v1/nodes/n/proxy/pods"
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n{sneaked}".encode()
+        )
+        async with asyncio.timeout(20):
+            first = await reader.readuntil(b"\r\n")
+            assert b" 200 " in first
+            # What comes behind is a request to the API server, and it has no such path.
+            rest = b""
+            while b" 404 " not in rest:
+                part = await reader.read(4096)
+                assert part, rest
+                rest += part
+        writer.close()
+        assert [each.path for each in kubelet.asked] == ["/pods"]
 
     run(tmp_path, test)

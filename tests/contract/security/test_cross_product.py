@@ -238,9 +238,9 @@ def test_every_road_is_seen_by_a_validating_webhook():
         revision = server.server.core.committed
         wrong = []
         for road in all_roads(found):
-            before = len(hook.asked("/deny"))
+            asked_before = len(hook.asked("/deny"))
             answer = await road.take(server)
-            asked = hook.asked("/deny")[before:]
+            asked = hook.asked("/deny")[asked_before:]
             if road.refused:
                 wrong += [] if answer.code == road.refused else [(road.label, answer.code, answer.message)]
                 continue
@@ -251,6 +251,10 @@ def test_every_road_is_seen_by_a_validating_webhook():
             told = (seen["operation"], seen["resource"]["resource"], seen.get("subResource", ""), seen["dryRun"])
             if told != (road.operation, road.resource, road.subresource, "dryRun" in road.query or "dry" in road.label):
                 wrong.append((road.label, told))
+            # CVE-2021-25735: what was there before is what is stored, not what is sent.
+            before = seen["oldObject"] or {"metadata": {"labels": {}}}
+            if road.operation == "UPDATE" and "changed" in before["metadata"].get("labels", {}):
+                wrong.append((road.label, before))
             if seen["userInfo"]["username"] != "admin":
                 wrong.append((road.label, seen["userInfo"]))
             if road.subresource == "scale" and (seen["kind"]["kind"], seen["object"]["spec"]) != (
