@@ -13,10 +13,11 @@ from cybernetes.controllers.discovery import Kinds
 from cybernetes.controllers.informers import decoder
 from cybernetes.controllers.loop import Edges, reference, work, write_status
 from cybernetes.controllers.objects import Condition
-from cybernetes.controllers.podautoscaler import limits, metrics, usage
+from cybernetes.controllers.podautoscaler import limits, sources
 from cybernetes.controllers.podautoscaler.limits import Memory, Told
-from cybernetes.controllers.podautoscaler.objects import Autoscaler, MeasuredPod, Metric, ResourceSource, Sample
-from cybernetes.controllers.podautoscaler.usage import NoMetrics, Proposal, Tolerance, Wanted
+from cybernetes.controllers.podautoscaler.objects import Autoscaler, MeasuredPod
+from cybernetes.controllers.podautoscaler.sources import Scaled, Sources
+from cybernetes.controllers.podautoscaler.usage import NoMetrics, Proposal, Tolerance
 from cybernetes.controllers.pods import condition
 from cybernetes.model import quantity
 
@@ -39,6 +40,7 @@ class PodAutoscalerController:
         self._edges = edges
         self._autoscalers = edges.informers.make(HORIZONTAL_POD_AUTOSCALERS, decoder(Autoscaler))
         self._kinds = Kinds(edges.client)
+        self._sources = Sources(edges.client, self._kinds)
         self._memory: dict[str, Memory] = {}
         self._queue = edges.queue()
         self._autoscalers.on_change(self._on_autoscaler)
@@ -107,16 +109,24 @@ class PodAutoscalerController:
             outcome.conditions["ScalingActive"] = Told("False", "InvalidSelector", message)
             return ""
         pods = await self._pods(autoscaler.metadata.namespace, selector)
+        scaled = Scaled(
+            autoscaler.metadata.namespace,
+            outcome.current,
+            selector,
+            pods,
+            _tolerance(autoscaler),
+            self._edges.clock.now(),
+        )
         proposals: list[tuple[Proposal, str]] = []
         failures: list[tuple[str, str]] = []
         for metric in autoscaler.spec.metrics:
             try:
-                proposal, described = await self._propose(autoscaler, outcome.current, metric, pods, selector)
+                proposal, described = await self._sources.propose(metric, scaled)
             except (NoMetrics, ApiError, EdgeError) as error:
                 failures.append((f"FailedGet{metric.type}Metric", str(error)))
                 continue
             proposals.append((proposal, described))
-            outcome.shown.append(_shown(metric, proposal))
+            outcome.shown.append(sources.shown(metric, proposal))
         wanted = max((each.replicas for each, _ in proposals), default=outcome.current)
         if failures and (not proposals or wanted < outcome.current):
             self._tell_failures(autoscaler, outcome, failures)
@@ -145,38 +155,6 @@ class PodAutoscalerController:
         async for page in self._edges.client.pages(PODS, namespace=namespace, label_selector=selector):
             found += [_pod(item) for item in page.items]
         return found
-
-    async def _propose(
-        self, autoscaler: Autoscaler, current: int, metric: Metric, pods: list[MeasuredPod], selector: str
-    ) -> tuple[Proposal, str]:
-        source = metric.resource or metric.container_resource
-        if source is None:
-            raise NoMetrics(f"metrics of type {metric.type} are not supported; use Resource or ContainerResource")
-        target = source.target
-        average = quantity.nano(target.average_value) if target.average_value is not None else None
-        wanted = Wanted(source.name, source.container, target.average_utilization, average)
-        namespace = autoscaler.metadata.namespace
-        samples = await self._samples(namespace, selector, source)
-        if not samples:
-            raise NoMetrics(
-                f"unable to get metrics for resource {source.name}: no metrics returned from resource metrics API"
-            )
-        tolerance = _tolerance(autoscaler)
-        proposal = usage.propose(current, wanted, pods, samples, tolerance, self._edges.clock.now())
-        kind = f"{source.name} container resource" if source.container else f"{source.name} resource"
-        unit = " utilization (percentage of request)" if average is None else ""
-        return proposal, f"{kind}{unit}"
-
-    async def _samples(self, namespace: str, selector: str, source: ResourceSource) -> dict[str, Sample]:
-        try:
-            return await metrics.read(self._edges.client, namespace, selector, source.name, source.container)
-        except (ApiError, EdgeError) as error:
-            missing = isinstance(error, ApiError) and error.code == 404
-            why = "the server could not find the requested resource (get pods.metrics.k8s.io)" if missing else error
-            raise NoMetrics(
-                f"failed to get {source.name} utilization: unable to get metrics for resource {source.name}: "
-                f"unable to fetch metrics from resource metrics API: {why}"
-            ) from error
 
     async def _rescale(
         self, autoscaler: Autoscaler, target: Target, scale: dict[str, Any], outcome: _Outcome, memory: Memory, why: str
@@ -232,15 +210,3 @@ def _tolerance(autoscaler: Autoscaler) -> Tolerance:
         up=default.up if up.tolerance is None else quantity.milli(up.tolerance) / 1000,
         down=default.down if down.tolerance is None else quantity.milli(down.tolerance) / 1000,
     )
-
-
-def _shown(metric: Metric, proposal: Proposal) -> dict[str, Any]:
-    source = metric.resource or metric.container_resource
-    assert source is not None
-    current: dict[str, Any] = {"averageValue": quantity.render(proposal.value)}
-    if proposal.utilization is not None:
-        current["averageUtilization"] = proposal.utilization
-    shown: dict[str, Any] = {"name": source.name, "current": current}
-    if source.container:
-        return {"type": metric.type, "containerResource": {**shown, "container": source.container}}
-    return {"type": metric.type, "resource": shown}

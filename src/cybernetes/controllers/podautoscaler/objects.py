@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from cybernetes.controllers.objects import Condition, Meta, PodStatus, View
+from cybernetes.model import selector
 
 
 class TargetReference(View, frozen=True, gc=False):
@@ -28,10 +31,33 @@ class ResourceSource(View, frozen=True, gc=False):
     target: MetricTarget = MetricTarget()
 
 
+class NamedSource(View, frozen=True, gc=False):
+    """metric: name and selector, as the API has them. described_object: only of metrics of one object."""
+
+    metric: dict[str, Any] = {}
+    target: MetricTarget = MetricTarget()
+    described_object: TargetReference = TargetReference()
+
+    @property
+    def name(self) -> str:
+        return str(self.metric.get("name", ""))
+
+    @property
+    def selector(self) -> str:
+        """Of the metric's own labels; "" for every label."""
+        requirements = selector.from_object(self.metric.get("selector"))
+        return selector.render(requirements) if requirements else ""
+
+
 class Metric(View, frozen=True, gc=False):
+    """type says which of the others is there."""
+
     type: str = ""
     resource: ResourceSource | None = None
     container_resource: ResourceSource | None = None
+    pods: NamedSource | None = None
+    object: NamedSource | None = None
+    external: NamedSource | None = None
 
 
 class Policy(View, frozen=True, gc=False):

@@ -34,11 +34,15 @@ class Groups(msgspec.Struct):
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """utilization: percent of what was requested, None for a target of another kind. value: nano units a pod."""
+    """utilization: percent of what was requested, None for a target of another kind.
+
+    value: nano units, a pod's mean unless `total`
+    """
 
     replicas: int
     utilization: int | None
     value: int
+    total: bool = False
 
 
 class Tolerance(msgspec.Struct, frozen=True):
@@ -177,3 +181,30 @@ def _replicas(
         return current
     replicas = math.ceil(again * len(assumed))
     return current if (replicas < current) == grows else replicas
+
+
+class Aim(msgspec.Struct, frozen=True):
+    """What a number that is no pod's own should be, in nano units: as a whole, or a pod's part of it."""
+
+    value: int | None = None
+    average: int | None = None
+
+
+def propose_for(total: int, aim: Aim, current: int, all_pods: Sequence[MeasuredPod], tolerance: Tolerance) -> Proposal:
+    """total: nano units, what the object or the outside world has. Raises NoMetrics."""
+    if aim.average is not None:
+        mean = total // current if current else total
+        covered = tolerance.covers(total / (aim.average * current)) if current else False
+        return Proposal(current if covered else math.ceil(total / aim.average), None, mean)
+    if not aim.value:
+        raise NoMetrics("the metric has no target value")
+    ratio = total / aim.value
+    if tolerance.covers(ratio):
+        return Proposal(current, None, total, total=True)
+    ready = sum(pod.status.phase == "Running" and _is_ready(pod) for pod in all_pods)
+    return Proposal(math.ceil(ratio * ready), None, total, total=True)
+
+
+def _is_ready(pod: MeasuredPod) -> bool:
+    ready = pods.condition(pod.status.conditions, "Ready")
+    return ready is not None and ready.status == "True"
