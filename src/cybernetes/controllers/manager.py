@@ -78,6 +78,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.policystatus.loop import PolicyStatusController
     from cybernetes.controllers.protection.loop import ClaimProtection, VolumeProtection
     from cybernetes.controllers.replicaset.loop import replica_sets, replication_controllers
+    from cybernetes.controllers.resourceclaim.loop import ResourceClaimController
     from cybernetes.controllers.resourcequota.loop import ResourceQuotaController
     from cybernetes.controllers.serviceaccount.defaults import ServiceAccountController
     from cybernetes.controllers.serviceaccount.root_ca import RootCaPublisher
@@ -109,6 +110,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
         "validatingadmissionpolicy-status-controller",
         PolicyStatusController,
     )
+    yield _Row("resource-claim-controller", "resource_claim", ResourceClaimController)
     yield _Row("resourcequota-controller", "resourcequota-controller", ResourceQuotaController)
     yield _Row("horizontal-pod-autoscaler", "horizontal-pod-autoscaler", PodAutoscalerController)
     yield _Row("service-cidrs-controller", "service-cidr-controller", ServiceCidrController)
@@ -129,9 +131,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
             lambda edges: RootCaPublisher(edges, config.root_ca),
         )
     yield _Row("token-cleaner", "token-cleaner", TokenCleaner)
-    yield _Row(
-        "storage-version-migrator-controller", "storage-version-migrator-controller", StorageVersionMigrator
-    )
+    yield _Row("storage-version-migrator-controller", "storage-version-migrator-controller", StorageVersionMigrator)
     yield _Row("certificate-controller", "certificate-controller", Approver)
     yield _Row("certificate-controller", "certificate-controller", Cleaner)
     if config.signer is not None:

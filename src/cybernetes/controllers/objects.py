@@ -166,8 +166,17 @@ class Affinity(View, frozen=True, gc=False):
     node_affinity: NodeAffinity | None = None
 
 
+class PodClaim(View, frozen=True, gc=False):
+    """A claim of devices, by name or from a template."""
+
+    name: str = ""
+    resource_claim_name: str | None = None
+    resource_claim_template_name: str | None = None
+
+
 class PodSpec(View, frozen=True, gc=False):
     node_name: str = ""
+    resource_claims: tuple[PodClaim, ...] = ()
     hostname: str = ""
     subdomain: str = ""
     restart_policy: str = "Always"
@@ -200,8 +209,14 @@ class PodIP(View, frozen=True, gc=False):
     ip: str = ""
 
 
+class PodClaimStatus(View, frozen=True, gc=False):
+    name: str = ""
+    resource_claim_name: str | None = None
+
+
 class PodStatus(View, frozen=True, gc=False):
     phase: str = ""
+    resource_claim_statuses: tuple[PodClaimStatus, ...] = ()
     start_time: str | None = ""
     conditions: tuple[PodCondition, ...] = ()
     pod_ip: str = msgspec.field(name="podIP", default="")

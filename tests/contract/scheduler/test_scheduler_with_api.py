@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from apiserver_fixture import RunningApi, serving_apiserver
 from cybernetes.base.clock import SystemClock
@@ -25,6 +25,10 @@ SPACE = "shop"
 CLASSES = Target("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
 
 
+class Runs(Protocol):
+    async def run(self) -> None: ...
+
+
 class World:
     def __init__(self, api: RunningApi) -> None:
         self._api = api
@@ -35,6 +39,10 @@ class World:
     async def close(self) -> None:
         for client in self._clients:
             await client.close()
+
+    async def ready(self) -> None:
+        """Until roles and other objects of the server's own are there."""
+        await self._api.server.ready()
 
     def transport_as(self, name: str) -> Transport:
         return self._api.transport_as(name)
@@ -86,7 +94,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def running(scheduler: Scheduler) -> AsyncIterator[asyncio.Task[None]]:
+async def running(scheduler: Runs) -> AsyncIterator[asyncio.Task[None]]:
     task = asyncio.create_task(scheduler.run())
     try:
         yield task
