@@ -51,7 +51,7 @@ class Renderer(Protocol):
         ...
 
     def pieces(self, parts: Sequence[bytes], meta: ListMeta) -> list[bytes]:
-        """The list of these parts, in one piece or in several."""
+        """The list of these parts, with what stands around and between them; not joined."""
         ...
 
     def frame(self, kind: str, item: bytes) -> bytes:
@@ -67,12 +67,10 @@ class Renderer(Protocol):
 
 # Items whose parts are made in one go: some milliseconds where items must be decoded for it.
 PARTS_MAX = 500
-# Parts that are joined to one piece of a list: some hundred kilobytes of pods.
-PIECE_PARTS = 128
 
 
 async def render_list(renderer: Renderer, items: Sequence[Item], meta: ListMeta, clock: Clock) -> list[bytes]:
-    """A whole list, in pieces; other requests get their turn in between."""
+    """A whole list, in parts that are not joined; other requests get their turn in between."""
     if len(items) <= PARTS_MAX or renderer.cheap:
         return renderer.pieces(renderer.parts(items), meta)
     parts: list[bytes] = []
@@ -83,11 +81,12 @@ async def render_list(renderer: Renderer, items: Sequence[Item], meta: ListMeta,
 
 
 def enclosed(head: bytes, parts: Sequence[bytes], tail: bytes) -> list[bytes]:
-    """A JSON list with what stands around it, in pieces."""
-    pieces = [b",".join(parts[at : at + PIECE_PARTS]) + b"," for at in range(0, len(parts), PIECE_PARTS)] or [b""]
-    pieces[0] = head + pieces[0]
-    pieces[-1] = (pieces[-1][:-1] if parts else pieces[-1]) + tail
-    return pieces
+    """A JSON list with what stands around it, and commas between its parts."""
+    out = [b","] * (2 * len(parts) + 1)
+    out[1::2] = parts
+    out[0] = head
+    out[-1] = tail if parts else head + tail
+    return out
 
 
 class _Metadata(msgspec.Struct):

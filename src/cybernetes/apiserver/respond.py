@@ -16,7 +16,7 @@ from cybernetes.apiserver.render import JsonRenderer, MetadataRenderer, Renderer
 from cybernetes.apiserver.tables import TableRenderer
 from cybernetes.base.errors import ApiError
 from cybernetes.wire import negotiate
-from cybernetes.wire.http.message import Pieces, Request, Response
+from cybernetes.wire.http.message import PIECE_PARTS, Pieces, Request, Response
 from cybernetes.wire.negotiate import Form
 
 Object = dict[str, Any]
@@ -109,7 +109,7 @@ def body(request: Request, form: Form, data: bytes, status: int, *, warnings: li
 
 def listed(request: Request, form: Form, pieces: list[bytes], *, warnings: list[str] | None = None) -> Response:
     """An answer with a list, in JSON or as `form` says; a large one is not joined."""
-    if len(pieces) == 1 or form.media == negotiate.YAML or wants_pretty(request):
+    if len(pieces) <= PIECE_PARTS or form.media == negotiate.YAML or wants_pretty(request):
         return body(request, form, b"".join(pieces), 200, warnings=warnings)
     response = body(request, form, b"", 200, warnings=warnings)
     response.body = Pieces(pieces)
@@ -123,7 +123,7 @@ async def compressed(request: Request, response: Response) -> Response:
     On the machine itself compressing and unpacking would cost far more than moving the bytes.
     """
     data = response.body
-    pieces = data.pieces if isinstance(data, Pieces) else [data] if isinstance(data, bytes) else []
+    pieces = data.parts if isinstance(data, Pieces) else [data] if isinstance(data, bytes) else []
     if sum(map(len, pieces)) <= GZIP_MIN or "gzip" not in request.headers.get("accept-encoding", ""):
         return response
     if not request.remote or request.remote.startswith(_LOOPBACK):

@@ -10,11 +10,10 @@ import yaml
 from calls import Client, config_map, run, token
 
 from apiserver_fixture import RunningApi
-from cybernetes.apiserver.render import PIECE_PARTS
 from cybernetes.apiserver.respond import compressed
 from cybernetes.client.answer import whole_body
 from cybernetes.wire import protobuf
-from cybernetes.wire.http.message import Pieces, Request, Response
+from cybernetes.wire.http.message import PIECE_PARTS, Pieces, Request, Response
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
@@ -55,9 +54,9 @@ def test_pages_show_one_version_however_long_they_take(api: RunningApi, space: s
 def test_long_lists_are_whole_however_many_pieces_they_have(api: RunningApi, space: str) -> None:
     async def test(client: Client) -> None:
         path = await client.namespace(space) + "/configmaps"
-        made = [f"m-{n:03}" for n in range(2 * PIECE_PARTS + 1)]
+        made = [f"m-{n:03}" for n in range(PIECE_PARTS + 1)]
         await asyncio.gather(*(client.ok("POST", path, config_map(name)) for name in made))
-        for count in (PIECE_PARTS, PIECE_PARTS + 1, 2 * PIECE_PARTS, 2 * PIECE_PARTS + 1):
+        for count in (PIECE_PARTS // 2 - 1, PIECE_PARTS // 2, PIECE_PARTS // 2 + 1, PIECE_PARTS, PIECE_PARTS + 1):
             for accept in ("application/json", "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"):
                 answer = await client.send("GET", path, limit=str(count), accept=accept)
                 listed = orjson.loads(await whole_body(answer))

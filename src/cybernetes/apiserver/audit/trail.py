@@ -56,7 +56,7 @@ class Trail:
         if isinstance(response.body, bytes):
             status = self._answer_object(response, response.body, status)
         elif isinstance(response.body, Pieces) and self._treatment.with_response:
-            self._answer_object(response, b"".join(response.body.pieces), status)
+            self._answer_object(response, b"".join(response.body.parts), status)
         self._event["responseStatus"] = events.status_of(response.status, status)
         if panicked:
             self._emit(PANIC)

@@ -18,7 +18,8 @@ from cybernetes.store.api import Batch, Store
 
 log = Log("apiserver.cache")
 
-LOAD_PAGE = 1000
+# Each page counts what is behind it, which costs as much as reading some hundred objects.
+LOAD_PAGE = 10_000
 # How often deadlines and bookmarks of watches are looked at; bookmarks themselves come once a minute.
 TICK_S = 0.5
 BOOKMARK_EVERY_S = 60.0

@@ -51,22 +51,31 @@ class Response(msgspec.Struct):
     upgrade: Callable[[Duplex], Awaitable[None]] | None = None
 
 
-class Pieces:
-    """A stream of bytes that are all there already, and too many to be joined. Others get their turn in between."""
+# Parts of a body that are joined and sent at once: some hundred kilobytes of a list of pods.
+PIECE_PARTS = 256
 
-    def __init__(self, pieces: Sequence[bytes]) -> None:
-        self.pieces = pieces
-        self.length = sum(map(len, pieces))
-        self._left = iter(pieces)
+
+class Pieces:
+    """A stream of bytes that are all there already, in parts that together are too many to be joined.
+
+    Others get their turn between two pieces, and what was sent has time to leave.
+    """
+
+    def __init__(self, parts: Sequence[bytes]) -> None:
+        self.parts = parts
+        self.length = sum(map(len, parts))
+        self._sent = 0
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
         await asyncio.sleep(0)
-        for piece in self._left:
-            return piece
-        raise StopAsyncIteration
+        piece = self.parts[self._sent : self._sent + PIECE_PARTS]
+        if not piece:
+            raise StopAsyncIteration
+        self._sent += PIECE_PARTS
+        return b"".join(piece)
 
 
 class Duplex(Protocol):
