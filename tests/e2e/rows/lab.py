@@ -186,9 +186,10 @@ class Lab:
 
 
 class Watching:
-    """Events of one watch, in their order."""
+    """Events of one watch, in their order. added: names of all that appeared."""
 
     def __init__(self) -> None:
+        self.added: set[str] = set()
         self._events: asyncio.Queue[tuple[str, Object]] = asyncio.Queue()
 
     async def follow(self, lab: Lab, target: Target, selector: str, version: str) -> None:
@@ -196,7 +197,10 @@ class Watching:
         async with aclosing(stream) as events:
             async for event in events:
                 if event.type != "BOOKMARK":
-                    self._events.put_nowait((event.type, orjson.loads(event.object)))
+                    obj = orjson.loads(event.object)
+                    self._events.put_nowait((event.type, obj))
+                    if event.type == "ADDED":
+                        self.added.add(name_of(obj))
 
     async def until(
         self, kind: str, holds: Callable[[Object], Any] = lambda _: True, seconds: float = PATIENCE_S

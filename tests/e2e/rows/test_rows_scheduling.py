@@ -250,39 +250,34 @@ async def test_a_displaced_pod_says_why(lab: Lab) -> None:
 
 
 async def test_replica_sets_displace_by_priority(lab: Lab) -> None:
+    """The least are displaced, no more of them than must be; who was displaced waits."""
     await _classes(lab, p1=1, p2=2, p3=3, p4=4)
     node, resource = names_of(await lab.nodes())[0], _scarce(lab)
     await offer(lab, node, resource, "1000")
-    made: set[str] = set()
 
     def wanted(name: str, replicas: int, amount: int) -> Object:
         amounts = {"requests": {resource: str(amount)}, "limits": {resource: str(amount)}}
-        return owner(
-            REPLICA_SETS,
-            name,
-            replicas,
-            command=SLEEP,
-            container={"resources": amounts},
-            priorityClassName=lab.unique(name),
-            nodeSelector={"kubernetes.io/hostname": node},
-        )
+        more = {"priorityClassName": lab.unique(name), "nodeSelector": {"kubernetes.io/hostname": node}}
+        return owner(REPLICA_SETS, name, replicas, command=SLEEP, container={"resources": amounts}, **more)
 
-    for name, replicas, amount in (("p1", 5, 100), ("p2", 4, 100)):
-        await lab.make(REPLICA_SETS, wanted(name, replicas, amount))
-        made |= {each["metadata"]["uid"] for each in await lab.until_ready(f"app={name}", replicas)}
-    await lab.make(REPLICA_SETS, wanted("p3", 4, 100))
-    await lab.until_ready("app=p3", 4)
-    await lab.make(REPLICA_SETS, wanted("p4", 1, 200))
-    await lab.until_ready("app=p4", 1)
+    async with lab.watching(PODS) as events:
+        for name, replicas, amount in (("p1", 5, 100), ("p2", 4, 100), ("p3", 4, 100), ("p4", 1, 200)):
+            await lab.make(REPLICA_SETS, wanted(name, replicas, amount))
+            await lab.until_ready(f"app={name}", replicas)
 
-    async def running(name: str) -> int:
-        return sum(is_ready(each) for each in await lab.pods(f"app={name}"))
+        async def running() -> bool:
+            counts = {name: await _running(lab, name) for name in ("p1", "p2", "p3", "p4")}
+            return counts == {"p1": 0, "p2": 4, "p3": 4, "p4": 1}
 
-    counts = {name: await running(name) for name in ("p1", "p2", "p3", "p4")}
-    assert counts == {"p1": 0, "p2": 4, "p3": 4, "p4": 1}, counts
-    assert made
+        await lab.until(running, "the least of all do not run")
+        made = {name: sum(each.startswith(name) for each in events.added) for name in ("p1", "p2", "p3", "p4")}
+    assert made == {"p1": 10, "p2": 4, "p3": 4, "p4": 1}
     await _forget_classes(lab, "p1", "p2", "p3", "p4")
     await withdraw(lab, node, resource)
+
+
+async def _running(lab: Lab, app: str) -> int:
+    return sum(is_ready(each) for each in await lab.pods(f"app={app}"))
 
 
 async def test_a_priority_class_keeps_its_value(lab: Lab) -> None:
