@@ -5,7 +5,9 @@ import contextlib
 import io
 import json
 import logging
+import re
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 from running_server import ADMIN, ALICE, APPLY, MERGE, running
@@ -320,3 +322,11 @@ def test_patterns_of_definitions_take_no_time():
         assert "must be a valid regular expression" in answer.message
 
     run(scenario)
+
+
+def test_every_test_that_the_documentation_names_is_there():
+    root = Path(__file__).parents[3]
+    text = (root / "docs/operating/attacks.md").read_text()
+    named = set(re.findall(r"`([a-z0-9_/]+(?:\.py|/kubelet))`", text)) - {"crd/views.py"}
+    assert len(named) > 20
+    assert [each for each in sorted(named) if not (root / "tests" / each).exists()] == []

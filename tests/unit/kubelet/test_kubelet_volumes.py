@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from cybernetes.base.errors import EdgeError
 from cybernetes.kubelet.env import Sources
 from cybernetes.kubelet.volumes import atomic, hostpath, kernel, payload
 from cybernetes.kubelet.volumes.payload import File, PayloadContext, TokenRequest, VolumeError
+from cybernetes.kubelet.volumes.setup import VolumeFailed, Volumes
 
 CONFIG = {("ConfigMap", "shop", "cfg"): {"data": {"k": "v", "l": "w"}}}
 
@@ -89,3 +91,12 @@ def test_host_paths_are_checked_and_made(tmp_path: Path) -> None:
         hostpath.check(tmp_path / "f", "Directory")
     with pytest.raises(VolumeError):
         hostpath.check(tmp_path / "none", "Socket")
+
+
+@pytest.mark.parametrize("kind", ["gitRepo", "nfs", "awsElasticBlockStore"])
+def test_volumes_that_a_node_does_not_make_are_refused_by_name(kind: str) -> None:
+    nobody: Any = None
+    volumes = Volumes(nobody, nobody, nobody, nobody, nobody, nobody)
+    obj = pod(volumes=[{"name": "v", kind: {"repository": "--upload-pack=id"}}])
+    with pytest.raises(VolumeFailed, match=f"volumes of kind {kind} are not supported by this node"):
+        asyncio.run(volumes.ensure(obj, {}, 0.0, ()))
