@@ -34,6 +34,8 @@ RESOURCES = (
     ("", "v1", "replicationcontrollers", "ReplicationController", True),
     ("", "v1", "resourcequotas", "ResourceQuota", True),
     ("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True),
+    ("resource.k8s.io", "v1", "resourceclaims", "ResourceClaim", True),
+    ("resource.k8s.io", "v1", "resourceclaimtemplates", "ResourceClaimTemplate", True),
     ("", "v1", "persistentvolumes", "PersistentVolume", False),
     ("apps", "v1", "deployments", "Deployment", True),
     ("apps", "v1", "replicasets", "ReplicaSet", True),
