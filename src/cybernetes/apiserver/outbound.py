@@ -38,6 +38,13 @@ class Outbound:
         """The transport to `scheme://host:port` of a pod or service, whose certificate is anybody's."""
         return self._kept(("", url), lambda: self._workload(url))
 
+    def renew(self, config: ServerConfig) -> None:
+        """Show kubelets another certificate, and trust theirs of other authorities; sessions go on."""
+        self._config, self._kubelets = config, None
+        for (node, _), each in self._transports.items():
+            if node:
+                each.reload(self._kubelet_context())
+
     async def close(self) -> None:
         for each in [*self._transports.values(), *self._dropped]:
             await each.close()

@@ -115,6 +115,12 @@ class Authenticator:
         # SHA-256 of the token and the audiences -> (who, until when)
         self._checked: OrderedDict[bytes, tuple[Authenticated, float]] = OrderedDict()
 
+    def renew(self, authorities: certificates.Authorities, key: bytes, former: Sequence[bytes]) -> None:
+        """Believe other authorities, and sign tokens with another key, from now on."""
+        self._certificates.trust(authorities)
+        self._issuer.change(key, former)
+        self._checked.clear()
+
     def identify(self, request: Request) -> User:
         """Raises ApiError 401 when the request's credential is wrong, or when it needs one and has none.
 

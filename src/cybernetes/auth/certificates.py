@@ -47,11 +47,15 @@ class Known(msgspec.Struct, frozen=True):
 
 class Reader:
     def __init__(self, authorities: Authorities, clock: Clock) -> None:
+        self._clock = clock
+        self.trust(authorities)
+
+    def trust(self, authorities: Authorities) -> None:
+        """Believe the certificates of these authorities from now on, and of no others."""
         self._clients = x509.load_pem_x509_certificates(authorities.client)
         proxies = authorities.front_proxy
         self._proxies = x509.load_pem_x509_certificates(proxies) if proxies else []
         self._proxy_names = authorities.proxy_names
-        self._clock = clock
         self._known: OrderedDict[bytes, Known] = OrderedDict()
 
     def user(self, der: bytes, headers: Mapping[str, str]) -> User | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -89,6 +90,22 @@ def serving(
     builder = _leaf(authority, _name(common_name, organizations), key.public_key(), usages, terms)
     builder = builder.add_extension(_alternatives(names, addresses), critical=False)
     return Credential(_signed(builder, _load_key(authority.key)), _key_pem(key))
+
+
+def cross(former: Credential, authority: Credential, terms: Terms) -> bytes:
+    """The certificate (PEM) by which whoever trusts only the former authority trusts the new one as well."""
+    new = x509.load_pem_x509_certificate(authority.certificate)
+    old = x509.load_pem_x509_certificate(former.certificate)
+    identifier = old.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    builder = (
+        _builder(new.subject, new.public_key(), terms)
+        .issuer_name(old.subject)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_usage(signs=True), critical=True)
+        .add_extension(new.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value, critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
+    )
+    return _signed(builder, _load_key(former.key))
 
 
 def client(authority: Credential, common_name: str, organizations: Sequence[str], terms: Terms) -> Credential:
@@ -170,6 +187,28 @@ def subject_of(name: x509.Name) -> tuple[str, tuple[str, ...]]:
     common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
     organizations = name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     return (str(common[-1].value) if common else ""), tuple(str(each.value) for each in organizations)
+
+
+def is_issued_by(certificate: bytes, authority: bytes) -> bool:
+    """Whether a certificate is of the (first) authority; both PEM."""
+    try:
+        found = x509.load_pem_x509_certificate(certificate)
+        found.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
+        return True
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+
+
+def names(certificate: bytes) -> tuple[str, str]:
+    """(subject, issuer) of a PEM certificate, each its common name."""
+    found = x509.load_pem_x509_certificate(certificate)
+    return subject_of(found.subject)[0], subject_of(found.issuer)[0]
+
+
+def validity(certificate: bytes) -> tuple[float, float]:
+    """(from, until) when a PEM certificate is valid, in seconds since the epoch. Raises ValueError."""
+    found = x509.load_pem_x509_certificate(certificate)
+    return found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp()
 
 
 def expires_at(certificate: bytes) -> float:

@@ -25,6 +25,7 @@ VERBS = {
     "fetch": ("fetch", "Fetch a URL by its name in the cluster's DNS."),
     "image": ("image", "Build an image from a folder and push it to the cluster's registry."),
     "bench": ("bench", "Measure scheduler, API server, proxy and nodes on this machine."),
+    "certs": ("certs", "Show the cluster's certificates; renew them; replace the authority."),
     "secrets": ("secrets", "Rotate the key that Secrets are encrypted with."),
     "doctor": ("doctor", "Check this machine: kernel, cgroups, capabilities, ports, disk, runtime."),
     "version": ("version", "Print versions, and whether the kernels are compiled."),

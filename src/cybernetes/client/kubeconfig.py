@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,14 @@ import yaml
 
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import EdgeError, Outcome, Retry
+from cybernetes.base.log import Log
 from cybernetes.client.api import ApiClient
 from cybernetes.wire.http.client import HttpTransport
+from cybernetes.wire.http.message import Request, Response
+from cybernetes.wire.http.renewed import signature
 from cybernetes.wire.http.tls import client_context
+
+log = Log("client")
 
 _SECTIONS = ("clusters", "users", "contexts")
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
@@ -124,15 +130,66 @@ def access(config: dict[str, Any], context_name: str = "") -> Access:
 
 
 def transport(access: Access) -> HttpTransport:
-    tls = None
-    if access.server.startswith("https:"):
-        tls = client_context(access.authority, access.certificate, access.key, verify=access.verify)
+    tls = _tls(access) if access.server.startswith("https:") else None
     return HttpTransport(access.server, tls, token=access.token, server_name=access.server_name)
+
+
+def _tls(access: Access) -> ssl.SSLContext:
+    return client_context(access.authority, access.certificate, access.key, verify=access.verify)
+
+
+# How often a component looks whether its kubeconfig was written anew.
+LOOK_S = 10.0
+
+
+class FileTransport:
+    """To the server of a kubeconfig's current context, with what stands in the file now.
+
+    Whoever renews a certificate, or trusts another authority, writes the file; connections that are in use go on.
+
+    identity  False for requests that carry a bearer token of their own
+    """
+
+    def __init__(self, file: Path, clock: Clock, *, identity: bool = True) -> None:
+        self._file = file
+        self._clock = clock
+        self._identity = identity
+        self._seen = signature((file,))
+        self._looked = clock.monotonic()
+        self._inner = transport(self._access())
+
+    async def send(self, request: Request) -> Response:
+        now = self._clock.monotonic()
+        if now - self._looked >= LOOK_S:
+            self._looked = now
+            self._look()
+        return await self._inner.send(request)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+    def _look(self) -> None:
+        try:
+            seen = signature((self._file,))
+            if seen == self._seen:
+                return
+            self._inner.reload(_tls(self._access()))
+        except (OSError, EdgeError, ssl.SSLError) as broken:
+            log.warning("kubeconfig.not_renewed", file=str(self._file), why=str(broken))
+            return
+        self._seen = seen
+        log.info("kubeconfig.renewed", file=str(self._file))
+
+    def _access(self) -> Access:
+        found = access(load([self._file]))
+        return found if self._identity else found.without_identity()
 
 
 def connect(file: Path, *, user_agent: str, clock: Clock) -> ApiClient:
     """A client for the current context of one file; what every component does at its start."""
-    return ApiClient(transport(access(load([file]))), user_agent=user_agent, clock=clock)
+    if not file.exists():
+        raise _unusable(str(file), "there is no such file")
+    return ApiClient(FileTransport(file, clock), user_agent=user_agent, clock=clock)
 
 
 def _entry(config: dict[str, Any], section: str, name: str, field: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import sys
 import time
 import traceback
@@ -18,7 +19,7 @@ from cybernetes.base.log import configure as configure_log
 from cybernetes.client.api import ApiClient, is_reason
 from cybernetes.client.kubeconfig import connect
 from cybernetes.client.target import NODES
-from cybernetes.install import checks, containerd, fabric, images, pki, registry
+from cybernetes.install import checks, containerd, fabric, images, pki, registry, renewal
 from cybernetes.install.joining import identity
 from cybernetes.install.user_kubeconfig import merge_into_users
 from cybernetes.run import components, control, files
@@ -33,6 +34,8 @@ START_TIMEOUT_S = 60
 _LOOK_S = 0.1
 # The guardian starts a killed supervisor again; not faster than this, should it die at once.
 _GUARD_PAUSE_S = 0.5
+# How often certificates are looked at while the cluster runs.
+CHORE_EVERY_S = 3600
 Step = Callable[[str], contextlib.AbstractContextManager[None]]
 
 
@@ -103,7 +106,7 @@ def start_supervisor(config: ClusterConfig, layout: Layout) -> None:
             os._exit(0)
         _detach(layout)
         set_title("cybernetes guardian")
-        _guard(lambda: _supervise(config, layout, processes))
+        _guard(lambda: _supervise(config, layout, processes), lambda: _renew(config, layout))
     except BaseException:
         traceback.print_exc()
     finally:
@@ -119,16 +122,37 @@ def _detach(layout: Layout) -> None:
     os.dup2(log, 2)
 
 
-def _guard(supervise: Callable[[], None]) -> None:
+def _guard(supervise: Callable[[], None], chore: Callable[[], None]) -> None:
+    """Start `supervise` in a process of its own whenever it ends; do the chore now and then meanwhile."""
     while True:
         pid = os.fork()
         if pid == 0:
             supervise()
             os._exit(0)
+        _wait_for(pid, chore)
         _, status = os.waitpid(pid, 0)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
             os._exit(0)
         time.sleep(_GUARD_PAUSE_S)
+
+
+def _wait_for(pid: int, chore: Callable[[], None]) -> None:
+    ended = os.pidfd_open(pid)
+    try:
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        while not poll.poll(CHORE_EVERY_S * 1000):
+            chore()
+    finally:
+        os.close(ended)
+
+
+def _renew(config: ClusterConfig, layout: Layout) -> None:
+    """Write certificates of this machine's control plane that soon end anew; its processes take them up."""
+    try:
+        renewal.renew(config, layout)
+    except (EdgeError, OSError, ValueError):
+        traceback.print_exc()
 
 
 def _supervise(config: ClusterConfig, layout: Layout, processes: list) -> None:

@@ -16,14 +16,14 @@ from cybernetes.auth.pki import Credential
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SystemRandom
 from cybernetes.install.containerd import RegistryHost
-from cybernetes.install.private import write_private
 from cybernetes.install.registry import REGISTRY_NAME, REGISTRY_PORT
 from cybernetes.run import files
 from cybernetes.run.config import ClusterConfig, NodeConfig
 from cybernetes.run.layout import Layout
+from cybernetes.run.private import write_private
 
-# A certificate is made anew when it has less than a third of its year left.
-_RENEW_BELOW_S = 120 * 24 * 3600
+# A certificate is made anew when it has less than this part of its life left.
+RENEW_BELOW = 1 / 3
 
 
 def registry_hosts(config: ClusterConfig, layout: Layout) -> list[RegistryHost]:
@@ -39,14 +39,16 @@ def registry_hosts(config: ClusterConfig, layout: Layout) -> list[RegistryHost]:
 def ensure(config: ClusterConfig, layout: Layout) -> None:
     """Make what is missing or soon ends."""
     layout.pki.mkdir(parents=True, exist_ok=True, mode=0o700)
-    issuer = _Issuer(config, layout)
+    issuer = Issuer(config, layout)
     issuer.authorities()
     issuer.control_plane()
     for node in config.nodes:
         issuer.node(node)
 
 
-class _Issuer:
+class Issuer:
+    """Writes the files of one machine. The first certificate of an authority's file signs; all of them are trusted."""
+
     def __init__(self, config: ClusterConfig, layout: Layout) -> None:
         self._config = config
         self._layout = layout
@@ -59,7 +61,9 @@ class _Issuer:
             (files.front_proxy_ca(self._layout), "front-proxy-ca"),
             (files.etcd_ca(self._layout), "etcd-ca"),
         ):
-            self._ensure(where, lambda name=name: pki.ca(name, self._ca_terms))  # type: ignore[misc]
+            # Never made anew by itself: everything trusts it. `cybernetes certs rotate-ca` does that in steps.
+            if not (where.certificate.exists() and where.key.exists()):
+                put(where, pki.ca(name, self._ca_terms))
         key = files.service_account_key(self._layout)
         if not key.exists():
             write_private(key, pki.new_key(self._terms.random))
@@ -111,6 +115,7 @@ class _Issuer:
         organizations = [organization] if organization else []
         self._ensure(
             where,
+            signer,
             lambda: pki.serving(
                 signer.read(),
                 common_name,
@@ -130,7 +135,7 @@ class _Issuer:
         authority: files.CertificateFiles | None = None,
     ) -> None:
         signer, groups = authority or files.ca(self._layout), [group] if group else []
-        self._ensure(where, lambda: pki.client(signer.read(), user, groups, self._terms))
+        self._ensure(where, signer, lambda: pki.client(signer.read(), user, groups, self._terms))
 
     def _kubeconfig(self, name: str, path: Path, user: str, group: str = "", *, local: bool = False) -> None:
         """local: used on this machine, where loopback always reaches the API server."""
@@ -142,17 +147,27 @@ class _Issuer:
         document = render_kubeconfig(
             config.name, server, files.ca(self._layout).certificate.read_bytes(), user, where.read()
         )
-        write_private(path, document)
+        # Components look at it again when it was written.
+        if not path.exists() or path.read_bytes() != document:
+            write_private(path, document)
 
-    def _ensure(self, where: files.CertificateFiles, make: Callable[[], Credential]) -> None:
-        if where.certificate.exists() and where.key.exists() and self._lasts(where):
+    def _ensure(
+        self, where: files.CertificateFiles, signer: files.CertificateFiles, make: Callable[[], Credential]
+    ) -> None:
+        if where.certificate.exists() and where.key.exists() and self._lasts(where, signer):
             return
-        made = make()
-        write_private(where.key, made.key)
-        write_private(where.certificate, made.certificate)
+        put(where, make())
 
-    def _lasts(self, where: files.CertificateFiles) -> bool:
-        return pki.expires_at(where.certificate.read_bytes()) - self._terms.now > _RENEW_BELOW_S
+    def _lasts(self, where: files.CertificateFiles, signer: files.CertificateFiles) -> bool:
+        certificate = where.certificate.read_bytes()
+        starts, ends = pki.validity(certificate)
+        lasts = ends - self._terms.now > (ends - starts) * RENEW_BELOW
+        return lasts and pki.is_issued_by(certificate, signer.certificate.read_bytes())
+
+
+def put(where: files.CertificateFiles, credential: Credential) -> None:
+    write_private(where.key, credential.key)
+    write_private(where.certificate, credential.certificate)
 
 
 def render_kubeconfig(cluster: str, server: str, ca_pem: bytes, user: str, credential: Credential) -> bytes:

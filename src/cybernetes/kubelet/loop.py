@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 
 import orjson
 
@@ -54,6 +55,8 @@ HINT_GATHER_S = 0.01
 # containerd announces an exit before its own records show it: look again until they do, or for this long.
 EXIT_SHOWN_MAX_S = 2.0
 HINT_RETRY_S = 1.0
+# How often the file of the cluster's authorities is looked at.
+AUTHORITIES_LOOK_S = 10.0
 RUNTIME_WAIT_S = 30.0
 HOUSEKEEPING_S = 60.0
 
@@ -177,7 +180,21 @@ class Kubelet:
         server = KubeletServer(tools, access, self.workers, lambda: ", ".join(self._trouble()))
         port = await server.listen()
         tools.group.create_task(_until_cancelled(server), name="kubelet.server")
+        tools.group.create_task(self._follow_authorities(access, config.client_ca), name="kubelet.authorities")
         _log.info("server.listening", address=config.address, port=port)
+
+    async def _follow_authorities(self, access: Access, path: Path) -> None:
+        """The cluster's authority may be replaced while the node runs."""
+        seen = await asyncio.to_thread(path.read_bytes)
+        while True:
+            await self._clock.sleep(AUTHORITIES_LOOK_S)
+            try:
+                found = await asyncio.to_thread(path.read_bytes)
+                if found != seen:
+                    access.trust(found)
+                    seen = found
+            except (OSError, ValueError) as broken:
+                _log.warning("authorities.not_renewed", path=str(path), why=str(broken))
 
     async def _wait_for_runtime(self) -> None:
         deadline = self._clock.monotonic() + RUNTIME_WAIT_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from base64 import b64decode
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -86,6 +87,12 @@ class Aggregator:
             return await found.answer(request)
         return await self._transport(found).send(request)
 
+    def renew(self, config: ServerConfig) -> None:
+        """Be known to other servers by another certificate."""
+        self._config = config
+        for found, each in self._transports.items():
+            each.reload(self._context(found))
+
     async def close(self) -> None:
         for each in self._transports.values():
             await each.close()
@@ -94,13 +101,16 @@ class Aggregator:
     def _transport(self, found: Destination) -> HttpTransport:
         transport = self._transports.get(found)
         if transport is None:
-            config = self._config
-            tls = client_context(found.ca, config.front_proxy_certificate, config.front_proxy_key, verify=found.verify)
+            tls = self._context(found)
             transport = self._transports[found] = HttpTransport(found.url, tls, server_name=found.server_name)
             if len(self._transports) > DESTINATIONS_MAX:
                 self._transports.popitem(last=False)
         self._transports.move_to_end(found)
         return transport
+
+    def _context(self, found: Destination) -> ssl.SSLContext:
+        config = self._config
+        return client_context(found.ca, config.front_proxy_certificate, config.front_proxy_key, verify=found.verify)
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
         for each in (old, new):

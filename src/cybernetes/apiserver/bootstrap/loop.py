@@ -82,6 +82,10 @@ class Bootstrap:
         self._log = Log("apiserver.bootstrap")
         self._gate = asyncio.Semaphore(PARALLEL)
 
+    def change(self, settings: Settings) -> None:
+        """Keep what other settings ask for, from the next round on."""
+        self._settings = settings
+
     async def ensure(self) -> None:
         """Make what is missing. Raises ApiError and EdgeError, in groups, of objects that could not be made."""
         await self._each(_NAMESPACES, objects.namespaces())

@@ -18,9 +18,9 @@ from cybernetes.base.random import Random
 from cybernetes.client.api import ApiClient
 from cybernetes.client.target import SECRETS
 from cybernetes.install.joining.invitation import JOINERS, MANAGER, readable
-from cybernetes.install.private import write_private
 from cybernetes.run.config import ClusterConfig, NodeConfig
 from cybernetes.run.layout import Layout
+from cybernetes.run.private import write_private
 
 Object = dict[str, Any]
 

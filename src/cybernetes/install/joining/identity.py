@@ -5,48 +5,23 @@ The kubelet's first comes with the token. With it the node asks for the others, 
 
 from __future__ import annotations
 
-import asyncio
-import base64
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from cybernetes.auth import pki
 from cybernetes.auth.pki import Credential
 from cybernetes.base.clock import SystemClock
-from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.base.random import SystemRandom
-from cybernetes.client import kubeconfig
+from cybernetes.client import certificates, kubeconfig
 from cybernetes.client.api import ApiClient
+from cybernetes.client.certificates import CLIENT, KUBELET_CLIENT, KUBELET_SERVING, Wanted
 from cybernetes.client.kubeconfig import Access
-from cybernetes.client.target import CERTIFICATE_SIGNING_REQUESTS
-from cybernetes.install.private import write_private
 from cybernetes.run import files
 from cybernetes.run.config import ClusterConfig, NodeConfig
 from cybernetes.run.layout import Layout
+from cybernetes.run.private import write_private
 
-CLIENT = "kubernetes.io/kube-apiserver-client"
-KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
-KUBELET_SERVING = "kubernetes.io/kubelet-serving"
 # A certificate is asked for anew when it has less than a third of its year left.
 RENEW_BELOW_S = 120 * 24 * 3600
-_SIGNED_WITHIN_S = 60
-_LOOK_S = 0.2
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """A certificate that the cluster is asked for."""
-
-    signer: str
-    user: str
-    groups: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-    addresses: tuple[str, ...] = ()
-
-    @property
-    def usages(self) -> list[str]:
-        return ["digital signature", "server auth" if self.signer == KUBELET_SERVING else "client auth"]
 
 
 async def obtain(layout: Layout, config: ClusterConfig, first: Access | None = None) -> None:
@@ -79,39 +54,12 @@ def _serving(node: NodeConfig, user: str) -> Wanted:
 
 async def _signed(asking: Access, wanted: Wanted) -> Credential:
     """Raises EdgeError when nobody approves or signs the request in time."""
-    key = pki.new_key(SystemRandom())
-    request = pki.request(key, wanted.user, wanted.groups, names=wanted.names, addresses=wanted.addresses)
-    obj = {
-        "metadata": {"generateName": "node-csr-"},
-        "spec": {
-            "request": base64.b64encode(request).decode(),
-            "signerName": wanted.signer,
-            "usages": wanted.usages,
-        },
-    }
-    client = ApiClient(kubeconfig.transport(asking), user_agent="cybernetes-join", clock=SystemClock())
+    clock = SystemClock()
+    client = ApiClient(kubeconfig.transport(asking), user_agent="cybernetes-join", clock=clock)
     try:
-        name = (await client.create(CERTIFICATE_SIGNING_REQUESTS, obj))["metadata"]["name"]
-        async with asyncio.timeout(_SIGNED_WITHIN_S):
-            while True:
-                if certificate := _certificate(await client.get(CERTIFICATE_SIGNING_REQUESTS, name)):
-                    return Credential(certificate, key)
-                await asyncio.sleep(_LOOK_S)
-    except TimeoutError as late:
-        why = f"not signed after {_SIGNED_WITHIN_S} s; look at: cybernetes kubectl get certificatesigningrequests"
-        raise EdgeError("get a certificate for", wanted.user, why, outcome=Outcome.NOT_DONE) from late
+        return await certificates.obtain(client, wanted, clock, SystemRandom())
     finally:
         await client.close()
-
-
-def _certificate(csr: dict[str, Any]) -> bytes:
-    """b"" while there is none. Raises EdgeError when there never will be."""
-    status = csr.get("status") or {}
-    for each in status.get("conditions") or ():
-        if each["type"] in ("Denied", "Failed"):
-            why = f"{each['type']}: {each.get('message', '')}"
-            raise EdgeError("get a certificate by", csr["metadata"]["name"], why, retry=Retry.NEVER)
-    return base64.b64decode(status.get("certificate", ""))
 
 
 def _ends_soon(certificate: Path) -> bool:

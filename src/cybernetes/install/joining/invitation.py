@@ -18,7 +18,7 @@ from cybernetes.base.clock import rfc3339
 from cybernetes.base.random import Random
 from cybernetes.client.api import ApiClient
 from cybernetes.client.kubeconfig import Access, build
-from cybernetes.client.target import CLUSTER_ROLES, CONFIG_MAPS, SECRETS, Target
+from cybernetes.client.target import CONFIG_MAPS, SECRETS, Target
 from cybernetes.run.config import ClusterConfig
 
 Object = dict[str, Any]
@@ -101,27 +101,6 @@ def objects(config: ClusterConfig, authority: bytes) -> list[tuple[Target, Objec
         *readable(CONFIG_MAPS, "kube-public", CLUSTER_INFO, {"kind": "User", "name": "system:anonymous"}),
         (CONFIG_MAPS, _config_map("kube-system", CLUSTER_CONFIG, SHARED, msgspec.yaml.encode(shared(config)))),
         *readable(CONFIG_MAPS, "kube-system", CLUSTER_CONFIG, {"kind": "Group", "name": JOINERS}),
-        *_granted(
-            "cybernetes:node-certificates",
-            {
-                "apiGroups": ["certificates.k8s.io"],
-                "resources": [
-                    f"certificatesigningrequests/{each}" for each in ("selfnodeserver", "nodecomponentclient")
-                ],
-                "verbs": ["create"],
-            },
-            {"kind": "Group", "name": "system:nodes", "apiGroup": _RBAC},
-        ),
-        *_granted(
-            "cybernetes:node-certificate-approval",
-            {
-                "apiGroups": ["certificates.k8s.io"],
-                "resources": ["signers"],
-                "resourceNames": ["kubernetes.io/kube-apiserver-client", "kubernetes.io/kubelet-serving"],
-                "verbs": ["approve"],
-            },
-            {"kind": "ServiceAccount", "name": "certificate-controller", "namespace": "kube-system"},
-        ),
     ]
 
 
@@ -151,12 +130,4 @@ def readable(target: Target, namespace: str, name: str, subject: Object) -> list
     return [
         (_ROLES, {"metadata": metadata, "rules": [rule]}),
         (_ROLE_BINDINGS, {"metadata": metadata, "roleRef": reference, "subjects": subjects}),
-    ]
-
-
-def _granted(name: str, rule: Object, subject: Object) -> list[tuple[Target, Object]]:
-    reference = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": name}
-    return [
-        (CLUSTER_ROLES, {"metadata": {"name": name}, "rules": [rule]}),
-        (_CLUSTER_ROLE_BINDINGS, {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}),
     ]

@@ -48,6 +48,10 @@ class Access:
         self._clock = clock
         self._answers: OrderedDict[Any, tuple[Any, float]] = OrderedDict()
 
+    def trust(self, authorities: bytes) -> None:
+        """Believe the certificates of other authorities (PEM) from now on."""
+        self._reader.trust(Authorities(authorities))
+
     async def check(self, request: Request) -> None:
         """Raises ApiError 401 or 403; EdgeError when the API server can't be asked."""
         user = await self._identify(request)

@@ -23,8 +23,8 @@ from cybernetes.kubelet.tools import Tools
 from cybernetes.kubelet.worker import PodWorker
 from cybernetes.wire.grpc import cri_runtime_pb2 as cri
 from cybernetes.wire.http.message import Request, Response
+from cybernetes.wire.http.renewed import RenewedTls
 from cybernetes.wire.http.server import HttpServer
-from cybernetes.wire.http.tls import server_context
 
 _TEXT = ("Content-Type", "text/plain; charset=utf-8")
 _JSON = ("Content-Type", "application/json")
@@ -67,8 +67,9 @@ class KubeletServer:
         """Serve; the port. Needs the configuration's certificates."""
         config = self._tools.config
         assert config.serving_cert is not None and config.serving_key is not None and config.client_ca is not None
-        tls = server_context(config.serving_cert, config.serving_key, config.client_ca.read_bytes())
-        return await self._http.listen(config.address, config.port, tls)
+        clock = self._tools.clock
+        tls = RenewedTls(config.serving_cert, config.serving_key, (config.client_ca,), clock.monotonic)
+        return await self._http.listen(config.address, config.port, tls.context)
 
     async def stop(self) -> None:
         await self._http.stop(DRAIN_S)

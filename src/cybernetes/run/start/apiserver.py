@@ -12,6 +12,8 @@ from cybernetes.apiserver.server import ApiServer
 from cybernetes.auth.tokens import TokenTerms
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.duration import parse as parse_duration
+from cybernetes.base.errors import EdgeError
+from cybernetes.base.log import Log
 from cybernetes.base.random import SystemRandom
 from cybernetes.run import files
 from cybernetes.run.notify import notify_ready
@@ -21,11 +23,15 @@ from cybernetes.run.start.audit import open_audit
 from cybernetes.run.start.encryption import Encryption
 from cybernetes.store.api import Store
 from cybernetes.store.retention import retain
+from cybernetes.wire.http.renewed import RenewedTls, signature
 from cybernetes.wire.http.server import HttpServer
-from cybernetes.wire.http.tls import server_context
+
+log = Log("apiserver")
 
 # Requests in flight when the server is told to stop get this long.
 DRAIN_S = 5.0
+# How often files with keys and certificates are looked at.
+FILES_LOOK_S = 5.0
 
 
 async def serve(setting: Setting) -> None:
@@ -48,6 +54,7 @@ async def serve(setting: Setting) -> None:
                 group.create_task(each.run(), name="apiserver.reload")
             async with _recorded(audit):
                 await server.start()
+                group.create_task(_follow_files(server, setting, clock), name="apiserver.certificates")
                 await _serve(server, setting)
     finally:
         await access.close()
@@ -72,17 +79,41 @@ async def _serve(server: ApiServer, setting: Setting) -> None:
     config, layout = setting.config.api_server, setting.layout
     certificate = files.api_server(layout)
     # A front proxy shows a certificate of its own authority; which authority makes whom, authentication decides.
-    clients = files.ca(layout).certificate.read_bytes() + files.front_proxy_ca(layout).certificate.read_bytes()
-    tls = server_context(certificate.certificate, certificate.key, clients)
+    clients = (files.ca(layout).certificate, files.front_proxy_ca(layout).certificate)
+    tls = RenewedTls(certificate.certificate, certificate.key, clients, server.core.clock.monotonic)
     http = HttpServer(server.handle)
     try:
-        await http.listen(config.bind_address, config.port, tls)
+        await http.listen(config.bind_address, config.port, tls.context)
         notify_ready()
         await server.wait()
     finally:
         server.begin_shutdown()
         await http.stop(DRAIN_S)
         await server.stop()
+
+
+async def _follow_files(server: ApiServer, setting: Setting, clock: SystemClock) -> None:
+    """Take up keys, certificates and authorities that were written anew."""
+    layout = setting.layout
+    pairs = (files.kubelet_client(layout), files.front_proxy_client(layout))
+    followed = [
+        files.ca(layout).certificate,
+        files.front_proxy_ca(layout).certificate,
+        files.service_account_key(layout),
+        *(path for each in pairs for path in (each.certificate, each.key)),
+    ]
+    seen = signature(followed)
+    while True:
+        await clock.sleep(FILES_LOOK_S)
+        try:
+            found = signature(followed)
+            if found != seen:
+                access = Access(setting, clock)
+                server.renew(_server_config(setting, access))
+                seen = found
+                log.info("certificates.renewed")
+        except (OSError, ValueError, EdgeError) as broken:
+            log.warning("certificates.not_renewed", why=str(broken))
 
 
 async def _open_store(setting: Setting, clock: SystemClock) -> Store:

@@ -6,7 +6,7 @@ import socket
 
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SystemRandom, uid
-from cybernetes.client.kubeconfig import access, connect, load, transport
+from cybernetes.client.kubeconfig import FileTransport, connect
 from cybernetes.controllers.manager import ControllerManager, ManagerConfig
 from cybernetes.run import files
 from cybernetes.run.notify import notify_ready
@@ -28,7 +28,7 @@ async def serve(setting: Setting) -> None:
             account_key=files.service_account_key(setting.layout).read_bytes(),
             pod_ranges=((network.pod_range, network.node_mask_size),),
         ),
-        accounts=transport(access(load([kubeconfig])).without_identity()),
+        accounts=FileTransport(kubeconfig, clock, identity=False),
     )
     notify_ready()
     await manager.run()

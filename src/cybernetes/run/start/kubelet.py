@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SystemRandom
 from cybernetes.client.kubeconfig import connect
@@ -11,7 +13,7 @@ from cybernetes.kubelet.runtime.cri import CriRuntime
 from cybernetes.run import files
 from cybernetes.run.naming import cgroup_root
 from cybernetes.run.notify import notify_ready
-from cybernetes.run.start import Setting
+from cybernetes.run.start import Setting, rotation
 
 
 async def serve(setting: Setting) -> None:
@@ -20,9 +22,13 @@ async def serve(setting: Setting) -> None:
     kubeconfig = setting.layout.kubeconfig(f"kubelet-{node.name}")
     client = connect(kubeconfig, user_agent="kubelet", clock=clock)
     runtime = CriRuntime(str(setting.layout.node(node.name).containerd_socket))
-    kubelet = Kubelet(client, runtime, clock, SystemRandom(), _config(setting))
+    random = SystemRandom()
+    kubelet = Kubelet(client, runtime, clock, random, _config(setting))
     notify_ready()
-    await kubelet.run()
+    async with asyncio.TaskGroup() as group:
+        for each in rotation.of_node(setting):
+            group.create_task(rotation.Rotation(client, each, clock, random).run(), name="kubelet.certificates")
+        await kubelet.run()
 
 
 def _config(setting: Setting) -> KubeletConfig:

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cybernetes.cli import options
+from cybernetes.cli.progress import step
+from cybernetes.install import authority, renewal, table
+from cybernetes.run import config as cluster_config
+from cybernetes.run.layout import Layout
+
+# Twice as long as the slowest process takes to look at its files, and the controllers to start again.
+SETTLE_S = 25.0
+_DAY_S = 24 * 3600
+# Of a table that nobody looks at on a screen.
+WIDTH = 160
+_SAID = {
+    "begin": "trusting a new authority beside the old one",
+    "switch": "signing everything with the new authority",
+    "finish": "forgetting the old authority",
+}
+
+
+@click.group(invoke_without_command=True)
+@options.data_dir
+@click.pass_context
+def command(context: click.Context, data_dir: Path) -> None:
+    """Show the cluster's certificates and when they end; renew them; replace the authority."""
+    if context.invoked_subcommand is None:
+        _show(Layout(data_dir))
+
+
+def _show(layout: Layout) -> None:
+    shown = Table(box=None, header_style="bold")
+    for each in ("CERTIFICATE", "SUBJECT", "ISSUER", "ENDS", "LEFT", "RENEWED BY"):
+        shown.add_column(each, no_wrap=True)
+    now = datetime.now(UTC).timestamp()
+    for row in table.rows(layout):
+        left = int((row.ends - now) // _DAY_S)
+        color = "red" if left < 7 else "yellow" if left < 30 else ""
+        ends = datetime.fromtimestamp(row.ends, UTC).strftime("%Y-%m-%d %H:%M")
+        shown.add_row(row.name, row.subject, row.issuer, ends, f"{left} days", row.renewed_by, style=color)
+    Console(width=WIDTH if not sys.stdout.isatty() else None).print(shown)
+
+
+@command.command()
+@options.data_dir
+def renew(data_dir: Path) -> None:
+    """Renew what soon ends now; a running cluster does that by itself every hour."""
+    layout = Layout(data_dir)
+    restarted = renewal.renew(cluster_config.read(layout.config), layout)
+    click.echo("started again: " + ", ".join(restarted) if restarted else "nothing had to be started again")
+
+
+@command.command("rotate-ca")
+@options.data_dir
+@click.option(
+    "--step", "only", type=click.Choice(authority.STEPS), default=None, help="Just one step.  [default: all, in turn]"
+)
+def rotate_ca(data_dir: Path, only: str | None) -> None:
+    """Replace the cluster's certificate authority while the cluster runs.
+
+    Three steps with a pause after each. Programs in pods that read ca.crt only at their start have to be started
+    again between `switch` and `finish`; do the steps one by one then.
+    """
+    layout = Layout(data_dir)
+    config = cluster_config.read(layout.config)
+    others = asyncio.run(authority.elsewhere(config, layout))
+    if others:
+        raise authority.refuse(others)
+    following = authority.next_step(layout)
+    if only is not None and only != following:
+        raise click.UsageError(f"the step that comes next is {following}")
+    steps = [only] if only else list(authority.STEPS[authority.STEPS.index(following) :])
+    for each in steps:
+        with step(_SAID[each]):
+            getattr(authority, each)(config, layout)
+            time.sleep(SETTLE_S)
+
+
+@command.command("rotate-sa")
+@options.data_dir
+def rotate_sa(data_dir: Path) -> None:
+    """Sign service account tokens with a new key; those signed before are believed until they end."""
+    with step("signing tokens with a new key"):
+        renewal.rotate_account_key(Layout(data_dir))

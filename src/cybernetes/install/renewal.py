@@ -1,0 +1,78 @@
+"""Renews the certificates of a control plane that runs. Most processes take new files up; the others are started again."""
+
+from __future__ import annotations
+
+import yaml
+
+from cybernetes.auth.pki import new_key, public_key
+from cybernetes.base.errors import EdgeError
+from cybernetes.base.random import SystemRandom
+from cybernetes.install import pki
+from cybernetes.install.user_kubeconfig import merge_into_users, users_file
+from cybernetes.run import control, files
+from cybernetes.run.config import ClusterConfig
+from cybernetes.run.layout import Layout
+from cybernetes.run.private import write_private
+
+
+def renew(config: ClusterConfig, layout: Layout) -> list[str]:
+    """Write what soon ends anew; names of processes that were started again. A node's are its kubelet's to renew."""
+    if config.joined:
+        return []
+    before = _restarting(config, layout)
+    admin = layout.admin_kubeconfig.read_bytes()
+    pki.Issuer(config, layout).control_plane()
+    if layout.admin_kubeconfig.read_bytes() != admin:
+        refresh_users(layout)
+    after = _restarting(config, layout)
+    return restart(layout, [name for name in after if after[name] != before[name]])
+
+
+def restart(layout: Layout, names: list[str]) -> list[str]:
+    """Those that run and were started again."""
+    done = []
+    for name in names:
+        try:
+            control.ask(layout.control_socket, f"restart {name}")
+            done.append(name)
+        except EdgeError:
+            # Nothing runs: whatever starts next reads the files.
+            continue
+    return done
+
+
+def refresh_users(layout: Layout) -> None:
+    """Put the administrator's new certificate into the user's kubeconfig, if the cluster is in it."""
+    path = users_file()
+    if not path.exists():
+        return
+    document = yaml.safe_load(path.read_text()) or {}
+    names = {each["name"] for each in yaml.safe_load(layout.admin_kubeconfig.read_text())["users"]}
+    current = document.get("current-context", "")
+    if not names & {each["name"] for each in document.get("users") or []}:
+        return
+    merge_into_users(layout.admin_kubeconfig)
+    merged = yaml.safe_load(path.read_text())
+    if current and merged.get("current-context") != current:
+        merged["current-context"] = current
+        path.write_text(yaml.safe_dump(merged, sort_keys=False))
+
+
+def _restarting(config: ClusterConfig, layout: Layout) -> dict[str, bytes]:
+    """Process -> the certificate that it reads at its start only."""
+    found = {}
+    if config.runs_registry:
+        found["registry"] = files.registry(layout)
+    if config.store.kind == "etcd":
+        found["apiserver"] = files.etcd_client(layout)
+    return {name: each.certificate.read_bytes() for name, each in found.items() if each.certificate.exists()}
+
+
+def rotate_account_key(layout: Layout) -> None:
+    """Sign tokens with a new key; the former one's public part stays for what it signed."""
+    path = files.service_account_key(layout)
+    former = files.former_service_account_keys(layout)
+    number = max((int(each.stem.rpartition("-")[2]) for each in former), default=0) + 1
+    write_private(layout.pki / f"sa-former-{number:04}.pub", public_key(path.read_bytes()))
+    write_private(path, new_key(SystemRandom()))
+    restart(layout, ["controller-manager"])

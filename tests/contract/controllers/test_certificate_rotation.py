@@ -1,0 +1,122 @@
+"""A node's certificates are asked for anew before they end: of the real API, approved and signed by the controllers."""
+
+import asyncio
+
+import pytest
+
+from apiserver_fixture import serving_apiserver
+from cybernetes.apiserver.bootstrap import policy
+from cybernetes.auth import pki
+from cybernetes.base.clock import SystemClock
+from cybernetes.base.random import SeededRandom, SystemRandom
+from cybernetes.client import kubeconfig
+from cybernetes.client.api import ApiClient
+from cybernetes.client.kubeconfig import Access, FileTransport
+from cybernetes.client.target import Target
+from cybernetes.controllers.manager import ControllerManager, ManagerConfig
+from cybernetes.run import files
+from cybernetes.run.config import ClusterConfig, NodeConfig
+from cybernetes.run.layout import Layout
+from cybernetes.run.start import Setting
+from cybernetes.run.start.rotation import EARLIEST, SPREAD, Rotation, due, of_node
+from cybernetes.wire.http.client import HttpTransport
+from cybernetes.wire.http.message import Request
+from cybernetes.wire.http.tls import client_context
+
+GROUP = "rbac.authorization.k8s.io"
+BINDINGS = Target(GROUP, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
+ROLES = Target(GROUP, "v1", "clusterroles", "ClusterRole", namespaced=False)
+CLOCK, RANDOM = SystemClock(), SystemRandom()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_when_a_certificate_is_asked_for_anew(seed):
+    terms = pki.Terms(CLOCK.now(), RANDOM, 10_000)
+    own = pki.client(pki.ca("ca", terms), "ann", (), terms)
+    starts, ends = pki.validity(own.certificate)
+    at = due(own.certificate, SeededRandom(seed))
+    assert EARLIEST <= (at - starts) / (ends - starts) <= EARLIEST + SPREAD
+
+
+async def allow_nodes_to_renew(admin: ApiClient) -> None:
+    """What the API server of a whole cluster makes by itself."""
+    targets = {"ClusterRole": ROLES, "ClusterRoleBinding": BINDINGS}
+    for each in policy.load("own.yaml"):
+        if "certificate" in each["metadata"]["name"]:
+            await admin.create(targets[each["kind"]], each)
+
+
+def test_a_kubelet_renews_its_certificates_and_goes_on_with_them(tmp_path):
+    async def scenario():
+        async with serving_apiserver(tmp_path / "api") as api:
+            await api.server.ready()
+            admin = ApiClient(api.transport(), user_agent="test", clock=CLOCK)
+            await allow_nodes_to_renew(admin)
+            config = ManagerConfig(identity="test", signer=api.authority, account_key=pki.new_key(RANDOM))
+            manager = ControllerManager(
+                ApiClient(api.transport_as("system:kube-controller-manager"), user_agent="test", clock=CLOCK),
+                CLOCK,
+                RANDOM,
+                config,
+                accounts=HttpTransport(api.url, client_context(api.ca)),
+            )
+            layout, node = Layout(tmp_path), NodeConfig(name="n1", address="10.0.0.1")
+            setting = Setting(ClusterConfig(nodes=(node,)), layout, node)
+            # Most of their life is over: the time before now that they are valid from.
+            terms = pki.Terms(CLOCK.now(), RANDOM, pki.BACKDATE_S // 10)
+            own = pki.client(api.authority, "system:node:n1", ("system:nodes",), terms)
+            serving = pki.serving(
+                api.authority,
+                "system:node:n1",
+                terms,
+                names=["n1"],
+                addresses=["10.0.0.1"],
+                organizations=["system:nodes"],
+            )
+            layout.pki.mkdir()
+            for where, credential in (
+                (files.of(layout, "client-kubelet-n1"), own),
+                (files.kubelet_serving(layout, "n1"), serving),
+            ):
+                where.certificate.write_bytes(credential.certificate)
+                where.key.write_bytes(credential.key)
+            path = layout.kubeconfig("kubelet-n1")
+            access = Access(server=api.url, authority=api.ca, certificate=own.certificate, key=own.key)
+            kubeconfig.write(path, kubeconfig.build(access, name="c", user="system:node:n1"))
+            client = kubeconfig.connect(path, user_agent="kubelet", clock=CLOCK)
+            rotated = of_node(setting)
+            assert [each.wanted.signer.rpartition("/")[2] for each in rotated] == [
+                "kube-apiserver-client-kubelet",
+                "kubelet-serving",
+            ]
+            tasks = [asyncio.create_task(manager.run())]
+            tasks += [asyncio.create_task(Rotation(client, each, CLOCK, RANDOM).run()) for each in rotated]
+
+            async def renewed() -> bool:
+                return all(
+                    each.where.certificate.read_bytes() not in (own.certificate, serving.certificate)
+                    for each in rotated
+                )
+
+            try:
+                async with asyncio.timeout(30):
+                    while not await renewed():  # noqa: ASYNC110 -- files are looked at, as anybody would
+                        await asyncio.sleep(0.05)
+                for each in rotated:
+                    starts, ends = pki.validity(each.where.certificate.read_bytes())
+                    assert ends - starts > 300 * 24 * 3600 and each.where.key.stat().st_mode & 0o777 == 0o600
+                fresh = FileTransport(path, CLOCK)
+                answer = await fresh.send(Request("GET", "/api/v1/nodes/n1"))
+                assert answer.status == 404, "the node may ask for itself with what the file has now"
+                assert (
+                    kubeconfig.access(kubeconfig.load([path])).certificate == rotated[0].where.certificate.read_bytes()
+                )
+                await fresh.close()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+                for each in (client, admin):
+                    await each.close()
+
+    asyncio.run(scenario())
