@@ -27,6 +27,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from apiserver_fixture import serving_apiserver
 from cybernetes.base.clock import SystemClock
+from cybernetes.bench.api import config_map, pod
+from cybernetes.bench.connection import Connection, connect
 from cybernetes.run.process import GC_THRESHOLDS
 from cybernetes.wire.http.tls import client_context
 
@@ -42,96 +44,6 @@ FAN_OUTS = (0, 100, 1000)
 WRITERS = 8
 
 Row = tuple[str, float, str]
-
-
-def pod(name: str) -> bytes:
-    container = {
-        "name": "app",
-        "image": "registry.example/shop/web:1.4.2",
-        "command": ["/bin/web", "--listen=:8080"],
-        "ports": [{"name": "http", "containerPort": 8080}],
-        "env": [{"name": f"SETTING_{i}", "value": f"value-{i}"} for i in range(6)],
-        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}, "periodSeconds": 5},
-        "volumeMounts": [{"name": "config", "mountPath": "/etc/web"}],
-    }
-    obj = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app": "web", "pod-template-hash": "5d4f8c7b9"}},
-        "spec": {
-            "containers": [container],
-            "volumes": [{"name": "config", "configMap": {"name": "web"}}],
-            "automountServiceAccountToken": False,
-        },
-    }
-    return json.dumps(obj).encode()
-
-
-def config_map(name: str) -> bytes:
-    return json.dumps({"metadata": {"name": name}, "data": {"key": "x" * 1000}}).encode()
-
-
-class Connection(asyncio.Protocol):
-    """One keep-alive connection; a request at a time. No library, so that the load costs less than the server."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-        # Where the answer ends in the buffer, -1 before its head is there.
-        self._length = -1
-        self._start = 0
-        self._status = 0
-        self._waiting: asyncio.Future[tuple[int, bytes]] | None = None
-        self._transport: asyncio.Transport | None = None
-        self.on_chunk: Callable[[bytes], None] | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        if self.on_chunk is not None:
-            self.on_chunk(data)
-            return
-        self._buffer += data
-        if self._length < 0:
-            end = self._buffer.find(b"\r\n\r\n")
-            if end < 0:
-                return
-            head = bytes(self._buffer[:end]).lower()
-            at = head.find(b"content-length:")
-            self._status = int(head[9:12])
-            self._start = end + 4
-            self._length = self._start + (int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0)
-        if len(self._buffer) >= self._length and self._waiting is not None:
-            body = bytes(self._buffer[self._start :])
-            self._buffer.clear()
-            self._length = -1
-            waiting, self._waiting = self._waiting, None
-            waiting.set_result((self._status, body))
-
-    def send(self, method: str, path: str, body: bytes = b"", accept: str = "application/json") -> None:
-        assert self._transport is not None
-        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nUser-Agent: perf/1\r\n"
-        if body:
-            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        self._transport.write(head.encode() + b"\r\n" + body)
-
-    def close(self) -> None:
-        assert self._transport is not None
-        self._transport.abort()
-
-    async def call(
-        self, method: str, path: str, body: bytes = b"", accept: str = "application/json"
-    ) -> tuple[int, bytes]:
-        self._waiting = asyncio.get_running_loop().create_future()
-        self.send(method, path, body, accept)
-        return await self._waiting
-
-
-async def connect(url: str, tls: ssl.SSLContext) -> Connection:
-    host, _, port = url.removeprefix("https://").partition(":")
-    _, protocol = await asyncio.get_running_loop().create_connection(Connection, host, int(port), ssl=tls)
-    return protocol
 
 
 async def rate(

@@ -70,8 +70,9 @@ class Connection(asyncio.Protocol):
         return await self._waiting
 
     def close(self) -> None:
+        """At once: a watch has no end to wait for."""
         if self._transport is not None:
-            self._transport.close()
+            self._transport.abort()
 
 
 async def connect(url: str, tls: ssl.SSLContext) -> Connection:

@@ -13,8 +13,7 @@ from typing import Any
 
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError, Outcome
-from cybernetes.bench.result import Result
-from cybernetes.bench.scheduler import Tell
+from cybernetes.bench.result import Result, Tell
 from cybernetes.client.api import ApiClient
 from cybernetes.client.kubeconfig import connect
 from cybernetes.client.target import PODS, Target

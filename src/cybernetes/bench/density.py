@@ -22,8 +22,7 @@ from cybernetes.bench.connection import Connection, cpu_s, memory_mb, post_all
 from cybernetes.bench.hollow import name_of
 from cybernetes.bench.latency import Buckets
 from cybernetes.bench.plane import Plane, running
-from cybernetes.bench.result import Result, percentile
-from cybernetes.bench.scheduler import Tell
+from cybernetes.bench.result import Result, Tell, percentile
 
 CLIENTS = 8
 NODES_PER_PROCESS = 500

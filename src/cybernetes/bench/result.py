@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import orjson
 from rich.table import Table
+
+# Shown while a run goes on.
+Tell = Callable[[str], None]
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -14,13 +14,12 @@ from cybernetes.bench import workloads
 from cybernetes.bench.bindings import PATH, Bindings
 from cybernetes.bench.connection import Connection, cpu_s, memory_mb, post_all, send_all
 from cybernetes.bench.plane import Plane, running
-from cybernetes.bench.result import Result, percentile
+from cybernetes.bench.result import Result, Tell, percentile
 
 CLIENTS = 8
 LIMIT_S = 600.0
 # What the scheduler logs when it knows the cluster and begins to decide.
 STARTED = "scheduler.started"
-Tell = Callable[[str], None]
 
 
 class Load(msgspec.Struct, frozen=True):

@@ -11,11 +11,9 @@ from rich.console import Console
 from rich.status import Status
 
 from cybernetes.bench import plot, result
-from cybernetes.bench.result import Result
+from cybernetes.bench.result import Result, Tell
 from cybernetes.bench.workloads import WORKLOADS
 from cybernetes.cli import options
-
-Tell = Callable[[str], None]
 
 
 @click.group()
@@ -48,6 +46,18 @@ def scheduler(
 
     chosen = list(WORKLOADS) if workload == "all" else [workload]
     _measure([(each, partial(run, Load(each, nodes, pods, not arriving))) for each in chosen], json_file, plot_file)
+
+
+@command.command()
+@_outputs
+def api(json_file: Path | None, plot_file: Path | None) -> None:
+    """Requests to an API server of its own: writes, reads, lists, events at watchers; TLS, SQLite."""
+    from cybernetes.bench.api import run
+
+    console = Console()
+    with console.status("api") as status:
+        results = asyncio.run(run(partial(_show, status, "api")))
+    _hand_out(console, results, json_file, plot_file)
 
 
 @command.command()
