@@ -153,7 +153,8 @@ def _server_config(setting: Setting, access: Access) -> ServerConfig:
         advertise=f"{config.api_address}:{config.api_server.port}",
         service_range=config.network.service_range,
         shared_store=config.store.kind == "etcd",
-        own_components=True,
+        # An API server alone has the objects of Kubernetes only: nodes, and what runs on them, come with controllers.
+        own_components=config.runs("controller-manager"),
         # Autoscalers are what needs it; an API server alone has no nodes.
         resource_metrics=config.runs("controller-manager"),
     )
