@@ -86,11 +86,14 @@ class Caller:
         self.until(path, lambda obj: obj.get("code") == 404)
 
     def watch(self, path: str, **query: str) -> Iterator[tuple[str, Object]]:
-        """(type, object) of each event, until the server ends the watch after some seconds."""
+        """(type, object) of each event from now on, until the server ends the watch after some seconds."""
         query = {"watch": "1", "timeoutSeconds": "15", **query}
         url = f"{self.url}{path}?" + "&".join(f"{k}={_quoted(v)}" for k, v in query.items())
         answer = self.pool.request("GET", url, preload_content=False, retries=False)
         assert answer.status == 200, answer.data
+        return self._events(answer)
+
+    def _events(self, answer: urllib3.BaseHTTPResponse) -> Iterator[tuple[str, Object]]:
         rest = b""
         try:
             for chunk in answer.stream(amt=None):
