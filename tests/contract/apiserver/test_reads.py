@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from pathlib import Path
 
 import orjson
 import yaml
 from calls import Client, config_map, run, token
 
-from apiserver_fixture import RunningApi
+from apiserver_fixture import RunningApi, serving_apiserver
 from cybernetes.apiserver.respond import compressed
 from cybernetes.client.answer import whole_body
 from cybernetes.wire import protobuf
@@ -240,3 +241,24 @@ def test_many_connections_are_answered_at_once(api: RunningApi, space: str) -> N
         assert all(status == 200 for status, _ in answers)
 
     run(api, test)
+
+
+def test_a_list_goes_on_after_its_version_was_forgotten(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving_apiserver(tmp_path) as api:
+            client = Client(api.transport())
+            await api.server.ready()
+            path = await five(client, "shop")
+            first = await client.ok("GET", path, limit="2")
+            await client.ok("DELETE", f"{path}/m-3")
+            await client.ok("POST", path, config_map("m-2b"))
+            await api.server.core.store.compact(int(first["metadata"]["resourceVersion"]) + 1)
+            status, gone = await client.call("GET", path, limit="2", **{"continue": first["metadata"]["continue"]})
+            assert (status, gone["reason"]) == (410, "Expired")
+            assert "Continuing with the provided token results in an inconsistent list" in gone["message"]
+            rest = await client.ok("GET", path, **{"continue": gone["metadata"]["continue"]})
+            assert names(rest) == ["m-2", "m-2b", "m-4"], "what is there now, behind the last one seen"
+            assert int(rest["metadata"]["resourceVersion"]) > int(first["metadata"]["resourceVersion"])
+            await client.transport.close()
+
+    asyncio.run(main())
