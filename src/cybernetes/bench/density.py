@@ -66,7 +66,7 @@ async def run(load: Load, tell: Tell) -> Result:
         connections = await plane.connections(CLIENTS)
         kubelets = _start_kubelets(plane, load.nodes)
         try:
-            await _until_ready(connections[0], load.nodes, tell)
+            await _until_ready(plane, connections[0], load.nodes, tell)
             await _prepare(connections[0])
             return await _measure(load, plane, connections, kubelets, tell)
         finally:
@@ -86,11 +86,12 @@ def _start_kubelets(plane: Plane, nodes: int) -> list[subprocess.Popen[bytes]]:
     return found
 
 
-async def _until_ready(connection: Connection, nodes: int, tell: Tell) -> None:
+async def _until_ready(plane: Plane, connection: Connection, nodes: int, tell: Tell) -> None:
     deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         _, body = await connection.call("GET", "/api/v1/nodes")
         ready = sum(not (each["spec"].get("taints")) for each in json.loads(body)["items"])
+        plane.check_running()
         tell(f"{ready} of {nodes} nodes are Ready")
         if ready == nodes:
             return
@@ -127,6 +128,7 @@ async def _measure(
     while len(ready.at) < load.pods:
         if time.monotonic() > deadline:
             raise EdgeError("start", "pods", f"{len(ready.at)} of {load.pods} are Ready after {LIMIT_S:g} s")
+        plane.check_running()
         tell(f"{len(ready.at)} of {load.pods} pods are Ready")
         await asyncio.sleep(0.2)
     after = await _buckets(connections[0])

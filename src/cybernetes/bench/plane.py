@@ -76,6 +76,12 @@ class Plane:
             await asyncio.sleep(LOOK_S)
         raise EdgeError("start", "apiserver", self.layout.log("apiserver").read_text()[-1000:])
 
+    def check_running(self) -> None:
+        """Raises EdgeError with the last words of a component that ended."""
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                raise EdgeError("run", name, f"it ended: {self.layout.log(name).read_text()[-1000:]}")
+
     def stop(self) -> None:
         for each in reversed(self.processes.values()):
             each.terminate()

@@ -72,7 +72,7 @@ async def _bind_waiting(load: Load, plane: Plane, connections: list[Connection],
     # Its start and its first look at the cluster are not the pods' costs.
     await plane.wait_logged("scheduler", STARTED)
     before, began = _usage(plane), time.perf_counter()
-    await _until(seen.all, seen, tell)
+    await _until(seen.all, plane, seen, tell)
     return _result(load, plane, before, began, {}, seen)
 
 
@@ -94,7 +94,7 @@ async def _bind_arriving(load: Load, plane: Plane, connections: list[Connection]
     async with asyncio.TaskGroup() as group:
         for n, each in enumerate(connections):
             group.create_task(some(each, n), name=f"bench.create-{n}")
-    await _until(seen.all, seen, tell)
+    await _until(seen.all, plane, seen, tell)
     return _result(load, plane, before, began, created, seen)
 
 
@@ -105,7 +105,7 @@ async def _follow(load: Load, plane: Plane) -> Bindings:
     return seen
 
 
-async def _until(event: asyncio.Event, seen: Bindings, tell: Tell) -> None:
+async def _until(event: asyncio.Event, plane: Plane, seen: Bindings, tell: Tell) -> None:
     deadline = time.monotonic() + LIMIT_S
     while not event.is_set():
         if time.monotonic() > deadline:
@@ -114,6 +114,7 @@ async def _until(event: asyncio.Event, seen: Bindings, tell: Tell) -> None:
             async with asyncio.timeout(0.5):
                 await event.wait()
         except TimeoutError:
+            plane.check_running()
             tell(f"{len(seen.bound)} bound")
 
 
