@@ -46,7 +46,7 @@ async def test_a_job_of_another_manager_is_left_alone(lab: Lab) -> None:
 
 
 async def test_a_pod_is_replaced_when_it_has_ended_if_the_policy_says_so(lab: Lab) -> None:
-    slow = ("sh", "-c", "trap 'sleep 4; exit 1' TERM; while :; do sleep 0.2; done")
+    slow = ("sh", "-c", "trap 'sleep 4; exit 1' TERM; sleep 3600 & wait")
     wanted = job("replaced", *slow, podReplacementPolicy="Failed", template={"grace_s": 30})
     await lab.make(JOBS, wanted)
     (first,) = await until_active(lab, "replaced", 1)

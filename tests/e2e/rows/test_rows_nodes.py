@@ -28,7 +28,7 @@ TAINT = {"key": "example.com/evict", "value": "now", "effect": "NoExecute"}
 
 
 def _until_term(*lines: str) -> tuple[str, ...]:
-    return "sh", "-c", "; ".join((*lines, "trap 'exit 0' TERM; while :; do sleep 0.1; done"))
+    return "sh", "-c", "; ".join((*lines, "trap 'exit 0' TERM; sleep 3600 & wait"))
 
 
 @asynccontextmanager
