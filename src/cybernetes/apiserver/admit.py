@@ -47,7 +47,8 @@ async def check(
 async def _timed(core: Core, kind: str, operation: str, step: Awaitable[None]) -> None:
     started, rejected = core.clock.monotonic(), True
     try:
-        await step
+        with core.step(f"admission.{kind}", operation=operation):
+            await step
         rejected = False
     finally:
         took_s = core.clock.monotonic() - started

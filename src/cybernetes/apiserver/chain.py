@@ -29,8 +29,6 @@ from cybernetes.wire.http.message import Request, Response
 
 log = Log("apiserver")
 
-# What an ordinary request may take; a client may ask for less.
-REQUEST_TIMEOUT_S = 60.0
 # Longer than any number of a request that a client may want to find in the audit log again.
 AUDIT_ID_MAX = 128
 _LONG_SUBRESOURCES = frozenset(("log", "exec", "attach", "portforward", "proxy"))
@@ -95,7 +93,7 @@ def internal(text: str) -> ApiError:
 
 async def limit_time(core: Core, passage: Passage, following: Next) -> Response:
     """Ordinary requests end in time; watches, logs and connections live as long as their own options say."""
-    seconds = _asked_timeout(passage.request)
+    seconds = _asked_timeout(passage.request, core.request_timeout_s)
     if is_long(passage):
         return await following(passage)
     try:
@@ -111,18 +109,18 @@ def is_long(passage: Passage) -> bool:
     return info.verb == "watch" or info.subresource in _LONG_SUBRESOURCES or boolean(passage.request, "watch")
 
 
-def _asked_timeout(request: Request) -> float:
+def _asked_timeout(request: Request, most_s: float) -> float:
     """Seconds. Raises ApiError 400 when `timeout` is no duration."""
     text = request.param("timeout")
     if not text or not request.path.startswith(("/api/", "/apis/")):
-        return REQUEST_TIMEOUT_S
+        return most_s
     if text == "0":
-        return REQUEST_TIMEOUT_S
+        return most_s
     try:
         seconds = duration.parse(text)
     except ValueError as wrong:
         raise bad_request(f"invalid timeout specified in the request URL - {wrong}") from wrong
-    return min(seconds, REQUEST_TIMEOUT_S) if seconds > 0 else REQUEST_TIMEOUT_S
+    return min(seconds, most_s) if seconds > 0 else most_s
 
 
 async def authenticate(core: Core, passage: Passage, following: Next) -> Response:

@@ -28,6 +28,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     former_issuers, audiences  further names in tokens that are believed; for whom tokens are, () for the issuers
     tokens                    how long tokens last that are asked for
     others, order             who else authenticates; in which order who authorizes; None for the cluster's own
+    request_timeout_s         what an ordinary request may take; a client may ask for less
     fixed_tokens              SHA-256 of a token in hex -> its user; for tests, a cluster has none
     resource_metrics          whether this server tells what nodes and pods use (metrics.k8s.io)
     own_components            whether roles are made for components that Kubernetes does not have
@@ -54,6 +55,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     shared_store: bool = False
     resource_metrics: bool = False
     own_components: bool = False
+    request_timeout_s: float = 60.0
     max_requests_inflight: int = 400
     max_mutating_requests_inflight: int = 200
     fixed_tokens: Mapping[str, User] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import msgspec
@@ -68,6 +69,7 @@ class Core:
         self.random = random
         self.lister = Lister(caches, registry)
         self.committed = 0
+        self.request_timeout_s = 60.0
         # Whose turn it is, when there is more to do than the server can; None: everybody's.
         self.fairness: Any = None
         self.leases = Leases(store, clock)
@@ -79,6 +81,8 @@ class Core:
         self.admission: Any = None
         self.authenticator: Any = None
         self.authorizer: Any = None
+        # Where the time of requests goes (`tracing.Tracer`); None: nobody wants to know.
+        self.tracer: Any = None
         # Gives Services their addresses and ports inside the write path.
         self.allocator: Any = None
         # Create-only resources and subresources: (group, plural, subresource) -> handler.
@@ -104,10 +108,18 @@ class Core:
         if self.caches.revision < self.committed:
             await self.caches.reached(self.committed)
 
+    def step(self, name: str, **attributes: str | int) -> AbstractContextManager[object]:
+        """Part of a request, for whoever traces it."""
+        if self.tracer is None:
+            return nullcontext()
+        found: AbstractContextManager[object] = self.tracer.step(name, **attributes)
+        return found
+
     async def commit(self, checks: list[Check], writes: list[Put | Delete]) -> int:
         """Write; the revision. Raises store.Conflict, EdgeError."""
         started = self.clock.monotonic()
-        revision = await self.store.txn(checks, writes)
+        with self.step("etcd.txn", writes=len(writes)):
+            revision = await self.store.txn(checks, writes)
         self.committed = max(self.committed, revision)
         if self.metrics is not None and writes:
             creates = bool(checks) and not checks[0].revision

@@ -35,6 +35,7 @@ from cybernetes.apiserver.resourcemetrics.serve import ResourceMetrics
 from cybernetes.apiserver.routing import route
 from cybernetes.apiserver.security import Security, build_security
 from cybernetes.apiserver.services.allocator import Allocator
+from cybernetes.apiserver.tracing import Tracer, traced
 from cybernetes.auth.certificates import Authorities
 from cybernetes.auth.user import AUTHENTICATED, MASTERS, User
 from cybernetes.base.clock import Clock
@@ -58,6 +59,7 @@ class ApiServer:
 
     security  builds authentication, authorization and admission once the caches are loaded
     audit     records requests; whoever gives it runs it, and ends it after the server
+    tracer    is told where the time of requests goes
     ready     further checks of /readyz: "" when all is well, else why not
     """
 
@@ -71,6 +73,7 @@ class ApiServer:
         registry: Registry | None = None,
         security: Callable[[Core, ServerConfig], Security] = build_security,
         audit: Auditor | None = None,
+        tracer: Tracer | None = None,
         ready: Mapping[str, Callable[[], str]] = {},
     ) -> None:
         self.registry = registry or Registry()
@@ -79,6 +82,8 @@ class ApiServer:
         self._close_security: Callable[[], Awaitable[None]] | None = None
         caches = Caches(store, clock, random)
         self.core = Core(store, self.registry, caches, clock, random, shared_store=config.shared_store)
+        self.core.request_timeout_s = config.request_timeout_s
+        self.core.tracer = tracer
         self.core.metrics = Metrics()
         self.core.metrics.registry.register(Numbers(self.core, build_info()))
         seats = config.max_requests_inflight + config.max_mutating_requests_inflight
@@ -98,18 +103,19 @@ class ApiServer:
         self.documents = Documents(self.core, config.advertise)
         self._nonresource = NonResource(checks, all_ready, self.documents.answer)
         self.core.nonresource = self._nonresource.answer
-        self._chain = chain(self.core, self._filters(audit), lambda passage: route(self.core, passage))
+        self._chain = chain(self.core, self._filters(audit, tracer), lambda passage: route(self.core, passage))
         self._objects: Bootstrap | None = None
         self._running: asyncio.Task[None] | None = None
         self._bootstrapped = asyncio.Event()
         self._stopping = False
 
-    def _filters(self, audit: Auditor | None) -> tuple[Filter, ...]:
-        if audit is None:
-            return FILTERS
-        self.core.audit = audit
-        self.core.metrics.registry.register(audit.numbers)
-        return audited(FILTERS)
+    def _filters(self, audit: Auditor | None, tracer: Tracer | None) -> tuple[Filter, ...]:
+        filters = FILTERS
+        if audit is not None:
+            self.core.audit = audit
+            self.core.metrics.registry.register(audit.numbers)
+            filters = audited(FILTERS)
+        return filters if tracer is None else (traced(tracer), *filters)
 
     async def start(self) -> None:
         """Load everything, then follow the store. Bootstrap objects are made meanwhile: `ready` waits for them."""

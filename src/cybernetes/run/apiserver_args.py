@@ -25,6 +25,8 @@ class ApiServerArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     anonymous_auth     whether who is not known may ask for /healthz, /livez and /readyz
     service_account_issuer, service_account_key_file  the first issues and signs; the others are read
     service_account_signing_key_file  "": the data directory's key
+    tracing_config_file  "": nobody is told where the time of requests goes
+    shutdown_delay_duration  for how long requests are taken after /readyz began to fail
     """
 
     audit_policy_file: str | None = None
@@ -64,6 +66,11 @@ class ApiServerArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     authorization_webhook_config_file: str = ""
     authorization_webhook_cache_authorized_ttl: str = "5m"
     authorization_webhook_cache_unauthorized_ttl: str = "30s"
+    max_requests_inflight: int = 400
+    max_mutating_requests_inflight: int = 200
+    request_timeout: str = "1m"
+    shutdown_delay_duration: str = "0s"
+    tracing_config_file: str = ""
 
     def __post_init__(self) -> None:
         for name in _DURATIONS:
@@ -77,6 +84,8 @@ _DURATIONS = (
     "service_account_max_token_expiration",
     "authorization_webhook_cache_authorized_ttl",
     "authorization_webhook_cache_unauthorized_ttl",
+    "request_timeout",
+    "shutdown_delay_duration",
 )
 
 

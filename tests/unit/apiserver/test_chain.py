@@ -18,6 +18,8 @@ from cybernetes.wire.http.message import Request, Response
 class Core:
     """What the filters read of a server."""
 
+    request_timeout_s = 60.0
+
 
 def passage(path: str = "/api/v1/pods", method: str = "GET", **query: str) -> Passage:
     found = passage_of(Request(method, path, {key: [value] for key, value in query.items()}))
@@ -33,12 +35,12 @@ async def fine(passage: Passage) -> Response:
     ("text", "seconds"), [("30s", 30.0), ("1m30s", 60.0), ("0s", 60.0), ("250ms", 0.25), ("", 60.0), ("2h", 60.0)]
 )
 def test_clients_may_ask_for_less_time_but_not_for_more(text: str, seconds: float) -> None:
-    assert chain._asked_timeout(Request("GET", "/api/v1/pods", {"timeout": [text]})) == seconds
+    assert chain._asked_timeout(Request("GET", "/api/v1/pods", {"timeout": [text]}), 60.0) == seconds
 
 
 def test_a_time_that_is_none_is_refused() -> None:
     with pytest.raises(ApiError, match='time: invalid duration "x"'):
-        chain._asked_timeout(Request("GET", "/api/v1/pods", {"timeout": ["x"]}))
+        chain._asked_timeout(Request("GET", "/api/v1/pods", {"timeout": ["x"]}), 60.0)
 
 
 def test_a_request_that_takes_too_long_ends_with_a_timeout() -> None:

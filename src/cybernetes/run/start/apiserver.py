@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from cybernetes.apiserver.audit.auditor import Auditor
 from cybernetes.apiserver.config import ServerConfig
@@ -21,6 +22,7 @@ from cybernetes.run.start import Setting
 from cybernetes.run.start.access import Access
 from cybernetes.run.start.audit import open_audit
 from cybernetes.run.start.encryption import Encryption
+from cybernetes.run.start.tracing import OtlpTracer, open_tracer
 from cybernetes.store.api import Store
 from cybernetes.store.retention import retain
 from cybernetes.wire.http.renewed import RenewedTls, signature
@@ -47,7 +49,8 @@ async def serve(setting: Setting) -> None:
             ready = {"kms-providers": encryption.check} if encryption.configured else {}
             await access.start()
             config = _server_config(setting, access)
-            server = ApiServer(store, config, clock, random, audit=audit, ready=ready)
+            tracer = _tracer(setting)
+            server = ApiServer(store, config, clock, random, audit=audit, tracer=tracer, ready=ready)
             for numbers in (encryption.numbers, *access.files):
                 server.core.metrics.registry.register(numbers)
             for each in access.files:
@@ -88,8 +91,15 @@ async def _serve(server: ApiServer, setting: Setting) -> None:
         await server.wait()
     finally:
         server.begin_shutdown()
+        # Load balancers hear of it before connections are refused.
+        await server.core.clock.sleep(parse_duration(config.extra_args.shutdown_delay_duration))
         await http.stop(DRAIN_S)
         await server.stop()
+
+
+def _tracer(setting: Setting) -> OtlpTracer | None:
+    path = setting.config.api_server.extra_args.tracing_config_file
+    return open_tracer(Path(path)) if path else None
 
 
 async def _follow_files(server: ApiServer, setting: Setting, clock: SystemClock) -> None:
@@ -123,7 +133,12 @@ async def _open_store(setting: Setting, clock: SystemClock) -> Store:
         return await open_etcd(setting, clock)
     from cybernetes.store.sqlite.store import SqliteStore
 
-    setting.layout.store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = setting.layout.store.parent
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    # SQLite gives the files beside it the mode of the first.
+    setting.layout.store.touch(mode=0o600)
+    setting.layout.store.chmod(0o600)
     return await SqliteStore.open(setting.layout.store, clock=clock)
 
 
@@ -152,6 +167,9 @@ def _server_config(setting: Setting, access: Access) -> ServerConfig:
         kubelet_key=client.key.read_bytes(),
         advertise=f"{config.api_address}:{config.api_server.port}",
         service_range=config.network.service_range,
+        request_timeout_s=parse_duration(args.request_timeout),
+        max_requests_inflight=args.max_requests_inflight,
+        max_mutating_requests_inflight=args.max_mutating_requests_inflight,
         shared_store=config.store.kind == "etcd",
         # An API server alone has the objects of Kubernetes only: nodes, and what runs on them, come with controllers.
         own_components=config.runs("controller-manager"),
