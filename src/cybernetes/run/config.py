@@ -129,6 +129,8 @@ def read(path: Path) -> ClusterConfig:
 def write(path: Path, config: ClusterConfig) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_suffix(".new")
+    staged.touch(mode=0o600)
+    staged.chmod(0o600)
     staged.write_bytes(msgspec.yaml.encode(config))
     staged.replace(path)
 
