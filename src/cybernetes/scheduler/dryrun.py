@@ -38,7 +38,20 @@ def decide_all(snapshot: Snapshot, pods: Sequence[PodEntry], random: Random) -> 
     """In the queue's order: the more important first, then as they came; outcomes in the order of `pods`."""
     ranked = sorted(range(len(pods)), key=lambda n: (-pods[n].priority, n))
     found = {n: _decide(snapshot, pods[n], random) for n in ranked}
-    return [found[n] for n in range(len(pods))]
+    return _as_groups(pods, [found[n] for n in range(len(pods))])
+
+
+def _as_groups(pods: Sequence[PodEntry], found: list[Outcome]) -> list[Outcome]:
+    """A pod of a group of which not enough fit goes nowhere. What runs of the group already is not counted."""
+    fit: dict[str, int] = {}
+    for pod, outcome in zip(pods, found, strict=True):
+        fit[pod.group] = fit.get(pod.group, 0) + bool(outcome.node)
+    return [
+        Outcome(pod.key, message=f"pod group {pod.group}: {fit[pod.group]} of {pod.group_min} pods fit")
+        if pod.group and outcome.node and fit[pod.group] < pod.group_min
+        else outcome
+        for pod, outcome in zip(pods, found, strict=True)
+    ]
 
 
 def _decide(snapshot: Snapshot, pod: PodEntry, random: Random) -> Outcome:

@@ -216,6 +216,8 @@ def _gates_emptied(pod: PodEntry, change: Change) -> bool:
 
 
 HINTS: dict[str, dict[Kind, Hint]] = {
+    # A new member takes those that wait along.
+    "GangScheduling": {},
     "SchedulingGates": {Kind.OWN_CHANGED: _gates_emptied},
     "NodeUnschedulable": {
         Kind.NODE_ADDED: _became_schedulable,

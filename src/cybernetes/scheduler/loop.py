@@ -26,12 +26,12 @@ from cybernetes.scheduler.config import Config
 from cybernetes.scheduler.cycle import Cycle, Unschedulable
 from cybernetes.scheduler.devices.filters import DeviceFilter
 from cybernetes.scheduler.devices.state import Devices
-from cybernetes.scheduler.devices.write import promise_devices
+from cybernetes.scheduler.devices.write import forget_devices, promise_devices
 from cybernetes.scheduler.extended import Extended
 from cybernetes.scheduler.extenders import Extender, ExtenderFailed
 from cybernetes.scheduler.intake import Intake
 from cybernetes.scheduler.owners import Owners
-from cybernetes.scheduler.pods import PodEntry
+from cybernetes.scheduler.pods import GROUP_MIN_ANNOTATION, PodEntry
 from cybernetes.scheduler.preempt import Refusal, preempt
 from cybernetes.scheduler.queue import SchedulingQueue, Waiting
 from cybernetes.scheduler.reasons import failure_text
@@ -39,7 +39,7 @@ from cybernetes.scheduler.state import ClusterState
 from cybernetes.scheduler.storage.choose import Choices
 from cybernetes.scheduler.storage.filters import VolumeFilter
 from cybernetes.scheduler.storage.state import Storage
-from cybernetes.scheduler.storage.write import promise
+from cybernetes.scheduler.storage.write import promise, release
 from cybernetes.scheduler.victims import Candidate
 
 # Pods that are taken from the queue at once: what one crossing into the kernels may place.
@@ -172,7 +172,7 @@ class Scheduler:
         if not taken:
             return False
         while taken and self._clock.monotonic() - now < TURN_S:
-            if self._extenders and self._extended.concerns(taken[0].pod):
+            if self._extenders and not taken[0].pod.group and self._extended.concerns(taken[0].pod):
                 self._asking, *taken = taken
                 break
             taken = self._decide_first(taken)
@@ -192,6 +192,8 @@ class Scheduler:
     def _decide_first(self, taken: list[Waiting]) -> list[Waiting]:
         """Decide about the first pod, with those like it that follow where only room matters; returns the rest."""
         first = taken[0].pod
+        if first.group:
+            return self._decide_group(taken)
         cycle = self.cycles[first.shape.spec.scheduler_name]
         alike = next((n for n, each in enumerate(taken) if not are_alike(first, each.pod)), len(taken))
         if alike > 1 and is_plain(cycle, first):
@@ -204,6 +206,52 @@ class Scheduler:
                 return taken[placed:]
         self._carrier.put(self._decide(cycle, taken[0]))
         return taken[1:]
+
+    def _decide_group(self, taken: list[Waiting]) -> list[Waiting]:
+        """Decide about the first pod's whole group: enough of it get nodes, or none; returns the pods of others."""
+        group = taken[0].pod.group
+        members = [each for each in taken if each.pod.group == group] + self.queue.take_group(group)
+        running, wanted = self.state.group_size(group), max(each.pod.group_min for each in members)
+        if any(self._extended.concerns(each.pod) for each in members):
+            self._fail_group(members, f"pod group {group}: scheduler extenders and pod groups exclude each other")
+        elif not wanted:
+            self._fail_group(members, f"pod group {group}: the annotation {GROUP_MIN_ANNOTATION} is no positive number")
+        elif running + len(members) < wanted:
+            self._fail_group(members, f"pod group {group} has {running + len(members)} of {wanted} pods")
+        else:
+            self._place_group(members, wanted - running)
+        return [each for each in taken if each.pod.group != group]
+
+    def _place_group(self, members: Sequence[Waiting], needed: int) -> None:
+        placed: list[Placed] = []
+        failed: list[tuple[Waiting, Unschedulable]] = []
+        for waiting in members:
+            cycle = self.cycles[waiting.pod.shape.spec.scheduler_name]
+            decision = cycle.decide(waiting.pod, self._random)
+            if isinstance(decision, Unschedulable):
+                failed.append((waiting, decision))
+            else:
+                placed.append(self._place(cycle, waiting, decision.node))
+        if len(placed) >= needed:
+            for each in placed:
+                self._carrier.put(each)
+            for waiting, decision in failed:
+                cycle = self.cycles[waiting.pod.shape.spec.scheduler_name]
+                self._carrier.put(self._fail(waiting, decision, self._preempt(cycle, waiting.pod, decision)))
+            return
+        for each in reversed(placed):
+            release(self._storage, each.volumes)
+            forget_devices(self._devices, each.devices)
+            self.state.unassume(each.pod)
+        missing = f"pod group {members[0].pod.group}: {needed - len(placed)} more of its pods would have to fit"
+        why = failed[0][1]
+        self._fail_group(members, f"{missing}; {why.message}", why.plugins)
+
+    def _fail_group(self, members: Sequence[Waiting], message: str, plugins: frozenset[str] = frozenset()) -> None:
+        """No member gets a node. Groups preempt nobody: victims of one that fits not as a whole would go in vain."""
+        for waiting in members:
+            self.queue.put_back(waiting, plugins | {"GangScheduling"}, self._clock.monotonic())
+            self._carrier.put(Failed(waiting, UNSCHEDULABLE, message))
 
     async def _decide_asking(self, waiting: Waiting) -> None:
         """One pod that extenders have a say in. Nothing else is decided meanwhile, but events go on."""

@@ -14,6 +14,7 @@ import msgspec
 
 from cybernetes.scheduler.objects import (
     Condition,
+    Metadata,
     PodAffinity,
     PodAffinityTerm,
     PodObject,
@@ -26,6 +27,10 @@ from cybernetes.scheduler.selectors import Requirement, Selector, accepts, compi
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _NO_LABELS: dict[str, str] = {}
+
+# Pods with this label and value are a group of which at least so many as the annotation says run, or none.
+GROUP_LABEL = "scheduling.cybernetes.io/pod-group"
+GROUP_MIN_ANNOTATION = "scheduling.cybernetes.io/min-member"
 
 FINISHED = ("Succeeded", "Failed")
 NO_OWNER = ("", "")
@@ -86,6 +91,7 @@ class PodEntry(msgspec.Struct, gc=False):
     """One pod; `node_name` is "" while it waits.
 
     claims      volume claims: name, and "" or the uid of the pod that must own it
+    group       key of its pod group, "" for none; group_min: how many of it must run, 0 where that can't be read
     device_claims   name in the pod, and the ResourceClaim's: "" while it is not made, None where none is needed
     condition   PodScheduled, while it waits
     preempted   it has the mark of a victim; evicted: we asked for its deletion
@@ -109,6 +115,8 @@ class PodEntry(msgspec.Struct, gc=False):
     evicted: bool = False
     gates: tuple[str, ...] = ()
     claims: tuple[tuple[str, str], ...] = ()
+    group: str = ""
+    group_min: int = 0
     device_claims: tuple[tuple[str, str | None], ...] = ()
     condition: Condition | None = None
     owner: tuple[str, str] = ("", "")
@@ -163,6 +171,8 @@ class Interner:
             preempted=_is_preempted(pod),
             gates=tuple(gate.name for gate in gates or ()),
             claims=claims,
+            group=_group(meta),
+            group_min=_group_min(meta),
             device_claims=_device_claims(pod) if spec.resource_claims else (),
             condition=_scheduled_condition(pod) if not node_name else None,
             owner=_controller(pod) if not node_name else NO_OWNER,
@@ -292,6 +302,16 @@ def _take_claims(pod: PodObject) -> tuple[tuple[str, str], ...]:
             volume.ephemeral = None
         volume.name = ""
     return tuple(found)
+
+
+def _group(meta: Metadata) -> str:
+    name = (meta.labels or _NO_LABELS).get(GROUP_LABEL, "")
+    return pod_key(meta.namespace, name) if name else ""
+
+
+def _group_min(meta: Metadata) -> int:
+    text = (meta.annotations or _NO_LABELS).get(GROUP_MIN_ANNOTATION, "")
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _device_claims(pod: PodObject) -> tuple[tuple[str, str | None], ...]:

@@ -108,6 +108,13 @@ class SchedulingQueue:
                 return self._waiting.pop(key)
         return None
 
+    def take_group(self, group: str) -> list[Waiting]:
+        """All waiting pods of a pod group, wherever they wait; they leave the queue. The order is that of trying."""
+        found = [each for each in self._waiting.values() if each.pod.group == group and not each.pod.gates]
+        for waiting in found:
+            self.remove(waiting.pod.key)
+        return sorted(found, key=lambda each: (-each.pod.priority, each.since))
+
     def put_back(self, waiting: Waiting, plugins: frozenset[str], now: float) -> None:
         """After an attempt that found no node: wait for a change that can help."""
         waiting.attempts += 1

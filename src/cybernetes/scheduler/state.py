@@ -80,6 +80,17 @@ class ClusterState:
         self._changed(Change(Kind.POD_GONE, pod))
         return True
 
+    def unassume(self, pod: PodEntry) -> None:
+        """As if it had not been assumed: nobody was told, and nothing became free that was not before."""
+        self._assumed.discard(pod.key)
+        del self._placed[pod.key]
+        self.columns.remove_pod(pod, pod.node_name)
+        pod.node_name = ""
+
+    def group_size(self, group: str) -> int:
+        """How many pods of a pod group have a node. Costs a look at every pod."""
+        return sum(each.group == group for each in self._placed.values())
+
     def on_other(self, kind: Kind, name: str = "") -> None:
         """A storage object, volume claim or device changed."""
         self._changed(Change(kind, name=name))

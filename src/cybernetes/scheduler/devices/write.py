@@ -35,6 +35,12 @@ def promise_devices(devices: Devices, pod: PodEntry, grant: Grant) -> None:
         devices.promised[claim.metadata.uid] = Promise(pod.key, allocation)
 
 
+def forget_devices(devices: Devices, grant: Grant) -> None:
+    """As if they had not been promised: nothing of it was written."""
+    for claim, _ in grant.allocations:
+        devices.promised.pop(claim.metadata.uid, None)
+
+
 def release_devices(devices: Devices, grant: Grant) -> None:
     """The allocations are written, or will not be. One that was written is counted by the claim once that is seen."""
     for claim, _ in grant.allocations:
