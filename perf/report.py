@@ -18,17 +18,40 @@ from rich.table import Table
 from cybernetes.run.layout import DEFAULT_DATA_DIR, Layout
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("schema", "store", "api", "policies", "scheduler", "proxy", "journey", "density")
+BENCHMARKS = ("schema", "store", "api", "api_scale", "policies", "scheduler", "proxy", "journey", "density")
 # Benchmark -> row -> (at most, at least); rows that are not here are shown without a judgement.
 PROMISES: dict[str, dict[str, tuple[float | None, float | None]]] = {
     "schema": {"pod of 2046 bytes: decode, default, encode": (120, None)},
     "store": {"128 writers, 1700 B": (None, 10_000), "event loop held longest": (50, None)},
     "api": {
-        "memory, empty cluster": (100, None),
-        "get a pod": (None, 4_000),
-        "create pods": (None, 1_000),
-        "write answered to event at one watcher, p50": (0.5, None),
-        "memory after all": (250, None),
+        "start to ready, empty store": (1, None),
+        "memory, empty cluster": (120, None),
+        "create config maps, 1 client": (None, 1_270),
+        "create config maps, 8 clients": (None, 3_900),
+        "create config maps, 32 clients": (None, 4_800),
+        "create pods, 1 client": (None, 1_000),
+        "create pods, 8 clients": (None, 2_870),
+        "create pods, 32 clients": (None, 3_450),
+        "create pods, 32 clients: processor time": (400, None),
+        "get a pod, 1 client": (None, 2_490),
+        "get a pod, 8 clients": (None, 5_600),
+        "get a pod, 32 clients": (None, 7_630),
+        "list 5,000 pods, consistent": (30, None),
+        "list 5,000 pods, from the cache": (30, None),
+        "write answered to event at 100 watchers, p50": (0.5, None),
+        "write answered to event at 100 watchers, p99": (3, None),
+        "an event to each of 1000 watchers: processor time": (30, None),
+        "events to 100 watchers of eight writers": (None, 100_000),
+        "memory of server and store after all": (250, None),
+    },
+    "api_scale": {
+        "start to ready, 150,000 pods": (10, None),
+        "memory of one more pod": (4, None),
+        "list of 100,000 pods: memory it takes": (50, None),
+        "create a pod: times as much among 150,000 pods": (1.3, None),
+        "get a pod: times as much among 150,000 pods": (1.3, None),
+        "list a page of 100 pods: times as much among 150,000 pods": (1.3, None),
+        "list the pods of a node: times as much among 150,000 pods": (1.3, None),
     },
     "policies": {
         "20 policies that do not match: more": (10, None),

@@ -1,6 +1,6 @@
 """Requests and answers as plain values, so that the API server and the client need no HTTP library to be tested.
 
-The adapters of this package turn aiohttp's objects into these and back; a simulation hands them
+The adapters of this package turn what libraries read into these and back; a simulation hands them
 over in memory.
 """
 
