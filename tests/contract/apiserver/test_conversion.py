@@ -469,3 +469,21 @@ def test_defaults_of_a_later_schema_are_read_with_what_is_stored(api: RunningApi
         assert [each["spec"] for each in listed["items"]] == [seen["spec"]]
 
     run(api, scenario)
+
+
+def test_a_hook_behind_a_service_is_looked_for_there(api: RunningApi) -> None:
+    async def scenario(client: Client) -> None:
+        service = {"namespace": "none", "name": "hook", "path": "/convert"}
+        webhook = {"clientConfig": {"service": service}, "conversionReviewVersions": ["v1"]}
+        tabs = await serve(client, {"strategy": "Webhook", "webhook": webhook})
+        await tabs.make("v1", "a")
+        for name, why in (("none", 'service "hook" not found'), ("here", 'no endpoints available for service "hook"')):
+            if name == "here":
+                path = await client.namespace("none")
+                ports = {"spec": {"ports": [{"port": 443}]}}
+                await client.ok("POST", f"{path}/services", {"metadata": {"name": "hook"}, **ports})
+            _, answer = await client.call("GET", f"{tabs.path('v2')}/a")
+            post = 'Post "https://hook.none.svc:443/convert?timeout=30s"'
+            assert answer["message"] == f"conversion webhook for {tabs.group}/v1, Kind=Tab failed: {post}: {why}"
+
+    run(api, scenario)

@@ -262,6 +262,10 @@ def test_every_road_is_seen_by_a_validating_webhook():
                 {"replicas": 5},
             ):
                 wrong.append((road.label, seen["kind"], seen["object"]))
+        item = {"metadata": {"name": "web", "namespace": "shop"}, "target": {"name": "n1"}}
+        listed = {"kind": "BindingList", "apiVersion": "v1", "items": [item]}
+        answer = await server.ask("POST", "/api/v1/bindings", listed)
+        wrong += [] if "denied the request: no" in json.dumps(answer.body) else [("bindings", answer)]
         for verb in ("exec", "attach", "portforward", "proxy"):
             for method in ("GET", "POST"):
                 path = f"{SHOP}/pods/on-node/{verb}"

@@ -158,6 +158,22 @@ def test_a_write_whose_body_names_another_namespace_stays_where_its_path_is():
     run(scenario)
 
 
+def test_pods_of_others_are_bound_nowhere():
+    async def scenario(server):
+        containers = [{"name": "c", "image": "app:1"}]
+        await server.make(f"{OTHER}/pods", {"metadata": {"name": "p"}, "spec": {"containers": containers}})
+        item = {"metadata": {"name": "p", "namespace": "other"}, "target": {"kind": "Node", "name": "mine"}}
+        listed = {"kind": "BindingList", "apiVersion": "v1", "items": [item]}
+        single = {"kind": "Binding", "apiVersion": "v1", **item}
+        for path in ("/api/v1/bindings", f"{SHOP}/bindings", f"{OTHER}/bindings", f"{SHOP}/pods/p/binding"):
+            for obj in (listed, single):
+                answer = await server.ask("POST", path, obj, user=MALLORY)
+                assert (path, answer.code) == (path, answer.code if 400 <= answer.code < 500 else "done")
+        assert "nodeName" not in (await server.ask("GET", f"{OTHER}/pods/p")).body["spec"]
+
+    run(scenario)
+
+
 def test_everything_in_a_namespace_is_no_more_than_that():
     async def scenario(server):
         # Who may bind there gets what a role allows there.
