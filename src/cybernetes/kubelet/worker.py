@@ -247,15 +247,25 @@ class PodWorker:
             start.volumes = await tools.volumes.ensure(pod, tools.allocatable, not_before, start.keys)
         except VolumeFailed as failed:
             self._say("", "Warning", "FailedMount", str(failed))
-            if start.volumes:
+            if start.volumes or self.observed.running():
                 # What was made before stays as it is: a pod goes on with the last of what it was made from.
                 return True
+            self._wait_for(failed)
             start.volumes_at = None
             start.fresh_from = tools.clock.monotonic()
             start.retry_s = min(ERROR_LIMIT_S, (start.retry_s or ERROR_FIRST_S) * 2)
             return False
         start.retry_s = None
         return True
+
+    def _wait_for(self, failed: VolumeFailed) -> None:
+        """Containers that wait for an image wait for it in those words, also where it is for a volume."""
+        if failed.waiting is None:
+            return
+        for _, container in pods.all_containers(self.pod):
+            if any(each["name"] == failed.volume for each in container.get("volumeMounts") or ()):
+                self._start.waiting[container["name"]] = failed.waiting
+        self._publish()
 
     def _follow(self, *, environment: bool) -> None:
         """What environments are made from counts only as long as a container waits for it."""

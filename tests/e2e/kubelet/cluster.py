@@ -47,6 +47,8 @@ class Cluster:
         self.testbed = testbed
         self.config = config
         self.kubelet: Kubelet | None = None
+        # How long a test waits for what should come soon, where it says nothing else.
+        self.patience_s = 20.0
         self._task: asyncio.Task[None] | None = None
         self._runtime: CriRuntime | None = None
 
@@ -88,11 +90,11 @@ class Cluster:
     async def get(self, name: str) -> Object:
         return await self.admin.get(PODS, name, namespace="default")
 
-    async def until(self, name: str, holds: Callable[[Object], bool], timeout_s: float = 20) -> Object:
+    async def until(self, name: str, holds: Callable[[Object], bool], timeout_s: float | None = None) -> Object:
         """The pod once `holds` of it is true."""
         last: Object = {}
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s or self.patience_s):
                 while True:
                     with suppress(ApiError):
                         last = await self.get(name)
@@ -119,16 +121,16 @@ class Cluster:
                     return
                 await asyncio.sleep(0.02)
 
-    async def said(self, name: str, reason: str, timeout_s: float = 10) -> None:
+    async def said(self, name: str, reason: str) -> None:
         """Wait for an event."""
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(self.patience_s):
             while True:
                 if reason in [each[1] for each in await self.events(name)]:
                     return
                 await asyncio.sleep(0.02)
 
-    async def gone(self, name: str, timeout_s: float = 20) -> None:
-        async with asyncio.timeout(timeout_s):
+    async def gone(self, name: str, timeout_s: float | None = None) -> None:
+        async with asyncio.timeout(timeout_s or self.patience_s):
             while True:
                 try:
                     await self.get(name)
@@ -139,6 +141,14 @@ class Cluster:
 
     async def delete(self, name: str, grace_s: int | None = None) -> None:
         await self.admin.delete(PODS, name, namespace="default", grace_s=grace_s)
+
+    async def clear(self) -> None:
+        """Delete all pods, and wait until nothing of them is left."""
+        for each in (await self.admin.list(PODS, namespace="default")).objects():
+            await self.delete(each["metadata"]["name"], grace_s=1)
+        kubelet = self.kubelet
+        assert kubelet is not None
+        await self.until_true(lambda: not kubelet.workers, self.patience_s)
 
     async def events(self, name: str) -> list[tuple[str, str, str]]:
         page = await self.admin.list(EVENTS, namespace="default")

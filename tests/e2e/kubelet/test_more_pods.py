@@ -121,7 +121,7 @@ def test_kubectl_debug_adds_a_container(testbed: Testbed) -> None:
             done = await c.until("app", lambda obj: bool(_ephemeral(obj).get("state", {}).get("terminated")))
             assert _ephemeral(done)["state"]["terminated"]["exitCode"] == 0
             assert not _ephemeral(done)["ready"]
-            assert "while :" in (await c.kubectl("logs", "app", "-c", "dbg"))[1]
+            assert "sleep 100000" in (await c.kubectl("logs", "app", "-c", "dbg"))[1]
             assert ready(done)
             await c.delete("app")
             await c.gone("app")

@@ -23,10 +23,12 @@ _DATA = {"data-1": "value-1", "data-2": "value-2", "data-3": "value-3"}
 def test_containers_see_what_their_pods_say(testbed: Testbed) -> None:
     async def scenario() -> None:
         async with cluster(testbed) as c:
+            c.patience_s = 120
             await _make_objects(c)
             allocatable = await _allocatable(c)
             pods = in_pods([*output_cases.cases(), *volume_cases.cases()])
             problems = await asyncio.gather(*(_problems(c, pod, group, allocatable) for pod, group in pods))
+            await c.clear()
             if any(problems):
                 pytest.fail("\n".join(each for of_pod in problems for each in of_pod))
 
@@ -57,12 +59,11 @@ async def _problems(c: Cluster, pod: Object, group: list[Case], allocatable: Obj
     name = pod["metadata"]["name"]
     await c.create(pod)
     try:
-        await c.until(name, phase("Succeeded"), 60)
+        await c.until(name, phase("Succeeded"))
     except AssertionError as wrong:
         return [f"{[each.shows for each in group]}: {wrong}"]
     folder = next((c.testbed.root / "pods").glob(f"default_{name}_*"))
     found = [_difference(each, _printed(folder, i), name, allocatable) for i, each in enumerate(group)]
-    await c.delete(name, grace_s=0)
     return [each for each in found if each]
 
 

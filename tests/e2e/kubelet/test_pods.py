@@ -9,7 +9,7 @@ from tests.e2e.kubelet.cluster import SHELL, cluster, pod
 from tests.e2e.kubelet.testbed import USER, Testbed
 
 Object = dict[str, Any]
-UNTIL_TERM = "trap 'exit 0' TERM; sleep 3600 & wait"
+UNTIL_TERM = "trap 'exit 0' TERM; sleep 100000 & wait"
 
 
 def ready(obj: Object) -> bool:

@@ -51,6 +51,7 @@ def test_resources_go_there_and_back(testbed: Testbed, replace: bool) -> None:
 
     async def scenario() -> None:
         async with cluster(testbed) as c:
+            c.patience_s = 120
             await asyncio.gather(*(_there_and_back(c, name, replace) for name in names))
 
     asyncio.run(scenario())
@@ -64,10 +65,10 @@ async def _there_and_back(c: Cluster, name: str, replace: bool) -> None:
         for i, row in enumerate(before)
     ]
     await c.create(wanted)
-    first = await c.until(name, ready, 60)
+    first = await c.until(name, ready)
     for rows in (after, before):
         await _resize(c, name, rows, replace)
-        shown = await c.until(name, lambda obj, r=rows: _is_resized(obj, r), 60)
+        shown = await c.until(name, lambda obj, r=rows: _is_resized(obj, r))
         for i, row in enumerate(rows):
             _check_cgroups(c.testbed, shown, i, row)
         ids = [each["containerID"] for each in shown["status"]["containerStatuses"]]

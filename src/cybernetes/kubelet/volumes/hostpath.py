@@ -27,6 +27,8 @@ def check(path: Path, kind: str) -> None:
             path.mkdir(parents=True, mode=0o755)
         kind = "Directory"
     elif kind == "FileOrCreate":
+        if not path.parent.is_dir():
+            raise VolumeError(f"open {path}: no such file or directory")
         if not path.exists():
             path.touch(mode=0o644)
         kind = "File"

@@ -16,7 +16,7 @@ from cybernetes.kubelet.runtime.api import Runtime
 from cybernetes.kubelet.volumes import layout
 from cybernetes.kubelet.volumes.kernel import is_mount_point
 from cybernetes.kubelet.volumes.layout import MountedVolume
-from cybernetes.kubelet.volumes.payload import VolumeError
+from cybernetes.kubelet.volumes.payload import ImageVolumeError
 from cybernetes.wire.grpc import cri_runtime_pb2 as cri
 
 
@@ -29,7 +29,7 @@ class ImageVolumes:
         self._pod_dir = pod_dir
 
     async def ensure(self, pod: Object, volume: Object, keys: Sequence[Credential]) -> MountedVolume:
-        """Pull as the volume's policy says, then mount. Raises VolumeError, EdgeError."""
+        """Pull as the volume's policy says, then mount. Raises ImageVolumeError, EdgeError."""
         spec = volume["image"]
         target = layout.volume_dir(self._pod_dir(pods.uid(pod)), volume)
         if not is_mount_point(target):
@@ -42,7 +42,7 @@ class ImageVolumes:
             try:
                 await self._puller.ensure(request, _say_nothing)
             except ImageError as error:
-                raise VolumeError(error.message) from error
+                raise ImageVolumeError(error.reason, error.message) from error
             target.mkdir(parents=True, exist_ok=True)
             await self._runtime.mount_image(default_tag(spec["reference"]), target)
         return MountedVolume(str(target), read_only=True)

@@ -16,15 +16,20 @@ from cybernetes.kubelet.sources import CLAIMS, VOLUMES, ObjectReader, Tokens
 from cybernetes.kubelet.volumes import layout, payload
 from cybernetes.kubelet.volumes.image import ImageVolumes
 from cybernetes.kubelet.volumes.layout import MountedVolume
-from cybernetes.kubelet.volumes.payload import PayloadContext, VolumeError
+from cybernetes.kubelet.volumes.payload import ImageVolumeError, PayloadContext, VolumeError
 from cybernetes.model import quantity
 
 
 class VolumeFailed(Exception):
-    """One volume of the pod could not be made."""
+    """One volume of the pod could not be made.
 
-    def __init__(self, volume: str, why: str) -> None:
+    waiting   (reason, message) of the containers that mount it, when it is for want of an image
+    """
+
+    def __init__(self, volume: str, why: Exception) -> None:
         super().__init__(f'MountVolume.SetUp failed for volume "{volume}" : {why}')
+        self.volume = volume
+        self.waiting = (why.reason, str(why)) if isinstance(why, ImageVolumeError) else None
 
 
 class Volumes:
@@ -56,9 +61,9 @@ class Volumes:
                 else:
                     made[volume["name"]] = await self._ensure(pod, volume, allocatable, not_before)
             except VolumeError as wrong:
-                raise VolumeFailed(volume["name"], str(wrong)) from wrong
+                raise VolumeFailed(volume["name"], wrong) from wrong
             except (ApiError, EdgeError) as error:
-                raise VolumeFailed(volume["name"], str(error)) from error
+                raise VolumeFailed(volume["name"], error) from error
         return made
 
     async def release(self, pod: Object) -> None:
