@@ -57,6 +57,49 @@ def test_requests_sent_ahead_are_answered_in_their_order() -> None:
     talk(slow_first, talking)
 
 
+def test_large_requests_sent_ahead_wait_in_the_kernel() -> None:
+    async def talking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        size = 1 << 20
+        count = 12
+        writer.writelines(
+            [b"POST /%d HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (n, size, b"x" * size) for n in range(count)]
+        )
+        for n in range(count):
+            assert (await answer(reader))[2] == b"POST /%d %d" % (n, size)
+
+    talk(echo, talking)
+
+
+def test_headers_may_repeat_very_often() -> None:
+    async def told(request: Request) -> Response:
+        return Response(200, [PLAIN], str(len(request.headers["a"])).encode())
+
+    async def talking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        count = 100_000
+        writer.write(b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * count + b"\r\n")
+        assert (await answer(reader))[2] == b"%d" % (3 * count - 2)
+
+    talk(told, talking)
+
+
+def test_what_follows_an_upgrade_is_not_gathered_without_limit() -> None:
+    asked = asyncio.Event()
+
+    async def waits(request: Request) -> Response:
+        await asked.wait()
+        return await echo(request)
+
+    async def talking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET /a HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+        body = b"x" * (2 << 20)
+        writer.write(b"POST /b HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        asked.set()
+        assert (await answer(reader))[2] == b"GET /a 0"
+        assert (await answer(reader))[2] == b"POST /b %d" % len(body)
+
+    talk(waits, talking)
+
+
 def test_a_request_may_come_byte_by_byte_and_its_body_in_chunks() -> None:
     async def talking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"

@@ -24,8 +24,9 @@ from cybernetes.wire.http.reading import NO_HTTP, Reading, Refused
 
 log = Log("http")
 
-# Requests that a client may send before it has the answer to an earlier one.
+# Requests that a client may send before it has the answer to an earlier one, and bytes of them.
 AHEAD_MAX = 8
+AHEAD_BYTES_MAX = 256 << 10
 # A client that takes nothing off a stream for this long is gone, whatever its kernel says.
 STALLED_S = 60
 # A refused client may still be sending; closing at once would take the answer away from it.
@@ -63,6 +64,7 @@ class Connection(asyncio.Protocol):
         self.reading = Reading(self._take_request)
         self._parser = httptools.HttpRequestParser(self.reading)
         self._waiting: deque[Incoming] = deque()
+        self._waiting_bytes = 0
         self._task: asyncio.Task[None] | None = None
         # Bytes after a request that asked to upgrade, until its handler has decided.
         self._beyond: bytearray | None = None
@@ -102,6 +104,8 @@ class Connection(asyncio.Protocol):
             return
         if self._beyond is not None:
             self._beyond += data
+            if len(self._beyond) > AHEAD_BYTES_MAX:
+                self._transport.pause_reading()
             return
         try:
             self._parser.feed_data(data)
@@ -154,8 +158,19 @@ class Connection(asyncio.Protocol):
             self._task = asyncio.get_running_loop().create_task(self._answer_all(incoming), name="http.request")
             return
         self._waiting.append(incoming)
-        if len(self._waiting) == AHEAD_MAX:
+        self._waiting_bytes += len(incoming.request.body)
+        if self._is_ahead():
             self._transport.pause_reading()
+
+    def _is_ahead(self) -> bool:
+        return len(self._waiting) >= AHEAD_MAX or self._waiting_bytes > AHEAD_BYTES_MAX
+
+    def _next(self) -> Incoming:
+        was_ahead, incoming = self._is_ahead(), self._waiting.popleft()
+        self._waiting_bytes -= len(incoming.request.body)
+        if was_ahead and not self._is_ahead():
+            self._transport.resume_reading()
+        return incoming
 
     async def _answer_all(self, incoming: Incoming) -> None:
         """Answer a request, and those that came meanwhile."""
@@ -164,9 +179,7 @@ class Connection(asyncio.Protocol):
             while await self._answer(incoming):
                 if not self._waiting:
                     return
-                if len(self._waiting) == AHEAD_MAX:
-                    self._transport.resume_reading()
-                incoming = self._waiting.popleft()
+                incoming = self._next()
             self._closing = True
             linger_s = LINGER_S if incoming.refusal is not None else 0.0
         except ConnectionError:
@@ -255,6 +268,7 @@ class Connection(asyncio.Protocol):
         """What followed a request that was not upgraded is the next one."""
         beyond, self._beyond = self._beyond, None
         self._parser = httptools.HttpRequestParser(self.reading)
+        self._transport.resume_reading()
         if beyond:
             self.data_received(bytes(beyond))
 

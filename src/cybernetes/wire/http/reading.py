@@ -43,8 +43,8 @@ class Reading:
 
     def __init__(self, take: Take) -> None:
         self._take = take
-        self._headers: dict[str, str] = {}
-        self._target = b""
+        self._headers: dict[str, list[str]] = {}
+        self._target: list[bytes] = []
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._head_bytes = 0
@@ -61,24 +61,23 @@ class Reading:
 
     def on_message_begin(self) -> None:
         self._headers = {}
-        self._target = b""
+        self._target = []
         self._body = []
         self._body_bytes = self._head_bytes = 0
         self.head_since = asyncio.get_running_loop().time()
 
     def on_url(self, url: bytes) -> None:
-        self._target += url
+        self._target.append(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        key, text = head.header_name(name), head.header_value(value)
-        self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
+        self._headers.setdefault(head.header_name(name), []).append(head.header_value(value))
 
     def on_headers_complete(self) -> None:
         self.head_since = None
-        length = self._headers.get("content-length", "")
+        length = self._header("content-length")
         if length.isdecimal() and int(length) > BODY_MAX:
             raise Refused(_BODY_TOO_LARGE)
-        self.expects_continue = self._headers.get("expect", "").lower() == "100-continue"
+        self.expects_continue = self._header("expect").lower() == "100-continue"
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -88,7 +87,11 @@ class Reading:
 
     def on_message_complete(self) -> None:
         self.expects_continue = False
-        path, query = head.target(self._target)
+        path, query = head.target(b"".join(self._target))
+        headers = {name: ", ".join(values) for name, values in self._headers.items()}
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body = []
-        self._take(path, query, self._headers, body)
+        self._take(path, query, headers, body)
+
+    def _header(self, name: str) -> str:
+        return self._headers.get(name, [""])[0]
