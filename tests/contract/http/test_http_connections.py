@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from cybernetes.wire.http import reading
+from cybernetes.wire.http import connection, reading
 from cybernetes.wire.http.message import Pieces, Request, Response
 from cybernetes.wire.http.server import HttpServer
 
@@ -122,7 +122,11 @@ def test_a_request_may_come_byte_by_byte_and_its_body_in_chunks() -> None:
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ],
 )
-def test_what_two_servers_could_read_differently_is_refused(request_bytes: bytes) -> None:
+def test_what_two_servers_could_read_differently_is_refused(
+    request_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LINGER_S", 0.05)
+
     async def talking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(request_bytes + b"GET /smuggled HTTP/1.1\r\n\r\n")
         first, headers, _ = await answer(reader)
