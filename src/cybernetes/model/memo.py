@@ -13,8 +13,8 @@ import orjson
 
 T = TypeVar("T")
 
-# Keys of one memo, in two generations of this size each: a few thousand pod templates.
-BYTES_MAX = 4 << 20
+# Keys of one memo, in two generations of this size each: the templates of some hundred rollouts that go on at once.
+BYTES_MAX = 1 << 20
 # A larger value is judged each time: it would push out many others.
 VALUE_BYTES_MAX = 64 << 10
 
