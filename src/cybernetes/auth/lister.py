@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 Object = dict[str, Any]
@@ -16,6 +16,10 @@ class Lister(Protocol):
     """Reads of current objects; what is returned belongs to the caller."""
 
     def get(self, group: str, plural: str, namespace: str, name: str) -> Object | None: ...
+
+    def labels(self, group: str, plural: str, namespace: str, name: str) -> Mapping[str, str]:
+        """An object's labels, not to be changed; none of one that does not exist."""
+        ...
 
     def list(self, group: str, plural: str, namespace: str | None = None) -> list[Object]: ...
 

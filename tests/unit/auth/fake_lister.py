@@ -37,6 +37,10 @@ class FakeLister:
     def get(self, group: str, plural: str, namespace: str, name: str) -> Object | None:
         return copy.deepcopy(self._objects.get((group, plural), {}).get((namespace, name)))
 
+    def labels(self, group: str, plural: str, namespace: str, name: str) -> dict[str, str]:
+        found = self.get(group, plural, namespace, name)
+        return (found["metadata"].get("labels") or {}) if found else {}
+
     def list(self, group: str, plural: str, namespace: str | None = None) -> list[Object]:
         found = sorted(self._objects.get((group, plural), {}).items())
         return [copy.deepcopy(obj) for (where, _), obj in found if namespace is None or where == namespace]

@@ -78,8 +78,7 @@ class PodTopologyLabels(Mutating):
             self._copy(target["name"], attributes.new)
 
     def _copy(self, node_name: str, obj: Object) -> None:
-        node = self._lister.get("", "nodes", "", node_name)
-        labels = (node["metadata"].get("labels") or {}) if node else {}
+        labels = self._lister.labels("", "nodes", "", node_name)
         topology = {key: labels[key] for key in _TOPOLOGY if key in labels}
         if topology:
             metadata = obj.setdefault("metadata", {})

@@ -6,7 +6,7 @@ and keeps what it needs. Objects are of the stored version, with kind, apiVersio
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -55,6 +55,12 @@ class Lister:
     def exists(self, group: str, plural: str, namespace: str, name: str) -> bool:
         place = f"{namespace}/{name}" if namespace else name
         return self._caches.of(group, plural).state.get(place) is not None
+
+    def labels(self, group: str, plural: str, namespace: str, name: str) -> Mapping[str, str]:
+        """An object's labels, not to be changed; none of one that does not exist. Decoded once for each version of it."""
+        place = f"{namespace}/{name}" if namespace else name
+        item = self._caches.of(group, plural).state.get(place)
+        return item.labels if item is not None else {}
 
     def list(self, group: str, plural: str, namespace: str | None = None) -> list[Object]:
         """All objects in key order, of one namespace or of all (None)."""
