@@ -37,6 +37,43 @@ def tenth(length: int) -> int:
     return -(-length // 10)
 
 
+def weight(value: Any) -> int:
+    """How many values there are inside of a value, which is what comparing and showing it takes.
+
+    The reference counts those of the first level only, and is fast enough to afford it.
+    """
+    if isinstance(value, dict):
+        return len(value) + sum(weight(each) for each in value.values() if isinstance(each, dict | list))
+    if isinstance(value, list):
+        return len(value) + sum(weight(each) for each in value if isinstance(each, dict | list))
+    return 0
+
+
+def compared(left: Any, right: Any) -> int:
+    """The cost of comparing two values."""
+    cost = tenth(min(size(left), size(right)))
+    if isinstance(left, dict | list) and isinstance(right, dict | list):
+        return max(cost, min(weight(left), weight(right)))
+    return cost
+
+
+def _compared(values: Sequence[Any], _: Any) -> int:
+    return compared(values[0], values[1])
+
+
+def _searched(values: Sequence[Any], _: Any) -> int:
+    items = values[1]
+    return max(size(items), weight(items)) if isinstance(values[0], dict | list) else size(items)
+
+
+def _shown(values: Sequence[Any], _: Any) -> int:
+    return tenth(size(values[0])) + sum(_shown_size(each) for each in values[1])
+
+
+def _shown_size(value: Any) -> int:
+    return traversal(value) + weight(value) if isinstance(value, dict | list) else tenth(size(value))
+
+
 def _first(values: Sequence[Any], _: Any) -> int:
     return tenth(size(values[0]))
 
@@ -47,10 +84,6 @@ def _first_twice(values: Sequence[Any], _: Any) -> int:
 
 def _second(values: Sequence[Any], _: Any) -> int:
     return tenth(size(values[1]))
-
-
-def _smaller(values: Sequence[Any], _: Any) -> int:
-    return tenth(min(size(values[0]), size(values[1])))
 
 
 def _both(values: Sequence[Any], _: Any) -> int:
@@ -92,11 +125,11 @@ def _addresses(extra: int) -> Callable[[Sequence[Any], Any], int]:
 
 
 def _each_with_each(values: Sequence[Any], _: Any) -> int:
-    return 1 + size(values[0]) * size(values[1])
+    return 1 + max(size(values[0]), weight(values[0])) * size(values[1])
 
 
 def _each_with_each_twice(values: Sequence[Any], _: Any) -> int:
-    return 1 + 2 * size(values[0]) * size(values[1])
+    return 1 + 2 * max(size(values[0]), weight(values[0])) * size(values[1])
 
 
 def _authorization(values: Sequence[Any], _: Any) -> int:
@@ -112,7 +145,7 @@ def _length(values: Sequence[Any], _: Any) -> int:
 
 
 def _square(values: Sequence[Any], _: Any) -> int:
-    return size(values[0]) ** 2
+    return size(values[0]) * max(size(values[0]), weight(values[0]))
 
 
 def _result(_: Sequence[Any], result: Any) -> int:
@@ -123,12 +156,12 @@ _COMPARED = [
     f"{word}_{kind}" for word in ("less", "less_equals", "greater", "greater_equals") for kind in ("string", "bytes")
 ]
 _BY_ID: dict[str, Cost] = {
-    **{each: Cost(_smaller) for each in (*_COMPARED, "equals", "not_equals")},
+    **{each: Cost(_compared) for each in (*_COMPARED, "equals", "not_equals")},
     "starts_with_string": Cost(_second),
     "ends_with_string": Cost(_second),
     "string_to_bytes": Cost(_first),
     "bytes_to_string": Cost(_first),
-    "in_list": Cost(lambda values, _: size(values[1])),
+    "in_list": Cost(_searched),
     "add_string": Cost(_both),
     "add_bytes": Cost(_both),
     "matches_string": Cost(_pattern),
@@ -149,7 +182,7 @@ _BY_FUNCTION: dict[str, Cost] = {
     },
     **{each: Cost(_first_twice) for each in ("replace", "split", "ip.isCanonical", "strings.quote")},
     "join": Cost(_result_twice, needs_result=True),
-    "format": Cost(lambda values, result: tenth(size(values[0])), needs_result=False),
+    "format": Cost(_shown),
     "validate": Cost(lambda values, _: 1 + tenth(size(values[1]))),
     **{each: Cost(_pattern) for each in ("find", "findAll")},
     "containsIP": Cost(_addresses(0)),

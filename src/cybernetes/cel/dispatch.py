@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cybernetes.cel.costs import Cost, runtime_cost
+from cybernetes.cel.costs import Cost, compared, runtime_cost, weight
 from cybernetes.cel.dressing import dressed, needs_dressing
 from cybernetes.cel.errors import EvaluationError
 from cybernetes.cel.functions import Overload
@@ -183,15 +183,19 @@ def _equality(node: Call, given: Sequence[Node], runs: list[Run], cost: int) -> 
 
     def run(frame: Frame) -> bool:
         first, second = left(frame), right(frame)
-        smaller = min(_size(first), _size(second))
-        charge(frame, (smaller + 9) // 10)
+        charge(frame, compared(first, second))
         return same(first, second) is wanted
 
     return run, cost
 
 
 def _dyn(static: Type, read: Run) -> Run:
-    return lambda frame: dressed(static, read(frame))
+    def run(frame: Frame) -> Any:
+        value = read(frame)
+        charge(frame, weight(value))
+        return dressed(static, value)
+
+    return run
 
 
 def _dressing(given: Sequence[Node]) -> Callable[[Any, Any], bool]:
@@ -215,10 +219,6 @@ def _is_small(node: Node) -> bool:
     if isinstance(node, Literal):
         return not isinstance(node.value, str | bytes) or 0 < len(node.value) <= _SHORT
     return node.type.kind in SCALARS or (isinstance(node, ListNode) and len(node.items) in range(1, _SHORT + 1))
-
-
-def _size(value: Any) -> int:
-    return len(value) if isinstance(value, str | bytes | list | dict) else 1
 
 
 def _no_overload() -> EvaluationError:

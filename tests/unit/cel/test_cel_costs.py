@@ -51,6 +51,24 @@ def test_the_limit_is_not_an_error_that_an_expression_may_swallow() -> None:
         program.evaluate({"numbers": list(range(1000))}, limit=1000)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "numbers.all(x, any == any)",
+        "numbers.all(x, any in [any])",
+        "numbers.all(x, '%s'.format([any]) != '')",
+        "numbers.all(x, dyn(points) == dyn(points))",
+        "numbers.all(x, sets.contains(any, any))",
+        "numbers.all(x, any.distinct().size() > 0)",
+    ],
+)
+def test_large_values_are_charged_for_all_that_is_in_them(text: str) -> None:
+    deep = [{"a": [1, 2, 3] * 100} for _ in range(50)]
+    points = [{"x": 1, "at": "2026-01-01T00:00:00Z"}] * 3000
+    with pytest.raises(CostExceeded):
+        ENVIRONMENT.compile(text).evaluate({"numbers": list(range(1000)), "any": deep, "points": points})
+
+
 def test_asking_for_rights_more_than_twice_is_too_much() -> None:
     assert value("[1, 2].size() == 2") is True
     text = "(s.matches('a') ? 1 : 0) == 1"
