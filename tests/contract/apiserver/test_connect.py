@@ -192,6 +192,17 @@ def test_proxies_keep_method_and_path(tmp_path: Path) -> None:
     run(tmp_path, test)
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_page_without_a_path_is_moved_to_its_folder(tmp_path: Path, method: str) -> None:
+    async def test(api: RunningApi, client: Client, kubelet: Kubelet) -> None:
+        request = Request(method, "/api/v1/nodes/n/proxy", {"method": [method]}, {})
+        answer = await client.transport.send(request)
+        assert (answer.status, dict(answer.headers)["Location"]) == (301, f"/api/v1/nodes/n/proxy/?method={method}")
+        assert (await client.send("POST", "/api/v1/nodes/n/proxy")).body == b"POST /"
+
+    run(tmp_path, test)
+
+
 def test_what_follows_an_upgrade_that_failed_goes_nowhere(tmp_path: Path) -> None:
     """CVE-2018-1002105: the other side of a refused upgrade gets no bytes of the client's as if they were requests."""
 

@@ -248,7 +248,7 @@ async def test_status_of_a_stateful_set(lab: Lab) -> None:
 
 
 async def test_a_pod_counts_only_after_its_minimum_of_readiness(lab: Lab) -> None:
-    await make(lab, stateful_set("patient", 2, minReadySeconds=4, podManagementPolicy="Parallel"))
+    await make(lab, stateful_set("patient", 2, minReadySeconds=10, podManagementPolicy="Parallel"))
     live = await until_ready(lab, "patient", 2)
     assert live["status"].get("availableReplicas", 0) == 0
     await lab.until_object(STATEFUL_SETS, "patient", lambda s: s["status"]["availableReplicas"] == 2, "both count")

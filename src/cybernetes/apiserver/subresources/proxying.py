@@ -6,7 +6,7 @@ source  Kubernetes documentation "Proxies in Kubernetes", apiserver proxy: `[SCH
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
 
@@ -39,11 +39,24 @@ async def forward(core: Core, call: Call) -> Response:
             transport = core.outbound.to_workload(url)
         case _:
             url, transport = _node(core, wanted)
+    if _wants_slash(call):
+        return _with_slash(call)
     headers = connect.forwarded(call)
     headers["x-forwarded-uri"] = call.request.path
     headers["x-forwarded-host"] = call.request.headers.get("host", "")
     request = Request(call.request.method, call.info.rest or "/", call.request.query, headers, call.request.body)
     return located(await connect.send(transport, request), url, _prefix(call))
+
+
+def _wants_slash(call: Call) -> bool:
+    """Browsers read links of a page relative to its folder, which only the last slash makes one."""
+    return not call.info.rest and call.request.method in ("GET", "HEAD") and "upgrade" not in call.request.headers
+
+
+def _with_slash(call: Call) -> Response:
+    query = urlencode([(name, value) for name, values in call.request.query.items() for value in values])
+    location = f"{call.request.path}/{'?' if query else ''}{query}"
+    return Response(301, [("Location", location)], b"")
 
 
 def _prefix(call: Call) -> str:
