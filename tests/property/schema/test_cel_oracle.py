@@ -90,7 +90,7 @@ BOOL = st.recursive(
 EXPRESSION = st.one_of(INT, TEXT, BOOL)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(EXPRESSION)
 @example("any.a[1] == 'x' && any.b == 2.5")
 @example("'%s %d'.format([dyn(s), dyn(i)])")
@@ -118,7 +118,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None, derandomize=True)
 @given(
     st.one_of(
         st.lists(PIECES, max_size=14).map(" ".join), st.lists(PIECES, max_size=14).map("".join), st.text(max_size=30)
@@ -136,7 +136,7 @@ def test_no_text_does_more_harm_than_being_refused(text: str) -> None:
         assert str(failed)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(EXPRESSION, st.integers(0, 200))
 def test_costs_stay_below_the_limit_and_below_the_estimate(text: str, limit: int) -> None:
     program = OURS.compile(text)
