@@ -143,7 +143,9 @@ class Cluster:
         await self.admin.delete(PODS, name, namespace="default", grace_s=grace_s)
 
     async def clear(self) -> None:
-        """Delete all pods, and wait until nothing of them is left."""
+        """Delete all pods, and wait until nothing of them is left: tests share a containerd."""
+        if self._task is None:
+            return
         for each in (await self.admin.list(PODS, namespace="default")).objects():
             await self.delete(each["metadata"]["name"], grace_s=1)
         kubelet = self.kubelet
@@ -218,6 +220,7 @@ async def cluster(testbed: Testbed, **settings: Any) -> AsyncIterator[Cluster]:
     running.start_kubelet()
     try:
         yield running
+        await running.clear()
     finally:
         await running.stop_kubelet()
         await http.stop(0.1)

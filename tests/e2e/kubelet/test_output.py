@@ -28,7 +28,6 @@ def test_containers_see_what_their_pods_say(testbed: Testbed) -> None:
             allocatable = await _allocatable(c)
             pods = in_pods([*output_cases.cases(), *volume_cases.cases()])
             problems = await asyncio.gather(*(_problems(c, pod, group, allocatable) for pod, group in pods))
-            await c.clear()
             if any(problems):
                 pytest.fail("\n".join(each for of_pod in problems for each in of_pod))
 

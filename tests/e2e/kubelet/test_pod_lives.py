@@ -353,7 +353,6 @@ def test_pods_live_as_they_should(testbed: Testbed) -> None:
                 return ""
 
             problems = await asyncio.gather(*(lived(each) for each in LIVES))
-            await c.clear()
             if any(problems):
                 pytest.fail("\n".join(each for each in problems if each))
 
