@@ -82,3 +82,84 @@ def test_a_rule_that_fails_to_run_is_an_error_of_the_object() -> None:
     assert told(spec({"a": {"type": "integer"}}, {"rule": "self.a < 5"}), {}) == [
         'FieldValueInvalid spec: Invalid value: "object": no such key: a evaluating rule: self.a < 5'
     ]
+
+
+def test_what_an_update_left_alone_is_not_held_against_it() -> None:
+    schema = spec({"a": {"type": "integer"}, "b": {"type": "integer"}}, {"rule": "self.a < 5", "message": "a"})
+    assert len(told(schema, {"a": 9})) == 1
+    assert told(schema, {"a": 9, "b": 1}, {"a": 9, "b": 1}) == []
+    assert len(told(schema, {"a": 9, "b": 2}, {"a": 9, "b": 1})) == 1
+
+
+def test_rules_may_be_asked_before_there_is_an_old_value() -> None:
+    rule = {"rule": "oldSelf.optMap(o, o.a).orValue(0) <= self.a", "message": "only up", "optionalOldSelf": True}
+    schema = spec({"a": {"type": "integer"}}, rule)
+    assert told(schema, {"a": 1}) == []
+    assert told(schema, {"a": -1}) == ['FieldValueInvalid spec: Invalid value: "object": only up']
+    assert told(schema, {"a": 1}, {"a": 2}) == ['FieldValueInvalid spec: Invalid value: "object": only up']
+
+
+def test_values_that_may_be_numbers_or_texts() -> None:
+    mixed = {"x-kubernetes-int-or-string": True}
+    schema = spec({"p": mixed}, {"rule": "type(self.p) == int ? self.p < 5 : self.p.endsWith('%')", "message": "no"})
+    assert told(schema, {"p": 3}) == []
+    assert told(schema, {"p": "50%"}) == []
+    assert len(told(schema, {"p": 9})) == 1
+    wrong = spec({"p": mixed}, {"rule": "self.p < 5"})
+    assert told(wrong, {"p": "x"}) == [
+        "FieldValueInvalid spec: Invalid value: \"object\": 'no such overload': call arguments did not match a supported "
+        "operator, function or macro signature for rule: self.p < 5"
+    ]
+
+
+def test_numbers_bytes_and_maps_are_of_their_types() -> None:
+    properties = {
+        "n": {"type": "number"},
+        "data": {"type": "string", "format": "byte"},
+        "labels": {"type": "object", "additionalProperties": {"type": "string", "format": "duration"}},
+        "day": {"type": "string", "format": "date"},
+    }
+    rules = [
+        {"rule": "self.n / 2.0 == 1.5"},
+        {"rule": "self.data == b'hello' && self.data.size() == 5"},
+        {
+            "rule": "self.labels.all(k, self.labels[k] < duration('1h')) && self.labels.exists(k, v, v == duration('60s'))"
+        },
+        {"rule": "self.day.getFullYear() == 2026"},
+    ]
+    value = {"n": 3, "data": "aGVsbG8=", "labels": {"a-b": "1m"}, "day": "2026-02-03"}
+    assert told(spec(properties, *rules), value) == []
+
+
+def test_an_expression_that_costs_too_much_stops_all_others() -> None:
+    numbers = {"type": "array", "items": {"type": "integer"}}
+    costly = {"rule": "self.a.all(x, self.a.all(y, x + y >= 0))", "message": "sums"}
+    schema = spec({"a": numbers}, costly, {"rule": "false"})
+    assert told(schema, {"a": list(range(2000))}) == [
+        "FieldValueInvalid spec: Invalid value: \"object\": 'operation cancelled: actual cost limit exceeded': "
+        "no further validation rules will be run due to call cost exceeds limit for rule: sums"
+    ]
+
+
+def test_all_rules_of_an_object_share_a_budget() -> None:
+    numbers = {"type": "array", "items": {"type": "integer"}}
+    rules = [{"rule": "self.a.all(x, x >= 0)"}] * 30
+    assert told(spec({"a": numbers}, *rules), {"a": list(range(90_000))}) == [
+        'FieldValueInvalid spec: Invalid value: "object": validation failed due to running out of cost budget, '
+        "no further validation rules will be run"
+    ]
+
+
+def test_rules_of_resources_see_their_kind_and_name() -> None:
+    rules = [{"rule": "self.kind == 'Thing' && self.metadata.name.startsWith('a')", "message": "name"}]
+    schema = Structural({"type": "object", "x-kubernetes-validations": rules}, root=True)
+    thing = {"apiVersion": "x/v1", "kind": "Thing", "metadata": {"name": "b"}}
+    assert [each.body for each in check(schema, thing, None)] == ['Invalid value: "object": name']
+
+
+def test_lists_of_lists_and_maps_below_rules() -> None:
+    inner = {"type": "object", "properties": {"v": {"type": "array", "items": {"type": "integer"}}}}
+    outer = {"type": "object", "additionalProperties": {"type": "array", "items": inner}}
+    schema = spec({"m": outer}, {"rule": "self.m.all(k, self.m[k].all(i, i.v.all(x, x > 0)))", "message": "no"})
+    assert told(schema, {"m": {"a": [{"v": [1, 2]}], "b": []}}) == []
+    assert len(told(schema, {"m": {"a": [{"v": [1, 0]}]}})) == 1

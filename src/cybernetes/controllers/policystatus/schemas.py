@@ -7,14 +7,14 @@ from typing import Any
 import orjson
 
 from cybernetes.base.errors import ApiError
-from cybernetes.cel.types import Type
+from cybernetes.cel.types import ObjectType, Type
 from cybernetes.client.answer import whole_body
 from cybernetes.client.api import ApiClient
 from cybernetes.model import resources
 from cybernetes.model.expressions.kind_types import kind_type
 from cybernetes.model.expressions.schema_types import declared
 from cybernetes.model.expressions.type_checking import Kind
-from cybernetes.model.schema.compile import kind_node
+from cybernetes.model.schema.compile import OBJECT_META, kind_node, node
 from cybernetes.model.schema.custom.structural import Structural
 
 Object = dict[str, Any]
@@ -49,7 +49,7 @@ class Schemas:
         wanted = {"group": kind.group, "version": kind.version, "kind": kind.kind}
         for each in schemas.values():
             if wanted in (each.get("x-kubernetes-group-version-kind") or ()):
-                return declared(Structural(each, root=True), kind.kind, root=True)
+                return _custom(each, kind.kind)
         return None
 
     async def _read(self, path: str) -> Object:
@@ -61,3 +61,12 @@ class Schemas:
             raise
         found: Object = orjson.loads(await whole_body(answer))
         return found
+
+
+def _custom(schema: Object, name: str) -> Type | None:
+    """Of a custom resource; its metadata is that of all objects."""
+    found = declared(Structural(schema, root=True), name, root=True)
+    if not isinstance(found, ObjectType):
+        return found
+    fields = {**found.fields, "metadata": kind_type(node(OBJECT_META), f"{name}.metadata")}
+    return ObjectType(name, fields, source_names=found.source_names)
