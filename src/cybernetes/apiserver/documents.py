@@ -49,11 +49,11 @@ class Documents:
             return self._openapi().answer(request, core.clock.now())
         if parts in (["api"], ["apis"]):
             return self._top(request, core_group=parts == ["api"])
-        if parts[0] == "api" and len(parts) == 2:
+        if parts[:1] == ["api"] and len(parts) == 2:
             return self._plain(request, lambda: discovery.resource_list(self.listing, "", parts[1]))
-        if parts[0] == "apis" and len(parts) == 2:
+        if parts[:1] == ["apis"] and len(parts) == 2:
             return self._plain(request, lambda: discovery.group(self.listing, parts[1]))
-        if parts[0] == "apis" and len(parts) == 3:
+        if parts[:1] == ["apis"] and len(parts) == 3:
             return self._plain(request, lambda: discovery.resource_list(self.listing, parts[1], parts[2]))
         return None
 

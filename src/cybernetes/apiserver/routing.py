@@ -75,7 +75,7 @@ def _handler(core: Core, call: Call) -> Handler:
         if found is None or not info.name or _misplaced(call.served, info):
             raise nothing_there()
         return _of_verb(found, info.verb)
-    if row.plural == "bindings" and not row.group:
+    if row.plural == "bindings" and not row.group and not info.name:
         handler = binding.bind_named if info.namespace else binding.bind_listed
         return _of_verb({"create": handler}, info.verb)
     named = _names_object(call)

@@ -330,3 +330,31 @@ def test_every_test_that_the_documentation_names_is_there():
     named = set(re.findall(r"`([a-z0-9_/]+(?:\.py|/kubelet))`", text)) - {"crd/views.py"}
     assert len(named) > 20
     assert [each for each in sorted(named) if not (root / "tests" / each).exists()] == []
+
+
+ODD = [
+    ("GET", "//", None),
+    ("POST", f"{SHOP}/bindings", b"null"),
+    ("POST", f"{SHOP}/bindings", b"["),
+    ("POST", f"{SHOP}/bindings/none", b"{}"),
+    ("POST", f"{SHOP}/bindings", b'{"kind":"Binding","apiVersion":"v1"}'),
+    ("DELETE", f"{SHOP}/configmaps/c", b'{"preconditions": ["uid"]}'),
+    ("DELETE", f"{SHOP}/configmaps", b'{"preconditions": "uid"}'),
+    ("DELETE", f"{SHOP}/configmaps/c", b'{"preconditions": {"uid": 7}}'),
+    ("DELETE", f"{SHOP}/configmaps/c", b'{"dryRun": "All"}'),
+    ("DELETE", f"{SHOP}/configmaps/c", b'{"orphanDependents": "yes"}'),
+    ("DELETE", f"{SHOP}/configmaps/c", b'{"propagationPolicy": {}}'),
+    ("POST", "/apis/storagemigration.k8s.io/v1/storageversionmigrations", b"{}"),
+]
+
+
+def test_what_is_of_an_odd_shape_is_the_clients_fault():
+    """Each of these once ended in an error of the server's own, with a trace in its log."""
+
+    async def scenario(server):
+        await server.make(f"{SHOP}/configmaps", {"metadata": {"name": "c"}})
+        answers = [(method, path, (await server.ask(method, path, data)).code) for method, path, data in ODD]
+        assert [each for each in answers if not 400 <= each[2] < 500] == []
+        assert (await server.ask("GET", f"{SHOP}/configmaps/c")).code == 200
+
+    run(scenario)

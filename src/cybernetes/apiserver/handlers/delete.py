@@ -236,6 +236,21 @@ def _check_here(row: Resource, metadata: Object, options: DeleteOptions) -> None
             raise conflict(row.group, row.plural, metadata["name"], why)
 
 
+class _Conditions(msgspec.Struct, rename="camel"):
+    uid: str | None = None
+    resource_version: str | None = None
+
+
+class _Given(msgspec.Struct, rename="camel"):
+    """The types of what a body may say."""
+
+    grace_period_seconds: int | None = None
+    propagation_policy: str | None = None
+    orphan_dependents: bool | None = None
+    dry_run: list[str] | None = None
+    preconditions: _Conditions | None = None
+
+
 def delete_options(call: Call) -> DeleteOptions:
     """From the body, or from the query when there is none. Raises ApiError 400, 422."""
     request = call.request
@@ -282,6 +297,12 @@ def _from_body(request: Request) -> dict[str, Any]:
             'DeleteOptions in version "v1" cannot be handled as a DeleteOptions: json: cannot unmarshal '
             "string into Go struct field DeleteOptions.gracePeriodSeconds of type int64"
         )
+    try:
+        msgspec.convert(parsed, _Given)
+    except msgspec.ValidationError as wrong:
+        raise bad_request(
+            f'DeleteOptions in version "v1" cannot be handled as a DeleteOptions: json: {wrong}'
+        ) from wrong
     return parsed
 
 

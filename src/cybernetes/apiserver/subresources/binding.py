@@ -21,11 +21,8 @@ BINDING = "io.k8s.api.core.v1.Binding"
 
 
 async def bind(core: Core, call: Call) -> Response:
-    from cybernetes.model.schema import compile as schema_compile
-
     options = write_options(call.request, "CreateOptions")
-    shape = Shape(schema_compile.node(BINDING), "Binding", "v1")
-    binding = body.read(call, shape, options)
+    binding = body.read(call, _shape(), options)
     body.check_namespace(call, binding)
     if binding["metadata"].get("name", "") not in ("", call.info.name):
         raise bad_request("name in URL does not match name in Binding object")
@@ -37,9 +34,16 @@ async def bind(core: Core, call: Call) -> Response:
     return respond.plain(call, status, 201)
 
 
+def _shape() -> Shape:
+    from cybernetes.model.schema import compile as schema_compile
+
+    return Shape(schema_compile.node(BINDING), "Binding", "v1")
+
+
 async def bind_named(core: Core, call: Call) -> Response:
     """POST /bindings: the pod's name is in the body."""
-    name = msgspec.json.decode(call.request.body).get("metadata", {}).get("name", "")
+    options = write_options(call.request, "CreateOptions")
+    name = body.read(call, _shape(), options)["metadata"].get("name", "")
     info = msgspec.structs.replace(call.info, resource="pods", name=name, subresource="binding")
     return await bind(core, msgspec.structs.replace(call, served=_pods(core), info=info))
 

@@ -12,7 +12,7 @@ _RESOURCE = Path("spec").child("resource")
 
 
 def validate_migration(obj: Object) -> list[FieldError]:
-    resource = obj["spec"].get("resource") or {}
+    resource = _resource(obj)
     group, plural = resource.get("group", ""), resource.get("resource", "")
     errors = [invalid(_RESOURCE.child("group"), group, each) for each in (dns_subdomain(group) if group else ())]
     if not plural:
@@ -22,6 +22,11 @@ def validate_migration(obj: Object) -> list[FieldError]:
 
 def validate_migration_update(obj: Object, old: Object) -> list[FieldError]:
     errors = validate_migration(obj)
-    if obj["spec"].get("resource") != old["spec"].get("resource"):
-        errors.append(invalid(_RESOURCE, obj["spec"].get("resource"), "field is immutable"))
+    if _resource(obj) != _resource(old):
+        errors.append(invalid(_RESOURCE, _resource(obj), "field is immutable"))
     return errors
+
+
+def _resource(obj: Object) -> Object:
+    found: Object = (obj.get("spec") or {}).get("resource") or {}
+    return found
