@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cybernetes.controllers import pods
+from cybernetes.controllers.endpointslice.hints import ZONE_LABEL
 from cybernetes.controllers.endpointslice.objects import Conditions, Endpoint, Hints, Named, Port, Ports, TargetRef
 from cybernetes.controllers.objects import Node, Pod, Service, ServicePort
-
-ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
 def families(service: Service) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from cybernetes.base.errors import ApiError
 from cybernetes.client.reflector import Selection
 from cybernetes.client.target import ENDPOINT_SLICES, SERVICES
 from cybernetes.controllers import pods
-from cybernetes.controllers.endpointslice import endpoints
+from cybernetes.controllers.endpointslice import endpoints, hints
 from cybernetes.controllers.endpointslice import plan as planning
 from cybernetes.controllers.endpointslice.objects import Slice
 from cybernetes.controllers.endpointslice.writer import MANAGED_BY, SERVICE_NAME, SliceWriter
@@ -37,6 +37,8 @@ class EndpointSliceController:
         selection = Selection(labels=f"{MANAGED_BY}={NAME}")
         slices = informers.make(ENDPOINT_SLICES, decoder(Slice), selection=selection)
         self._writer = SliceWriter(edges, slices, self._queue.add)
+        # Services whose hints depend on all nodes -> what was told about them last.
+        self._told: dict[str, str] = {}
         informers.services.on_change(lambda key, old, new: self._queue.add(key))
         informers.pods.on_change(self._on_pod)
         informers.nodes.on_change(self._on_node)
@@ -51,6 +53,9 @@ class EndpointSliceController:
                 self._pace.add(service)
 
     def _on_node(self, name: str, old: Node | None, new: Node | None) -> None:
+        if _weight(old) != _weight(new):
+            for service in self._told:
+                self._queue.add(service)
         if _zone(old) != _zone(new):
             informers = self._edges.informers
             for service in services_of(informers, informers.pods_by_node.get(name)):
@@ -62,6 +67,7 @@ class EndpointSliceController:
             # Its slices go with it: it is their owner.
             self._writer.forget(key)
             self._pace.forget(key)
+            self._told.pop(key, None)
             return None
         if not service.spec.selector or service.metadata.deletion_timestamp:
             return None
@@ -90,9 +96,25 @@ class EndpointSliceController:
         ]
         for family in families:
             found = endpoints.desired(service, pods_of(informers, service), informers.nodes.items, family)
+            found = self._with_hints(key, service, found, family)
             mine = [each for each in existing if each.address_type == family]
             actions += planning.reconcile(family, found, mine, size_max=SIZE_MAX, metadata_differs=differs)
         await self._writer.apply(key, self._metadata(service, wanted_labels), actions)
+
+    def _with_hints(self, key: str, service: Service, found: hints.Sorted, family: str) -> hints.Sorted:
+        if not hints.wanted(service):
+            self._told.pop(key, None)
+            return found
+        hinted, why = hints.by_zone(found, self._edges.informers.nodes.items.values())
+        told = f"{why}, addressType: {family}"
+        if self._told.get(key) != told:
+            about, recorder = reference(SERVICES, service.metadata), self._edges.recorder
+            if why == hints.ENABLED:
+                recorder.normal(about, "TopologyAwareHintsEnabled", told)
+            else:
+                recorder.warning(about, "TopologyAwareHintsDisabled", told)
+        self._told[key] = told
+        return hinted
 
     def _metadata(self, service: Service, wanted_labels: dict[str, str]) -> dict[str, Any]:
         return {
@@ -128,6 +150,14 @@ def seen_by_services(pod: Pod | None) -> tuple[Any, ...] | None:
         pod.status.pod_ip,
         pod.status.pod_ips,
     )
+
+
+def _weight(node: Node | None) -> tuple[Any, ...] | None:
+    """What of a node counts when endpoints are shared out between zones."""
+    if node is None:
+        return None
+    ready = pods.condition(node.status.conditions, "Ready")
+    return node.metadata.labels, node.status.allocatable.get("cpu"), ready and ready.status
 
 
 def _zone(node: Node | None) -> str | None:
