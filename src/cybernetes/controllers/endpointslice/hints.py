@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -50,7 +51,7 @@ def by_zone(found: Sorted, nodes: Iterable[Node]) -> tuple[Sorted, str]:
     return {ports: [_hinted(each, zones) for each in listed] for ports, listed in found.items()}, ENABLED
 
 
-def _hinted(endpoint: Endpoint, zones: Mapping[object, str]) -> Endpoint:
+def _hinted(endpoint: Endpoint, zones: Mapping[tuple[Any, ...], str]) -> Endpoint:
     zone = zones.get(endpoint.identity)
     return endpoint if zone is None else msgspec.structs.replace(endpoint, hints=Hints(for_zones=(Named(name=zone),)))
 
