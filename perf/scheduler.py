@@ -2,6 +2,7 @@
 
 kernel   only the decision and counting it
 loop     the whole scheduler against an API server in memory in the same process; its share of CPU includes that server's
+API      an API server and a scheduler in processes of their own, as `cybernetes bench scheduler` measures them
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from memory_api import MemoryApi
 
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SeededRandom
+from cybernetes.bench import scheduler as bench
 from cybernetes.client.api import ApiClient
 from cybernetes.native import kind
 from cybernetes.scheduler.columns import Columns
@@ -150,6 +152,17 @@ def memory(nodes: int, pods: int) -> list[Row]:
     return [("memory, cluster", _resident_mb() - before, "MB"), ("memory, whole process", _resident_mb(), "MB")]
 
 
+def through_api(workload: str, nodes: int, pods: int, *, waiting: bool) -> list[Row]:
+    found = asyncio.run(bench.run(bench.Load(workload, nodes, pods, waiting), lambda text: None))
+    name = f"API, {workload}, {'waiting' if waiting else 'arriving'}"
+    return [
+        (f"{name}: bound", found.pods_per_second, "pods/s"),
+        (f"{name}: scheduler", found.figures["scheduler_cpu_ms"], "ms CPU/pod"),
+        (f"{name}: API server and store", found.figures["apiserver_cpu_ms"], "ms CPU/pod"),
+        (f"{name}: memory of the scheduler", found.figures["scheduler_memory_mb"], "MB"),
+    ]
+
+
 def _resident_mb() -> float:
     with open("/proc/self/statm") as pages:
         return int(pages.read().split()[1]) * resource.getpagesize() / 2**20
@@ -165,9 +178,12 @@ def main() -> None:
     rows = memory(options.nodes, options.nodes)
     for name, spec in WORKLOADS.items():
         rows += kernel(name, spec, options.nodes, options.pods)
-    rows += preemption(options.nodes, max(1, options.pods // 20))
+    rows += preemption(options.nodes, max(1, options.pods // 2))
     for name in ("basic", "anti-affinity and spread"):
         rows += asyncio.run(loop(name, WORKLOADS[name], options.nodes, options.pods))
+    rows += through_api("basic", options.nodes, options.nodes, waiting=True)
+    rows += through_api("basic", options.nodes, options.pods, waiting=False)
+    rows += through_api("spread-anti-affinity", 1000, 1000, waiting=True)
     if options.json:
         print(json.dumps([{"name": name, "value": value, "unit": unit} for name, value, unit in rows]))
         return
