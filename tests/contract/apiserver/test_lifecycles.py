@@ -136,6 +136,10 @@ KINDS = {
                                       {"conditions": [{**_CONDITION, "lastTransitionTime": "2026-01-01T00:00:00Z"}]}),
     "ValidatingAdmissionPolicyBinding": Kind(_group("admissionregistration.k8s.io", "validatingadmissionpolicybindings"),
                                              {"spec": {**_BOUND, "validationActions": ["Deny"]}}, {"spec": {"validationActions": ["Warn"]}}),
+    "MutatingAdmissionPolicy": Kind(_group("admissionregistration.k8s.io", "mutatingadmissionpolicies"),
+                                    {"spec": {"matchConstraints": _MATCH, "reinvocationPolicy": "Never",
+                                              "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": "Object{}"}}]}},
+                                    {"spec": {"failurePolicy": "Ignore"}}),
     "MutatingAdmissionPolicyBinding": Kind(_group("admissionregistration.k8s.io", "mutatingadmissionpolicybindings"),
                                            {"spec": _BOUND}, {"spec": {"policyName": "nobody-else"}}),
 }  # fmt: skip

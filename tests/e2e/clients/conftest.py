@@ -27,7 +27,11 @@ def control_plane() -> Iterator[Path]:
     try:
         done = subprocess.run([str(CYBERNETES), "up", *chosen], capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        yield folder / "admin.kubeconfig"
+        kubeconfig = folder / "admin.kubeconfig"
+        # Controllers are at work once the first account is there.
+        administrator = Shell(program("kubectl", 37), kubeconfig, "default", folder)
+        administrator.run("wait", "--for=create", "serviceaccount/default", "--timeout=50s")
+        yield kubeconfig
     finally:
         subprocess.run([str(CYBERNETES), "down", "--data-dir", str(folder)], capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)

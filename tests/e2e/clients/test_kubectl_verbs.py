@@ -87,8 +87,8 @@ def test_pods_that_do_not_run_are_told_of_in_words(kubectl: Shell) -> None:
     assert kubectl.fails("port-forward", "one", "8000:80") == (
         "error: unable to forward port because pod is not running. Current status=Pending\n"
     )
-    assert kubectl.fails("top", "pods") == "error: Metrics API not available\n"
-    assert kubectl.fails("top", "nodes") == "error: Metrics API not available\n"
+    assert kubectl.fails("top", "pods") == "error: metrics not available yet\n"
+    assert kubectl.fails("top", "nodes") == "error: metrics not available yet\n"
     kubectl.run("wait", "--for=create", "pod/one", "--timeout=1s")
     late = kubectl.fails("wait", "--for=condition=Ready", "pod/one", "--timeout=1s")
     assert late == "error: timed out waiting for the condition on pods/one\n"

@@ -38,6 +38,12 @@ def any_kubectl(request: pytest.FixtureRequest, shell: Callable[[str, int], Shel
     return shell("kubectl", request.param)
 
 
+@pytest.fixture(params=[30, 37])
+def oldest_and_newest(request: pytest.FixtureRequest, shell: Callable[[str, int], Shell]) -> Shell:
+    """For what the releases do alike."""
+    return shell("kubectl", request.param)
+
+
 def test_apply_diff_and_conflicts(any_kubectl: Shell) -> None:
     kubectl = any_kubectl
     assert kubectl.out("apply", "-f", "-", stdin=DEPLOYMENT) == "deployment.apps/web created\n"
@@ -114,8 +120,8 @@ def test_changing(any_kubectl: Shell, tmp_path: Path) -> None:
     assert 'deployment.apps "web" deleted' in replaced and "deployment.apps/web replaced" in replaced
 
 
-def test_refusals(any_kubectl: Shell) -> None:
-    kubectl = any_kubectl
+def test_refusals(oldest_and_newest: Shell) -> None:
+    kubectl = oldest_and_newest
     unknown = DEPLOYMENT.replace("replicas: 2", "replicas: 2\n  replics: 3")
     assert 'strict decoding error: unknown field "spec.replics"' in kubectl.fails("create", "-f", "-", stdin=unknown)
     warned = kubectl.run("create", "--validate=warn", "-f", "-", stdin=unknown)
@@ -135,8 +141,8 @@ def test_refusals(any_kubectl: Shell) -> None:
     )
 
 
-def test_rollouts(any_kubectl: Shell) -> None:
-    kubectl = any_kubectl
+def test_rollouts(oldest_and_newest: Shell) -> None:
+    kubectl = oldest_and_newest
     kubectl.run("create", "deployment", "web", "--image=example/web:1")
     kubectl.run("wait", "--for=jsonpath={.status.observedGeneration}=1", "deployment/web", "--timeout=10s")
     assert kubectl.out("set", "image", "deployment/web", "web=example/web:2") == "deployment.apps/web image updated\n"
@@ -158,8 +164,8 @@ def test_rollouts(any_kubectl: Shell) -> None:
     assert kubectl.out("get", "replicasets,pods", "-o", "name") == ""
 
 
-def test_kustomize_prune_and_delete(any_kubectl: Shell, tmp_path: Path) -> None:
-    kubectl = any_kubectl
+def test_kustomize_prune_and_delete(oldest_and_newest: Shell, tmp_path: Path) -> None:
+    kubectl = oldest_and_newest
     (tmp_path / "cm.yaml").write_text(CONFIG % ("kept", "k"))
     generated = "configMapGenerator: [{name: made, literals: [x=y]}]"
     (tmp_path / "kustomization.yaml").write_text(f"resources: [cm.yaml]\nnamePrefix: my-\n{generated}\n")
@@ -183,8 +189,8 @@ def test_kustomize_prune_and_delete(any_kubectl: Shell, tmp_path: Path) -> None:
     assert kubectl.out("delete", "cm", "absent", "--ignore-not-found") == ""
 
 
-def test_who_may(any_kubectl: Shell) -> None:
-    kubectl = any_kubectl
+def test_who_may(oldest_and_newest: Shell) -> None:
+    kubectl = oldest_and_newest
     kubectl.run("create", "serviceaccount", "robot")
     kubectl.run("create", "role", "reader", "--verb=get,list", "--resource=pods,deployments.apps")
     account = f"system:serviceaccount:{kubectl.namespace}:robot"
