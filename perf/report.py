@@ -63,7 +63,7 @@ PROMISES: dict[str, dict[str, tuple[float | None, float | None]]] = {
     },
     "scheduler": {
         "kernel, basic": (100, None),
-        "kernel, anti-affinity and spread": (1000, None),
+        "kernel, anti-affinity and spread": (500, None),
         "kernel, preemption": (5, None),
         "loop, basic": (None, 2_000),
         "memory, whole process": (100, None),
