@@ -25,6 +25,7 @@ from cybernetes.kubelet import node_status, observe, orphans, pods
 from cybernetes.kubelet.admit import Admission, Around
 from cybernetes.kubelet.care import Care
 from cybernetes.kubelet.config import KubeletConfig
+from cybernetes.kubelet.credentials import PodCertificates, TrustBundles
 from cybernetes.kubelet.env import Service, ServicePort
 from cybernetes.kubelet.follow import Follower
 from cybernetes.kubelet.host import Host, LinuxHost
@@ -163,7 +164,16 @@ class Kubelet:
                     reader=reader,
                     follower=Follower(self._client, reader, self._clock, self._random, group, self._refresh),
                     tokens=tokens,
-                    volumes=Volumes(self._host, reader, tokens, image_volumes, self._clock, self._random),
+                    volumes=Volumes(
+                        self._host,
+                        reader,
+                        tokens,
+                        PodCertificates(self._client, self._clock, self._random, self._config.node_name),
+                        TrustBundles(self._client),
+                        image_volumes,
+                        self._clock,
+                        self._random,
+                    ),
                     services=lambda: list(self._services.items.values()),
                     group=group,
                 )

@@ -96,7 +96,37 @@ def test_host_paths_are_checked_and_made(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["gitRepo", "nfs", "awsElasticBlockStore"])
 def test_volumes_that_a_node_does_not_make_are_refused_by_name(kind: str) -> None:
     nobody: Any = None
-    volumes = Volumes(nobody, nobody, nobody, nobody, nobody, nobody)
+    volumes = Volumes(nobody, nobody, nobody, nobody, nobody, nobody, nobody, nobody)
     obj = pod(volumes=[{"name": "v", kind: {"repository": "--upload-pack=id"}}])
     with pytest.raises(VolumeFailed, match=f"volumes of kind {kind} are not supported by this node"):
         asyncio.run(volumes.ensure(obj, {}, 0.0, ()))
+
+
+def test_certificates_and_bundles_become_files_for_the_pods_user():
+    from cybernetes.kubelet.credentials import BundleWanted, CertificateWanted, PodCertificate
+    from cybernetes.kubelet.volumes import payload
+
+    certificate = {"signerName": "a.b/c", "keyType": "ED25519", "credentialBundlePath": "all.pem", "keyPath": "key.pem"}
+    bundle = {"name": "x", "path": "ca.pem"}
+    missing = {"name": "y", "path": "none.pem", "optional": True}
+    sources = [{"podCertificate": certificate}, {"clusterTrustBundle": bundle}, {"clusterTrustBundle": missing}]
+    volume = {"name": "v", "projected": {"sources": sources}}
+    containers = [{"name": "c", "securityContext": {"runAsUser": 7}}]
+    pod = {"metadata": {"name": "p", "namespace": "n"}, "spec": {"containers": containers}}
+    assert list(payload.certificates_wanted(volume)) == [CertificateWanted("a.b/c", "ED25519")]
+    wanted = {BundleWanted("x"): b"CA", BundleWanted("y"): None}
+    assert list(payload.bundles_wanted(volume)) == list(wanted)
+    context = payload.PayloadContext(
+        None, {}, {}, {CertificateWanted("a.b/c", "ED25519"): PodCertificate(b"KEY", b"CHAIN")}, wanted
+    )
+    found = payload.files(pod, volume, context)
+    assert {path: each.data for path, each in found.items()} == {
+        "all.pem": b"KEYCHAIN",
+        "key.pem": b"KEY",
+        "ca.pem": b"CA",
+        "none.pem": b"",
+    }
+    assert {(each.mode, each.owner) for each in found.values()} == {(0o600, 7)}
+    del missing["optional"]
+    with pytest.raises(payload.VolumeError, match='clustertrustbundle "y" not found'):
+        payload.files(pod, volume, context)

@@ -202,6 +202,27 @@ class NodeRestriction(Mutating):
         if asked.common_name != a.user.name:
             raise a.forbidden(f"can only create a node CSR with CN={a.user.name}")
 
+    def _pod_certificate(self, a: AdmissionAttributes, node: str) -> None:
+        """A certificate is asked for by the node that runs the pod, and names the pod as it is."""
+        if a.operation != "CREATE" or a.subresource:
+            raise a.forbidden(f'node "{node}" can only create pod certificate requests')
+        spec = a.new["spec"]
+        if spec.get("nodeName") != node:
+            raise a.forbidden(
+                f'node "{node}" can only create pod certificate requests with spec.nodeName set to itself'
+            )
+        pod = self._lister.get("", "pods", a.namespace, spec.get("podName", ""))
+        if pod is None or pod["metadata"].get("uid") != spec.get("podUID"):
+            raise a.forbidden(f'pod "{spec.get("podName", "")}" with that UID does not exist')
+        if pod["spec"].get("nodeName") != node or is_mirror(pod):
+            raise a.forbidden(f'pod "{spec["podName"]}" does not run on node "{node}"')
+        account = pod["spec"].get("serviceAccountName", "")
+        if spec.get("serviceAccountName") != account:
+            raise a.forbidden(f'pod "{spec["podName"]}" has the service account "{account}"')
+        found = self._lister.get("", "serviceaccounts", a.namespace, account)
+        if found is None or found["metadata"].get("uid") != spec.get("serviceAccountUID"):
+            raise a.forbidden(f'service account "{account}" with that UID does not exist')
+
 
 _RULES: dict[tuple[str, str], Rule] = {
     ("", "pods"): NodeRestriction._pod,
@@ -212,6 +233,7 @@ _RULES: dict[tuple[str, str], Rule] = {
     ("storage.k8s.io", "csinodes"): NodeRestriction._csi_node,
     ("resource.k8s.io", "resourceslices"): NodeRestriction._slice,
     ("certificates.k8s.io", "certificatesigningrequests"): NodeRestriction._request,
+    ("certificates.k8s.io", "podcertificaterequests"): NodeRestriction._pod_certificate,
 }
 
 

@@ -10,25 +10,23 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from cybernetes.kubelet import env, pods, resources, security
+from cybernetes.kubelet.credentials import (
+    BundleWanted,
+    CertificateWanted,
+    PodCertificate,
+    bundle_wanted,
+    certificate_wanted,
+)
 from cybernetes.kubelet.env import Sources
 from cybernetes.kubelet.pods import Object
+from cybernetes.kubelet.volumes.errors import ImageVolumeError, VolumeError
+
+__all__ = ["File", "ImageVolumeError", "PayloadContext", "TokenRequest", "VolumeError", "files", "references"]
 
 DEFAULT_MODE = 0o644
 # The API server's default; the kubelet never asks for more than a day without being told.
 TOKEN_EXPIRATION_S = 3600
 PAYLOAD_KINDS = ("configMap", "secret", "downwardAPI", "projected")
-
-
-class VolumeError(Exception):
-    """The volume can't be made as the spec says; becomes a FailedMount event, and is tried again."""
-
-
-class ImageVolumeError(VolumeError):
-    """The volume's image can't be had; reason: of the containers that wait for it."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class File(msgspec.Struct, frozen=True):
@@ -48,6 +46,8 @@ class PayloadContext(msgspec.Struct, frozen=True):
     sources: Sources
     tokens: Mapping[TokenRequest, str]
     node_allocatable: Mapping[str, int]
+    certificates: Mapping[CertificateWanted, PodCertificate] = {}
+    bundles: Mapping[BundleWanted, bytes | None] = {}
 
 
 def references(volume: Object) -> Iterator[tuple[str, str]]:
@@ -68,6 +68,18 @@ def token_requests(volume: Object) -> Iterator[TokenRequest]:
     for source in (volume.get("projected") or {}).get("sources") or ():
         if "serviceAccountToken" in source:
             yield _token_request(source["serviceAccountToken"])
+
+
+def certificates_wanted(volume: Object) -> Iterator[CertificateWanted]:
+    for source in (volume.get("projected") or {}).get("sources") or ():
+        if "podCertificate" in source:
+            yield certificate_wanted(source["podCertificate"])
+
+
+def bundles_wanted(volume: Object) -> Iterator[BundleWanted]:
+    for source in (volume.get("projected") or {}).get("sources") or ():
+        if "clusterTrustBundle" in source:
+            yield bundle_wanted(source["clusterTrustBundle"])
 
 
 def _token_request(projection: Object) -> TokenRequest:
@@ -109,10 +121,36 @@ def _projected(pod: Object, spec: Object, context: PayloadContext) -> dict[str, 
             result.update(_downward(pod, source["downwardAPI"].get("items") or (), mode, context))
         elif "serviceAccountToken" in source:
             part = source["serviceAccountToken"]
-            result[part["path"]] = _token(pod, context.tokens[_token_request(part)], mode)
+            result[part["path"]] = _private(pod, context.tokens[_token_request(part)].encode(), mode)
+        elif "podCertificate" in source:
+            part = source["podCertificate"]
+            found = _certificate_files(part, context.certificates[certificate_wanted(part)])
+            result.update({path: _private(pod, data, mode) for path, data in found.items()})
+        elif "clusterTrustBundle" in source:
+            part = source["clusterTrustBundle"]
+            result[part["path"]] = _private(pod, _bundle(part, context), mode)
         else:
             raise VolumeError(f"projected source {'/'.join(sorted(source))} is not supported by this node")
     return result
+
+
+def _certificate_files(spec: Object, own: PodCertificate) -> dict[str, bytes]:
+    contents = {
+        "credentialBundlePath": own.key + own.chain,
+        "keyPath": own.key,
+        "certificateChainPath": own.chain,
+    }
+    return {spec[field]: data for field, data in contents.items() if spec.get(field)}
+
+
+def _bundle(spec: Object, context: PayloadContext) -> bytes:
+    wanted = bundle_wanted(spec)
+    found = context.bundles[wanted]
+    if found is None:
+        if spec.get("optional"):
+            return b""
+        raise VolumeError(f'clustertrustbundle "{wanted.name or wanted.signer}" not found')
+    return found
 
 
 def _of_object(pod: Object, kind: str, name: str, spec: Object, mode: int, context: PayloadContext) -> dict[str, File]:
@@ -162,10 +200,11 @@ def _downward_value(pod: Object, item: Object, context: PayloadContext) -> str:
     return resources.resource_field(pod, found[1], reference["resource"], divisor, context.node_allocatable)
 
 
-def _token(pod: Object, token: str, mode: int) -> File:
+def _private(pod: Object, data: bytes, mode: int) -> File:
+    """Credentials are for the pod's user only, where all containers have one; else as the volume says."""
     if security.context_of(pod["spec"]).get("fsGroup") is not None:
-        return File(token.encode(), 0o600)
+        return File(data, 0o600)
     users = {security.effective(pod, container, "runAsUser") for _, container in pods.all_containers(pod)}
     if len(users) == 1 and None not in users:
-        return File(token.encode(), 0o600, int(users.pop()))
-    return File(token.encode(), mode)
+        return File(data, 0o600, int(users.pop()))
+    return File(data, mode)

@@ -9,6 +9,7 @@ from cybernetes.base.clock import Clock
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.random import Random, name_suffix
 from cybernetes.kubelet import pods, resources, security
+from cybernetes.kubelet.credentials import PodCertificates, TrustBundles
 from cybernetes.kubelet.host import Host
 from cybernetes.kubelet.images import Credential
 from cybernetes.kubelet.pods import Object
@@ -38,6 +39,8 @@ class Volumes:
         host: Host,
         reader: ObjectReader,
         tokens: Tokens,
+        certificates: PodCertificates,
+        bundles: TrustBundles,
         image_volumes: ImageVolumes,
         clock: Clock,
         random: Random,
@@ -46,6 +49,8 @@ class Volumes:
         self._images = image_volumes
         self._reader = reader
         self._tokens = tokens
+        self._certificates = certificates
+        self._bundles = bundles
         self._clock = clock
         self._random = random
 
@@ -68,6 +73,7 @@ class Volumes:
 
     async def release(self, pod: Object) -> None:
         """Take back what outlives the unmounting of the pod's volumes. Raises EdgeError."""
+        self._certificates.forget(pods.uid(pod))
         await self._images.release(pod)
 
     async def _ensure(
@@ -97,7 +103,9 @@ class Volumes:
     ) -> PayloadContext:
         sources = await self._reader.load(pod["metadata"]["namespace"], payload.references(volume), not_before)
         tokens = {each: await self._tokens.get(pod, each) for each in payload.token_requests(volume)}
-        return PayloadContext(sources, tokens, allocatable)
+        certificates = {each: await self._certificates.get(pod, each) for each in payload.certificates_wanted(volume)}
+        bundles = {each: await self._bundles.get(each) for each in payload.bundles_wanted(volume)}
+        return PayloadContext(sources, tokens, allocatable, certificates, bundles)
 
     async def _claim(self, pod: Object, name: str, read_only: bool, group: int | None) -> MountedVolume:
         claim = await self._reader.find(CLAIMS, pod["metadata"]["namespace"], name)

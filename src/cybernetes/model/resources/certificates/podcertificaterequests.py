@@ -2,6 +2,12 @@ from cybernetes.model.printing.cluster import POD_CERTIFICATE_REQUESTS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.selectable import paths
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
+from cybernetes.model.validation.pod_certificates import (
+    fill_request,
+    validate_request,
+    validate_request_status,
+    validate_request_update,
+)
 
 RESOURCE = Resource(
     group="certificates.k8s.io",
@@ -15,13 +21,15 @@ RESOURCE = Resource(
             name="status",
             kind="PodCertificateRequest",
             verbs=GET_PATCH_UPDATE,
-            strategy=status_of(reset_fields=(("spec",),)),
+            strategy=status_of(validate_update=validate_request_status, reset_fields=(("spec",),)),
         ),
     ),
     storage_version_hash="y6DwA8NQC8M=",
     strategy=standard(
         namespaced=True,
-        prepare_create=(empty_status,),
+        validate=validate_request,
+        validate_update=validate_request_update,
+        prepare_create=(empty_status, fill_request),
         prepare_update=(keep("status"),),
         allow_unconditional_update=False,
         reset_fields=(("status",),),
