@@ -128,6 +128,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[Column, ...] = ()
     # Field selectors beyond metadata.name and metadata.namespace: label -> value of the object.
     fields: Mapping[str, Callable[[Object], str]] = {}
+    # Those of `fields` that are the path of a text by which single objects are often looked for; never converted.
+    indexed: tuple[str, ...] = ()
 
     @property
     def api_version(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cybernetes.apiserver import stored
-from cybernetes.apiserver.cache.state import Event, Item
+from cybernetes.apiserver.cache.index import text_at
+from cybernetes.apiserver.cache.state import Event, Item, ResourceState
 from cybernetes.apiserver.registry import Served
 from cybernetes.base.errors import bad_request
 from cybernetes.model.field import quoted
@@ -47,6 +48,16 @@ class Selection:
             return name
         return f"{self.namespace}/{name}" if self.namespace else None
 
+    def candidates(self, state: ResourceState, start: str = "") -> Iterator[Item]:
+        """The items that may match, in order, from place `start` on; few, where a name or an indexed field is asked for."""
+        if self.place is not None:
+            item = state.get(self.place)
+            return iter((item,) if item is not None and item.place >= start else ())
+        for term in self.fields:
+            if term.equal and term.field in self.served.resource.indexed:
+                return state.having(term.field, term.value, self.namespace, start)
+        return state.range(self.namespace, start)
+
     def matches(self, item: Item) -> bool:
         if self.everything:
             return True
@@ -59,6 +70,8 @@ class Selection:
             return item.name
         if field == "metadata.namespace":
             return item.namespace
+        if field in self.served.resource.indexed:
+            return text_at(field)(item.json)
         return self._values(item).get(field, "")
 
     def transition(self, event: Event) -> str | None:

@@ -10,6 +10,7 @@ import msgspec
 from sortedcontainers import SortedDict
 
 from cybernetes.apiserver import stored
+from cybernetes.apiserver.cache.index import Index
 from cybernetes.store.api import Event as StoreEvent
 
 # Events kept for watches that come back: at 1,000 writes a second a few seconds of absence. Older ones are
@@ -115,6 +116,8 @@ class ResourceState:
         self.window: deque[Event] = deque()
         self.window_from = revision
         self._window_bytes = 0
+        # Made when they are first asked, for most are never: path of a field -> index.
+        self._indexes: dict[str, Index] = {}
 
     def load(self, key: str, value: bytes, revision: int, created: int) -> None:
         """An entry of the first read of the store."""
@@ -135,6 +138,8 @@ class ResourceState:
             after = item_of(place, event.value, event.revision, event.created)
             self.items[place] = after
             change = Event(before, after, event.revision)
+        for index in self._indexes.values():
+            index.change(change.before, change.after)
         self.changed = event.revision
         self._remember(change)
         return change
@@ -151,6 +156,18 @@ class ResourceState:
         items = self.items
         for place in items.irange(least, beyond, inclusive=(True, False)):
             yield items[place]
+
+    def having(self, path: str, value: str, namespace: str = "", start: str = "") -> Iterator[Item]:
+        """Items of `range` whose field at `path`, a text, has this value; in order."""
+        index = self._indexes.get(path)
+        if index is None:
+            index = self._indexes[path] = Index(path)
+            for item in self.items.values():
+                index.change(None, item)
+        least, beyond = _bounds(namespace, start)
+        for place in index.places(value):
+            if place >= least and (beyond is None or place < beyond):
+                yield self.items[place]
 
     def count(self, namespace: str = "", start: str = "") -> int:
         """How many items `range` gives; it does not look at them."""

@@ -53,7 +53,7 @@ async def list_objects(core: Core, call: Call) -> Response:
     state = core.caches.of(*call.served.keeper).state
     if page.revision == 0 or (state.changed <= page.revision <= core.caches.revision):
         revision = page.revision or core.caches.revision
-        items, more = await _page_of(state.range(selection.namespace, page.start), selection, options.limit)
+        items, more = await _page_of(selection.candidates(state, page.start), selection, options.limit)
         behind = state.count(selection.namespace, items[-1].place + "\0") if more else 0
     else:
         revision = page.revision
@@ -72,7 +72,7 @@ def selection_of(call: Call, options: ListOptions) -> Selection:
 
 async def matching(call: Call, selection: Selection, state: ResourceState) -> list[Item]:
     """All items that are selected now, as they are shown."""
-    items, _ = await _page_of(state.range(selection.namespace), selection, 0)
+    items, _ = await _page_of(selection.candidates(state), selection, 0)
     return items
 
 

@@ -130,10 +130,7 @@ async def _stream(core: Core, cached: Cached, watcher: Watcher, encode: _Frames,
 
 
 def _snapshot(state: ResourceState, selection: Selection) -> list[Item]:
-    if selection.place is not None:
-        item = state.get(selection.place)
-        return [item] if item is not None and selection.matches(item) else []
-    return [item for item in state.range(selection.namespace) if selection.matches(item)]
+    return [item for item in selection.candidates(state) if selection.matches(item)]
 
 
 async def _missed(core: Core, state: ResourceState, encode: _Frames, after: int, upto: int) -> AsyncIterator[bytes]:

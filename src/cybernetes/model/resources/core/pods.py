@@ -253,6 +253,7 @@ RESOURCE = Resource(
         reset_fields=(("status",),),
     ),
     fields=_FIELDS,
+    indexed=("spec.nodeName",),
     columns=PODS,
     schema="io.k8s.api.core.v1.Pod",
 )
