@@ -137,6 +137,37 @@ def test_without_automatic_reload_the_file_is_read_once(tmp_path):
     scenario(start, act)
 
 
+def test_another_key_of_a_service_seals_everything_again(tmp_path):
+    start = setting(tmp_path)
+
+    class Service:
+        config = type("Config", (), {"name": "k"})()
+        key_id = "1"
+
+        async def run(self):
+            await asyncio.Event().wait()
+
+        async def close(self):
+            return None
+
+        def sick(self):
+            return ""
+
+    async def act(inner, store, encryption):
+        service = Service()
+        encryption._built = msgspec.structs.replace(encryption._built, services=(service,))
+        await in_use(encryption, own_keys(1), b"")
+        plain = await inner.get("/core/configmaps/a/b")
+        assert plain.value == b"open"
+        await inner.txn([], [Put(KEY, b"left plain by a former key")])
+        service.key_id = "2"
+        async with asyncio.timeout(10):
+            while (await inner.get(KEY)).value == b"left plain by a former key":  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+    scenario(start, act)
+
+
 def test_flags_have_kube_apiservers_names():
     args = ApiServerArgs(audit_log_maxage=7)
     assert msgspec.to_builtins(args)["audit-log-maxage"] == 7

@@ -116,10 +116,11 @@ class Encryption:
     async def _changed(self) -> None:
         """Return once other files are in use."""
         assert self._store is not None
-        refused = self._sources
+        refused, sealed_with = self._sources, self._key_ids()
         while True:
             await self._clock.sleep(LOOK_S)
-            if self._stale:
+            if self._stale or self._key_ids() != sealed_with:
+                sealed_with = self._key_ids()
                 await self._seal_again()
             try:
                 found = self._read()
@@ -137,6 +138,10 @@ class Encryption:
             self.numbers.reloads.labels("success").inc()
             log.info("encryption.changed")
             return
+
+    def _key_ids(self) -> tuple[str, ...]:
+        """Keys of services; another one means that what is stored is sealed with a former one."""
+        return tuple(each.key_id for each in self._built.services)
 
     def _read(self) -> Sources:
         try:

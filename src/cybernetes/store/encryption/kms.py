@@ -132,6 +132,11 @@ class KmsEnvelope:
         """What is wrong with the service; "" when nothing is."""
         return self._sick
 
+    @property
+    def key_id(self) -> str:
+        """The service's key that new values are sealed with; "" while there is none."""
+        return self._sealing.protected.key_id if self._sealing is not None else ""
+
     async def start(self) -> None:
         """Raises EdgeError when the service is not well: nothing could be sealed."""
         await self._look()
