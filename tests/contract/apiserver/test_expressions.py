@@ -117,6 +117,48 @@ def test_a_mutating_policy_changes_deployments(api: RunningApi, space: str) -> N
     run(api, test)
 
 
+def test_policies_see_the_version_that_they_name(api: RunningApi, space: str) -> None:
+    def scaler(name: str) -> Object:
+        spec = {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "maxReplicas": 5,
+            "targetCPUUtilizationPercentage": 70,
+        }
+        return {"metadata": {"name": name}, "spec": spec}
+
+    async def test(client: Client) -> None:
+        await client.namespace(space)
+        path = f"/apis/autoscaling/v1/namespaces/{space}/horizontalpodautoscalers"
+        rule = {**DEPLOYMENTS, "apiGroups": ["autoscaling"], "apiVersions": ["v2"]}
+        where = {**constraints(space), "resourceRules": [{**rule, "resources": ["horizontalpodautoscalers"]}]}
+        few = "object.spec.metrics[0].resource.target.averageUtilization < 90 && request.kind.version == 'v2'"
+        requested = "request.requestKind.version == 'v1'"
+        validations = [{"expression": f"{few} && {requested}"}, {"expression": "object.spec.minReplicas == 3"}]
+        minimum = {
+            "patchType": "ApplyConfiguration",
+            "applyConfiguration": {"expression": "Object{spec: Object.spec{minReplicas: 3}}"},
+        }
+        mutating = {"matchConstraints": where, "reinvocationPolicy": "Never", "mutations": [minimum]}
+        await bound(client, "mutatingadmission", f"e-{space}", mutating)
+        validating = {"matchConstraints": where, "validations": validations}
+        await bound(client, "validatingadmission", f"e-{space}", validating, validationActions=["Deny"])
+
+        async def changed() -> bool:
+            _, made = await client.call("POST", path, scaler("marker"), dryRun="All")
+            return bool(made.get("spec", {}).get("minReplicas") == 3)
+
+        await until(changed)
+        made = await client.ok("POST", path, scaler("web"))
+        assert (made["spec"]["minReplicas"], made["spec"]["targetCPUUtilizationPercentage"]) == (3, 70)
+        costly = scaler("hot")
+        costly["spec"]["targetCPUUtilizationPercentage"] = 95
+        status, answer = await client.call("POST", path, costly)
+        assert status == 422
+        assert few in answer["message"]
+
+    run(api, test)
+
+
 @pytest.mark.parametrize(
     ("kind", "spec", "where", "why"),
     [

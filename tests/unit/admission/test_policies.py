@@ -183,3 +183,18 @@ class TestPolicies:
         }
         world = self.world(rule, spec=spec, binding=binding, objects=made)
         assert world.refusal(pod()).endswith("denied request: not two")
+
+    def test_the_request_is_seen_with_its_options(self):
+        rule = {
+            "expression": "request.options.kind == 'CreateOptions' && request.dryRun && !has(request.subResource) "
+            "&& request.kind.kind == 'Pod' && request.userInfo.groups.exists(g, g == 'system:authenticated')"
+        }
+        assert self.world(rule).admit(pod(), dry_run=True)
+        assert "failed expression" in self.world(rule).refusal(pod())
+
+    def test_what_is_deleted_is_the_old_object(self):
+        rule = {"expression": "object == null && oldObject.metadata.name == 'spared'"}
+        rules = {"resourceRules": [{**PODS, "operations": ["DELETE"]}]}
+        world = self.world(rule, spec={"matchConstraints": rules})
+        assert world.admit(None, pod("spared")) == {}
+        assert "denied request" in world.refusal(None, pod())

@@ -28,6 +28,8 @@ _EXEMPT = frozenset(
     )
 )
 
+_OPTIONS = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}
+
 
 def is_exempt(group: str, plural: str) -> bool:
     return group == GROUP and plural in _EXEMPT
@@ -146,6 +148,9 @@ def request_of(attributes: AdmissionAttributes, uid: str) -> Object:
     }
     if a.subresource:
         request["subResource"] = request["requestSubResource"] = a.subresource
+    options = _OPTIONS.get(a.operation)
+    if options:
+        request["options"] = {"kind": options, "apiVersion": "meta.k8s.io/v1", **a.options}
     if a.name:
         request["name"] = a.name
     if a.namespace:

@@ -17,7 +17,6 @@ from cybernetes.model.validation.names import qualified_name
 Object = dict[str, Any]
 
 API_VERSION = "admission.k8s.io/v1"
-_OPTIONS = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}
 # A patch has as many operations as one of a client may have.
 OPERATIONS_MAX = 10_000
 
@@ -70,9 +69,6 @@ def review_of(attributes: AdmissionAttributes, uid: str) -> bytes:
     request = request_of(attributes, uid)
     request["object"] = attributes.object
     request["oldObject"] = attributes.old
-    options = _OPTIONS.get(attributes.operation)
-    if options:
-        request["options"] = {"kind": options, "apiVersion": "meta.k8s.io/v1", **attributes.options}
     return orjson.dumps({"kind": "AdmissionReview", "apiVersion": API_VERSION, "request": request})
 
 
