@@ -250,6 +250,14 @@ def pod_spec(
     return {"containers": [container], "terminationGracePeriodSeconds": grace_s, **more}
 
 
+# A program that asks ADDRESS PORT for its host name.
+ASK_UDP = """
+import socket, sys
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.settimeout(5)
+client.sendto(b"hostname", (sys.argv[1], int(sys.argv[2])))
+print(client.recv(100).decode())
+"""
 SLEEP = ("sleep", "100000")
 _SERVE = ("/usr/bin/python3", "/web.py")
 

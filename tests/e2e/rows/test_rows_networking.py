@@ -7,18 +7,11 @@ import sys
 
 import orjson
 import pytest
-from tests.e2e.rows.lab import Lab, name_of, names_of, serving
+from tests.e2e.rows.lab import ASK_UDP, Lab, name_of, names_of, serving
 from tests.e2e.rows.test_rows_services import service, until_endpoints
 
 from cybernetes.client.target import SERVICES
 
-_ASK_UDP = """
-import socket, sys
-client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-client.settimeout(5)
-client.sendto(b"hostname", (sys.argv[1], 8081))
-print(client.recv(100).decode())
-"""
 _VERBS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
@@ -50,7 +43,7 @@ async def test_nodes_reach_pods_on_every_node(lab: Lab, protocol: str) -> None:
             if protocol == "http":
                 told = await lab.on_node(node, "curl", "-sf", "-m", "5", f"http://{address}:80/hostname")
             else:
-                told = await lab.on_node(node, sys.executable, "-c", _ASK_UDP, address)
+                told = await lab.on_node(node, sys.executable, "-c", ASK_UDP, address, "8081")
             assert told.strip() == server
 
 

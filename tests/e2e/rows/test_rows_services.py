@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
-from tests.e2e.rows.lab import Lab, Object, condition, name_of, names_of, serving
+from tests.e2e.rows.lab import ASK_UDP, Lab, Object, condition, name_of, names_of, serving
 
 from cybernetes.client.api import PatchType
 from cybernetes.client.target import ENDPOINT_SLICES, ENDPOINTS, NODES, PODS, SERVICES
@@ -365,3 +366,5 @@ async def test_host_ports_differ_by_address_or_protocol(lab: Lab) -> None:
     assert await lab.on_node(node, *curl, f"http://{address}:54323/hostname") == "pod2"
     await lab.run_pod("client", nodeName=node)
     assert await lab.dial("client", address, 54323, protocol="udp") == ["pod3"]
+    assert await lab.on_node(node, *curl, "--interface", address, "http://127.0.0.1:54323/hostname") == "pod1"
+    assert (await lab.on_node(node, sys.executable, "-c", ASK_UDP, address, "54323")).strip() == "pod3"
