@@ -37,6 +37,7 @@ _LONG_SUBRESOURCES = frozenset(("log", "exec", "attach", "portforward", "proxy")
 class Passage(msgspec.Struct):
     """A request on its way through the filters; each fills in what it finds out.
 
+    headers      of the answer, whatever it will be
     annotations  what authorization and admission tell the audit log; failure: the error that became the answer
     received     when it came, and trail: its events; both for audited requests only
     """
@@ -45,6 +46,7 @@ class Passage(msgspec.Struct):
     info: RequestInfo
     user: Any = None
     warnings: list[str] = []
+    headers: list[tuple[str, str]] = []
     audit_id: str = ""
     annotations: dict[str, str] = {}
     decision: Decision | None = None
@@ -74,6 +76,7 @@ async def answer_errors(core: Core, passage: Passage, following: Next) -> Respon
         passage.panicked = True
         response = _failed(passage, internal(f"{type(bug).__name__}: {bug}"))
     response.headers.append(("Audit-Id", passage.audit_id))
+    response.headers.extend(passage.headers)
     return response
 
 
@@ -142,7 +145,7 @@ async def take_turn(core: Core, passage: Passage, following: Next) -> Response:
     if core.fairness is None or (is_long(passage) and passage.info.verb != "watch"):
         return await following(passage)
     answered: Response = await core.fairness.admit(
-        passage.request, passage.info, passage.user, lambda: following(passage)
+        passage.request, passage.info, passage.user, passage.headers, lambda: following(passage)
     )
     return answered
 

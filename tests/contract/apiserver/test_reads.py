@@ -192,6 +192,22 @@ def test_health_version_and_metrics(api: RunningApi) -> None:
     run(api, test)
 
 
+def test_answers_and_refusals_name_their_priority_level(api: RunningApi) -> None:
+    async def main() -> None:
+        ann = Client(api.transport_as("ann", "system:authenticated"))
+        refused = await ann.send("GET", "/api/v1/secrets")
+        headers = {name.lower(): value for name, value in refused.headers}
+        await ann.transport.close()
+        admin = Client(api.transport())
+        schema = await admin.ok("GET", "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas/global-default")
+        dumped = await admin.send("GET", "/debug/api_priority_and_fairness/dump_priority_levels")
+        await admin.transport.close()
+        assert (refused.status, headers["x-kubernetes-pf-flowschema-uid"]) == (403, schema["metadata"]["uid"])
+        assert isinstance(dumped.body, bytes) and b"\nglobal-default, 0, true, false, 0, 0, " in dumped.body
+
+    asyncio.run(main())
+
+
 def test_metrics_have_the_names_of_dashboards(api: RunningApi, space: str) -> None:
     async def test(client: Client) -> None:
         path = await client.namespace(space) + "/configmaps"

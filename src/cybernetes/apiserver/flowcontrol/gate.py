@@ -11,7 +11,7 @@ from cybernetes.apiserver.bootstrap import fairness
 from cybernetes.apiserver.cache.lister import Lister
 from cybernetes.apiserver.flowcontrol import borrowing, matching, seats, settings
 from cybernetes.apiserver.flowcontrol.level import RUN, WAIT, Level, Ticket
-from cybernetes.apiserver.flowcontrol.matching import Classifier, FlowSchema
+from cybernetes.apiserver.flowcontrol.matching import Classifier
 from cybernetes.apiserver.flowcontrol.numbers import Numbers
 from cybernetes.apiserver.flowcontrol.settings import LevelSettings
 from cybernetes.apiserver.request import RequestInfo
@@ -83,14 +83,18 @@ class Gate:
         request: Request,
         info: RequestInfo,
         user: Any,
+        headers: list[tuple[str, str]],
         following: Callable[[], Awaitable[Response]],
     ) -> Response:
+        """Answer when it is this request's turn. headers: of the answer, or of the failure; which level it was goes there."""
         if self._stale:
             self._load()
         schema = self._classifier.classify(user, info)
         if schema is None:
             return await following()
         level = self.levels[schema.level]
+        headers.append((FLOW_SCHEMA_UID, schema.uid))
+        headers.append((LEVEL_UID, level.settings.uid))
         ticket = Ticket(schema.name, matching.distinguisher(schema, user, info), 1, info)
         if info.verb in ("list", "watch"):
             ticket.seats = seats.estimate(request, info, self._counted(info), self.seats[schema.level].nominal)
@@ -106,12 +110,12 @@ class Gate:
                 tally.waits[outcome == RUN].add(clock.monotonic() - ticket.arrived)
         if outcome != RUN:
             tally.rejected[outcome] = tally.rejected.get(outcome, 0) + 1
-            return _named(self._refusal(level), schema, level)
+            return self._refusal(level)
         tally.dispatched += 1
         tally.executing += 1
         tally.seats += ticket.seats
         try:
-            return _named(await following(), schema, level)
+            return await following()
         finally:
             tally.executing -= 1
             tally.seats -= ticket.seats
@@ -193,9 +197,3 @@ def _wake(started: list[Ticket]) -> None:
     for each in started:
         if not each.waiter.done():
             each.waiter.set_result(None)
-
-
-def _named(response: Response, schema: FlowSchema, level: Level) -> Response:
-    response.headers.append((FLOW_SCHEMA_UID, schema.uid))
-    response.headers.append((LEVEL_UID, level.settings.uid))
-    return response
