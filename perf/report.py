@@ -46,6 +46,7 @@ PROMISES: dict[str, dict[str, tuple[float | None, float | None]]] = {
     },
     "api_scale": {
         "start to ready, 150,000 pods": (10, None),
+        "start to ready, 150,000 pods: processor time": (6, None),
         "memory of one more pod": (4, None),
         "list of 100,000 pods: memory it takes": (50, None),
         "create a pod: times as much among 150,000 pods": (1.3, None),

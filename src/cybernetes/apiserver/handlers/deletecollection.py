@@ -26,7 +26,7 @@ async def deletecollection(core: Core, call: Call) -> Response:
     options = delete_options(call)
     await core.consistent()
     state = core.caches.of(*call.served.keeper).state
-    found = await matching(call, selection, state)
+    found = await matching(core, selection, state)
     items: list[Item] = []
     for at in range(0, len(found), PARALLEL):
         some = found[at : at + PARALLEL]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import msgspec
 import orjson
@@ -20,6 +21,7 @@ from cybernetes.apiserver.core import Call, Core
 from cybernetes.apiserver.handlers.revisions import check_not_future, expired, too_large
 from cybernetes.apiserver.options import ListOptions, list_options
 from cybernetes.apiserver.render import ListMeta, render_list
+from cybernetes.base.clock import Clock
 from cybernetes.base.errors import ApiError, bad_request
 from cybernetes.store.api import Compacted, FutureRevision
 from cybernetes.wire.http.message import Response
@@ -53,13 +55,13 @@ async def list_objects(core: Core, call: Call) -> Response:
     state = core.caches.of(*call.served.keeper).state
     if page.revision == 0 or (state.changed <= page.revision <= core.caches.revision):
         revision = page.revision or core.caches.revision
-        items, more = await _page_of(selection.candidates(state, page.start), selection, options.limit)
+        items, more = await _page_of(core.clock, selection.candidates(state, page.start), selection, options.limit)
         behind = state.count(selection.namespace, items[-1].place + "\0") if more else 0
     else:
         revision = page.revision
         # Which of them a selector takes is known only here, so that the store can't count for it.
         past = await _history(core, call, page, options.limit if selection.everything else 0)
-        items, more = await _page_of(iter(past.items), selection, options.limit)
+        items, more = await _page_of(core.clock, iter(past.items), selection, options.limit)
         more, behind = more or past.behind > 0, past.behind
     meta = _meta(revision, items, selection, more=more, behind=behind)
     pieces = await render_list(respond.renderer(core, call, form), items, meta, core.clock)
@@ -70,29 +72,34 @@ def selection_of(call: Call, options: ListOptions) -> Selection:
     return Selection(call.served, call.info.namespace, options.labels, options.fields)
 
 
-async def matching(call: Call, selection: Selection, state: ResourceState) -> list[Item]:
+async def matching(core: Core, selection: Selection, state: ResourceState) -> list[Item]:
     """All items that are selected now, as they are shown."""
-    items, _ = await _page_of(selection.candidates(state), selection, 0)
+    items, _ = await _page_of(core.clock, selection.candidates(state), selection, 0)
     return items
 
 
-async def _page_of(source: Iterator[Item], selection: Selection, limit: int) -> tuple[list[Item], bool]:
-    """The items of a page as they are shown, and whether there are more."""
+async def _page_of(clock: Clock, source: Iterator[Item], selection: Selection, limit: int) -> tuple[list[Item], bool]:
+    """The items of a page as they are shown, and whether there are more; all as of the moment of the call."""
     views = selection.served.views
-    if views is None:
-        return _cut(source, selection, limit)
-    if not selection.everything:
-        # Which ones match is known only of what they are converted to.
-        return _cut(iter(await views.of(list(source))), selection, limit)
-    items, more = _cut(source, selection, limit)
-    return await views.of(items), more
+    if selection.everything:
+        items, more = (list(islice(source, limit)), next(source, None) is not None) if limit else (list(source), False)
+        return (items if views is None else await views.of(items)), more
+    # Which ones match is known only of what they are converted to.
+    candidates = list(source) if views is None else await views.of(list(source))
+    return await _selected(clock, candidates, selection, limit)
 
 
-def _cut(source: Iterator[Item], selection: Selection, limit: int) -> tuple[list[Item], bool]:
-    if selection.everything and not limit:
-        return list(source), False
+# Items that are looked at before others get their turn: some milliseconds where fields must be read for it.
+LOOKED_AT_ONCE = 500
+
+
+async def _selected(
+    clock: Clock, candidates: Sequence[Item], selection: Selection, limit: int
+) -> tuple[list[Item], bool]:
     items: list[Item] = []
-    for item in source:
+    for n, item in enumerate(candidates, 1):
+        if n % LOOKED_AT_ONCE == 0:
+            await clock.sleep(0)
         if not selection.matches(item):
             continue
         if limit and len(items) == limit:
