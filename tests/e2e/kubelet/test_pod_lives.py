@@ -24,6 +24,18 @@ AT_ONCE = 6
 SOON = {"periodSeconds": 1, "failureThreshold": 1}
 SERVE = "mkdir /www; echo ok > /www/healthz; httpd -p 8080 -h /www; "
 
+# Writes down what it is asked.
+HEAR = """\
+mkdir -p /www/cgi-bin
+cat > /www/cgi-bin/echo <<'END'
+#!/bin/sh
+echo $QUERY_STRING >> /h/heard
+printf 'HTTP/1.0 200 OK\\r\\n\\r\\n'
+END
+chmod 755 /www/cgi-bin/echo
+httpd -p 8080 -h /www
+"""
+
 
 def _init(name: str, script: str) -> Object:
     return {"name": name, "image": SHELL, "command": ["sh", "-c", script]}
@@ -93,20 +105,23 @@ async def a_command_that_always_fails(c: Cluster) -> None:
 
 async def hooks_over_http(c: Cluster) -> None:
     """Pod Lifecycle, post start and prestop http hooks, PreStop: the other pod hears of both."""
-    hear = "while :; do printf 'HTTP/1.0 200 OK\\r\\n\\r\\n' | nc -l -p 8080 | head -n 1; done"
-    await c.create(pod("hears", hear, terminationGracePeriodSeconds=1))
-    address = (await c.until("hears", ready))["status"]["podIP"]
+    mount = {
+        "volumeMounts": [{"name": "h", "mountPath": "/h"}],
+        "readinessProbe": {"tcpSocket": {"port": 8080}, **SOON},
+    }
+    await c.create(pod("hears", HEAR + UNTIL_TERM, container=mount, volumes=[{"name": "h", "emptyDir": {}}]))
+    hears = await c.until("hears", ready)
+    address = hears["status"]["podIP"]
     hooks = {
-        key: {"httpGet": {"host": address, "port": 8080, "path": f"/echo?msg={key}"}}
+        key: {"httpGet": {"host": address, "port": 8080, "path": f"/cgi-bin/echo?msg={key}"}}
         for key in ("postStart", "preStop")
     }
     await c.create(pod("tells", UNTIL_TERM, container={"lifecycle": hooks}))
     await c.until("tells", ready)
     await c.delete("tells")
     await c.gone("tells")
-    path = next((c.testbed.root / "pods").glob("default_hears_*")) / "c" / "0.log"
-    heard = path.read_text()
-    assert "GET /echo?msg=postStart" in heard and "GET /echo?msg=preStop" in heard
+    volumes = c.config.pod_dir(hears["metadata"]["uid"]) / "volumes"
+    assert next(volumes.rglob("heard")).read_text().split() == ["msg=postStart", "msg=preStop"]
 
 
 async def a_hook_that_fails(c: Cluster) -> None:
