@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from cel_expr_python import cel as oracle
 from cel_expr_python.ext import ext_math, ext_optional, ext_strings
 from hypothesis import example, given, settings
@@ -147,3 +148,23 @@ def test_costs_stay_below_the_limit_and_below_the_estimate(text: str, limit: int
     assert cost <= limit
     # Fields of what has no type are charged when they are read, and are not in the reference's estimate.
     assert "any" in text or cost <= estimate(program.tree).most
+
+
+# What both parsers, made from one grammar, say first of a text; theirs goes on behind the first error.
+WRONG = [
+    "any.", "a b", "1 +", "(1", "[1, 2", "{1:2", "f(", "f(1,", "1 + + 2", "any..a", "a[", "a[1", "a ? b", "a ? b :", "a ==",
+    "'abc", "a & b", "a = b", "any.'x'", "{'a' 1}", "[1 2]", "f(1 2)", "if", "Foo{a 1}", "#", "1 2 3", "a ? b c", ")", "a)", "]",
+    "99999999999999999999", "1e", "a?.b", "!!!a b", "a ||", "a && && b", "0x", "1.", "a.b.c(1)(2)", "a.true", "in", "a.b{",
+    "a.b(1", "i + s", "s.foo()", "nope(1)", "s < 1", "'a' in i", "[1].map(x, y)", "1u + 1", "any.all(x, y)", "size(1)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_is_wrong_is_told_as_by_the_oracle(text: str) -> None:
+    with pytest.raises(CompileError) as ours_said:
+        OURS.compile(text)
+    with pytest.raises(RuntimeError) as theirs_said:
+        THEIRS.compile(text)
+    first = str(ours_said.value).split("\nERROR")[0]
+    theirs = str(theirs_said.value).removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]")
+    assert theirs.split("\nERROR")[0] == first

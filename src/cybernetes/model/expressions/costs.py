@@ -7,6 +7,8 @@ from __future__ import annotations
 
 # Of a rule, estimated, with how often it is asked; of all rules of a definition.
 RULE_LIMIT, DEFINITION_LIMIT = 10_000_000, 100_000_000
+# Of a selector of devices, estimated.
+SELECTOR_LIMIT = 1_000_000
 # Of all expressions that run for one object; of the conditions of one policy or webhook.
 RUNTIME_BUDGET, CONDITIONS_BUDGET = 10_000_000, 2_500_000
 # Of a message that an expression made.

@@ -14,6 +14,7 @@ from cybernetes.cel.types import ObjectType, Type, list_of, map_of, optional_of
 from cybernetes.model.expressions import authorization
 from cybernetes.model.expressions.functions import FUNCTIONS
 from cybernetes.model.expressions.mutation import mutation_struct
+from cybernetes.model.expressions.quantities import QUANTITY
 
 _TEXT, _TEXTS = types.STRING, list_of(types.STRING)
 _KIND = ObjectType("kubernetes.GroupVersionKind", {"group": _TEXT, "version": _TEXT, "kind": _TEXT})
@@ -70,6 +71,8 @@ NAMESPACE = ObjectType(
     },
 )
 VARIABLES = "variables"
+# Of devices: characters of names and values, attributes and capacities of one.
+DRIVER_MAX, IDENTIFIER_MAX, VALUE_MAX, ATTRIBUTES_MAX = 63, 32, 64, 32
 
 
 @cache
@@ -107,12 +110,26 @@ def rule(self_type: Type, *, optional_old: bool) -> Environment:
     return Environment({"self": self_type, "oldSelf": old}, FUNCTIONS)
 
 
+def bounded(kind: str, size_max: int) -> Type:
+    """A plain type whose values are no larger."""
+    return Type(kind, kind, size_max=size_max)
+
+
 @cache
 def device() -> Environment:
     """Of selectors of devices."""
-    domain = map_of(_TEXT, map_of(_TEXT, types.DYN))
+    name, identifier = bounded("string", DRIVER_MAX), bounded("string", IDENTIFIER_MAX)
+
+    def by_domain(value: Type) -> Type:
+        return map_of(name, map_of(identifier, value, ATTRIBUTES_MAX), ATTRIBUTES_MAX)
+
     found = ObjectType(
         "kubernetes.DRADevice",
-        {"driver": _TEXT, "attributes": domain, "capacity": domain, "allowMultipleAllocations": types.BOOL},
+        {
+            "driver": name,
+            "attributes": by_domain(bounded("dyn", VALUE_MAX)),
+            "capacity": by_domain(QUANTITY),
+            "allowMultipleAllocations": types.BOOL,
+        },
     )
     return Environment({"device": found}, FUNCTIONS)

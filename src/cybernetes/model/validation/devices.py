@@ -10,14 +10,27 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cybernetes.cel.errors import CelError
+from cybernetes.cel.estimate import estimate
 from cybernetes.model.expressions import places
-from cybernetes.model.field import FieldError, Path, duplicate, invalid, not_supported, required, too_long, too_many
+from cybernetes.model.expressions.costs import SELECTOR_LIMIT
+from cybernetes.model.field import (
+    FieldError,
+    Path,
+    duplicate,
+    forbidden,
+    invalid,
+    not_supported,
+    required,
+    too_long,
+    too_many,
+)
 from cybernetes.model.validation import names
 from cybernetes.model.validation.selectors import validate_node_selector
 
 Object = dict[str, Any]
 MODES = ("All", "ExactCount")
 EFFECTS = ("NoExecute", "NoSchedule", "None")
+EXPRESSION_MAX = 10 * 1024
 REQUESTS_MAX, SELECTORS_MAX, CONSTRAINTS_MAX, CONFIGS_MAX, FIRST_MAX = 32, 32, 32, 32, 8
 DEVICES_MAX, ATTRIBUTES_MAX, VALUE_MAX, DRIVER_MAX, IDENTIFIER_MAX = 128, 32, 64, 63, 32
 _SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\Z")
@@ -47,12 +60,15 @@ def selectors(listed: Sequence[Object], path: Path) -> list[FieldError]:
 
 
 def _expression(text: str, path: Path) -> list[FieldError]:
+    if len(text) > EXPRESSION_MAX:
+        return [too_long(path, EXPRESSION_MAX)]
     try:
         program = places.device().compile(text)
     except CelError as error:
         return [invalid(path, text, f"compilation failed: {error}")]
     if program.type.kind in ("bool", "dyn"):
-        return []
+        too_much = estimate(program.tree).most > SELECTOR_LIMIT
+        return [forbidden(path, "too complex, exceeds cost limit")] if too_much else []
     return [invalid(path, text, f"must evaluate to bool or the unknown type, not {program.type}")]
 
 
