@@ -242,6 +242,24 @@ def test_recreate_waits_until_the_old_pods_are_gone() -> None:
     virtual.run(main())
 
 
+def test_recreate_waits_until_the_old_set_says_that_its_pods_are_gone() -> None:
+    async def main() -> None:
+        w = World(loop.DeploymentController)
+        w.api.put("deployments", deployment(2, strategy={"type": "Recreate"}))
+        async with w.running():
+            await w.settle()
+            [old] = w.api.all("replicasets")
+            w.api.edit("replicasets", old["metadata"]["name"], lambda r: r.update(status={"replicas": 2}))
+            w.api.edit("deployments", "web", change_image("app:2"))
+            await w.settle()
+            assert sizes(w) == [0]
+            w.api.edit("replicasets", old["metadata"]["name"], lambda r: r["status"].update(replicas=0))
+            await w.settle()
+            assert sorted(sizes(w)) == [0, 2]
+
+    virtual.run(main())
+
+
 def test_a_paused_deployment_scales_but_does_not_roll() -> None:
     async def main() -> None:
         w = world()

@@ -88,6 +88,9 @@ class DeploymentController:
         return await adoption.claim(self._edges.client, DEPLOYMENTS, metadata, REPLICA_SETS, claims, owner)
 
     def _has_pods(self, sets: list[ReplicaSet]) -> bool:
+        """Also by what the sets say: a status that adds up old and new pods must not show both."""
+        if any(each.status.replicas for each in sets):
+            return True
         return any(not pods.is_terminal(pod) for each in sets for pod in self._pods.get(each.metadata.uid))
 
     async def _apply(
