@@ -70,16 +70,20 @@ async def test_a_rolling_update_takes_over_an_older_replica_set(lab: Lab) -> Non
 async def test_recreate_never_runs_old_and_new_together(lab: Lab) -> None:
     await lab.make(DEPLOYMENTS, deployment("again", 2, {"type": "Recreate"}))
     await lab.until_object(DEPLOYMENTS, "again", is_complete, "the first roll-out is complete")
-    old = set(names_of(await lab.pods("app=again")))
-    async with lab.watching(PODS, "app=again") as events:
+    left = set(names_of(await lab.pods("app=again")))
+    async with lab.watching(PODS, "app=again") as events, lab.watching(DEPLOYMENTS, "app=again") as told:
         change = {"spec": {"template": {"metadata": {"labels": {"version": "2"}}}}}
-        await lab.patch(DEPLOYMENTS, "again", change, PatchType.STRATEGIC)
-        left = set(old)
+        changed = await lab.patch(DEPLOYMENTS, "again", change, PatchType.STRATEGIC)
         while left:
             gone = await events.until("DELETED")
             left.discard(gone["metadata"]["name"])
             assert not await lab.list(PODS, "app=again,version=2") or not left
-    await lab.until_object(DEPLOYMENTS, "again", is_complete, "the second roll-out is complete")
+        live: Object = changed
+        while not (is_complete(live) and live["metadata"]["generation"] >= changed["metadata"]["generation"]):
+            live = await told.until("MODIFIED")
+            updated = live["status"].get("updatedReplicas", 0)
+            seen = live["status"].get("observedGeneration", 0) >= changed["metadata"]["generation"]
+            assert not (seen and updated and live["status"]["replicas"] != updated), live["status"]
 
 
 async def test_old_replica_sets_are_deleted_past_the_history_limit(lab: Lab) -> None:

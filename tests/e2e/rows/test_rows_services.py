@@ -185,12 +185,9 @@ async def _switch(lab: Lab, host: str, port: int, servers: list[str]) -> None:
 
 
 def _external(live: Object) -> None:
-    ports = [{key: value for key, value in HTTP.items() if key != "nodePort"}]
-    live["spec"] = {
-        "type": "ExternalName",
-        "externalName": f"target.{live['metadata']['namespace']}.svc.cluster.local",
-        "ports": ports,
-    }
+    """As a client does that changes what it means and leaves the rest: addresses and node ports are taken back."""
+    target = f"target.{live['metadata']['namespace']}.svc.cluster.local"
+    live["spec"].update(type="ExternalName", externalName=target)
 
 
 async def _resolves_to_target(lab: Lab) -> bool:
@@ -212,11 +209,12 @@ async def _change(lab: Lab, kind: str) -> None:
     await lab.edit(SERVICES, "changing", _external)
     live = await lab.get(SERVICES, "changing")
     assert "clusterIP" not in live["spec"] and "clusterIPs" not in live["spec"]
+    assert "nodePort" not in live["spec"]["ports"][0]
     await lab.until(lambda: _resolves_to_target(lab), "it is an alias")
     await until_refused(lab, "client", before["spec"]["clusterIP"], 80)
 
     def back(live: Object) -> None:
-        live["spec"] = {"type": kind, "ports": [HTTP], "selector": {"app": "changing"}}
+        live["spec"].update(type=kind, externalName="", ports=[HTTP])
 
     await lab.edit(SERVICES, "changing", back)
     await until_reached(lab, "client", name, 80, servers)
