@@ -55,7 +55,7 @@ class DaemonSetController:
         await work("daemonsets", self._queue, self.sync, workers=WORKERS)
 
     def _on_set(self, key: str, old: DaemonSet | None, new: DaemonSet | None) -> None:
-        if new is None:
+        if new is None or (old is not None and old.metadata.uid != new.metadata.uid):
             self._expected.forget(key)
             self._failing = {each: value for each, value in self._failing.items() if each[0] != key}
         self._queue.add(key)
