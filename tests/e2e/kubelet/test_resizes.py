@@ -126,9 +126,8 @@ def _check_cgroups(testbed: Testbed, obj: Object, number: int, row: Row) -> None
     container = obj["status"]["containerStatuses"][number]["containerID"].removeprefix("containerd://")
 
     def read(controller: str, name: str) -> int:
-        top = Path("/sys/fs/cgroup") / controller / testbed.name / "kubepods"
-        found = next(each for each in top.rglob(f"pod{obj['metadata']['uid']}"))
-        return int((found / container / name).read_text())
+        group = Path("/sys/fs/cgroup") / controller / resources.pod_cgroup(testbed.cgroup_root, obj).lstrip("/")
+        return int((group / container / name).read_text())
 
     memory = read("memory", "memory.limit_in_bytes")
     assert memory == limits["memory"] if "memory" in limits else memory > 1 << 60
