@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,12 @@ def command() -> None:
 
     Each prints a table; --json writes `{"results": [...]}`, --plot a picture of throughput and latency over time.
     """
+    # Told to stop, it stops the processes that it started and removes their folder first.
+    signal.signal(signal.SIGTERM, _stop)
+
+
+def _stop(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _outputs(function: Callable[..., Any]) -> Callable[..., Any]:

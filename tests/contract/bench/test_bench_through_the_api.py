@@ -19,3 +19,14 @@ def test_pods_are_bound_through_the_api(tmp_path: Path) -> None:
     assert (found["workload"], found["nodes"], found["pods"]) == ("mixed", 5, 25)
     assert all(found[name] > 0 for name in ("pods_per_second", "p50_ms", "p99_ms", "scheduler_memory_mb"))
     assert picture.read_text().startswith("<svg")
+
+
+def test_pods_start_on_hollow_nodes(tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    arguments = ["density", "--hollow", "--nodes", "2", "--pods", "6", "--json", str(out)]
+    done = CliRunner().invoke(command, arguments)
+    assert done.exit_code == 0, done.output
+    [found] = json.loads(out.read_text())["results"]
+    assert (found["workload"], found["nodes"], found["pods"]) == ("hollow", 2, 6)
+    assert found["api_requests"] > 6
+    assert found["api_p99_ms"] > 0
