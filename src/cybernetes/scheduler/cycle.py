@@ -346,6 +346,8 @@ class Cycle:
                 return self._image_scores(pod)
             case "PodTopologySpread":
                 return score_spread(self.columns, self.standing(pod), self.plan(pod), code)
+            case "DynamicResources":
+                return self._devices.score(pod, code) if pod.device_claims else None
             case "InterPodAffinity":
                 return score_interpod(self.columns, self.standing(pod), pod, self.profile.interpod, code)
         return None

@@ -194,6 +194,20 @@ def test_alternatives_are_tried_in_order_and_named_in_the_result() -> None:
     assert grant.allocations[0][1].devices.config == [{"source": "FromClaim", "opaque": {"driver": DRIVER}}]
 
 
+def test_a_node_with_what_is_preferred_is_better() -> None:
+    big = f'"big" in device.attributes["{DRIVER}"]'
+    alternatives = [
+        {"name": "big", "deviceClassName": "gpu", "selectors": [{"cel": {"expression": big}}]},
+        {"name": "any", "deviceClassName": "gpu"},
+    ]
+    world = World(
+        piece("a", [device("small", attributes={"x": {"int": 1}})]),
+        piece("b", [device("large", attributes={"big": {"bool": True}})]),
+    )
+    node_name, grant = world.place("p", claim("c", {"name": "gpu", "firstAvailable": alternatives}))
+    assert (node_name, names(grant)) == ("b", [("gpu/big", "large")])
+
+
 def test_administrators_see_devices_that_are_in_use() -> None:
     world = World(piece("a", [device("gpu-0")]), nodes=("a",))
     world.place("p", claim("c1", ask()))

@@ -23,6 +23,8 @@ ELSEWHERE = "resourceclaim not available on the node"
 IN_USE = "resourceclaim in use"
 # Pods that may share one claim.
 CONSUMERS_MAX = 256
+# Of one request.
+ALTERNATIVES_MAX = 8
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -48,10 +50,23 @@ class Grant(msgspec.Struct, frozen=True):
 NO_GRANT = Grant()
 
 
+def rank(claim: ClaimObject, allocation: Allocation) -> int:
+    """More for alternatives that are named earlier; 0 where there are none."""
+    given = {each.request for each in allocation.devices.results or ()}
+    total = 0
+    for request in claim.spec.devices.requests or ():
+        for n, each in enumerate(request.first_available or ()):
+            if f"{request.name}/{each.name}" in given:
+                total += ALTERNATIVES_MAX - n
+    return total
+
+
 class DeviceFilter:
     def __init__(self, devices: Devices) -> None:
         self.devices = devices
         self._selectors = Selectors()
+        # Of the pod that was filtered last: how much of what it prefers the nodes of these rows give.
+        self._preferred: tuple[str, dict[int, int]] = ("", {})
 
     def filter(self, pod: PodEntry, columns: Columns, code: array[int], words: dict[int, str]) -> str:
         """Mark nodes, with words; returns PreFilter's words when no node can do, "" otherwise."""
@@ -59,14 +74,28 @@ class DeviceFilter:
         if isinstance(wanted, str):
             return wanted
         taken = set(self.devices.taken()) if wanted.open else set()
+        preferred: dict[int, int] = {}
         for row, value in enumerate(code):
             node = columns.nodes[row] if value == 0 else None
-            if node is not None:
-                why = self._judge(wanted, node, taken)
-                if why:
-                    code[row] = OTHER_NEVER
-                    words[row] = why
+            if node is None:
+                continue
+            found = self._judge(wanted, node, taken)
+            if isinstance(found, str):
+                code[row] = OTHER_NEVER
+                words[row] = found
+            else:
+                preferred[row] = sum(map(rank, wanted.open, found))
+        self._preferred = pod.key, preferred
         return ""
+
+    def score(self, pod: PodEntry, code: array[int]) -> array[int] | None:
+        """0..100 by row, for a pod that was filtered just now; None when no node gives more than another."""
+        key, preferred = self._preferred
+        found = [preferred.get(row, 0) for row in range(len(code))]
+        most = max((found[row] for row, value in enumerate(code) if value == 0), default=0)
+        if key != pod.key or not most:
+            return None
+        return array("q", [100 * each // most for each in found])
 
     def wanted(self, pod: PodEntry) -> Wanted | str:
         """The pod's claims, or PreFilter's words why it has to wait for them."""
@@ -94,15 +123,13 @@ class DeviceFilter:
         assert isinstance(found, list)
         return Grant(tuple(zip(wanted.open, found, strict=True)), wanted.allocated)
 
-    def _judge(self, wanted: Wanted, node: NodeObject, taken: set[DeviceId]) -> str:
+    def _judge(self, wanted: Wanted, node: NodeObject, taken: set[DeviceId]) -> list[Allocation] | str:
+        """What the node would give; or why it can't."""
         for claim in wanted.allocated:
             where = claim.status.allocation.node_selector if claim.status.allocation is not None else None
             if where is not None and not matches_selector(where, node):
                 return ELSEWHERE
-        if not wanted.open:
-            return ""
-        found = self._allocate(wanted, node, taken)
-        return found if isinstance(found, str) else ""
+        return self._allocate(wanted, node, taken) if wanted.open else []
 
     def _allocate(self, wanted: Wanted, node: NodeObject, taken: set[DeviceId]) -> list[Allocation] | str:
         pools = pools_of(self.devices.pools, node)
