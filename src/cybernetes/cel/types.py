@@ -82,7 +82,7 @@ class ObjectType(Type):
         open_: bool = False,
         adapt: Adapt | None = None,
     ) -> None:
-        super().__init__("object", name, size_min=size_min, adapt=adapt)
+        super().__init__("object", name, size_max=0, size_min=size_min, adapt=adapt)
         self._fields = fields
         self.source_names = source_names or {}
         self.open = open_
@@ -113,10 +113,11 @@ class StructType(ObjectType):
         self.build = build
 
 
-BOOL = Type("bool", "bool", size_min=4)
-INT = Type("int", "int", size_min=1)
-UINT = Type("uint", "uint", size_min=1)
-DOUBLE = Type("double", "double", size_min=1)
+# Of what is always of one size nothing is charged, nor for objects; so does the reference.
+BOOL = Type("bool", "bool", size_max=0, size_min=4)
+INT = Type("int", "int", size_max=0, size_min=1)
+UINT = Type("uint", "uint", size_max=0, size_min=1)
+DOUBLE = Type("double", "double", size_max=0, size_min=1)
 STRING = Type("string", "string", size_min=2)
 BYTES = Type("bytes", "bytes", size_min=2)
 NULL = Type("null", "null_type")

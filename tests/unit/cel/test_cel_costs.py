@@ -123,6 +123,14 @@ REQUEST = 3 * 1024 * 1024
         (obj(a=BOUNDED), "self.a.lowerAscii() == 'x'", 2 + 4 + 1),
         (obj(a={"type": "array", "maxItems": 7, "items": BOUNDED}), "'x' in self.a", 2 + 7),
         (obj(a={"type": "array", "maxItems": 7, "items": BOUNDED}), "self.a.isSorted()", 2 + 7 * 5),
+        # Numbers, objects and keys are compared for nothing.
+        (obj(a={"type": "integer"}, b={"type": "integer"}), "self.a == self.b", 4),
+        (obj(a=obj(b=TEXT)), "self.a == oldSelf.a", 4),
+        (
+            obj(a={"type": "object", "maxProperties": 4, "additionalProperties": TEXT}),
+            "self.a.all(k, k == 'x')",
+            2 + 1 + 4 * (3 + 1),
+        ),
         (obj(a={"type": "string", "format": "date-time"}), "self.a < timestamp('2026-01-01T00:00:00Z')", 4),
     ],
 )

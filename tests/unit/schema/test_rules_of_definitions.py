@@ -82,3 +82,40 @@ def test_a_total_that_is_too_much_names_the_most_expensive() -> None:
     contributed = [each for each in found if "contributed to estimated rule cost total" in each]
     assert len(contributed) == 4
     assert found[-1].startswith("s: Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3")
+
+
+def test_rules_like_those_of_gateways_are_taken() -> None:
+    text = {"type": "string", "maxLength": 253}
+    tls = {"type": "object", "properties": {"mode": {"type": "string", "enum": ["Terminate", "Passthrough"]}}}
+    properties = {"name": text, "hostname": text, "port": {"type": "integer"}, "protocol": text, "tls": tls}
+    listeners = {
+        "type": "array",
+        "maxItems": 64,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name"],
+        "items": {"type": "object", "required": ["name"], "properties": properties},
+        "x-kubernetes-validations": [
+            {"rule": "self.all(l, l.protocol in ['HTTP', 'TCP', 'UDP'] ? !has(l.tls) : true)"},
+            {"rule": "self.all(l, (l.protocol == 'HTTPS' && has(l.tls)) ? l.tls.mode == 'Terminate' : true)"},
+            {"rule": "self.all(l1, self.exists_one(l2, l1.name == l2.name))"},
+            {
+                "rule": "self.all(l1, self.exists_one(l2, l1.port == l2.port && l1.protocol == l2.protocol && "
+                "(has(l1.hostname) && has(l2.hostname) ? l1.hostname == l2.hostname : "
+                "!has(l1.hostname) && !has(l2.hostname))))"
+            },
+        ],
+    }
+    path = {
+        "type": "object",
+        "properties": {
+            "type": {"type": "string", "enum": ["Exact", "Pattern"]},
+            "value": {"type": "string", "maxLength": 1024},
+        },
+        "x-kubernetes-validations": [
+            {"rule": "(self.type in ['Exact']) ? self.value.startsWith('/') : true"},
+            {"rule": "!self.value.contains('//') && !self.value.endsWith('/..')"},
+            {"rule": 'self.value.matches(r"""^(?:[-A-Za-z0-9/._~!$&\'()*+,;=:@]|[%][0-9a-fA-F]{2})+$""")'},
+        ],
+    }
+    matches = {"type": "array", "maxItems": 8, "items": {"type": "object", "properties": {"path": path}}}
+    assert schema({"type": "object", "properties": {"listeners": listeners, "matches": matches}}) == []

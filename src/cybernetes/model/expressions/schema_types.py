@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 REQUEST_MAX_BYTES = 3 * 1024 * 1024
 # Bytes of JSON: a time, a day, a duration, each with its quotes.
 _TIME_MIN, _TIME_MAX, _DATE, _DURATION_MIN, _DURATION_MAX = 21, 32, 12, 3, 32
+# Keys of maps, for which nothing is charged.
+_KEY = Type("string", "string", size_max=0, size_min=2)
 # Of an object that is empty.
 _BRACES = 2
 
@@ -106,7 +108,7 @@ def _map(schema: Structural, name: str) -> Type | None:
         return None
     most = schema.source.get("maxProperties")
     size = max(0, int(most)) if most is not None else (REQUEST_MAX_BYTES - 2) // (value.size_min + 6)
-    return map_of(types.STRING, value, size)
+    return map_of(_KEY, value, size)
 
 
 def _object(schema: Structural, name: str, *, root: bool) -> Type:
