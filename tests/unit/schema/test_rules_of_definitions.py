@@ -74,6 +74,19 @@ def test_a_rule_counts_as_often_as_its_place_can_be_there() -> None:
     assert "exceeds budget by factor of more than 100x" in schema({"type": "object", "properties": {"m": unbounded}})[0]
 
 
+@pytest.mark.parametrize(("bound", "factor"), [(4096, "5.4x"), (512, None)])
+def test_a_factor_that_was_seen_at_the_reference(bound: int, factor: str | None) -> None:
+    """Of kube-apiserver 1.36: 20 cases with texts of 4096 characters are refused, with 512 to look for they are taken."""
+    expected = {"type": "object", "properties": {"contains": {"type": "string", "maxLength": bound}}}
+    case = {
+        "type": "object",
+        "properties": {"message": {"type": "string", "maxLength": 4096}, "expect": expected},
+        "x-kubernetes-validations": [{"rule": "!self.message.contains(self.expect.contains)"}],
+    }
+    found = schema({"type": "object", "properties": {"cases": {"type": "array", "maxItems": 20, "items": case}}})
+    assert [each.partition("factor of ")[2].partition(" ")[0] for each in found] == ([factor] if factor else [])
+
+
 def test_a_total_that_is_too_much_names_the_most_expensive() -> None:
     rule = [{"rule": "self.a.all(x, self.b.all(y, x + y > 0))"}]
     numbers = {"type": "array", "maxItems": 1000, "items": {"type": "integer"}}
