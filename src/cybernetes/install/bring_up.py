@@ -129,19 +129,20 @@ def _guard(supervise: Callable[[], None], chore: Callable[[], None]) -> None:
         if pid == 0:
             supervise()
             os._exit(0)
-        _wait_for(pid, chore)
+        wait_for(pid, chore, CHORE_EVERY_S)
         _, status = os.waitpid(pid, 0)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
             os._exit(0)
         time.sleep(_GUARD_PAUSE_S)
 
 
-def _wait_for(pid: int, chore: Callable[[], None]) -> None:
+def wait_for(pid: int, chore: Callable[[], None], every_s: float) -> None:
+    """Until a child process ends; it is not reaped."""
     ended = os.pidfd_open(pid)
     try:
         poll = select.poll()
         poll.register(ended, select.POLLIN)
-        while not poll.poll(CHORE_EVERY_S * 1000):
+        while not poll.poll(every_s * 1000):
             chore()
     finally:
         os.close(ended)
