@@ -32,7 +32,7 @@ class Outbound:
         Nodes say themselves where they are: only a server whose certificate names this node is believed.
         """
         name = node if self._config.kubelet_authorities else ""
-        return self._kept((node, url), lambda: HttpTransport(url, self._kubelet_context(), server_name=name))
+        return self._kept((node, url), lambda: self._kubelet(url, name))
 
     def to_workload(self, url: str) -> Transport:
         """The transport to `scheme://host:port` of a pod or service, whose certificate is anybody's."""
@@ -63,7 +63,10 @@ class Outbound:
         if self._workloads is None:
             self._workloads = client_context(verify=False)
         tls = self._workloads if url.startswith("https:") else None
-        return HttpTransport(url, tls, reachable=is_proxyable)
+        return HttpTransport(url, tls, reachable=is_proxyable, streamed=True)
+
+    def _kubelet(self, url: str, name: str) -> HttpTransport:
+        return HttpTransport(url, self._kubelet_context(), server_name=name, streamed=True)
 
     def _kubelet_context(self) -> ssl.SSLContext:
         if self._kubelets is None:

@@ -358,3 +358,41 @@ def test_what_is_of_an_odd_shape_is_the_clients_fault():
         assert (await server.ask("GET", f"{SHOP}/configmaps/c")).code == 200
 
     run(scenario)
+
+
+def test_authorities_that_are_none_end_nothing():
+    """What an administrator puts into a caBundle must not end the server that reads it."""
+
+    async def scenario(server):
+        bundle = b64encode(b"garbage").decode()
+        service = {"namespace": "shop", "name": "x"}
+        spec = {"group": "e.test", "version": "v1", "service": service, "caBundle": bundle}
+        spec |= {"groupPriorityMinimum": 1, "versionPriority": 1}
+        path = "/apis/apiregistration.k8s.io/v1/apiservices"
+        external = {"type": "ExternalName", "externalName": "x.test"}
+        await server.make(f"{SHOP}/services", {"metadata": {"name": "x"}, "spec": external})
+        await server.make(path, {"metadata": {"name": "v1.e.test"}, "spec": spec})
+        rule = {"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}
+        hook = {
+            "name": "a.example.test",
+            "clientConfig": {"url": "https://127.0.0.1:1/x", "caBundle": bundle},
+            "rules": [rule],
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+        }
+        hooks = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+        for policy, code in (("Ignore", 201), ("Fail", 500)):
+            made = {"metadata": {"name": policy.lower()}, "webhooks": [{**hook, "failurePolicy": policy}]}
+            await server.make(hooks, made)
+            await server.server.core.consistent()
+            answer = await server.ask("POST", f"{SHOP}/configmaps", {"metadata": {"name": policy.lower()}})
+            assert answer.code == code
+        assert "failed to call webhook" in answer.message
+        assert "unable to load root certificates" in answer.message
+        assert (await server.ask("GET", "/apis/e.test/v1/things")).code == 503
+        async with asyncio.timeout(30):
+            while not (await server.ask("GET", f"{path}/v1.e.test")).body.get("status", {}).get("conditions"):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert (await server.ask("GET", "/livez")).code == 200
+
+    run(scenario)

@@ -1,12 +1,15 @@
 """Where a tenant may make the API server connect to, and what it shows there."""
 
 import asyncio
+import contextlib
+from types import SimpleNamespace
 
 import pytest
-from running_server import ALICE, MERGE, running
+from running_server import ADMIN, ALICE, MERGE, running
 
 from cybernetes.apiserver.outbound import is_proxyable
-from cybernetes.wire.http.message import Response
+from cybernetes.wire.http.client import HttpTransport
+from cybernetes.wire.http.message import Request, Response
 from cybernetes.wire.http.server import HttpServer
 
 SHOP = "/api/v1/namespaces/shop"
@@ -186,8 +189,6 @@ def test_endpoints_that_are_no_pods_are_not_asked():
 def test_a_redirect_of_a_pod_stays_with_the_pod(location, shown):
     async def scenario(server, outbound):
         await placed(server, "10.244.0.7")
-        from cybernetes.wire.http.message import Request
-
         request = Request("GET", f"{SHOP}/pods/web/proxy/a/b", headers={"accept": "*/*"})
         answer = await server.server.handle_as(ALICE, request)
         assert answer.status == 302
@@ -253,5 +254,51 @@ def test_names_that_resolve_to_the_server_itself_can_not_be_reached():
                 assert (answer.code, asked) == (503, [])
         finally:
             await http.stop(0)
+
+    asyncio.run(scenario())
+
+
+def test_what_a_pod_answers_is_handed_on_not_kept():
+    """A pod that answers without end costs no memory here, and ends with its client."""
+
+    async def scenario():
+        async def endless(reader, writer):
+            head = await reader.readuntil(b"\r\n\r\n")
+            asked.append(head.lower())
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (3 << 30))
+            with contextlib.suppress(OSError):
+                while not ended.is_set():
+                    writer.write(b"x" * 65536)
+                    sent.append(65536)
+                    await asyncio.sleep(0)
+                    await writer.drain()
+            writer.close()
+
+        asked, sent, ended = [], [], asyncio.Event()
+        pod_server = await asyncio.start_server(endless, "127.0.0.1", 0)
+        port = pod_server.sockets[0].getsockname()[1]
+        transport = HttpTransport(f"http://127.0.0.1:{port}", streamed=True)
+        try:
+            async with running() as server:
+                await server.namespace("shop")
+                await placed(server, "10.244.0.7")
+                server.server.core.outbound = SimpleNamespace(to_workload=lambda url: transport)
+                headers = {"accept": "*/*", "x-remote-user": "admin", "impersonate-user": "admin", "authorization": "b"}
+                request = Request("GET", f"{SHOP}/pods/web/proxy/", headers={**headers, "x-mine": "yes"})
+                answer = await server.server.handle_as(ADMIN, request)
+                assert answer.status in (200, 403)
+                del request.headers["impersonate-user"]
+                answer = await server.server.handle_as(ADMIN, request)
+                assert not isinstance(answer.body, bytes)
+                first = await anext(answer.body)
+                assert set(first) == {ord("x")}
+                await answer.body.aclose()
+                assert sum(sent) < 64 << 20
+                assert b"x-mine" in asked[-1]
+                assert not any(each in asked[-1] for each in (b"x-remote", b"impersonate", b"authorization"))
+        finally:
+            ended.set()
+            await transport.close()
+            pod_server.close()
 
     asyncio.run(scenario())

@@ -46,6 +46,8 @@ _STREAM_FLAGS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty":
 HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers", "transfer-encoding")
 )
+# Who somebody says to be: it was heard here, and means nothing behind.
+_IDENTITIES = ("x-remote-", "impersonate-")
 # Paths of a kubelet that start a process or reach into one.
 _ACTING_PATHS = frozenset(("exec", "attach", "portforward", "run", "cri", "checkpoint"))
 _ADDRESS_TYPES = ("InternalIP", "Hostname", "InternalDNS", "ExternalDNS", "ExternalIP")
@@ -147,7 +149,11 @@ def forwarded(call: Call) -> dict[str, str]:
     """Headers for the kubelet: what the client sent, without its credentials and what belongs to its connection."""
     upgrade = call.request.headers.get("upgrade")
     dropped = {"authorization", "host", "content-length", *HOP_BY_HOP}
-    headers = {name: value for name, value in call.request.headers.items() if name not in dropped}
+    headers = {
+        name: value
+        for name, value in call.request.headers.items()
+        if name not in dropped and not name.startswith(_IDENTITIES)
+    }
     if upgrade:
         headers["connection"] = "Upgrade"
     return headers

@@ -31,6 +31,10 @@ CONNECT_TIMEOUT_S = 10
 # The API server ends ordinary requests after 60 s; later than that nothing comes any more.
 ANSWER_TIMEOUT_S = 90
 KEEP_ALIVE_S = 60
+# Of answers that are handed on: what is read at once all the same, so that the connection can be used again, and how
+# much a server may say about a failure.
+SMALL_BYTES = 64 << 10
+FAILURE_BYTES_MAX = 4 << 20
 
 
 _REPEATED = ("x-remote-group", "x-remote-extra-", "x-stream-protocol-version")
@@ -42,6 +46,7 @@ class HttpTransport:
     `reload` swaps the TLS context, so that renewed certificates are used without a restart; connections in
     use go on with the old one. `answer_max` is the size in bytes of the largest answer that is read, for servers that
     are not trusted; they are asked for what is not compressed, because small bytes may stand for many.
+    `streamed` hands answers on as they come, for servers whose answers have no bound; failures are read whole all the same.
     `reachable` says of an IP address whether it may be connected to: names are resolved once, and only to such.
     """
 
@@ -54,6 +59,7 @@ class HttpTransport:
         server_name: str = "",
         answer_max: int | None = None,
         reachable: Callable[[str], bool] | None = None,
+        streamed: bool = False,
     ) -> None:
         self.url = url.rstrip("/")
         self._tls = tls
@@ -61,25 +67,29 @@ class HttpTransport:
         self._server_name = server_name or None
         self._answer_max = answer_max
         self._reachable = reachable
+        self._streamed = streamed
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: Request) -> Response:
         streaming = _streams(request)
-        timeout = aiohttp.ClientTimeout(
-            total=None if streaming else ANSWER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S, sock_read=None
-        )
+        total_s = None if streaming or self._streamed else ANSWER_TIMEOUT_S
+        timeout = aiohttp.ClientTimeout(total=total_s, sock_connect=CONNECT_TIMEOUT_S, sock_read=None)
         try:
-            answer = await self._open().request(
-                request.method,
-                URL(self.url + _target(request), encoded=True),
-                headers=self._headers(request),
-                data=request.body or None,
-                timeout=timeout,
-                ssl=self._tls if self._tls is not None else True,
-                server_hostname=self._server_name if self._tls is not None else None,
-                allow_redirects=False,
-            )
-            return await _response(answer, streaming, self._answer_max)
+            async with asyncio.timeout(None if streaming else ANSWER_TIMEOUT_S):
+                answer = await self._open().request(
+                    request.method,
+                    URL(self.url + _target(request), encoded=True),
+                    headers=self._headers(request),
+                    data=request.body or None,
+                    timeout=timeout,
+                    ssl=self._tls if self._tls is not None else True,
+                    server_hostname=self._server_name if self._tls is not None else None,
+                    allow_redirects=False,
+                )
+            if self._streamed and _is_to_be_streamed(request, answer):
+                return Response(answer.status, list(answer.headers.items()), _Chunks(answer))
+            limit = FAILURE_BYTES_MAX if self._streamed else self._answer_max
+            return await _response(answer, streaming, limit)
         except (TimeoutError, aiohttp.ClientError, OSError, TooLarge) as broken:
             raise self._failed(request, broken) from broken
 
@@ -150,6 +160,13 @@ def _streams(request: Request) -> bool:
         or "upgrade" in request.headers
         or "/watch/" in request.path
     )
+
+
+def _is_to_be_streamed(request: Request, answer: aiohttp.ClientResponse) -> bool:
+    """Whether an answer has a body that is not known to be small."""
+    if not 200 <= answer.status < 400 or answer.status in (204, 304) or request.method == "HEAD":
+        return False
+    return answer.content_length is None or answer.content_length > SMALL_BYTES
 
 
 def _target(request: Request) -> str:

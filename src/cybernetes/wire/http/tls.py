@@ -6,6 +6,8 @@ import os
 import ssl
 from pathlib import Path
 
+from cybernetes.base.errors import EdgeError, Outcome, Retry
+
 # Of TLS 1.2, where what is agreed on is kept from who records it now and finds a key later; TLS 1.3 has no weak ones.
 STRONG = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
@@ -27,8 +29,15 @@ def server_context(certificate: Path, key: Path, client_authorities: bytes = b""
 def client_context(
     authorities: bytes = b"", certificate: bytes = b"", key: bytes = b"", *, verify: bool = True
 ) -> ssl.SSLContext:
-    """A client's context from PEM bytes; without `authorities` the system's are trusted."""
-    context = ssl.create_default_context(cadata=authorities.decode() or None)
+    """A client's context from PEM bytes; without `authorities` the system's are trusted.
+
+    raises  EdgeError for authorities that are none: many of them are written by users
+    """
+    try:
+        context = ssl.create_default_context(cadata=authorities.decode() or None)
+    except (ssl.SSLError, ValueError) as wrong:
+        why = "unable to load root certificates: unable to parse bytes as PEM block"
+        raise EdgeError("read", "authorities", why, outcome=Outcome.NOT_DONE, retry=Retry.NEVER) from wrong
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not verify:
         context.check_hostname = False
