@@ -18,6 +18,7 @@ from pathlib import Path
 
 import orjson
 
+from cybernetes.base.errors import EdgeError
 from cybernetes.install.oci import ImageConfig, pack, write_archive
 from cybernetes.kubelet.runtime.cri import CriRuntime
 
@@ -122,10 +123,21 @@ async def _remove_sandboxes(socket: str) -> None:
     runtime = CriRuntime(socket)
     try:
         for box in await runtime.list_sandboxes():
-            await runtime.stop_sandbox(box.id)
-            await runtime.remove_sandbox(box.id)
+            await _remove(runtime, box.id)
     finally:
         await runtime.close()
+
+
+async def _remove(runtime: CriRuntime, sandbox_id: str) -> None:
+    """A container that was being started when its kubelet ended can't be removed before that has come to an end."""
+    for _ in range(20):
+        try:
+            await runtime.stop_sandbox(sandbox_id)
+            await runtime.remove_sandbox(sandbox_id)
+            return
+        except EdgeError:
+            await asyncio.sleep(0.5)
+    await runtime.remove_sandbox(sandbox_id)
 
 
 def _network(root: Path) -> dict[str, object]:
