@@ -14,6 +14,7 @@ from cybernetes.auth.user import MASTERS, User
 from cybernetes.base.clock import Clock, rfc3339
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
+from cybernetes.client.answer import whole_body
 from cybernetes.client.api import ApiClient, PatchType
 from cybernetes.client.target import Target
 from cybernetes.wire.http.message import Request
@@ -95,7 +96,7 @@ class Availability:
         if not 200 <= answer.status < 300:
             return "False", "FailedDiscoveryCheck", f"{failing}: bad status from {url}{path}: {answer.status}", []
         told = plan.LOCAL if isinstance(found, plan.Local) else plan.PASSED
-        return *told, _resources(answer.body)
+        return *told, _resources(await whole_body(answer))
 
 
 def _resources(body: Any) -> list[Object]:

@@ -102,7 +102,9 @@ class Aggregator:
         transport = self._transports.get(found)
         if transport is None:
             tls = self._context(found)
-            transport = self._transports[found] = HttpTransport(found.url, tls, server_name=found.server_name)
+            transport = self._transports[found] = HttpTransport(
+                found.url, tls, server_name=found.server_name, streamed=True
+            )
             if len(self._transports) > DESTINATIONS_MAX:
                 self._transports.popitem(last=False)
         self._transports.move_to_end(found)
