@@ -91,8 +91,8 @@ def test_reading(any_kubectl: Shell) -> None:
     assert "Client Version: v1." in said and "Server Version: v1.37." in said
 
 
-def test_changing(any_kubectl: Shell, tmp_path: Path) -> None:
-    kubectl = any_kubectl
+def test_changing(oldest_and_newest: Shell, tmp_path: Path) -> None:
+    kubectl = oldest_and_newest
     kubectl.run("create", "-f", "-", stdin=DEPLOYMENT)
     assert kubectl.out("label", "deployment", "web", "tier=front") == "deployment.apps/web labeled\n"
     refused = kubectl.fails("label", "deployment", "web", "tier=back")
