@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections import deque
@@ -23,6 +24,7 @@ from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.fake_host import FakeHost, FakeProber
 from cybernetes.kubelet.loop import Kubelet
 from cybernetes.kubelet.runtime.fake import FakeRuntime
+from cybernetes.run.process import GC_THRESHOLDS
 
 IMAGE = "registry.example/app:1"
 PREFIX = "hollow-"
@@ -70,6 +72,8 @@ def hollow_kubelet(client: ApiClient, clock: SystemClock, n: int) -> Kubelet:
 def main() -> None:
     kubeconfig, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     configure("error")
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     uvloop.run(_until_told_to_stop(kubeconfig, first, count))
 
 
