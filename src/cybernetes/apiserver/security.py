@@ -46,8 +46,9 @@ def build_security(core: Core, config: ServerConfig) -> Security:
     authorities = Authorities(config.client_authorities, config.front_proxy_authorities)
     authenticator = Authenticator(core.lister, issuer, core.clock, authorities, config.fixed_tokens, config.others)
     rbac = Rbac(core.lister)
-    authorizer = _authorizer(core, rbac, config.order or Order())
-    core.virtual.update(routes.handlers(routes.Reviewers(authenticator, rbac, issuer, config.tokens)))
+    order = config.order or Order()
+    authorizer = _authorizer(core, rbac, order)
+    core.virtual.update(routes.handlers(routes.Reviewers(authenticator, rbac, issuer, config.tokens, order)))
     core.token_documents = documents(issuer, config.advertise)
     caller = HttpsCaller(core.lister)
     around = Surroundings(

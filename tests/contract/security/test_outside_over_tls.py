@@ -17,6 +17,7 @@ from cybernetes.auth.oidc.config import parse
 from cybernetes.auth.oidc.issuer import JwtIssuer
 from cybernetes.auth.order import Order
 from cybernetes.auth.token_webhook import TokenWebhook
+from cybernetes.auth.user import User
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SystemRandom
 from cybernetes.run.start.webhooks import open_webhook
@@ -126,6 +127,17 @@ def test_users_and_rights_that_others_know(tmp_path):
             assert status == 403 and refused["message"].endswith("lists only")
             assert (await ask("opaque"))[0] == 200
             assert (await ask("other"))[0] == 401
+            review = json.dumps({"spec": {"namespace": "shop"}}).encode()
+            path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+            bearer = {"content-type": "application/json"}
+            rules = json.loads(
+                (
+                    await server.handle_as(
+                        User("root", groups=("system:masters",)), Request("POST", path, {}, bearer, review)
+                    )
+                ).body
+            )
+            assert rules["status"]["incomplete"] and "webhook authorizer" in rules["status"]["evaluationError"]
             count = len(outside.reviews)
             assert (await ask("opaque"))[0] == 200
             assert len(outside.reviews) == count, "answers are remembered"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cybernetes.apiserver import body, managed, respond
@@ -45,18 +46,22 @@ async def review_own(core: Core, call: Call) -> Response:
     return await _answer(core, call, asked, call.user)
 
 
-async def review_rules(core: Core, call: Call, rbac: Rbac) -> Response:
-    """The rules that hold for the sender in a namespace; of a node not those that its pods give it."""
+async def review_rules(core: Core, call: Call, rbac: Rbac, unforeseen: Sequence[str] = ()) -> Response:
+    """The rules that hold for the sender in a namespace; of a node not those that its pods give it.
+
+    unforeseen  why the list can't be complete
+    """
     namespace = _read(call)["spec"].get("namespace", "")
     if not namespace:
         raise bad_request("no namespace on request")
-    status = rules_status(call.user, namespace, rbac)
+    status = rules_status(call.user, namespace, rbac, unforeseen)
     answer = {"kind": "SelfSubjectRulesReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {}, "spec": {}}
     return respond.plain(call, {**answer, "status": status}, 201)
 
 
-def rules_status(user: User, namespace: str, rbac: Rbac) -> Object:
+def rules_status(user: User, namespace: str, rbac: Rbac, unforeseen: Sequence[str] = ()) -> Object:
     rules, errors = rbac.rules_for(user, namespace)
+    errors.extend(unforeseen)
     if node_name(user):
         errors.append("node authorizer does not support user rule resolution")
     status: Object = {

@@ -7,6 +7,7 @@ import msgspec
 from cybernetes.apiserver.core import Call, Core, Handler
 from cybernetes.apiserver.reviews import access, identity, token_request
 from cybernetes.auth.authn import Authenticator
+from cybernetes.auth.order import Order
 from cybernetes.auth.rbac import Rbac
 from cybernetes.auth.tokens import Issuer, TokenTerms
 from cybernetes.wire.http.message import Response
@@ -22,6 +23,7 @@ class Reviewers(msgspec.Struct, frozen=True):
     rbac: Rbac
     issuer: Issuer
     tokens: TokenTerms = TokenTerms()
+    order: Order | None = None
 
 
 def handlers(reviewers: Reviewers) -> dict[tuple[str, str, str], Handler]:
@@ -31,7 +33,8 @@ def handlers(reviewers: Reviewers) -> dict[tuple[str, str, str], Handler]:
         return await identity.review_token(core, call, reviewers.authenticator)
 
     async def rules_review(core: Core, call: Call) -> Response:
-        return await access.review_rules(core, call, reviewers.rbac)
+        unforeseen = reviewers.order.unforeseen if reviewers.order is not None else ()
+        return await access.review_rules(core, call, reviewers.rbac, unforeseen)
 
     async def request_token(core: Core, call: Call) -> Response:
         return await token_request.request_token(core, call, reviewers.issuer, reviewers.tokens)
