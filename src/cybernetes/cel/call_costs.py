@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from cybernetes.cel.costs import AUTHORIZATION_COST, REGEX, TRAVERSAL
+from cybernetes.cel.costs import AUTHORIZATION_COST, PATTERN_MAX, REGEX, TRAVERSAL, selector_cost
 from cybernetes.cel.ranges import LARGEST, ONE, UNKNOWN, Range, exactly
 from cybernetes.cel.syntax import Literal, Node
 from cybernetes.cel.types import Type
@@ -42,6 +42,36 @@ def of_call(function: str, overload: str, target: Sized | None, arguments: list[
 
 def _nominal(target: Sized | None, arguments: list[Sized]) -> Estimated | None:
     return ONE, None
+
+
+def _through_first(target: Sized | None, arguments: list[Sized]) -> Estimated | None:
+    return (arguments[0].size.by(TRAVERSAL), None) if arguments else None
+
+
+def _twice_through_first(target: Sized | None, arguments: list[Sized]) -> Estimated | None:
+    return (arguments[0].size.by(2 * TRAVERSAL), None) if arguments else None
+
+
+def _address(target: Sized | None, arguments: list[Sized]) -> Estimated | None:
+    """ip(text), or the address that a network has."""
+    return (ONE, None) if target is not None else _through_first(target, arguments)
+
+
+def _selector(target: Sized | None, arguments: list[Sized]) -> Estimated | None:
+    size = arguments[0].size
+    return Range(selector_cost(size.least), min(selector_cost(size.most), LARGEST)), None
+
+
+def _validated(target: Sized | None, arguments: list[Sized]) -> Estimated | None:
+    """By a format, whose pattern is not known."""
+    return arguments[0].size.plus(ONE).by(TRAVERSAL).times(exactly(PATTERN_MAX).by(REGEX)), None
+
+
+def _same_opaque(target: Sized | None, arguments: list[Sized]) -> Estimated | None:
+    """Addresses, quantities and the like are of one size."""
+    left, right = arguments[0].type, arguments[1].type
+    known = left.kind == "opaque" and left.name != "optional_type" and left == right
+    return (ONE, None) if known else None
 
 
 def _authorization(target: Sized | None, arguments: list[Sized]) -> Estimated | None:
@@ -215,7 +245,7 @@ _BY_FUNCTION: dict[str, _Estimate] = {
     **dict.fromkeys(
         (
             "serviceAccount", "path", "group", "resource", "subresource", "namespace", "name", "allowed", "reason",
-            "error", "errored", "fieldSelector", "labelSelector", "masked", "prefixLength", "family", "isUnspecified",
+            "error", "errored", "masked", "prefixLength", "family", "isUnspecified",
             "isLoopback", "isLinkLocalMulticast", "isLinkLocalUnicast", "sign", "asInteger", "isInteger",
             "asApproximateFloat", "isGreaterThan", "isLessThan", "compareTo", "add", "sub", "major", "minor", "patch",
         ),
@@ -230,7 +260,12 @@ _BY_FUNCTION: dict[str, _Estimate] = {
     **dict.fromkeys(("find", "findAll"), _find),
     "containsIP": _contains_address,
     "containsCIDR": _contains_network,
-    "validate": _through_argument,
+    "validate": _validated,
+    "ip": _address,
+    "ip.isCanonical": _twice_through_first,
+    **dict.fromkeys(("cidr", "isIP", "isCIDR", "quantity", "isQuantity", "semver", "isSemver"), _through_first),
+    **dict.fromkeys(("fieldSelector", "labelSelector"), _selector),
+    "_==_": _same_opaque,
     "jsonpatch.escapeKey": _through_argument,
     "sets.contains": _sets(1),
     "sets.intersects": _sets(1),

@@ -14,6 +14,8 @@ from cybernetes.cel.functions import Overload
 
 TRAVERSAL, REGEX = 0.1, 0.25
 AUTHORIZATION_COST = 350_000
+# Characters of the pattern of a format that is not known yet.
+PATTERN_MAX = 128
 
 
 class Cost(NamedTuple):
@@ -72,6 +74,19 @@ def _shown(values: Sequence[Any], _: Any) -> int:
 
 def _shown_size(value: Any) -> int:
     return traversal(value) + weight(value) if isinstance(value, dict | list) else tenth(size(value))
+
+
+def selector_cost(length: int) -> int:
+    """Of reading a selector of this many characters: a requirement takes two at least."""
+    return 10 + -(-length // 2) * 50 + tenth(length)
+
+
+def _selector(values: Sequence[Any], _: Any) -> int:
+    return selector_cost(len(values[1]))
+
+
+def _validated(values: Sequence[Any], _: Any) -> int:
+    return tenth(1 + len(values[1])) * -(-values[0].pattern_size // 4)
 
 
 def _first(values: Sequence[Any], _: Any) -> int:
@@ -167,7 +182,7 @@ _BY_ID: dict[str, Cost] = {
     "matches_string": Cost(_pattern),
     "matches": Cost(_pattern),
     "contains_string": Cost(_product),
-    "string_ip": Cost(_first),
+    "string_to_ip": Cost(_first),
     "cidr_ip": Cost(lambda values, _: 1),
 }
 _BY_FUNCTION: dict[str, Cost] = {
@@ -176,14 +191,16 @@ _BY_FUNCTION: dict[str, Cost] = {
     **{
         each: Cost(_first)
         for each in (
-            "url", "isURL", "lowerAscii", "upperAscii", "substring", "trim", "cidr", "isIP", "isCIDR", "quantity",
-            "isQuantity", "semver", "isSemver", "jsonpatch.escapeKey", "format.named", "charAt",
+            "url", "lowerAscii", "upperAscii", "substring", "trim", "cidr", "isIP", "isCIDR", "quantity",
+            "isQuantity", "semver", "isSemver", "jsonpatch.escapeKey",
         )
     },
-    **{each: Cost(_first_twice) for each in ("replace", "split", "ip.isCanonical", "strings.quote")},
+    **{each: Cost(_first_twice) for each in ("replace", "split", "ip.isCanonical")},
+    "strings.quote": Cost(_first),
     "join": Cost(_result_twice, needs_result=True),
     "format": Cost(_shown),
-    "validate": Cost(lambda values, _: 1 + tenth(size(values[1]))),
+    "validate": Cost(_validated),
+    **{each: Cost(_selector) for each in ("fieldSelector", "labelSelector")},
     **{each: Cost(_pattern) for each in ("find", "findAll")},
     "containsIP": Cost(_addresses(0)),
     "containsCIDR": Cost(_addresses(1)),

@@ -14,6 +14,8 @@ from cybernetes.cel.syntax import Comprehension
 
 # Puts one element after the other into the frame.
 Walk = Callable[[Frame, Any], Iterator[None]]
+_Add = Callable[[dict[Any, Any], Any, Any], None]
+_END = object()
 _APPEND = 13
 
 
@@ -52,11 +54,13 @@ def exists(range_: Part, step: Walk, parts: list[Part]) -> Part:
 def _quantifier(range_: Part, step: Walk, test: Part, *, decides: bool, each: int) -> Part:
     """An error of one element matters only when no other decides."""
     (items, cost), (holds, test_cost) = range_, test
+    asking = each - 1
     each += test_cost
 
     def run(frame: Frame) -> bool:
         failed: EvaluationError | None = None
-        for _ in step(frame, items(frame)):
+        steps = step(frame, items(frame))
+        for _ in steps:
             charge(frame, each)
             try:
                 found = holds(frame)
@@ -64,6 +68,9 @@ def _quantifier(range_: Part, step: Walk, test: Part, *, decides: bool, each: in
                 failed = wrong
                 continue
             if found is decides:
+                # Before the next element the loop asks whether it goes on.
+                if next(steps, _END) is not _END:
+                    frame[0] += asking
                 return decides
             if type(found) is not bool:
                 failed = EvaluationError("no such overload")
@@ -135,14 +142,16 @@ def filter_(range_: Part, step: Walk, parts: list[Part]) -> Part:
 
 
 def transform_map(range_: Part, step: Walk, parts: list[Part]) -> Part:
-    return _transform(range_, step, parts, _with_key)
+    return _transform(range_, step, parts, (_with_key, 3))
 
 
 def transform_entry(range_: Part, step: Walk, parts: list[Part]) -> Part:
-    return _transform(range_, step, parts, _with_entry)
+    return _transform(range_, step, parts, (_with_entry, 2))
 
 
-def _transform(range_: Part, step: Walk, parts: list[Part], add: Callable[[dict[Any, Any], Any, Any], None]) -> Part:
+def _transform(range_: Part, step: Walk, parts: list[Part], adding: tuple[_Add, int]) -> Part:
+    """adding: how what was made is added, and what that costs."""
+    add, add_cost = adding
     (items, cost), (transform, transform_cost) = range_, parts[-1]
     test, test_cost = parts[0] if len(parts) == 2 else (None, 0)
 
@@ -151,11 +160,13 @@ def _transform(range_: Part, step: Walk, parts: list[Part], add: Callable[[dict[
         found = items(frame)
         keys = iter(found if isinstance(found, dict) else range(len(found) if isinstance(found, list) else 0))
         for _ in step(frame, found):
-            charge(frame, test_cost + 1)
+            charge(frame, test_cost)
             key = next(keys)
             if test is None or _true(test, frame):
-                frame[0] += transform_cost + 2
+                frame[0] += transform_cost + add_cost
                 add(out, key, transform(frame))
+            else:
+                frame[0] += 1
         return out
 
     return run, cost + 1

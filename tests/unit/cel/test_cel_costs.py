@@ -143,3 +143,56 @@ def test_loops_inside_of_loops_multiply() -> None:
     inner = most(obj(a=many), "self.a.all(x, x > 0)")
     outer = most(obj(a=many), "self.a.all(x, self.a.all(y, x > y))")
     assert outer > 90 * inner
+
+
+# Numbers that the reference's rules give for these: (least, most) of the estimate, and what running costs. Lists and
+# maps of constants are made once, so that running does not pay for them.
+KNOWN: list[tuple[str, tuple[int, int], int]] = [
+    ("'ABCDEFGHIJ klmnopqrst'.lowerAscii() == 'abcdefghij klmnopqrst'.upperAscii()", (7, 9), 9),
+    ("strings.quote('ABCDEFGHIJ abcdefghij')", (3, 3), 3),
+    ("strings.quote('ABCDEFGHIJ abcdefghij') == strings.quote('ABCDEFGHIJ klmnopqrst')", (7, 11), 9),
+    ("'one 234 six 234'.replace('', 'x')", (3, 3), 3),
+    ("'one 234 six 234'.split(' ', 1)", (3, 3), 3),
+    ("'one 234 six 234'.substring(5, 8)", (2, 2), 2),
+    ("'one 234 six 234'.findAll('234')", (2, 2), 2),
+    ("jsonpatch.escapeKey('one/two~ one/two~')", (2, 2), 2),
+    ("url('https:://example.tld/').getPort()", (4, 4), 4),
+    ("ip('192.168.0.2')", (2, 2), 2),
+    ("ip('2001:db8:3333:4444:5555:6666:7777:8889').isLoopback()", (5, 5), 5),
+    ("ip('192.168.0.2') == ip('192.168.0.3')", (5, 5), 5),
+    ("ip.isCanonical('2001:db8:3333:4444:5555:6666:7777:8889')", (8, 8), 8),
+    ("cidr('192.169.0.0/16').prefixLength()", (3, 3), 3),
+    ("cidr('192.168.0.0/16').containsCIDR(cidr('192.0.0.0/29'))", (7, 11), 7),
+    ("cidr('192.168.0.0/16').containsCIDR('192.168.0.0/17')", (7, 11), 7),
+    ("cidr('192.168.0.0/16').containsIP(ip('192.169.0.1'))", (5, 8), 5),
+    ("cidr('192.168.0.0/16').containsIP('192.0.0.1')", (4, 7), 4),
+    ("cidr('2001:db8::/32').containsIP('2001:db8:3333:4444:5555:6666:7777:8889')", (7, 10), 7),
+    ("quantity('300M') == quantity('0.3G') && quantity('0.3G') == quantity('300M')", (3, 6), 6),
+    ("quantity('60k').add(20).sub(quantity('100k')).asInteger() > 0", (6, 6), 6),
+    ("format.named('dns1123Label').value().validate('a-label')", (34, 34), 10),
+    ("format.named('dns1123Subdomain').value().validate('my.name')", (34, 34), 17),
+    ("isSemver('1234.56789012345.67890123456780')", (4, 4), 4),
+    ("semver('1.0.0').compareTo(semver('1.2.4'))", (3, 3), 3),
+    ("sets.contains([1, 2, 3, 5], [2, 3])", (29, 29), 9),
+    ("sets.equivalent([1, 2, 3], [3, 2, 1])", (39, 39), 19),
+    ("[1, 2, 3, 4, 6].sum()", (15, 15), 5),
+    ("[1, 2, 3, 4, 6].indexOf(3)", (15, 15), 5),
+    ("'01234567890123456789012345678901234567890123456780'.indexOf('123')", (5, 5), 5),
+    ("[1, 3].all(i, v, v > 0)", (17, 21), 11),
+    ("[1, 3].exists(i, v, v > 0)", (19, 23), 10),
+    ("[1, 3].existsOne(i, v, v > 0)", (18, 20), 10),
+    ("[1, 3].transformList(i, v, v + 1)", (49, 49), 29),
+    ("[1, 3].transformList(i, v, v < 5, v + 1)", (27, 53), 33),
+    ("{'a': 1, 'b': 3}.all(k, v, v > 0)", (37, 41), 41),
+    ("{'a': 1, 'b': 3}.exists(k, v, v > 0)", (39, 43), 40),
+    ("{'a': 1, 'b': 3}.transformMap(k, v, v + 1)", (71, 71), 41),
+    ("{'a': 1, 'b': 3}.transformMap(k, v, v < 5, v + 1)", (67, 75), 45),
+    ("{'a': 1, 'b': 3}.transformMapEntry(k, v, {k: v + 1})", (131, 131), 101),
+]
+
+
+@pytest.mark.parametrize(("text", "estimated", "running"), KNOWN)
+def test_costs_are_those_of_the_reference(text: str, estimated: tuple[int, int], running: int) -> None:
+    program = ENVIRONMENT.compile(text)
+    assert tuple(estimate(program.tree)) == estimated
+    assert program.evaluate({})[1] == running

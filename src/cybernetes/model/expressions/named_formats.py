@@ -18,12 +18,15 @@ _Check = Callable[[str], Sequence[str]]
 
 
 class Format:
-    __slots__ = ("check", "name")
+    """pattern_size: characters of the pattern that the format is known by, which checks are charged for."""
+
+    __slots__ = ("check", "name", "pattern_size")
     cel_type = FORMAT
 
-    def __init__(self, name: str, check: _Check) -> None:
+    def __init__(self, name: str, check: _Check, pattern_size: int) -> None:
         self.name = name
         self.check = check
+        self.pattern_size = pattern_size
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Format) and self.name == other.name
@@ -80,4 +83,5 @@ _CHECKS: dict[str, _Check] = {
     "date": _of_schema("date", "invalid date"),
     "datetime": _of_schema("date-time", "invalid datetime"),
 }
-_FORMATS = {name: Format(name, check) for name, check in _CHECKS.items()}
+_PATTERN_SIZES = {"dns1123Subdomain": 60, "dns1123SubdomainPrefix": 60, "qualifiedName": 60, "labelValue": 40}
+_FORMATS = {name: Format(name, check, _PATTERN_SIZES.get(name, 30)) for name, check in _CHECKS.items()}
