@@ -140,8 +140,8 @@ async def test_a_collection_of_daemon_sets_is_listed_and_deleted(lab: Lab) -> No
 
 async def test_status_of_a_daemon_set_is_updated_and_patched(lab: Lab) -> None:
     await started(lab, "told")
-    status = await lab.get(DAEMON_SETS, "told", "status")
-    assert status["status"]["numberReady"] == 2
+    await lab.until_object(DAEMON_SETS, "told", lambda d: d["status"]["numberReady"] == 2, "the status follows")
+    assert (await lab.get(DAEMON_SETS, "told", "status"))["kind"] == "DaemonSet"
     wrote = {"type": "StatusUpdate", "status": "True", "reason": "E2E", "message": "Set from e2e test"}
     async with lab.watching(DAEMON_SETS, "daemonset-name=told") as events:
         await lab.edit(DAEMON_SETS, "told", lambda d: d["status"].setdefault("conditions", []).append(wrote), "status")
