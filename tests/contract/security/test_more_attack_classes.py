@@ -355,6 +355,10 @@ def test_what_is_of_an_odd_shape_is_the_clients_fault():
         await server.make(f"{SHOP}/configmaps", {"metadata": {"name": "c"}})
         answers = [(method, path, (await server.ask(method, path, data)).code) for method, path, data in ODD]
         assert [each for each in answers if not 400 <= each[2] < 500] == []
+        odd = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": "é"}
+        query = {"fieldManager": "m"}
+        answer = await server.ask("PATCH", f"{SHOP}/configmaps/c", odd, content=APPLY, query=query)
+        assert answer.code == 400
         assert (await server.ask("GET", f"{SHOP}/configmaps/c")).code == 200
 
     run(scenario)

@@ -67,6 +67,8 @@ def _configuration(call: Call, target: Target) -> Object:
         raise bad_request(f"error decoding YAML: {problem}") from problem
     if not isinstance(value, dict):
         raise bad_request("error decoding YAML: the configuration is not an object")
+    if not isinstance(value.get("metadata") or {}, dict):
+        raise bad_request("error decoding YAML: the metadata of the configuration is not an object")
     # Times and the like become text as they would in JSON.
     document: Object = orjson.loads(orjson.dumps(value))
     document.setdefault("kind", target.shape.kind)
