@@ -12,6 +12,7 @@ import msgspec
 from cybernetes.cel import regex
 from cybernetes.model.field import FieldError, Path, forbidden, invalid, not_supported, required
 from cybernetes.model.schema.custom.expression_rules import Costs, Level
+from cybernetes.model.schema.custom.nested import nested_errors
 from cybernetes.model.schema.custom.structural import JsonSchema, Structural
 from cybernetes.model.schema.custom.validate import validate_value
 
@@ -85,6 +86,7 @@ def _check_structure(schema: JsonSchema, level: str, path: Path, errors: list[Fi
         errors.append(forbidden(path.child("type"), "must be empty if x-kubernetes-int-or-string is true"))
     if schema.get("x-kubernetes-embedded-resource"):
         _check_embedded(schema, kind, free, path, errors)
+    errors.extend(nested_errors(schema, path))
 
 
 def _check_embedded(schema: JsonSchema, kind: str, free: bool, path: Path, errors: list[FieldError]) -> None:
