@@ -45,7 +45,7 @@ class StorageVersionMigrator:
 
     async def sync(self, name: str) -> float | None:
         migration = self._migrations.items.get(name)
-        if migration is None or migration.is_over:
+        if migration is None or migration.is_over or await self._is_over(name):
             return None
         found = await self._find(migration.spec.resource)
         if found is None or not found.verbs >= _NEEDED:
@@ -59,6 +59,16 @@ class StorageVersionMigrator:
                 raise
             await self._tell(name, plan.FAILED, f"migration encountered unhandled error: {error.message}")
         return None
+
+    async def _is_over(self, name: str) -> bool:
+        """Asked of the server: what was seen may be older than what this controller wrote itself."""
+        try:
+            live = await self._client.get(MIGRATIONS, name)
+        except ApiError as error:
+            if is_reason(error, "NotFound"):
+                return True
+            raise
+        return plan.is_over((live.get("status") or {}).get("conditions") or ())
 
     async def _migrate(self, name: str, target: Target) -> None:
         definition = await self._definition(target)

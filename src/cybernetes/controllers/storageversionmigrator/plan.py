@@ -46,6 +46,10 @@ class Migration(View, frozen=True, gc=False):
         return any(each.type in (SUCCEEDED, FAILED) and each.status == "True" for each in self.status.conditions)
 
 
+def is_over(found: Sequence[Object]) -> bool:
+    return any(each["type"] in (SUCCEEDED, FAILED) and each["status"] == "True" for each in found)
+
+
 def conditions(old: Sequence[Object], kind: str, message: str, now: float) -> list[Object]:
     """With one that is true by now; a migration that is over is not running any more."""
     found = [dict(each) for each in old]
