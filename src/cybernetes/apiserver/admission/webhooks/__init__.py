@@ -6,7 +6,8 @@ holds    a hook with failurePolicy Fail that can't be asked refuses the write; c
 fails    500 where a hook must be asked and can't be
 start    plugin.MutatingWebhooks, plugin.ValidatingWebhooks
 
-A rule matches the version in which the write came; other versions of the same resource are not tried.
+A rule that names another version of the resource is met by the write in that version, where matchPolicy is Equivalent.
+What a hook does costs its own request: its time and the size of its answer are limited, redirects are failures.
 
 source  Kubernetes documentation "Dynamic Admission Control"; api-surface 5, Webhooks
 """
