@@ -137,4 +137,5 @@ class Core:
             extra=user.extra,
             namespace=call.info.namespace,
             dry_run=dry_run,
+            warnings=call.warnings,
         )

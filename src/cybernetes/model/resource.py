@@ -21,7 +21,10 @@ GET_PATCH_UPDATE = ("get", "patch", "update")
 
 
 class WriteContext(msgspec.Struct, frozen=True):
-    """What a strategy may know besides the objects: who writes, when, from which randomness."""
+    """What a strategy may know besides the objects: who writes, when, from which randomness.
+
+    warnings  texts of Warning headers; rules that are not held against an object are told there
+    """
 
     now: float
     random: Random
@@ -31,6 +34,7 @@ class WriteContext(msgspec.Struct, frozen=True):
     extra: Mapping[str, list[str]] = {}
     namespace: str = ""
     dry_run: bool = False
+    warnings: list[str] = []
 
 
 def _nothing_to_prepare(obj: Object, ctx: WriteContext) -> None:

@@ -282,6 +282,37 @@ def test_rules_know_the_types_of_their_schema(api: RunningApi, space: str) -> No
     run(api, test)
 
 
+def test_what_a_new_rule_finds_wrong_with_what_is_there_is_a_warning(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        group = f"{space}.test"
+        size = {"size": {"type": "integer"}}
+        free: list[Object] = []
+        await client.ok("POST", DEFINITIONS, definition(group, free, **size))
+        path = f"/apis/{group}/v1/things"
+
+        async def served() -> bool:
+            return (await client.send("GET", path)).status == 200
+
+        await until(served)
+        thing = {"apiVersion": f"{group}/v1", "kind": "Thing", "metadata": {"name": "t"}, "spec": {"size": 9}}
+        await client.ok("POST", path, thing)
+        rules = [{"rule": "self.size < 5", "message": "too large"}]
+        change = {"spec": {"versions": definition(group, rules, **size)["spec"]["versions"]}}
+        await client.ok("PATCH", f"{DEFINITIONS}/things.{group}", change)
+
+        async def in_force() -> bool:
+            return (await client.call("POST", path, {**thing, "metadata": {"name": "u"}}, dryRun="All"))[0] == 422
+
+        await until(in_force)
+        answer = await client.send("PATCH", f"{path}/t", {"metadata": {"labels": {"a": "b"}}})
+        assert answer.status == 200
+        warned = [text for name, text in answer.headers if name.lower() == "warning"]
+        assert warned == ['299 - "spec: Invalid value: \\"object\\": too large"']
+        assert (await client.send("PATCH", f"{path}/t", {"spec": {"size": 8}})).status == 422
+
+    run(api, test)
+
+
 def test_rules_that_could_cost_too_much_are_refused(api: RunningApi, space: str) -> None:
     async def test(client: Client) -> None:
         names = {"type": "array", "items": {"type": "string"}}

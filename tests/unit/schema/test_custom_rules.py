@@ -13,7 +13,7 @@ def spec(properties: dict[str, Any], *rules: dict[str, Any]) -> Structural:
 
 
 def told(schema: Structural, value: Any, old: Any = None) -> list[str]:
-    found = check(schema, {"spec": value}, None if old is None else {"spec": old})
+    found = check(schema, {"spec": value}, None if old is None else {"spec": old}, [])
     return [f"{each.reason} {each.field}: {each.body}" for each in found]
 
 
@@ -89,6 +89,9 @@ def test_what_an_update_left_alone_is_not_held_against_it() -> None:
     assert len(told(schema, {"a": 9})) == 1
     assert told(schema, {"a": 9, "b": 1}, {"a": 9, "b": 1}) == []
     assert len(told(schema, {"a": 9, "b": 2}, {"a": 9, "b": 1})) == 1
+    warnings: list[str] = []
+    assert check(schema, {"spec": {"a": 9}, "new": 1}, {"spec": {"a": 9}}, warnings) == []
+    assert warnings == ['spec: Invalid value: "object": a']
 
 
 def test_rules_may_be_asked_before_there_is_an_old_value() -> None:
@@ -154,7 +157,7 @@ def test_rules_of_resources_see_their_kind_and_name() -> None:
     rules = [{"rule": "self.kind == 'Thing' && self.metadata.name.startsWith('a')", "message": "name"}]
     schema = Structural({"type": "object", "x-kubernetes-validations": rules}, root=True)
     thing = {"apiVersion": "x/v1", "kind": "Thing", "metadata": {"name": "b"}}
-    assert [each.body for each in check(schema, thing, None)] == ['Invalid value: "object": name']
+    assert [each.body for each in check(schema, thing, None, [])] == ['Invalid value: "object": name']
 
 
 def test_lists_of_lists_and_maps_below_rules() -> None:

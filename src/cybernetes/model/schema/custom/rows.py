@@ -146,8 +146,8 @@ class _Shape:
         return Strategy(
             prepare_create=self._prepare_create,
             prepare_update=self._prepare_update,
-            validate_create=lambda obj, ctx: self._rules(obj, None, self._meta(obj)),
-            validate_update=lambda obj, old, ctx: self._rules(obj, old, validate_meta_update(obj, old)),
+            validate_create=lambda obj, ctx: self._rules(obj, None, self._meta(obj), ctx),
+            validate_update=lambda obj, old, ctx: self._rules(obj, old, validate_meta_update(obj, old), ctx),
             allow_unconditional_update=False,
             reset_fields=(("status",),) if self.has_status else (),
         )
@@ -155,7 +155,7 @@ class _Shape:
     def status_strategy(self) -> Strategy:
         return Strategy(
             prepare_update=self._prepare_status,
-            validate_update=lambda obj, old, ctx: self._rules(obj, old, validate_meta_update(obj, old)),
+            validate_update=lambda obj, old, ctx: self._rules(obj, old, validate_meta_update(obj, old), ctx),
             allow_unconditional_update=False,
             reset_fields=(("metadata",), ("spec",)),
         )
@@ -183,7 +183,7 @@ class _Shape:
     def _meta(self, obj: Object) -> list[FieldError]:
         return validate_meta(obj, namespaced=self.namespaced, name_rule=dns_subdomain)
 
-    def _rules(self, obj: Object, old: Object | None, meta: list[FieldError]) -> list[FieldError]:
+    def _rules(self, obj: Object, old: Object | None, meta: list[FieldError], ctx: WriteContext) -> list[FieldError]:
         errors = validate(self.node.schema, obj)
         if self.scale is not None:
             errors += validate_scale(obj, self.scale[0]) + validate_scale(obj, self.scale[1])
@@ -193,7 +193,9 @@ class _Shape:
         if not self.node.schema.has_rules:
             return errors
         stopped = blocked(errors)
-        return [*errors, stopped] if stopped is not None else errors + rules.check(self.node.schema, obj, old)
+        if stopped is not None:
+            return [*errors, stopped]
+        return errors + rules.check(self.node.schema, obj, old, ctx.warnings)
 
 
 def _put_back(obj: Object, old: Object, name: str) -> None:

@@ -2,7 +2,7 @@
 
 A rule sees the value where it stands as `self` and, if it asks for it, what stood there before as `oldSelf`; such a
 rule is only asked where both are known, unless it takes `oldSelf` as an optional value. What an update left as it was
-is not held against it.
+is not held against it, but told as a warning.
 
 source  Kubernetes documentation "Validation rules"; "Validation" 5
 """
@@ -22,9 +22,9 @@ from cybernetes.model.schema.custom.structural import JsonSchema, Structural
 _MISSING = object()
 
 
-def check(schema: Structural, obj: dict[str, Any], old: dict[str, Any] | None) -> list[FieldError]:
-    """Errors of all rules. old: the stored object on updates, None on creation."""
-    walk = _Walk()
+def check(schema: Structural, obj: dict[str, Any], old: dict[str, Any] | None, warnings: list[str]) -> list[FieldError]:
+    """Errors of all rules. old: the stored object on updates, None on creation. warnings: appended to."""
+    walk = _Walk(warnings)
     if schema.has_rules:
         try:
             walk.value(schema, obj, _MISSING if old is None else old, Path(), None)
@@ -42,10 +42,11 @@ class _Spent(Exception):
 
 
 class _Walk:
-    """Errors found so far, and what rules may still cost."""
+    """Errors and warnings found so far, and what rules may still cost."""
 
-    def __init__(self) -> None:
+    def __init__(self, warnings: list[str]) -> None:
         self.errors: list[FieldError] = []
+        self._warnings = warnings
         self._budget = RUNTIME_BUDGET
 
     def value(self, schema: Structural, value: Any, old: Any, path: Path, above: _Known) -> None:
@@ -92,11 +93,13 @@ class _Walk:
             values["oldSelf"] = old
         if self._holds(rule, values, path, shown):
             return
-        if not rule.uses_old and nearest is not None and equal(*nearest):
-            return
         where = _at(path, rule.source.get("fieldPath", ""))
         message = self._message(rule, values, where, shown)
-        self.errors.append(_failed(rule.source.get("reason") or "FieldValueInvalid", where, shown, message))
+        error = _failed(rule.source.get("reason") or "FieldValueInvalid", where, shown, message)
+        if not rule.uses_old and nearest is not None and equal(*nearest):
+            self._warnings.append(f"{error.field}: {error.body}")
+        else:
+            self.errors.append(error)
 
     def _holds(self, rule: Rule, values: dict[str, Any], path: Path, shown: str) -> bool:
         """Also where the rule could not be evaluated: an error says so."""
