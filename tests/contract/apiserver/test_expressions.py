@@ -239,7 +239,7 @@ def definition(group: str, rules: list[Object], **properties: Any) -> Object:
 def test_rules_know_the_types_of_their_schema(api: RunningApi, space: str) -> None:
     async def test(client: Client) -> None:
         group = f"{space}.test"
-        rules = [
+        rules: list[Object] = [
             {"rule": "self.from < self.to && self.from > timestamp('2000-01-01T00:00:00Z')", "message": "order"},
             {"rule": "self.pause <= duration('1h')", "messageExpression": "'too long: %s'.format([self.pause])"},
             {
@@ -286,8 +286,7 @@ def test_what_a_new_rule_finds_wrong_with_what_is_there_is_a_warning(api: Runnin
     async def test(client: Client) -> None:
         group = f"{space}.test"
         size = {"size": {"type": "integer"}}
-        free: list[Object] = []
-        await client.ok("POST", DEFINITIONS, definition(group, free, **size))
+        await client.ok("POST", DEFINITIONS, definition(group, [], **size))
         path = f"/apis/{group}/v1/things"
 
         async def served() -> bool:
