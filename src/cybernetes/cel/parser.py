@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cybernetes.cel.errors import CompileError, Issue
+from cybernetes.cel.grammar import LITERALS, RESERVED, START, expecting
 from cybernetes.cel.lexer import Token, tokens
 from cybernetes.cel.literals import literal
 from cybernetes.cel.macros import MACROS, Expand, MacroError
@@ -17,71 +18,6 @@ from cybernetes.cel.syntax import Call, Entry, Ident, ListNode, Literal, MapNode
 
 SIZE_MAX = 100_000
 DEPTH_MAX = 250
-RESERVED = frozenset(
-    [
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ]
-)
-_ORDER = [
-    "[",
-    "]",
-    "{",
-    "}",
-    "(",
-    ")",
-    ".",
-    ",",
-    "-",
-    "!",
-    "?",
-    ":",
-    "true",
-    "false",
-    "null",
-    "NUM_FLOAT",
-    "NUM_INT",
-    "NUM_UINT",
-    "STRING",
-    "BYTES",
-    "IDENTIFIER",
-    "ESC_IDENTIFIER",
-]
-_START = frozenset(
-    [
-        "[",
-        "{",
-        "(",
-        ".",
-        "-",
-        "!",
-        "true",
-        "false",
-        "null",
-        "NUM_FLOAT",
-        "NUM_INT",
-        "NUM_UINT",
-        "STRING",
-        "BYTES",
-        "IDENTIFIER",
-    ]
-)
-_LITERALS = frozenset(["true", "false", "null", "NUM_FLOAT", "NUM_INT", "NUM_UINT", "STRING", "BYTES"])
 _NAMES = ("IDENTIFIER", "ESC_IDENTIFIER")
 _RELATIONS = {"<": "_<_", "<=": "_<=_", ">=": "_>=_", ">": "_>_", "==": "_==_", "!=": "_!=_", "in": "@in"}
 _SUMS = {"+": "_+_", "-": "_-_"}
@@ -134,7 +70,7 @@ class _Parser:
         if self._now.kind == "?":
             at = self._take().at
             chosen = self._logic("||", "_||_")
-            self._expect(":", self._now.kind in _START)
+            self._expect(":", self._now.kind in START)
             node = Call(at, "_?_:_", [node, chosen, self._expression()])
         self._depth -= 1
         return node
@@ -230,8 +166,8 @@ class _Parser:
         optional = self._now.kind == "?"
         if optional:
             self._take()
-        elif self._now.kind not in _START:
-            raise self._unexpected(*_START, "?")
+        elif self._now.kind not in START:
+            raise self._unexpected(*START, "?")
         index = self._expression()
         self._expect("]", self._may_follow())
         return Call(at, "_[?_]" if optional else "_[_]", [node, index])
@@ -241,7 +177,7 @@ class _Parser:
         kind = now.kind
         if kind == "IDENTIFIER" or (kind == "." and self._tokens[self._i + 1].kind == "IDENTIFIER"):
             return self._identifier()
-        if kind in _LITERALS or kind == "-":
+        if kind in LITERALS or kind == "-":
             return self._literal()
         if kind == "(":
             self._take()
@@ -252,12 +188,12 @@ class _Parser:
             return self._list()
         if kind == "{":
             return self._map()
-        raise self._unexpected(*_START)
+        raise self._unexpected(*START)
 
     def _literal(self) -> Node:
         sign = self._take() if self._now.kind == "-" else None
         if sign is not None and self._now.kind not in ("NUM_INT", "NUM_FLOAT"):
-            raise self._unexpected(*_START)
+            raise self._unexpected(*START)
         token = self._take()
         try:
             value = literal(token.kind, ("-" if sign else "") + token.text)
@@ -301,7 +237,7 @@ class _Parser:
             if field.kind not in _NAMES:
                 raise self._unexpected("}", ",", "?", *_NAMES)
             self._take()
-            colon = self._expect(":", self._now.kind in _START)
+            colon = self._expect(":", self._now.kind in START)
             entries.append(Entry(colon.at, _unquoted(field), self._expression(), optional=optional))
             if not self._more("}"):
                 break
@@ -338,7 +274,7 @@ class _Parser:
                 self._take()
                 break
             key = self._expression()
-            colon = self._expect(":", self._now.kind in _START)
+            colon = self._expect(":", self._now.kind in START)
             entries.append(Entry(colon.at, key, self._expression(), optional=optional))
             if not self._more("}"):
                 break
@@ -360,8 +296,8 @@ class _Parser:
         if self._now.kind == ")":
             self._take()
             return []
-        if self._now.kind not in _START:
-            raise self._unexpected(*_START, ")")
+        if self._now.kind not in START:
+            raise self._unexpected(*START, ")")
         arguments = [self._expression()]
         while self._now.kind == ",":
             self._take()
@@ -405,7 +341,7 @@ class _Parser:
 
     def _unexpected(self, *wanted: str) -> _Stop:
         word = "extraneous" if self._after() in wanted and self._now.kind != "<EOF>" else "mismatched"
-        return self._fail(self._now.at, f"Syntax error: {word} input '{self._now.text}' expecting {_expecting(wanted)}")
+        return self._fail(self._now.at, f"Syntax error: {word} input '{self._now.text}' expecting {expecting(wanted)}")
 
     def _fail(self, at: int, message: str) -> _Stop:
         self.issues.append(Issue(at, message))
@@ -421,14 +357,3 @@ def _balanced(function: str, terms: list[Node], places: list[int], low: int, hig
 
 def _unquoted(token: Token) -> str:
     return token.text.strip("`") if token.kind == "ESC_IDENTIFIER" else token.text
-
-
-def _expecting(wanted: tuple[str, ...]) -> str:
-    shown = [_shown(each) for each in ("<EOF>", *_ORDER) if each in wanted]
-    return shown[0] if len(shown) == 1 else "{" + ", ".join(shown) + "}"
-
-
-def _shown(kind: str) -> str:
-    if kind.isupper() or kind == "<EOF>":
-        return kind
-    return r"'\u003F'" if kind == "?" else f"'{kind}'"
