@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -28,6 +29,8 @@ WORKERS = 4
 # A burst is told at once; after that bindings, which matter more, get the API server's time.
 BURST = 200
 EVENTS_PER_S = 200
+# While bindings wait for each other a worker rests so long before an event: twenty a second are told then.
+BUSY_PAUSE_S = 0.2
 NOTE_BYTES_MAX = 1024
 CUT = " ..."
 # Failing pods whose event is known, so that it is counted up.
@@ -50,7 +53,10 @@ class Announcement(msgspec.Struct, frozen=True, gc=False):
 
 
 class Announcer:
-    def __init__(self, client: ApiClient, clock: Clock, host: str) -> None:
+    """busy: whether more bindings wait than one request holds."""
+
+    def __init__(self, client: ApiClient, clock: Clock, host: str, busy: Callable[[], bool] = lambda: False) -> None:
+        self._busy = busy
         self._client = client
         self._clock = clock
         self._host = host
@@ -95,6 +101,8 @@ class Announcer:
                 _log.debug("event.refused", reason=event.reason, pod=event.pod, why=str(error))
 
     async def _wait_for_turn(self) -> None:
+        if self._busy():
+            await self._clock.sleep(BUSY_PAUSE_S)
         now = self._clock.monotonic()
         self._tokens = min(BURST, self._tokens + (now - self._filled_at) * EVENTS_PER_S) - 1
         self._filled_at = now

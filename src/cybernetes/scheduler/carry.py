@@ -121,6 +121,11 @@ class Carrier:
         self._full = max(self._work.qsize(), self._bindings.qsize()) + count > WAITING_MAX
         return not self._full
 
+    @property
+    def has_backlog(self) -> bool:
+        """Whether more bindings wait than the next request takes."""
+        return self._bindings.qsize() >= BINDINGS_MAX
+
     def put(self, work: Placed | Failed) -> None:
         if isinstance(work, Placed) and work.is_plain:
             self._bindings.put_nowait(work)

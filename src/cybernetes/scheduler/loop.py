@@ -78,7 +78,7 @@ class Scheduler:
             each.name: Cycle(columns, each, nominations, owners.selector, volumes, claimed) for each in profiles
         }
         self._wake = asyncio.Event()
-        self._announcer = Announcer(client, clock, host)
+        self._announcer = Announcer(client, clock, host, lambda: self._carrier.has_backlog)
         self._intake = Intake(
             client,
             clock,
