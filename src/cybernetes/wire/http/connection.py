@@ -18,7 +18,7 @@ import msgspec
 
 from cybernetes.base.log import Log
 from cybernetes.wire.http import head
-from cybernetes.wire.http.duplex import RawDuplex
+from cybernetes.wire.http.duplex import RawDuplex, close_once
 from cybernetes.wire.http.message import Request, Response
 from cybernetes.wire.http.reading import NO_HTTP, Reading, Refused
 
@@ -81,7 +81,10 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self._waiting.clear()
         if self._task is None:
-            self._transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        close_once(self._transport)
 
     async def ended(self) -> None:
         if self._task is not None:
@@ -192,9 +195,9 @@ class Connection(asyncio.Protocol):
             loop = asyncio.get_running_loop()
             self.idle_since = loop.time()
             if linger_s:
-                loop.call_later(linger_s, self._transport.close)
+                loop.call_later(linger_s, self._close)
             elif self._closing:
-                self._transport.close()
+                self._close()
 
     async def _answer(self, incoming: Incoming) -> bool:
         """Whether another request may follow. Raises ConnectionError when the client is gone."""

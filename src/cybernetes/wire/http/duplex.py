@@ -9,6 +9,12 @@ from collections import deque
 READ_AHEAD_MAX = 256 << 10
 
 
+def close_once(transport: asyncio.Transport) -> None:
+    """Python's TLS transports up to 3.11.2 break when they are closed again: nothing can be asked of them then."""
+    if not transport.is_closing():
+        transport.close()
+
+
 class RawDuplex(asyncio.Protocol):
     """Takes over `transport` from `former`, which still learns when the connection is lost."""
 
@@ -46,7 +52,7 @@ class RawDuplex(asyncio.Protocol):
         await self._writable.wait()
 
     async def close(self) -> None:
-        self._transport.close()
+        close_once(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._chunks.append(data)
