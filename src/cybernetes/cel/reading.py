@@ -9,7 +9,7 @@ from cybernetes.cel.errors import EvaluationError
 from cybernetes.cel.parts import Frame, Part
 from cybernetes.cel.syntax import Call, Select
 from cybernetes.cel.types import Adapt, ObjectType, Type
-from cybernetes.cel.values import NONE, Optional, is_number
+from cybernetes.cel.values import MISSING, NONE, Optional, entry, is_number
 
 
 def key_of(node: Select) -> str:
@@ -140,9 +140,9 @@ def _optional_field(value: Any, key: Any, adapt: Adapt | None) -> Optional:
         value = value.value
     if not isinstance(value, dict):
         raise EvaluationError("no such overload")
-    if key not in value:
+    found = entry(value, key)
+    if found is MISSING:
         return NONE
-    found = value[key]
     return Optional(found if adapt is None else adapt(found))
 
 
@@ -189,10 +189,10 @@ def _optional_item(value: Any, key: Any, adapt: Adapt | None) -> Optional:
 def item(value: Any, key: Any) -> Any:
     """value[key]."""
     if isinstance(value, dict):
-        try:
-            return value[key]
-        except (KeyError, TypeError) as wrong:
-            raise no_such_key(key) from wrong
+        found = entry(value, key)
+        if found is MISSING:
+            raise no_such_key(key)
+        return found
     position = _position(value, key)
     if 0 <= position < len(value):
         return value[position]
@@ -202,7 +202,7 @@ def item(value: Any, key: Any) -> Any:
 def _position(value: Any, key: Any) -> int:
     if not isinstance(value, list) or not is_number(key):
         raise EvaluationError("no such overload")
-    if int(key) != key:
+    if type(key) is float and not key.is_integer():
         raise EvaluationError("unsupported index value")
     return int(key)
 

@@ -87,12 +87,23 @@ def _order() -> list[Overload]:
     ):
         out += [function(name, f"{word}_{kind}", [each, each], BOOL, compare) for kind, each in _ORDERED.items()]
         out += [
-            function(name, f"{word}_{left}_{right}", [_NUMBERS[left], _NUMBERS[right]], BOOL, compare)
+            function(
+                name,
+                f"{word}_{left}_{right}",
+                [_NUMBERS[left], _NUMBERS[right]],
+                BOOL,
+                _as_doubles(compare) if "double" in (left, right) else compare,
+            )
             for left in _NUMBERS
             for right in _NUMBERS
             if left != right
         ]
     return out
+
+
+def _as_doubles(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    """Integers are as exact as doubles when they are compared with them."""
+    return lambda left, right: compare(float(left), float(right))
 
 
 def _arithmetic() -> list[Overload]:
@@ -185,7 +196,7 @@ def _containers() -> list[Overload]:
         function("cel.@mapInsert", "@mapInsert_map_key_value", [MAP_AB, A, B], MAP_AB, no),
         function("cel.@mapInsert", "@mapInsert_map_map", [MAP_AB, MAP_AB], MAP_AB, no),
         function("@in", "in_list", [A, LIST_A], BOOL, lambda a, b: values.contains(b, a)),
-        function("@in", "in_map", [A, MAP_AB], BOOL, lambda a, b: a in b),
+        function("@in", "in_map", [A, MAP_AB], BOOL, lambda a, b: values.entry(b, a) is not values.MISSING),
         *(
             make("size", each, [what], INT, len)
             for what, names in (

@@ -6,7 +6,6 @@ source  cel-spec langdef.md "Abstract Types"; Go's time.ParseDuration and RFC 33
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -47,6 +46,8 @@ def timestamp(text: str) -> Timestamp:
         whole = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError as wrong:
         raise EvaluationError(_no_timestamp(text)) from wrong
+    if sign and (int(hours) > 24 or int(minutes) > 60):
+        raise EvaluationError(_no_timestamp(text))
     shift = (int(hours) * 3600 + int(minutes) * 60) * (-1 if sign == "-" else 1) if sign else 0
     seconds = (whole - _EPOCH) // timedelta(seconds=1) - shift
     return checked_timestamp(seconds * NANO + int((fraction or "0").ljust(9, "0")[:9]))
@@ -68,7 +69,7 @@ def _read_bytes(value: Any) -> Any:
         return value
     try:
         return base64.b64decode(value, validate=True)
-    except binascii.Error as wrong:
+    except ValueError as wrong:
         raise EvaluationError(f"illegal base64 data at input byte {len(value)}") from wrong
 
 
@@ -130,11 +131,13 @@ def local(value: Timestamp, zone: str = "") -> datetime:
     if not zone:
         return when
     found = _OFFSET.match(zone)
-    if found is not None:
-        shift = timedelta(hours=int(found[2]), minutes=int(found[3]))
-        return when - shift if found[1] == "-" else when + shift
     try:
+        if found is not None:
+            shift = timedelta(hours=int(found[2]), minutes=int(found[3]))
+            return when - shift if found[1] == "-" else when + shift
         return when.astimezone(ZoneInfo(zone))
+    except OverflowError as wrong:
+        raise EvaluationError("timestamp overflow") from wrong
     except (KeyError, ValueError, OSError) as wrong:
         raise EvaluationError(f"unknown time zone {zone}") from wrong
 

@@ -110,6 +110,7 @@ class MapList(list[Any]):
         return tuple(repr(item.get(name)) if isinstance(item, dict) else "" for name in self.keys)
 
 
+MISSING = object()
 _TYPES: dict[type, Type] = {
     bool: types.BOOL,
     int: types.INT,
@@ -158,7 +159,7 @@ def equal(left: Any, right: Any) -> bool:
         if kind is not SetList and kind is not MapList:
             return bool(left == right)
     elif kind in _NUMBERS and other in _NUMBERS:
-        return bool(left == right)
+        return float(left) == float(right) if float in (kind, other) else bool(left == right)
     if isinstance(left, list) and isinstance(right, list):
         if isinstance(left, SetList | MapList):
             return left.same(right)
@@ -171,7 +172,23 @@ def equal(left: Any, right: Any) -> bool:
 
 
 def _same_entries(left: dict[Any, Any], right: dict[Any, Any]) -> bool:
-    return len(left) == len(right) and all(key in right and equal(value, right[key]) for key, value in left.items())
+    return len(left) == len(right) and all(
+        (found := entry(right, key)) is not MISSING and equal(value, found) for key, value in left.items()
+    )
+
+
+def entry(entries: dict[Any, Any], key: Any) -> Any:
+    """What stands under a key, or MISSING. Keys are of one kind; unlike in Python, true is no number."""
+    if type(key) is str:
+        return entries.get(key, MISSING)
+    try:
+        found = entries.get(key, MISSING)
+    except TypeError:
+        # Lists and maps are no keys.
+        return MISSING
+    if found is not MISSING and (type(key) is bool) != (type(next(iter(entries))) is bool):
+        return MISSING
+    return found
 
 
 def contains(items: list[Any], wanted: Any) -> bool:

@@ -137,6 +137,31 @@ def test_no_text_does_more_harm_than_being_refused(text: str) -> None:
         assert str(failed)
 
 
+NAMES = st.sampled_from(sorted(each.function for each in FUNCTIONS.all() if each.function[0].isalpha()))
+EDGES = st.sampled_from(
+    ["0", "-1", "9223372036854775807", "0u", "-0.0", "double('inf')", "double('NaN')", "1e308", "''", "'é日'", "'\\x00'", "'%s'", "'('",
+     "b'\\xff'", "null", "true", "[]", "[dyn(1), dyn('a'), dyn(null)]", "{}", "{true: 1}", "timestamp('9999-12-31T23:59:59Z')",
+     "timestamp('0001-01-01T00:00:00Z')", "duration('-1ns')", "optional.none()", "int", "quantity('1Ei')", "semver('1.0.0')",
+     "ip('::1')", "cidr('0.0.0.0/0')", "url('http://a')"]
+).map("dyn({})".format)  # fmt: skip
+
+
+@settings(max_examples=600, deadline=None, derandomize=True)
+@given(
+    NAMES,
+    st.lists(EDGES, min_size=1, max_size=3),
+    st.sampled_from(["{0}({1})", "{2}.{0}({3})", "{2}[{4}]", "{2}[?{4}]"]),
+)
+@example("", ["dyn([])", "dyn(double('inf'))"], "{2}[{4}]")
+@example("base64.decode", ["dyn('é')"], "{0}({1})")
+def test_no_value_does_more_harm_than_failing(name: str, values: list[str], form: str) -> None:
+    text = form.format(name, ", ".join(values), values[0], ", ".join(values[1:]), values[-1])
+    try:
+        OURS.compile(text).evaluate(VALUES)
+    except CelError as failed:
+        assert str(failed)
+
+
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(EXPRESSION, st.integers(0, 200))
 def test_costs_stay_below_the_limit_and_below_the_estimate(text: str, limit: int) -> None:

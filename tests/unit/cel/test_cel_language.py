@@ -162,3 +162,36 @@ def test_a_long_chain_stays_shallow() -> None:
 
 def test_programs_are_kept() -> None:
     assert ENVIRONMENT.compile("i + 1") is ENVIRONMENT.compile("i + 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("1 in dyn({true: 1})", False),
+        ("dyn({true: 1}) == dyn({1: 1})", False),
+        ("dyn({1u: 1}) == dyn({1: 1.0})", True),
+        ("dyn({1: 2})[dyn(1.0)]", 2),
+        ("dyn({'a': 1})[?dyn([1])].hasValue()", False),
+        ("dyn(9007199254740993) == dyn(9007199254740992.0)", True),
+        ("9223372036854775807 < 9223372036854775808.0", False),
+        ("dyn([7])[dyn(0.0)]", 7),
+    ],
+)
+def test_keys_and_numbers_are_equal_as_the_language_says(text: str, result: Any) -> None:
+    assert value(text) == result
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dyn({true: 1})[1]", "no such key: 1"),
+        ("dyn([7])[dyn(double('inf'))]", "unsupported index value"),
+        ("dyn([7])[dyn(double('NaN'))]", "unsupported index value"),
+        ("base64.decode(dyn('é'))", "illegal base64 data at input byte 1"),
+        ("timestamp('9999-12-31T23:59:59Z').getHours('+05:00')", "timestamp overflow"),
+        ("timestamp('0001-01-01T00:00:00Z').getHours('America/New_York')", "timestamp overflow"),
+        ("timestamp(dyn('2020-01-01T00:00:00+25:00'))", "cannot parse"),
+    ],
+)
+def test_values_at_the_edges_are_errors_of_the_expression(text: str, message: str) -> None:
+    assert message in failure(text)

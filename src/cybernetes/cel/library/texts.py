@@ -7,7 +7,6 @@ cel-go ext "Encoders"
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
@@ -107,10 +106,10 @@ def _escape_key(text: str) -> str:
 def _decode(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         pass
     try:
         # Padding may be left out.
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except binascii.Error as wrong:
+    except ValueError as wrong:
         raise EvaluationError(f"illegal base64 data at input byte {len(text)}") from wrong
