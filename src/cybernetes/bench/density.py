@@ -23,10 +23,13 @@ from cybernetes.bench.hollow import name_of
 from cybernetes.bench.latency import Buckets
 from cybernetes.bench.plane import Plane, running
 from cybernetes.bench.result import Result, Tell, percentile
+from cybernetes.run.config import NetworkConfig
 
 CLIENTS = 8
 NODES_PER_PROCESS = 500
 LIMIT_S = 3600.0
+# The usual range of pods has parts for 256 nodes only.
+NETWORK = NetworkConfig(pod_range="10.0.0.0/8", service_range="172.30.0.0/16")
 COMPONENTS = ("apiserver", "controller-manager", "scheduler")
 NAME = re.compile(rb'"name":"(pod-\d+)"')
 READY = re.compile(rb'"status":"True","type":"Ready"|"type":"Ready","status":"True"')
@@ -59,7 +62,7 @@ class _Ready:
 
 async def run(load: Load, tell: Tell) -> Result:
     """Raises EdgeError when nodes or pods are not Ready within LIMIT_S."""
-    with running(("apiserver",)) as plane:
+    with running(("apiserver",), network=NETWORK) as plane:
         await plane.wait_serving()
         for each in COMPONENTS[1:]:
             plane.start(each)
