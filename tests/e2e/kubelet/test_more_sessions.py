@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.e2e.clients.binaries import program
 from tests.e2e.kubelet.cluster import NODE, Cluster, cluster, pod
+from tests.e2e.kubelet.test_pods import UNTIL_TERM
 from tests.e2e.kubelet.testbed import Testbed
 
 RELEASES = (30, 31, 37)
@@ -45,7 +46,7 @@ def test_logs_of_all_pods_with_a_label(testbed: Testbed) -> None:
     async def main() -> None:
         async with cluster(testbed) as c:
             for name in ("one", "two"):
-                talking = pod(name, f"echo from {name}; sleep 600")
+                talking = pod(name, f"echo from {name}; {UNTIL_TERM}")
                 talking["metadata"]["labels"] = {"app": "talk"}
                 await c.create(talking)
             for name in ("one", "two"):
@@ -63,7 +64,7 @@ def test_logs_of_all_pods_with_a_label(testbed: Testbed) -> None:
 def test_terminals_and_drained_nodes_for_every_release(testbed: Testbed) -> None:
     async def main() -> None:
         async with cluster(testbed) as c:
-            await c.create(pod("box", "sleep 600"))
+            await c.create(pod("box", UNTIL_TERM))
             await c.until("box", _ready)
             for release in RELEASES:
                 await _speaks(c, program("kubectl", release))

@@ -28,6 +28,9 @@ from cybernetes.wire.http.message import Duplex, Request, Response
 # Watches hold a connection each, so the pool must be wider than the number of resources a component follows.
 CONNECTIONS_MAX = 512
 CONNECT_TIMEOUT_S = 10
+# A peer whose kernel acknowledges nothing for so long is gone: the cable is out, or the machine is dead. Otherwise the
+# kernel tries for a quarter of an hour, in steps that a cable which is back has to wait for.
+SILENT_PEER_S = 15
 # The API server ends ordinary requests after 60 s; later than that nothing comes any more.
 ANSWER_TIMEOUT_S = 90
 KEEP_ALIVE_S = 60
@@ -38,6 +41,17 @@ FAILURE_BYTES_MAX = 4 << 20
 
 
 _REPEATED = ("x-remote-group", "x-remote-extra-", "x-stream-protocol-version")
+
+
+def _socket(info: aiohttp.AddrInfoType) -> socket.socket:
+    """source  tcp(7): TCP_USER_TIMEOUT for what was sent, keep-alive probes for who only listens"""
+    family, kind, protocol, *_ = info
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_PEER_S // 3)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, SILENT_PEER_S // 3)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_PEER_S * 1000)
+    return made
 
 
 class HttpTransport:
@@ -105,7 +119,11 @@ class HttpTransport:
         if self._session is None:
             resolver = _Reachable(self._reachable) if self._reachable is not None else None
             connector = aiohttp.TCPConnector(
-                limit=CONNECTIONS_MAX, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=10, resolver=resolver
+                limit=CONNECTIONS_MAX,
+                keepalive_timeout=KEEP_ALIVE_S,
+                ttl_dns_cache=10,
+                resolver=resolver,
+                socket_factory=_socket,
             )
             self._session = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=self._answer_max is None
