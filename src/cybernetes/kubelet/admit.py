@@ -99,6 +99,8 @@ def unsupported(pod: Object) -> str:
     """What this node can't do for the pod, rather than half of it; "" when it can do everything."""
     if pod["spec"].get("hostUsers") is False:
         return "hostUsers: false needs a runtime with user namespaces, which this node does not have"
+    if pod["spec"].get("resourceClaims"):
+        return "resourceClaims: no driver can prepare devices on this node"
     for _, container in pods.all_containers(pod):
         for rule in container.get("restartPolicyRules") or ():
             if rule.get("action") != "Restart":
