@@ -44,7 +44,6 @@ def echoing(service_range: str) -> Iterator[None]:
     there = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, preexec_fn=leave_the_machine)
     echo = None
     try:
-        time.sleep(0.2)
         inside = ["nsenter", f"--net=/proc/{there.pid}/ns/net"]
         _ip(f"link add echo type veth peer name eth0 netns {there.pid}")
         _ip(f"addr add {OWN_ADDRESS}/24 dev echo")
