@@ -205,14 +205,14 @@ class _Checker:
         kinds = tuple([each.kind for each in arguments])
         if not PLAIN.issuperset(kinds):
             return self._choose(node, overloads, arguments)
-        # Plain types leave nothing open: what fits them once fits them always.
+        # Plain types leave nothing open: what fits them once fits them always. A result may: `optional.none()`.
         key = (node.function, member, kinds)
         known = self._declared.functions.chosen.get(key)
         if known is not None:
             node.overloads, result = known
             return result
         result = self._choose(node, overloads, arguments)
-        if result is not ERROR:
+        if result is not ERROR and not result.generic:
             self._declared.functions.chosen[key] = node.overloads, result
         return result
 

@@ -195,3 +195,10 @@ def test_keys_and_numbers_are_equal_as_the_language_says(text: str, result: Any)
 )
 def test_values_at_the_edges_are_errors_of_the_expression(text: str, message: str) -> None:
     assert message in failure(text)
+
+
+def test_an_expression_leaves_nothing_open_to_the_next() -> None:
+    assert value("[optional.none(), optional.of('a')].size()") == 2
+    assert value("[optional.none()].size() + [dyn(1)].map(x, x).size()") == 2
+    for _ in range(3):
+        assert value("[1].map(x, optional.none().or(optional.of(x)).value())") == [1]
