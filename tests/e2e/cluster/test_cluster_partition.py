@@ -68,7 +68,7 @@ def test_a_partitioned_node_loses_its_pods_and_heals(cluster: Cluster) -> None:
             )
             wait_until(kept.answers_on, 10, "the Service answers without a miss on the node that is left")
             assert _serves(LOST), "its pods run on, alone"
-        wait_until(lambda: _is_ready(cluster, LOST), 30, "the node is ready again")
+        wait_until(lambda: _is_ready(cluster, LOST), 60, "the node is ready again")
         wait_until(lambda: not _serves(LOST), 60, "its old pods are gone")
         wait_until(kept.answers_on, 10, f"the Service answers on {KEPT}")
         wait_until(lost.answers_on, 10, f"the Service answers on {LOST}")
