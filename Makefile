@@ -58,8 +58,8 @@ fuzz: build ## a million made-up inputs for whatever reads what clients send
 conformance: build ## replay recorded answers of the reference against this API server
 	tests/conformance/run
 
-behaviours: build ## upstream's conformance behaviours of workloads, networks and scheduling, on a real cluster
-	$(PYTHON) -m pytest tests/e2e/rows
+behaviours: build ## upstream's conformance behaviours of workloads, networks and scheduling, and a partition, on real clusters
+	$(PYTHON) -m pytest tests/e2e/rows tests/e2e/partition
 
 perf: build ## every benchmark, each with its promise
 	$(PYTHON) perf/report.py

@@ -1,4 +1,4 @@
-"""A node whose cable is pulled: its pods run elsewhere, its Service answers on, and it heals. Runs after the kills."""
+"""A node whose cable is pulled: its pods run elsewhere, its Service answers on, and it heals."""
 
 from __future__ import annotations
 
