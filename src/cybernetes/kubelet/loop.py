@@ -128,6 +128,7 @@ class Kubelet:
             group.create_task(care.run(), name="kubelet.care")
             await self._services.wait_synced()
             if self._config.register_node:
+                self._nodes.on_change(lambda key, old, new: reporter.see(new))
                 group.create_task(self._nodes.run(), name="kubelet.own-node")
                 await self._nodes.wait_synced()
             self._pods.on_change(lambda key, old, new: self._mirrored(static, old, new))

@@ -97,6 +97,11 @@ class NodeReporter:
                 if isinstance(error, ApiError) and is_reason(error, "NotFound") and self._tools.config.register_node:
                     await self.register()
 
+    def see(self, node: Object | None) -> None:
+        """What the API server holds of this node, whoever wrote it: a node that was cut off is declared unknown."""
+        if node is not None:
+            self._status = node.get("status") or {}
+
     def _is_ready(self) -> bool:
         conditions = self._status.get("conditions") or []
         return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)

@@ -14,7 +14,7 @@ from cybernetes.auth.user import AUTHENTICATED, NODE_PREFIX, NODES, User
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import ApiError
 from cybernetes.base.random import SystemRandom
-from cybernetes.client.api import ApiClient
+from cybernetes.client.api import ApiClient, PatchType
 from cybernetes.client.target import LEASES, PODS, SERVICE_ACCOUNTS
 from cybernetes.client.target import NODES as NODE_OBJECTS
 from cybernetes.kubelet.config import KubeletConfig
@@ -50,6 +50,14 @@ class World:
                     await asyncio.sleep(0.005)
         except TimeoutError:
             raise AssertionError(found.get("status")) from None
+
+    async def node_until(self, holds: Callable[[Object], bool]) -> None:
+        async with asyncio.timeout(5):
+            while True:
+                with suppress(ApiError):
+                    if holds((await self.client.get(NODE_OBJECTS, "n")).get("status") or {}):
+                        return
+                await asyncio.sleep(0.005)
 
     async def gone(self, name: str) -> None:
         async with asyncio.timeout(5):
@@ -129,6 +137,17 @@ def test_the_node_is_registered_and_kept_alive() -> None:
             assert later["metadata"]["resourceVersion"] == node["metadata"]["resourceVersion"]
             assert lease["spec"]["holderIdentity"] == "n"
             assert lease["metadata"]["ownerReferences"][0]["uid"] == node["metadata"]["uid"]
+
+    asyncio.run(scenario())
+
+
+def test_a_node_that_others_gave_up_says_that_it_is_there() -> None:
+    async def scenario() -> None:
+        async with world(status_update_s=0.05) as w:
+            await w.node_until(is_ready)
+            gone = {"conditions": [{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}]}
+            await w.client.patch(NODE_OBJECTS, "n", {"status": gone}, PatchType.STRATEGIC, subresource="status")
+            await w.node_until(is_ready)
 
     asyncio.run(scenario())
 
