@@ -35,40 +35,40 @@ class ResourceMetrics:
             raise ApiError(
                 405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {}
             )
+        lister = self._core.lister
         match rest:
             case ["nodes"]:
-                return respond.json(_list("NodeMetricsList", await self._nodes(_selected(request))))
+                nodes = filter(_selected(request), lister.list("", "nodes"))
+                return respond.json(_list("NodeMetricsList", await self._nodes(nodes)))
             case ["nodes", name]:
-                return respond.json(
-                    _only(await self._nodes(lambda node: node["metadata"]["name"] == name), "nodes", name)
-                )
+                return respond.json(_only(await self._nodes(_found(lister.get("", "nodes", "", name))), "nodes", name))
             case ["pods"]:
-                return respond.json(_list("PodMetricsList", await self._pods(None, _selected(request))))
+                pods = filter(_selected(request), lister.list("", "pods"))
+                return respond.json(_list("PodMetricsList", await self._pods(pods)))
             case ["namespaces", namespace, "pods"]:
-                return respond.json(_list("PodMetricsList", await self._pods(namespace, _selected(request))))
+                pods = filter(_selected(request), lister.list("", "pods", namespace))
+                return respond.json(_list("PodMetricsList", await self._pods(pods)))
             case ["namespaces", namespace, "pods", name]:
-                found = await self._pods(namespace, lambda pod: pod["metadata"]["name"] == name)
+                found = await self._pods(_found(lister.get("", "pods", namespace, name)))
                 return respond.json(_only(found, "pods", name))
         raise ApiError(404, "NotFound", "the server could not find the requested resource", {})
 
-    async def _nodes(self, wanted: Any) -> list[Object]:
-        nodes = [each for each in self._core.lister.list("", "nodes") if wanted(each)]
-        used = await self._collector.usage(nodes)
-        named = {each["metadata"]["name"]: _labels(each) for each in nodes}
-        return [node_metrics(usage, named[name]) for name, usage in sorted(used.items())]
+    async def _nodes(self, nodes: Iterable[Object]) -> list[Object]:
+        named = {each["metadata"]["name"]: each for each in nodes}
+        used = await self._collector.usage(named.values())
+        return [node_metrics(usage, _labels(named[name])) for name, usage in sorted(used.items())]
 
-    async def _pods(self, namespace: str | None, wanted: Any) -> list[Object]:
+    async def _pods(self, pods: Iterable[Object]) -> list[Object]:
         """Only the nodes of those pods are asked."""
-        lister = self._core.lister
-        pods = {
-            (each["metadata"]["namespace"], each["metadata"]["name"]): each
-            for each in lister.list("", "pods", namespace)
-            if each["spec"].get("nodeName") and wanted(each)
-        }
-        names = sorted({each["spec"]["nodeName"] for each in pods.values()})
-        nodes = [node for name in names if (node := lister.get("", "nodes", "", name)) is not None]
+        placed = {_place(each["metadata"]): each for each in pods if each["spec"].get("nodeName")}
+        names = sorted({each["spec"]["nodeName"] for each in placed.values()})
+        nodes = [node for name in names for node in _found(self._core.lister.get("", "nodes", "", name))]
         used = await self._collector.usage(nodes)
-        return sorted(_metrics_of(pods, used.values()), key=lambda each: _place(each["metadata"]))
+        return sorted(_metrics_of(placed, used.values()), key=lambda each: _place(each["metadata"]))
+
+
+def _found(obj: Object | None) -> list[Object]:
+    return [] if obj is None else [obj]
 
 
 def _metrics_of(pods: dict[tuple[str, str], Object], used: Iterable[NodeUsage]) -> Iterator[Object]:
