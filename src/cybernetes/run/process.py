@@ -21,6 +21,7 @@ _PR_SET_NAME = 15
 # after each 700 of them, as is the default, takes a tenth of the time and finds nothing.
 GC_THRESHOLDS = (20_000, 20, 20)
 _CLONE_NEWNET = 0x40000000
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -32,7 +33,7 @@ def fork_component(
     title    what ps and pgrep show
     network  name of the network namespace the child enters, "" to stay
     """
-    pid = os.fork()
+    pid = _fork()
     if pid:
         return pid
     status = 1
@@ -56,7 +57,7 @@ def fork_component(
 
 def exec_program(command: Sequence[str], *, log: Path, environment: Mapping[str, str], network: str = "") -> int:
     """Fork and execute another program; its process id."""
-    pid = os.fork()
+    pid = _fork()
     if pid:
         return pid
     try:
@@ -68,12 +69,25 @@ def exec_program(command: Sequence[str], *, log: Path, environment: Mapping[str,
         os._exit(127)
 
 
+def _fork() -> int:
+    """Fork with the stopping signals held back in the child, until it has left the parent's handlers behind.
+
+    The child would otherwise take a SIGTERM that comes early with the parent's handler, and forget it.
+    """
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    pid = os.fork()
+    if pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+    return pid
+
+
 def _enter_child(log: Path, network: str) -> None:
     os.setsid()
     # The kernel ends the child when its supervisor dies, so that no orphan serves with stale state.
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
+    for each in (*_STOPPING, signal.SIGCHLD):
         signal.signal(each, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
     log_file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
     devnull = os.open(os.devnull, os.O_RDONLY)
     os.dup2(devnull, 0)

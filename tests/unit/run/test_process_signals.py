@@ -1,0 +1,51 @@
+"""A process that is told to stop the moment it was started."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cybernetes.run.process import exec_program, fork_component
+
+PATIENCE_S = 10
+
+
+@pytest.fixture(autouse=True)
+def handled_by_the_parent() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def exit_status(pid: int) -> int:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return status
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    return os.waitpid(pid, 0)[1]
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_a_program_does_not_forget_a_signal_that_came_before_it_ran(tmp_path: Path, attempt: int) -> None:
+    pid = exec_program(("sleep", "60"), log=tmp_path / "log", environment={})
+    os.kill(pid, signal.SIGTERM)
+    assert os.WTERMSIG(exit_status(pid)) == signal.SIGTERM
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_a_component_does_not_forget_a_signal_that_came_before_it_ran(tmp_path: Path, attempt: int) -> None:
+    pid = fork_component(signal.pause, title="component", log=tmp_path / "log", environment={})
+    os.kill(pid, signal.SIGTERM)
+    assert os.WTERMSIG(exit_status(pid)) == signal.SIGTERM
+
+
+def test_the_parent_hears_signals_after_it_has_started_a_process(tmp_path: Path) -> None:
+    pid = exec_program(("true",), log=tmp_path / "log", environment={})
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert exit_status(pid) == 0
