@@ -10,7 +10,7 @@ from cybernetes.cli import options
 from cybernetes.cli.progress import step
 from cybernetes.install import bring_up, fabric, machine
 from cybernetes.run import config as cluster_config
-from cybernetes.run.config import COMPONENTS, ApiServerConfig, ClusterConfig, NodeConfig, StoreConfig
+from cybernetes.run.config import COMPONENTS, PROCESSES_MAX, ApiServerConfig, ClusterConfig, NodeConfig, StoreConfig
 from cybernetes.run.layout import Layout
 
 
@@ -22,6 +22,12 @@ from cybernetes.run.layout import Layout
 )
 @click.option("--only", default="", help=f"Run only these components, by commas: {', '.join(COMPONENTS)}.")
 @click.option("--port", type=click.IntRange(1, 65535), default=None, help="Port of the API server.  [default: 6443]")
+@click.option(
+    "--apiservers",
+    type=click.IntRange(1, PROCESSES_MAX),
+    default=None,
+    help="Processes of the API server, on one port and one store.  [default: 1]",
+)
 @click.option(
     "--config",
     "config_file",
@@ -46,6 +52,7 @@ def command(
     store: str | None,
     only: str,
     port: int | None,
+    apiservers: int | None,
     config_file: Path | None,
     api_server_args: tuple[str, ...],
     merge_kubeconfig: bool | None,
@@ -63,7 +70,8 @@ def command(
     chosen = _components(only)
     config = _existing(layout, config_file) or _new(chosen, nodes)
     args = {name.removeprefix("--"): value for name, _, value in (each.partition("=") for each in api_server_args)}
-    config = options.with_apiserver_args(_with_flags(config, chosen, store, port), args)
+    server = {name: value for name, value in (("port", port), ("processes", apiservers)) if value is not None}
+    config = options.with_apiserver_args(_with_flags(config, chosen, store, server), args)
     began = time.monotonic()
     bring_up.up(config, layout, step)
     whole = not config.only
@@ -107,11 +115,13 @@ def _new(chosen: tuple[str, ...], nodes: int) -> ClusterConfig:
     )
 
 
-def _with_flags(config: ClusterConfig, chosen: tuple[str, ...], store: str | None, port: int | None) -> ClusterConfig:
+def _with_flags(
+    config: ClusterConfig, chosen: tuple[str, ...], store: str | None, server: dict[str, int]
+) -> ClusterConfig:
     if chosen:
         config = msgspec.structs.replace(config, only=chosen)
     if store is not None:
         config = msgspec.structs.replace(config, store=StoreConfig(kind=store))  # type: ignore[arg-type]
-    if port is not None:
-        config = msgspec.structs.replace(config, api_server=msgspec.structs.replace(config.api_server, port=port))
+    if server:
+        config = msgspec.structs.replace(config, api_server=msgspec.structs.replace(config.api_server, **server))
     return config

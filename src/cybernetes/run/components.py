@@ -45,7 +45,9 @@ COMPONENTS = (
 def plan(config: ClusterConfig, layout: Layout) -> list[Process]:
     """Every process of this configuration, those that others need first."""
     processes = _etcd(config, layout)
-    processes += [_process(each, config, layout) for each in COMPONENTS if not each.per_node and config.runs(each.name)]
+    for each in COMPONENTS:
+        if not each.per_node and config.runs(each.name):
+            processes += _processes(each, config, layout)
     if not config.runs("kubelet"):
         return processes
     processes += _registry(config, layout)
@@ -55,6 +57,13 @@ def plan(config: ClusterConfig, layout: Layout) -> list[Process]:
             _process(each, config, layout, node) for each in COMPONENTS if each.per_node and config.runs(each.name)
         ]
     return processes
+
+
+def _processes(component: Component, config: ClusterConfig, layout: Layout) -> list[Process]:
+    """One, or several of the same that share their work: `apiserver`, `apiserver-2`, ..."""
+    first = _process(component, config, layout)
+    count = config.api_server.processes if component.name == "apiserver" else 1
+    return [first, *(msgspec.structs.replace(first, name=f"{first.name}-{number}") for number in range(2, count + 1))]
 
 
 def _process(component: Component, config: ClusterConfig, layout: Layout, node: NodeConfig | None = None) -> Process:

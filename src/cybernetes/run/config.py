@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -16,6 +16,8 @@ from cybernetes.run.apiserver_args import ApiServerArgs
 
 COMPONENTS = ("apiserver", "controller-manager", "scheduler", "kubelet", "proxy", "network", "dns")
 CONTROL_PLANE = ("apiserver", "controller-manager", "scheduler")
+# Each hears of every write: beyond so many they are busy with each other's.
+PROCESSES_MAX = 16
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -27,12 +29,14 @@ class ApiServerConfig(_Section, frozen=True):
 
     endpoint: HOST or HOST:PORT that leads to any of several API servers (a name, or a load balancer's address), which
     nodes and people use then; "" where there is one
+    processes: how many API servers share port and store on this machine; each has caches of its own
     """
 
     bind_address: str = "127.0.0.1"
     advertise_address: str = ""
     port: int = 6443
     endpoint: str = ""
+    processes: Annotated[int, msgspec.Meta(ge=1, le=PROCESSES_MAX)] = 1
     # Further names and addresses that its certificate is valid for.
     extra_names: tuple[str, ...] = ()
     extra_args: ApiServerArgs = ApiServerArgs()
@@ -92,6 +96,11 @@ class ClusterConfig(_Section, frozen=True):
 
     def runs(self, component: str) -> bool:
         return not self.only or component in self.only
+
+    @property
+    def shares_store(self) -> bool:
+        """Whether an API server must expect that others write too."""
+        return self.store.kind == "etcd" or self.api_server.processes > 1
 
     @property
     def api_address(self) -> str:

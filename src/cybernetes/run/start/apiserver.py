@@ -17,6 +17,7 @@ from cybernetes.base.errors import EdgeError
 from cybernetes.base.log import Log
 from cybernetes.base.random import SystemRandom
 from cybernetes.run import files
+from cybernetes.run.config import ClusterConfig
 from cybernetes.run.notify import notify_ready
 from cybernetes.run.start import Setting
 from cybernetes.run.start.access import Access
@@ -86,7 +87,7 @@ async def _serve(server: ApiServer, setting: Setting) -> None:
     tls = RenewedTls(certificate.certificate, certificate.key, clients, server.core.clock.monotonic)
     http = HttpServer(server.handle)
     try:
-        await http.listen(config.bind_address, config.port, tls.context)
+        await http.listen(config.bind_address, config.port, tls.context, with_others=config.processes > 1)
         notify_ready()
         await server.wait()
     finally:
@@ -168,11 +169,16 @@ def _server_config(setting: Setting, access: Access) -> ServerConfig:
         advertise=f"{config.api_address}:{config.api_server.port}",
         service_range=config.network.service_range,
         request_timeout_s=parse_duration(args.request_timeout),
-        max_requests_inflight=args.max_requests_inflight,
-        max_mutating_requests_inflight=args.max_mutating_requests_inflight,
-        shared_store=config.store.kind == "etcd",
+        max_requests_inflight=_share(args.max_requests_inflight, config),
+        max_mutating_requests_inflight=_share(args.max_mutating_requests_inflight, config),
+        shared_store=config.shares_store,
         # An API server alone has the objects of Kubernetes only: nodes, and what runs on them, come with controllers.
         own_components=config.runs("controller-manager"),
         # Autoscalers are what needs it; an API server alone has no nodes.
         resource_metrics=config.runs("controller-manager"),
     )
+
+
+def _share(seats: int, config: ClusterConfig) -> int:
+    """What one of the processes may have under way, of what the flag says for all of them together."""
+    return max(1, seats // config.api_server.processes) if seats else 0

@@ -32,10 +32,17 @@ class HttpServer:
         self._date = ""
         self._date_s = -1
 
-    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
-        """Serve on host:port (0: any free port); the port."""
+    async def listen(
+        self, host: str, port: int, tls: ssl.SSLContext | None = None, *, with_others: bool = False
+    ) -> int:
+        """Serve on host:port (0: any free port); the port.
+
+        with_others  processes of the same user that say so too share the port; the kernel deals connections out
+        """
         loop = asyncio.get_running_loop()
-        listener = await loop.create_server(self._connect, host, port, ssl=tls, backlog=BACKLOG, reuse_address=True)
+        listener = await loop.create_server(
+            self._connect, host, port, ssl=tls, backlog=BACKLOG, reuse_address=True, reuse_port=with_others or None
+        )
         self._listeners.append(listener)
         if self._sweeping is None:
             self._sweeping = loop.call_later(SWEEP_S, self._sweep)
