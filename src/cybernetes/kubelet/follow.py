@@ -23,7 +23,7 @@ from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.sources import TARGETS, Key, ObjectReader
 from cybernetes.kubelet.volumes import payload
 
-# Each watch is a connection of its own; half of what a client may have stays free for requests.
+# Each watch is a connection of its own, here and at the API server.
 WATCHES_MAX = 256
 # A pod that is still being started has read its objects just now, and one that ends soon needs no watch.
 DELAY_S = 1.0

@@ -12,6 +12,7 @@ from cybernetes.auth import pki
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError, Outcome
 from cybernetes.base.random import SystemRandom
+from cybernetes.wire.http import client as http_client
 from cybernetes.wire.http import connection as http_connection
 from cybernetes.wire.http.client import HttpTransport
 from cybernetes.wire.http.message import Duplex, Request, Response
@@ -79,6 +80,50 @@ def test_streams_are_flushed_chunk_by_chunk() -> None:
             assert await stream.__anext__() == b"second"
             with pytest.raises(StopAsyncIteration):
                 await stream.__anext__()
+
+    run(handler, test)
+
+
+def test_requests_do_not_wait_for_the_ends_of_streams() -> None:
+    async def quiet() -> AsyncIterator[bytes]:
+        yield b"first"
+        await asyncio.Event().wait()
+
+    async def handler(request: Request) -> Response:
+        return Response(200, [], quiet() if request.query else b"answer")
+
+    async def test(transport: HttpTransport, server: HttpServer) -> None:
+        watches = [
+            await transport.send(Request("GET", "/", {"watch": ["1"]})) for _ in range(http_client.CONNECTIONS_MAX + 1)
+        ]
+        async with asyncio.timeout(5):
+            assert text(await transport.send(Request("GET", "/"))) == "answer"
+        for each in watches:
+            await each.body.aclose()  # type: ignore[union-attr]
+
+    run(handler, test)
+
+
+def test_streams_that_find_no_place_fail_and_were_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_client, "STREAMS_MAX", 1)
+    monkeypatch.setattr(http_client, "CONNECTION_WAIT_S", 0.05)
+    seen: list[str] = []
+
+    async def quiet() -> AsyncIterator[bytes]:
+        yield b"first"
+        await asyncio.Event().wait()
+
+    async def handler(request: Request) -> Response:
+        seen.append(request.path)
+        return Response(200, [], quiet())
+
+    async def test(transport: HttpTransport, server: HttpServer) -> None:
+        first = await transport.send(Request("GET", "/first", {"watch": ["1"]}))
+        with pytest.raises(EdgeError) as failed:
+            await transport.send(Request("GET", "/second", {"watch": ["1"]}))
+        assert failed.value.outcome is Outcome.NOT_DONE
+        assert seen == ["/first"]
+        await first.body.aclose()  # type: ignore[union-attr]
 
     run(handler, test)
 

@@ -25,9 +25,14 @@ from cybernetes.wire.http.duplex import READ_AHEAD_MAX
 from cybernetes.wire.http.failures import TooLarge, why
 from cybernetes.wire.http.message import Duplex, Request, Response
 
-# Watches hold a connection each, so the pool must be wider than the number of resources a component follows.
+# Requests under way at once; more wait until one of them ends.
 CONNECTIONS_MAX = 512
+# Watches and other streams hold a connection each for as long as they last, so they are counted apart: nothing waits
+# behind them. A component has one for each resource that it follows, and a cluster may have thousands of resources.
+STREAMS_MAX = 4096
 CONNECT_TIMEOUT_S = 10
+# Who finds no place for so long is told so; a stream would otherwise wait for ever for the ends of others.
+CONNECTION_WAIT_S = 60
 # A peer whose kernel acknowledges nothing for so long is gone: the cable is out, or the machine is dead. Otherwise the
 # kernel tries for a quarter of an hour, in steps that a cable which is back has to wait for.
 SILENT_PEER_S = 15
@@ -82,15 +87,16 @@ class HttpTransport:
         self._answer_max = answer_max
         self._reachable = reachable
         self._streamed = streamed
-        self._session: aiohttp.ClientSession | None = None
+        # Of requests, and of streams.
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def send(self, request: Request) -> Response:
         streaming = _streams(request)
         total_s = None if streaming or self._streamed else ANSWER_TIMEOUT_S
-        timeout = aiohttp.ClientTimeout(total=total_s, sock_connect=CONNECT_TIMEOUT_S, sock_read=None)
+        timeout = aiohttp.ClientTimeout(total=total_s, connect=CONNECTION_WAIT_S, sock_connect=CONNECT_TIMEOUT_S)
         try:
             async with asyncio.timeout(None if streaming else ANSWER_TIMEOUT_S):
-                answer = await self._open().request(
+                answer = await self._open(streaming).request(
                     request.method,
                     URL(self.url + _target(request), encoded=True),
                     headers=self._headers(request),
@@ -111,24 +117,25 @@ class HttpTransport:
         self._tls = tls
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        sessions, self._sessions = self._sessions, {}
+        for each in sessions.values():
+            await each.close()
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
+    def _open(self, streaming: bool) -> aiohttp.ClientSession:
+        found = self._sessions.get(streaming)
+        if found is None:
             resolver = _Reachable(self._reachable) if self._reachable is not None else None
             connector = aiohttp.TCPConnector(
-                limit=CONNECTIONS_MAX,
+                limit=STREAMS_MAX if streaming else CONNECTIONS_MAX,
                 keepalive_timeout=KEEP_ALIVE_S,
                 ttl_dns_cache=10,
                 resolver=resolver,
                 socket_factory=_socket,
             )
-            self._session = aiohttp.ClientSession(
+            found = self._sessions[streaming] = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=self._answer_max is None
             )
-        return self._session
+        return found
 
     def _headers(self, request: Request) -> CIMultiDict[str]:
         headers: CIMultiDict[str] = CIMultiDict()
@@ -145,7 +152,7 @@ class HttpTransport:
         return headers
 
     def _failed(self, request: Request, broken: Exception) -> EdgeError:
-        unsent = isinstance(broken, aiohttp.ClientConnectorError)
+        unsent = isinstance(broken, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
         return EdgeError(
             request.method,
             self.url + request.path,
