@@ -17,6 +17,7 @@ from cybernetes.base.log import configure as configure_log
 from cybernetes.run import files
 from cybernetes.run.config import ClusterConfig, NodeConfig
 from cybernetes.run.layout import Layout
+from cybernetes.run.process import allow_many_files
 from cybernetes.run.start import Setting
 from cybernetes.run.supervise import Process
 
@@ -110,6 +111,7 @@ def _main(component: Component, setting: Setting, log_level: str, log_format: st
     import uvloop
 
     configure_log(log_level, log_format)
+    allow_many_files()
     serve = importlib.import_module(f"cybernetes.run.start.{component.module}").serve
     uvloop.run(_until_told_to_stop(serve(setting)))
 
