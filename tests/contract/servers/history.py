@@ -10,7 +10,7 @@ import msgspec
 import orjson
 
 from cybernetes.base.errors import ApiError, EdgeError, Outcome
-from cybernetes.client.api import ApiClient, PatchType
+from cybernetes.client.api import ApiClient
 from cybernetes.client.target import Target
 
 MAPS = Target("", "v1", "configmaps", "ConfigMap")

@@ -6,12 +6,8 @@ import asyncio
 import fcntl
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import TypeVar
-
-import apsw
 
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import EdgeError, Outcome, Retry
@@ -19,6 +15,8 @@ from cybernetes.base.log import Log
 from cybernetes.store.api import Batch, Check, Delete, Entry, Put, Range, check_writes
 from cybernetes.store.feed import Feed
 from cybernetes.store.sqlite import process
+from cybernetes.store.sqlite.channel import settle
+from cybernetes.store.sqlite.expiry import Expiry
 from cybernetes.store.sqlite.jobs import (
     LIMITS,
     Committed,
@@ -31,14 +29,12 @@ from cybernetes.store.sqlite.jobs import (
     Launch,
     Limits,
     Opening,
-    Refusal,
     Txn,
     WriterEdge,
 )
 from cybernetes.store.sqlite.reader import Reader
-from cybernetes.store.sqlite.schema import FIRST_REVISION, ensure_private
-
-T = TypeVar("T")
+from cybernetes.store.sqlite.reads import Reads, translated
+from cybernetes.store.sqlite.schema import ensure_private
 
 log = Log("store")
 
@@ -63,8 +59,6 @@ class SqliteStore:
         self._used_bytes = 0
         self._warned = False
         self._refused: EdgeError | None = None
-        self._expiry: asyncio.Task[None] | None = None
-        self._expiry_at = float("inf")
 
     @classmethod
     async def open(
@@ -82,13 +76,13 @@ class SqliteStore:
         brief    prefixes whose history `compact_brief` may forget earlier than the rest
         """
         opening = Opening(str(path), limits, brief)
-        with _translated("open", path):
+        with translated("open", path):
             ensure_private(path)
             lock = await _lock(path, clock)
         store = cls(opening, clock, lock)
         try:
             writer = await launch(opening, lock, store._deliver)
-            with _translated("open", path):
+            with translated("open", path):
                 store._begin(writer, Reader(path, brief))
         except BaseException:
             os.close(lock)
@@ -97,11 +91,12 @@ class SqliteStore:
 
     def _begin(self, writer: WriterEdge, reader: Reader) -> None:
         self._writer = writer
-        self._reader = reader
+        self._reads = Reads(self._path, reader, self._clock, self._refuse_closed)
         self._seen = writer.opened.revision
         self._used_bytes = writer.opened.used_bytes
-        self._feed = Feed(self._seen, self, self._clock)
-        self._plan_expiry(reader.next_lease_end())
+        self._feed = Feed(self._seen, self._reads, self._clock)
+        self._expiry = Expiry(self._clock, lambda now: self._submit(Expire(now)), reader.next_lease_end)
+        self._expiry.plan(reader.next_lease_end())
 
     @property
     def watches(self) -> int:
@@ -120,15 +115,13 @@ class SqliteStore:
         return self._seen
 
     async def get(self, key: str, revision: int = 0) -> Entry | None:
-        self._refuse_closed()
-        with _translated("read", self._path):
-            entry = self._reader.get_then(key, revision) if revision else self._reader.get(key)
+        entry = self._reads.get(key, revision)
         if entry is not None:
             self._seen = max(self._seen, entry.revision)
         return entry
 
     async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Range:
-        found = await self._stepwise(self._reader.range(prefix, start=start, limit=limit, revision=revision))
+        found = await self._reads.range(prefix, start=start, limit=limit, revision=revision)
         self._seen = max(self._seen, found.revision)
         return found
 
@@ -154,47 +147,18 @@ class SqliteStore:
     async def grant(self, ttl_s: int) -> int:
         ends = self._clock.now() + ttl_s
         lease = await self._submit(Grant(ends))
-        self._plan_expiry(ends)
+        self._expiry.plan(ends)
         return lease
 
     async def close(self) -> None:
         if self._lock < 0:
             return
         lock, self._lock = self._lock, -1
-        if self._expiry is not None:
-            self._expiry.cancel()
+        self._expiry.stop()
         await self._writer.stop()
         self._end(EdgeError("use", str(self._path), "it is closed", outcome=Outcome.NOT_DONE, retry=Retry.NEVER))
-        self._reader.close()
+        self._reads.close()
         os.close(lock)
-
-    def refuse_watch(self, prefix: str, after: int) -> None:
-        self._refuse_closed()
-        with _translated("read", self._path):
-            self._reader.refuse_unreadable(prefix, after or FIRST_REVISION, self._reader.revision())
-
-    async def history(self, prefix: str, after: int, upto: int) -> AsyncIterator[Batch]:
-        steps = self._reader.history(prefix, after, upto)
-        while True:
-            self._refuse_closed()
-            with _translated("read", self._path):
-                batches = next(steps, None)
-            if batches is None:
-                return
-            for batch in batches:
-                yield batch
-            await self._clock.sleep(0)
-
-    async def _stepwise(self, steps: Generator[None, None, T]) -> T:
-        """Run a read to its end, letting others run between its steps."""
-        while True:
-            self._refuse_closed()
-            with _translated("read", self._path):
-                try:
-                    next(steps)
-                except StopIteration as end:
-                    return end.value
-            await self._clock.sleep(0)
 
     async def _submit(self, job: Job) -> int:
         self._refuse_closed()
@@ -212,7 +176,7 @@ class SqliteStore:
             return
         self._feed.publish(committed.batches)
         for answer in committed.answers:
-            _settle(self._waiting.popleft(), answer)
+            settle(self._waiting.popleft(), answer)
         if committed.failure is not None:
             self._fail(committed.failure)
         self._used_bytes = committed.used_bytes
@@ -224,7 +188,7 @@ class SqliteStore:
             return
         log.error("store.failed", path=self._path, reason=failure.message)
         while self._waiting:
-            _settle(self._waiting.popleft(), failure)
+            settle(self._waiting.popleft(), failure)
         message = f"it failed before: {failure.message}"
         self._end(EdgeError("use", str(self._path), message, outcome=Outcome.NOT_DONE, retry=Retry.NEVER))
 
@@ -239,51 +203,11 @@ class SqliteStore:
             log.warning("store.large", path=self._path, bytes=self._used_bytes, limit=self._limits.hard_bytes)
         self._warned = above
 
-    def _plan_expiry(self, ends: float | None) -> None:
-        """Wake up at `ends` unless something earlier is planned."""
-        planned = self._expiry is not None and not self._expiry.done()
-        if ends is None or (planned and ends >= self._expiry_at):
-            return
-        if self._expiry is not None:
-            self._expiry.cancel()
-        self._expiry_at = ends
-        self._expiry = asyncio.get_running_loop().create_task(self._expire(), name="store.leases")
-
-    async def _expire(self) -> None:
-        ends: float | None = self._expiry_at
-        while ends is not None:
-            self._expiry_at = ends
-            wait_s = ends - self._clock.now()
-            if wait_s > 0:
-                await self._clock.sleep(wait_s)
-            else:
-                await self._submit(Expire(self._clock.now()))
-            ends = self._reader.next_lease_end()
-
     def _refuse_closed(self) -> None:
         if self._refused is not None:
             raise self._refused
         if self._lock < 0:
             raise EdgeError("use", str(self._path), "it closes", outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
-
-
-def _settle(future: asyncio.Future[int], answer: int | Refusal) -> None:
-    if future.done():
-        return
-    if isinstance(answer, int):
-        future.set_result(answer)
-    else:
-        future.set_exception(answer.error())
-
-
-@contextmanager
-def _translated(operation: str, path: Path) -> Iterator[None]:
-    """Turns the disk's errors into EdgeError."""
-    try:
-        yield
-    except (apsw.Error, OSError) as error:
-        message = f"{error}; check the file and its disk"
-        raise EdgeError(operation, str(path), message, outcome=Outcome.NOT_DONE) from error
 
 
 async def _lock(path: Path, clock: Clock) -> int:
