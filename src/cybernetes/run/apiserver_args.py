@@ -35,11 +35,20 @@ class ApiServerArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     audit_log_maxbackup: int = 10
     audit_log_maxsize: int = 100
     audit_log_compress: bool = False
+    audit_log_truncate_enabled: bool = False
+    audit_log_truncate_max_event_size: int = 100 << 10
+    audit_log_truncate_max_batch_size: int = 10 << 20
     audit_webhook_config_file: str = ""
     audit_webhook_batch_buffer_size: int = 10_000
     audit_webhook_batch_max_size: int = 400
     audit_webhook_batch_max_wait: str = "30s"
+    audit_webhook_batch_throttle_enable: bool = True
+    audit_webhook_batch_throttle_qps: float = 10.0
+    audit_webhook_batch_throttle_burst: int = 15
     audit_webhook_initial_backoff: str = "10s"
+    audit_webhook_truncate_enabled: bool = False
+    audit_webhook_truncate_max_event_size: int = 100 << 10
+    audit_webhook_truncate_max_batch_size: int = 10 << 20
     encryption_provider_config: str = ""
     encryption_provider_config_automatic_reload: bool = True
     anonymous_auth: bool = True
@@ -75,6 +84,9 @@ class ApiServerArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def __post_init__(self) -> None:
         for name in _DURATIONS:
             parse_duration(getattr(self, name))
+        for name in _POSITIVE:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name.replace('_', '-')} must be greater than 0")
 
 
 _DURATIONS = (
@@ -86,6 +98,16 @@ _DURATIONS = (
     "authorization_webhook_cache_unauthorized_ttl",
     "request_timeout",
     "shutdown_delay_duration",
+)
+
+
+_POSITIVE = (
+    "audit_log_truncate_max_event_size",
+    "audit_log_truncate_max_batch_size",
+    "audit_webhook_batch_throttle_qps",
+    "audit_webhook_batch_throttle_burst",
+    "audit_webhook_truncate_max_event_size",
+    "audit_webhook_truncate_max_batch_size",
 )
 
 

@@ -41,6 +41,9 @@ class Hurried:
     def __init__(self) -> None:
         self.pauses: list[float] = []
 
+    def monotonic(self):
+        return sum(self.pauses)
+
     async def sleep(self, seconds):
         self.pauses.append(seconds)
         await asyncio.sleep(0)
@@ -126,3 +129,24 @@ def test_a_full_buffer_drops_the_newest_and_counts_it():
 
     collector, _ = scenario((), Batching(buffer_size=2, max_size=10, max_wait_s=3600), act)
     assert collector.lists == [[1, 2]]
+
+
+def test_a_list_has_no_more_bytes_than_allowed_but_always_an_event():
+    async def act(hook, collector, numbers, clock):
+        for line in events(1, 2, 3, 1234567890123456789012345678901234567890, 5):
+            hook.put(line)
+        await until(lambda: len(collector.lists) == 4)
+
+    two = sum(map(len, events(1, 2)))
+    collector, _ = scenario((), Batching(max_size=5, max_bytes=two, max_wait_s=3600), act)
+    assert collector.lists == [[1, 2], [3], [1234567890123456789012345678901234567890], [5]]
+
+
+def test_after_a_burst_lists_go_out_at_a_steady_rate():
+    async def act(hook, collector, numbers, clock):
+        for line in events(*range(6)):
+            hook.put(line)
+        await until(lambda: len(collector.lists) == 6)
+        assert clock.pauses == pytest.approx([0.5, 0.5, 0.5])
+
+    scenario((), Batching(max_size=1, per_s=2.0, burst=3), act)

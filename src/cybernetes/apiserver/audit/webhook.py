@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 
 import msgspec
 
 from cybernetes.apiserver.audit.numbers import Numbers
+from cybernetes.apiserver.audit.throttle import Throttle
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import EdgeError
 from cybernetes.base.log import Log
@@ -26,10 +28,17 @@ _HEAD, _TAIL = b'{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{
 
 
 class Batching(msgspec.Struct, frozen=True):
-    """buffer_size: events that wait; more are dropped and counted. max_wait_s: how long one waits for more."""
+    """buffer_size: events that wait; more are dropped and counted. max_wait_s: how long one waits for more.
+
+    max_size, max_bytes  of one list, in events and in bytes of events; a single event is sent whatever its size
+    per_s, burst         lists a second in the long run, and at once after a pause; per_s 0 for as fast as they come
+    """
 
     buffer_size: int = 10_000
     max_size: int = 400
+    max_bytes: int = sys.maxsize
+    per_s: float = 10.0
+    burst: int = 15
     max_wait_s: float = 30.0
     initial_backoff_s: float = 10.0
 
@@ -46,6 +55,7 @@ class Webhook:
         self._errors = numbers.errors.labels("webhook")
         self._clock = clock
         self._random = random
+        self._throttle = Throttle(batching.per_s, batching.burst) if batching.per_s else None
         self._lines: deque[bytes] = deque()
         self._came = asyncio.Event()
         self._full = asyncio.Event()
@@ -67,6 +77,8 @@ class Webhook:
             while True:
                 await self._came.wait()
                 await self._enough()
+                if self._throttle and (pause_s := self._throttle.pause_s(self._clock.monotonic())):
+                    await self._clock.sleep(pause_s)
                 await self._deliver(self._take())
         finally:
             await self._farewell()
@@ -79,7 +91,15 @@ class Webhook:
             return
 
     def _take(self) -> list[bytes]:
-        taken = [self._lines.popleft() for _ in range(min(len(self._lines), self._batching.max_size))]
+        taken: list[bytes] = []
+        size = 0
+        while self._lines and len(taken) < self._batching.max_size:
+            size += len(self._lines[0])
+            if taken and size > self._batching.max_bytes:
+                # The rest was enough for a list before, and is one now.
+                self._full.set()
+                return taken
+            taken.append(self._lines.popleft())
         if not self._lines:
             self._came.clear()
         if len(self._lines) < self._batching.max_size:

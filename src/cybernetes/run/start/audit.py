@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from cybernetes.apiserver.audit import policy
@@ -9,6 +10,7 @@ from cybernetes.apiserver.audit.auditor import Auditor, Backend
 from cybernetes.apiserver.audit.log import LogFile
 from cybernetes.apiserver.audit.numbers import Numbers
 from cybernetes.apiserver.audit.rotation import Keep, RotatingFile
+from cybernetes.apiserver.audit.truncate import Truncating
 from cybernetes.apiserver.audit.webhook import Batching, Webhook
 from cybernetes.base.clock import Clock
 from cybernetes.base.duration import parse as parse_duration
@@ -29,7 +31,10 @@ def open_audit(args: ApiServerArgs, layout: Layout, clock: Clock, random: Random
     log_path = str(layout.audit_log) if args.audit_log_path is None else args.audit_log_path
     if log_path:
         keep = Keep(args.audit_log_maxsize, args.audit_log_maxage, args.audit_log_maxbackup, args.audit_log_compress)
-        backends.append(LogFile(RotatingFile(log_path, keep, clock), numbers, clock))
+        file: Backend = LogFile(RotatingFile(log_path, keep, clock), numbers, clock)
+        if args.audit_log_truncate_enabled:
+            file = Truncating(file, args.audit_log_truncate_max_event_size, numbers)
+        backends.append(file)
     if args.audit_webhook_config_file:
         backends.append(_webhook(args, numbers, clock, random))
     return Auditor(_read(path), backends, numbers, clock) if backends else None
@@ -48,12 +53,17 @@ def _read(path: Path) -> policy.Policy:
         raise EdgeError("read", str(path), str(wrong), outcome=Outcome.NOT_DONE, retry=Retry.NEVER) from wrong
 
 
-def _webhook(args: ApiServerArgs, numbers: Numbers, clock: Clock, random: Random) -> Webhook:
+def _webhook(args: ApiServerArgs, numbers: Numbers, clock: Clock, random: Random) -> Backend:
     transport, path = open_webhook(args.audit_webhook_config_file)
+    truncates = args.audit_webhook_truncate_enabled
     batching = Batching(
         buffer_size=args.audit_webhook_batch_buffer_size,
         max_size=args.audit_webhook_batch_max_size,
         max_wait_s=parse_duration(args.audit_webhook_batch_max_wait),
+        max_bytes=args.audit_webhook_truncate_max_batch_size if truncates else sys.maxsize,
+        per_s=args.audit_webhook_batch_throttle_qps if args.audit_webhook_batch_throttle_enable else 0.0,
+        burst=args.audit_webhook_batch_throttle_burst,
         initial_backoff_s=parse_duration(args.audit_webhook_initial_backoff),
     )
-    return Webhook(transport, path, batching, numbers, clock, random)
+    webhook = Webhook(transport, path, batching, numbers, clock, random)
+    return Truncating(webhook, args.audit_webhook_truncate_max_event_size, numbers) if truncates else webhook
