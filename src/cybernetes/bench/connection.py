@@ -117,6 +117,19 @@ def memory_mb(pid: int) -> float:
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
 
+def pss_mb(pid: int) -> float:
+    """Memory of a process and of its children: what is its own, and its share of what several have mapped."""
+    return sum(_own_pss_mb(each) for each in [pid, *_children(pid)])
+
+
+def _own_pss_mb(pid: int) -> float:
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return int(next(line for line in text.splitlines() if line.startswith("Pss:")).split()[1]) / 1024
+
+
 def _own_cpu_s(pid: int) -> float:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

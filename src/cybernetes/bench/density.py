@@ -7,57 +7,98 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from cybernetes.base.errors import EdgeError
 from cybernetes.bench import latency, workloads
 from cybernetes.bench.bindings import PATH
-from cybernetes.bench.connection import Connection, cpu_s, memory_mb, post_all
-from cybernetes.bench.hollow import name_of
-from cybernetes.bench.latency import Buckets
+from cybernetes.bench.connection import Connection, cpu_s, post_all, pss_mb
+from cybernetes.bench.hollow import PREFIX
 from cybernetes.bench.plane import Plane, running
+from cybernetes.bench.readiness import Readiness
 from cybernetes.bench.result import Result, Tell, percentile
 from cybernetes.run.config import NetworkConfig
 
 CLIENTS = 8
-NODES_PER_PROCESS = 500
+NODES_PER_PROCESS = 250
 LIMIT_S = 3600.0
+LOOK_S = 0.2
+STOP_TIMEOUT_S = 30.0
 # The usual range of pods has parts for 256 nodes only.
 NETWORK = NetworkConfig(pod_range="10.0.0.0/8", service_range="172.30.0.0/16")
+POD_PREFIX = "pod-"
 COMPONENTS = ("apiserver", "controller-manager", "scheduler")
-NAME = re.compile(rb'"name":"(pod-\d+)"')
-READY = re.compile(rb'"status":"True","type":"Ready"|"type":"Ready","status":"True"')
 
 
 class Load(msgspec.Struct, frozen=True):
-    """per_second: pods created a second, 0 for as many as the API server takes."""
+    """per_second: pods created a second, 0 for as many as the API server takes; idle_s: how long nothing happens before."""
 
     nodes: int
     pods: int
     per_second: float = 0.0
+    idle_s: float = 30.0
 
 
-class _Ready:
-    """Follows the pods. at: name -> seconds of `time.perf_counter` at which it was seen to be Ready."""
+class _Look(msgspec.Struct, frozen=True):
+    """What has been used up to a moment: cpu in seconds by name of the process, and the server's own numbers."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.at: dict[str, float] = {}
-        self._rest = b""
-        connection.on_chunk = self._chunk
-        connection.send("GET", f"{PATH}?watch=1")
+    at: float
+    cpu: dict[str, float]
+    buckets: dict[str, latency.Buckets]
+    refused: float
 
-    def _chunk(self, data: bytes) -> None:
-        now = time.perf_counter()
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            if READY.search(line) and (found := NAME.search(line)) is not None:
-                self.at.setdefault(found[1].decode(), now)
+
+class _Cluster:
+    """The plane, and processes of hollow kubelets; `kubelets` stands for all of them together."""
+
+    def __init__(self, plane: Plane, connection: Connection) -> None:
+        self.plane = plane
+        self._connection = connection
+        self._kubelets: list[subprocess.Popen[bytes]] = []
+
+    def start_kubelets(self, nodes: int) -> None:
+        for first in range(0, nodes, NODES_PER_PROCESS):
+            count = min(NODES_PER_PROCESS, nodes - first)
+            command = [sys.executable, "-m", "cybernetes.bench.hollow", str(self.plane.layout.data_dir)]
+            with self.plane.layout.log(f"{PREFIX}{first}").open("ab") as log:
+                self._kubelets.append(
+                    subprocess.Popen([*command, str(first), str(count)], stdout=log, stderr=log, start_new_session=True)
+                )
+
+    def stop_kubelets(self) -> None:
+        for each in self._kubelets:
+            each.terminate()
+        for each in self._kubelets:
+            try:
+                each.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                each.kill()
+                each.wait()
+
+    def check_running(self) -> None:
+        """Raises EdgeError with the last words of a process that ended."""
+        self.plane.check_running()
+        for n, each in enumerate(self._kubelets):
+            if each.poll() is not None:
+                first = f"{PREFIX}{n * NODES_PER_PROCESS}"
+                raise EdgeError("run", first, f"it ended: {self.plane.layout.log(first).read_text()[-1000:]}")
+
+    async def look(self) -> _Look:
+        _, body = await self._connection.call("GET", "/metrics", accept="text/plain")
+        exposition = body.decode()
+        return _Look(time.monotonic(), self._each(cpu_s), latency.buckets(exposition), latency.refused(exposition))
+
+    def memory(self) -> dict[str, float]:
+        return self._each(pss_mb)
+
+    def _each(self, measured: Callable[[int], float]) -> dict[str, float]:
+        found = {each.replace("-", "_"): measured(self.plane.pid(each)) for each in COMPONENTS}
+        return found | {"kubelets": sum(measured(each.pid) for each in self._kubelets)}
 
 
 async def run(load: Load, tell: Tell) -> Result:
@@ -66,40 +107,33 @@ async def run(load: Load, tell: Tell) -> Result:
         await plane.wait_serving()
         for each in COMPONENTS[1:]:
             plane.start(each)
-        connections = await plane.connections(CLIENTS)
-        kubelets = _start_kubelets(plane, load.nodes)
+        watching_nodes, watching_pods, asking, *creating = await plane.connections(3 + CLIENTS)
+        cluster = _Cluster(plane, asking)
+        nodes = Readiness(watching_nodes, "/api/v1/nodes", PREFIX)
+        began = time.perf_counter()
+        cluster.start_kubelets(load.nodes)
         try:
-            await _until_ready(plane, connections[0], load.nodes, tell)
-            await _prepare(connections[0])
-            return await _measure(load, plane, connections, kubelets, tell)
+            await _until(cluster, nodes, load.nodes, "nodes are Ready", tell)
+            nodes_s = max(nodes.at.values()) - began
+            watching_nodes.close()
+            await _prepare(asking)
+            idle = await _idle(cluster, load.idle_s, tell)
+            found = await _measure(load, cluster, watching_pods, creating, tell)
+            return msgspec.structs.replace(found, figures={"nodes_ready_s": nodes_s, **idle, **found.figures})
         finally:
-            for process in kubelets:
-                process.terminate()
-            for process in kubelets:
-                process.wait()
+            tell("stopping")
+            cluster.stop_kubelets()
 
 
-def _start_kubelets(plane: Plane, nodes: int) -> list[subprocess.Popen[bytes]]:
-    found = []
-    for first in range(0, nodes, NODES_PER_PROCESS):
-        count = min(NODES_PER_PROCESS, nodes - first)
-        command = [sys.executable, "-m", "cybernetes.bench.hollow", str(plane.layout.admin_kubeconfig)]
-        with plane.layout.log(f"hollow-{first}").open("ab") as log:
-            found.append(subprocess.Popen([*command, str(first), str(count)], stdout=log, stderr=log))
-    return found
-
-
-async def _until_ready(plane: Plane, connection: Connection, nodes: int, tell: Tell) -> None:
+async def _until(cluster: _Cluster, seen: Readiness, count: int, words: str, tell: Tell) -> None:
     deadline = time.monotonic() + LIMIT_S
-    while time.monotonic() < deadline:
-        _, body = await connection.call("GET", "/api/v1/nodes")
-        ready = sum(not (each["spec"].get("taints")) for each in json.loads(body)["items"])
-        plane.check_running()
-        tell(f"{ready} of {nodes} nodes are Ready")
-        if ready == nodes:
-            return
-        await asyncio.sleep(1)
-    raise EdgeError("start", "hollow nodes", f"{name_of(0)} and others are not Ready after {LIMIT_S:g} s")
+    while len(seen.at) < count:
+        tell(f"{len(seen.at)} of {count} {words}")
+        if time.monotonic() > deadline:
+            raise EdgeError("start", "load", f"only {len(seen.at)} of {count} {words} after {LIMIT_S:g} s")
+        cluster.check_running()
+        seen.check()
+        await asyncio.sleep(LOOK_S)
 
 
 async def _prepare(connection: Connection) -> None:
@@ -111,38 +145,38 @@ async def _prepare(connection: Connection) -> None:
         status, _ = await connection.call("GET", path)
         if status == 200:
             return
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(LOOK_S)
     raise EdgeError("prepare", workloads.NAMESPACE, f"no service account after {LIMIT_S:g} s")
 
 
+async def _idle(cluster: _Cluster, idle_s: float, tell: Tell) -> dict[str, float]:
+    """What the nodes cost while nothing happens; 100 % is one core."""
+    tell(f"idle for {idle_s:g} s")
+    before = await cluster.look()
+    await asyncio.sleep(idle_s)
+    after = await cluster.look()
+    lasted_s = after.at - before.at
+    requests = latency.total(before.buckets[latency.ALL], after.buckets[latency.ALL])
+    figures = {f"idle_{name}_cpu_percent": 100 * (after.cpu[name] - cpu) / lasted_s for name, cpu in before.cpu.items()}
+    return figures | {"idle_requests_per_second": requests / lasted_s}
+
+
 async def _measure(
-    load: Load,
-    plane: Plane,
-    connections: Sequence[Connection],
-    kubelets: Sequence[subprocess.Popen[bytes]],
-    tell: Tell,
+    load: Load, cluster: _Cluster, watching: Connection, creating: Sequence[Connection], tell: Tell
 ) -> Result:
-    (watching,) = await plane.connections(1)
-    ready = _Ready(watching)
-    before, cpu = await _buckets(connections[0]), _cpu(plane, kubelets)
+    ready = Readiness(watching, PATH, POD_PREFIX)
+    before = await cluster.look()
     began = time.perf_counter()
-    created = await _create(load, connections, began, tell)
-    deadline = time.monotonic() + LIMIT_S
-    while len(ready.at) < load.pods:
-        if time.monotonic() > deadline:
-            raise EdgeError("start", "pods", f"{len(ready.at)} of {load.pods} are Ready after {LIMIT_S:g} s")
-        plane.check_running()
-        tell(f"{len(ready.at)} of {load.pods} pods are Ready")
-        await asyncio.sleep(0.2)
-    after = await _buckets(connections[0])
-    spent = {name: value - cpu[name] for name, value in _cpu(plane, kubelets).items()}
+    created = await _create(load, cluster, creating, ready, tell)
+    await _until(cluster, ready, load.pods, "pods are Ready", tell)
+    after = await cluster.look()
+    lasted_s = after.at - before.at
+    spent = {name: value - before.cpu[name] for name, value in after.cpu.items()}
     starts = sorted((at - created[name]) * 1e3 for name, at in ready.at.items())
-    figures = {f"{name.replace('-', '_')}_cpu_ms": value / load.pods * 1e3 for name, value in spent.items()}
-    figures |= {f"{each.replace('-', '_')}_memory_mb": memory_mb(plane.pid(each)) for each in COMPONENTS}
-    figures["kubelet_memory_mb"] = sum(memory_mb(each.pid) for each in kubelets) / load.nodes
-    figures["api_requests"] = latency.total(before, after)
-    figures["api_p50_ms"] = latency.quantile(before, after, 0.5) * 1e3
-    figures["api_p99_ms"] = latency.quantile(before, after, 0.99) * 1e3
+    figures = {f"{name}_cpu_ms": value / load.pods * 1e3 for name, value in spent.items()}
+    figures |= {f"{name}_cpu_percent": 100 * value / lasted_s for name, value in spent.items()}
+    figures |= {f"{name}_pss_mb": value for name, value in cluster.memory().items()}
+    figures |= _latencies(before, after)
     return Result(
         workload="hollow",
         nodes=load.nodes,
@@ -155,32 +189,39 @@ async def _measure(
     )
 
 
-async def _create(load: Load, connections: Sequence[Connection], began: float, tell: Tell) -> dict[str, float]:
+def _latencies(before: _Look, after: _Look) -> dict[str, float]:
+    found = {
+        "api_requests": latency.total(before.buckets[latency.ALL], after.buckets[latency.ALL]),
+        "api_refused_requests": after.refused - before.refused,
+    }
+    for kind, then in before.buckets.items():
+        name = "api" if kind == latency.ALL else f"api_{kind}"
+        for label, share in (("p50", 0.5), ("p99", 0.99)):
+            found[f"{name}_{label}_ms"] = latency.quantile(then, after.buckets[kind], share) * 1e3
+    return found
+
+
+async def _create(
+    load: Load, cluster: _Cluster, connections: Sequence[Connection], ready: Readiness, tell: Tell
+) -> dict[str, float]:
     """When each pod was created."""
     created: dict[str, float] = {}
+    began = time.perf_counter()
 
     async def some(connection: Connection, first: int) -> None:
         for n in range(first, load.pods, len(connections)):
             if load.per_second:
                 await asyncio.sleep(max(0.0, began + n / load.per_second - time.perf_counter()))
-            created[f"pod-{n}"] = time.perf_counter()
-            status, answer = await connection.call("POST", PATH, json.dumps(workloads.pod(f"pod-{n}", {})).encode())
+            name = f"{POD_PREFIX}{n}"
+            created[name] = time.perf_counter()
+            status, answer = await connection.call("POST", PATH, json.dumps(workloads.pod(name, {})).encode())
             if status != 201:
-                raise EdgeError("create", f"pod-{n}", f"{status} {answer[:300]!r}")
-            if n % 500 == 0:
-                tell(f"{n} of {load.pods} pods are created")
+                raise EdgeError("create", name, f"{status} {answer[:300]!r}")
+            if n % 100 == 0:
+                cluster.check_running()
+                tell(f"{len(created)} of {load.pods} pods are created, {len(ready.at)} are Ready")
 
     async with asyncio.TaskGroup() as group:
         for n, each in enumerate(connections):
             group.create_task(some(each, n), name=f"bench.create-{n}")
     return created
-
-
-async def _buckets(connection: Connection) -> Buckets:
-    _, body = await connection.call("GET", "/metrics", accept="text/plain")
-    return latency.buckets(body.decode())
-
-
-def _cpu(plane: Plane, kubelets: Sequence[subprocess.Popen[bytes]]) -> dict[str, float]:
-    found = {each: cpu_s(plane.pid(each)) for each in COMPONENTS}
-    return found | {"kubelets": sum(cpu_s(each.pid) for each in kubelets)}

@@ -1,6 +1,11 @@
 """Hollow nodes: real kubelets, many in a process, each on a runtime and a machine in memory.
 
-`python -m cybernetes.bench.hollow KUBECONFIG FIRST COUNT` runs nodes hollow-FIRST and so on until it is told to stop.
+`python -m cybernetes.bench.hollow DATA_DIR FIRST COUNT` runs nodes hollow-FIRST and so on until it is told to stop.
+
+own     of each node: its identity and certificate, its connections, its watches, lease, status, events; runtime and
+        machine, in memory
+shared  by the nodes of a process: the interpreter and its loop. Certificates come from the cluster's authority at once;
+        nothing listens on port 10250
 """
 
 from __future__ import annotations
@@ -15,44 +20,56 @@ from pathlib import Path
 
 import uvloop
 
+from cybernetes.auth import pki
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.log import configure
 from cybernetes.base.random import SystemRandom
 from cybernetes.client.api import ApiClient
-from cybernetes.client.kubeconfig import connect
+from cybernetes.client.kubeconfig import Access, transport
 from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.fake_host import FakeHost, FakeProber
 from cybernetes.kubelet.loop import Kubelet
 from cybernetes.kubelet.runtime.fake import FakeRuntime
-from cybernetes.run.process import GC_THRESHOLDS
+from cybernetes.run import config as cluster_config
+from cybernetes.run import files
+from cybernetes.run.layout import Layout
+from cybernetes.run.process import GC_THRESHOLDS, allow_many_files
 
 IMAGE = "registry.example/app:1"
 PREFIX = "hollow-"
 MAX_PODS = 110
-# Kubelets of one client: each holds two watches, and a client has 512 connections.
-PER_CLIENT = 200
-# Kubelets that start at once; a burst of all would only wait for each other.
-STARTING_AT_ONCE = 25
+# Kubelets that start in a second, of each process; a burst of all would only wait for each other.
+STARTING_AT_ONCE = 10
 
 
 def name_of(n: int) -> str:
     return f"{PREFIX}{n}"
 
 
-async def run(kubeconfig: Path, first: int, count: int) -> None:
-    """Until cancelled."""
-    clock = SystemClock()
-    clients = [connect(kubeconfig, user_agent="kubelet", clock=clock) for _ in range(0, count, PER_CLIENT)]
+async def run(data_dir: Path, first: int, count: int) -> None:
+    """Until cancelled. data_dir: of the cluster, with its authority's key."""
+    clock, random = SystemClock(), SystemRandom()
+    layout = Layout(data_dir)
+    server = cluster_config.read(layout.config).server_url
+    authority = files.ca(layout).read()
+    clients = []
     try:
         async with asyncio.TaskGroup() as group:
-            for n in range(count):
-                kubelet = hollow_kubelet(clients[n // PER_CLIENT], clock, first + n)
-                group.create_task(kubelet.run(), name=name_of(first + n))
-                if n % STARTING_AT_ONCE == STARTING_AT_ONCE - 1:
-                    await clock.sleep(1.0)
+            for n in range(first, first + count):
+                access = access_of(name_of(n), server, authority, pki.Terms(clock.now(), random))
+                client = ApiClient(transport(access), user_agent="kubelet", clock=clock)
+                clients.append(client)
+                group.create_task(hollow_kubelet(client, clock, n).run(), name=name_of(n))
+                await clock.sleep(1 / STARTING_AT_ONCE)
     finally:
         for each in clients:
             await each.close()
+
+
+def access_of(name: str, server: str, authority: pki.Credential, terms: pki.Terms) -> Access:
+    """How a node reaches the API server, as itself."""
+    own = pki.client(authority, f"system:node:{name}", ["system:nodes"], terms)
+    return Access(server=server, authority=authority.certificate, certificate=own.certificate, key=own.key)
 
 
 def hollow_kubelet(client: ApiClient, clock: SystemClock, n: int) -> Kubelet:
@@ -70,15 +87,16 @@ def hollow_kubelet(client: ApiClient, clock: SystemClock, n: int) -> Kubelet:
 
 
 def main() -> None:
-    kubeconfig, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    data_dir, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     configure("error")
+    allow_many_files()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    uvloop.run(_until_told_to_stop(kubeconfig, first, count))
+    uvloop.run(_until_told_to_stop(data_dir, first, count))
 
 
-async def _until_told_to_stop(kubeconfig: Path, first: int, count: int) -> None:
-    task = asyncio.ensure_future(run(kubeconfig, first, count))
+async def _until_told_to_stop(data_dir: Path, first: int, count: int) -> None:
+    task = asyncio.ensure_future(run(data_dir, first, count))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task

@@ -42,7 +42,14 @@ class Plane:
     def start(self, component: str) -> None:
         command = [sys.executable, "-c", RUN, component, "--data-dir", str(self.layout.data_dir)]
         with self.layout.log(component).open("ab") as log:
-            self.processes[component] = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.processes[component] = subprocess.Popen(
+                # A session of its own, as under the supervisor: the kernel shares the processor among sessions.
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
 
     async def wait_logged(self, component: str, event: str) -> None:
         """Until the component logged the event. Raises EdgeError with its last words."""

@@ -1,20 +1,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.status import Status
 
 from cybernetes.bench import plot, result
 from cybernetes.bench.result import Result, Tell
 from cybernetes.bench.workloads import WORKLOADS
 from cybernetes.cli import options
+
+LINE_EVERY_S = 10.0
 
 
 @click.group()
@@ -62,8 +65,8 @@ def api(json_file: Path | None, plot_file: Path | None) -> None:
     from cybernetes.bench.api import run
 
     console = Console()
-    with console.status("api") as status:
-        results = asyncio.run(run(partial(_show, status, "api")))
+    with _telling(console, "api") as tell:
+        results = asyncio.run(run(tell))
     _hand_out(console, results, json_file, plot_file)
 
 
@@ -91,8 +94,13 @@ def proxy(services: int, mode: str, changes: int, json_file: Path | None, plot_f
 @click.option("--nodes", type=click.IntRange(1, 5000), default=100, show_default=True, help="Hollow nodes.")
 @click.option("--pods", type=click.IntRange(1), default=None, help="[default: 30 a hollow node; 100 real ones]")
 @click.option(
-    "--rate", type=click.FloatRange(0), default=0.0, help="Pods created a second.  [default: as fast as may be]"
+    "--rate",
+    type=click.FloatRange(0),
+    default=50.0,
+    show_default=True,
+    help="Pods created a second; 0: as fast as may be.",
 )
+@click.option("--idle", type=click.FloatRange(0), default=30.0, show_default=True, help="Seconds without load before.")
 @options.data_dir
 @_outputs
 def density(
@@ -100,6 +108,7 @@ def density(
     nodes: int,
     pods: int | None,
     rate: float,
+    idle: float,
     data_dir: Path,
     json_file: Path | None,
     plot_file: Path | None,
@@ -107,11 +116,12 @@ def density(
     """Many pods: on hollow nodes, or real containers on the cluster that runs.
 
     With --hollow, `p50` and `p99` are from a pod's creation until it is seen Ready; `api p99` is of all ordinary requests.
+    --rate and --idle are for hollow nodes.
     """
     if hollow:
         from cybernetes.bench.density import Load, run
 
-        _measure([("hollow", partial(run, Load(nodes, pods or 30 * nodes, rate)))], json_file, plot_file)
+        _measure([("hollow", partial(run, Load(nodes, pods or 30 * nodes, rate, idle)))], json_file, plot_file)
         return
     from cybernetes.bench.containers import run as run_real
 
@@ -124,13 +134,31 @@ Run = Callable[[Tell], Coroutine[Any, Any, Result]]
 def _measure(runs: Sequence[tuple[str, Run]], json_file: Path | None, plot_file: Path | None) -> None:
     console, results = Console(), []
     for name, run in runs:
-        with console.status(name) as status:
-            results.append(asyncio.run(run(partial(_show, status, name))))
+        with _telling(console, name) as tell:
+            results.append(asyncio.run(run(tell)))
     _hand_out(console, results, json_file, plot_file)
 
 
-def _show(status: Status, name: str, text: str) -> None:
-    status.update(f"{name}: {text}")
+@contextlib.contextmanager
+def _telling(console: Console, name: str) -> Iterator[Tell]:
+    """Shows how far a run is: in one line that changes, or as lines now and then where nobody sees that."""
+    if console.is_terminal:
+        with console.status(name) as status:
+            yield lambda text: status.update(f"{name}: {text}")
+    else:
+        yield _Lines(name)
+
+
+class _Lines:
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._said_at = float("-inf")
+
+    def __call__(self, text: str) -> None:
+        now = time.monotonic()
+        if now - self._said_at >= LINE_EVERY_S:
+            self._said_at = now
+            click.echo(f"{self._name}: {text}", err=True)
 
 
 def _hand_out(console: Console, results: Sequence[Result], json_file: Path | None, plot_file: Path | None) -> None:

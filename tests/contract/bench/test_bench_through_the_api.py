@@ -23,10 +23,13 @@ def test_pods_are_bound_through_the_api(tmp_path: Path) -> None:
 
 def test_pods_start_on_hollow_nodes(tmp_path: Path) -> None:
     out = tmp_path / "r.json"
-    arguments = ["density", "--hollow", "--nodes", "2", "--pods", "6", "--json", str(out)]
+    arguments = ["density", "--hollow", "--nodes", "2", "--pods", "6", "--idle", "0.5", "--json", str(out)]
     done = CliRunner().invoke(command, arguments)
     assert done.exit_code == 0, done.output
     [found] = json.loads(out.read_text())["results"]
     assert (found["workload"], found["nodes"], found["pods"]) == ("hollow", 2, 6)
     assert found["api_requests"] > 6
-    assert found["api_p99_ms"] > 0
+    assert all(found[f"api_{kind}_p99_ms"] > 0 for kind in ("get", "write"))
+    assert found["api_refused_requests"] == 0
+    assert all(found[f"{name}_pss_mb"] > 1 for name in ("apiserver", "controller_manager", "scheduler", "kubelets"))
+    assert found["idle_requests_per_second"] > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,6 +12,8 @@ from rich.console import Console
 
 from cybernetes.base.errors import EdgeError
 from cybernetes.bench import latency, plot, workloads
+from cybernetes.bench.connection import Connection, pss_mb
+from cybernetes.bench.readiness import Readiness
 from cybernetes.bench.result import Result, percentile, table, write_json
 
 SAMPLES = tuple((n / 100, 5.0 + n % 7) for n in range(1000))
@@ -77,14 +80,56 @@ EXPOSITION = """\
 apiserver_request_duration_seconds_bucket{verb="GET",le="0.1"} %d
 apiserver_request_duration_seconds_bucket{verb="GET",le="1.0"} %d
 apiserver_request_duration_seconds_bucket{verb="GET",le="+Inf"} %d
+apiserver_request_duration_seconds_bucket{verb="PATCH",le="0.1"} 5
+apiserver_request_duration_seconds_bucket{verb="PATCH",le="1.0"} 8
+apiserver_request_duration_seconds_bucket{verb="PATCH",le="+Inf"} 8
 apiserver_request_duration_seconds_bucket{verb="WATCH",le="0.1"} 0
 apiserver_request_duration_seconds_bucket{verb="WATCH",le="+Inf"} 1000
+# TYPE apiserver_flowcontrol_rejected_requests_total counter
+apiserver_flowcontrol_rejected_requests_total{flow_schema="a",reason="queue-full"} 2.0
+apiserver_flowcontrol_rejected_requests_total{flow_schema="b",reason="time-out"} 3.0
 """
 
 
 def test_the_servers_latency_is_that_of_ordinary_requests_between_two_looks() -> None:
-    before, after = latency.buckets(EXPOSITION % (10, 10, 10)), latency.buckets(EXPOSITION % (109, 110, 110))
+    looks = latency.buckets(EXPOSITION % (10, 10, 10)), latency.buckets(EXPOSITION % (109, 110, 110))
+    before, after = (each[latency.ALL] for each in looks)
     assert latency.total(before, after) == 100
     assert latency.quantile(before, after, 0.5) == 0.1
     assert latency.quantile(before, after, 0.995) == 1.0
     assert latency.quantile(after, after, 0.5) == 0.0
+
+
+def test_the_servers_latency_is_told_by_kinds_of_requests() -> None:
+    found = latency.buckets(EXPOSITION % (10, 10, 10))
+    assert {kind: latency.total({}, each) for kind, each in found.items()} == {
+        "all": 18,
+        "get": 10,
+        "list": 0,
+        "write": 8,
+    }
+    assert latency.quantile({}, found["write"], 0.99) == 1.0
+
+
+def test_refused_requests_are_counted() -> None:
+    assert latency.refused(EXPOSITION % (0, 0, 0)) == 5
+
+
+def test_memory_of_a_process_is_some() -> None:
+    assert 1 < pss_mb(os.getpid()) < 10_000
+
+
+def test_objects_are_ready_when_a_watch_first_shows_it() -> None:
+    connection = Connection()
+    connection.send = lambda *_: None  # type: ignore[method-assign]
+    seen = Readiness(connection, "/api/v1/nodes", "hollow-")
+    ready = b'{"type":"MODIFIED","object":{"metadata":{"name":"hollow-%d"},"spec":{%s},"status":{"status":"True","type":"Ready"}}}\n'
+    tainted, free = ready % (1, b'"taints":[{}]'), ready % (2, b"")
+    seen.take(tainted + free[:40])
+    assert not seen.at
+    seen.take(free[40:])
+    assert list(seen.at) == ["hollow-2"]
+    seen.check()
+    seen.take(b'{"type":"ERROR","object":{"code":410}}\n')
+    with pytest.raises(EdgeError):
+        seen.check()
