@@ -11,40 +11,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from tests.contract.servers.history import MAPS, SPACE, History, check, watch, write
-from tests.contract.servers.several import Servers, several_servers
-
-WRITERS = 4
-WATCHERS = 3
-BETWEEN_S = 0.5
-
-
-async def record(servers: Servers, victims: list[str]) -> History:
-    """What happens while these processes are killed, one after the other."""
-    history, stop = History(), asyncio.Event()
-    last: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    client = servers.client()
-    try:
-        start = int((await client.list(MAPS, namespace=SPACE)).resource_version)
-        async with asyncio.TaskGroup() as watching:
-            for _ in range(WATCHERS):
-                history.watched.append([])
-                watching.create_task(watch(servers.client, start, history.watched[-1], last))
-            async with asyncio.TaskGroup() as writing:
-                for number in range(WRITERS):
-                    writing.create_task(write(number, servers.client, history, stop))
-                for victim in victims:
-                    await asyncio.sleep(BETWEEN_S)
-                    restarts = servers.processes()[victim].restarts
-                    servers.kill(victim)
-                    await asyncio.to_thread(servers.wait_back, victim, restarts)
-                await asyncio.sleep(BETWEEN_S)
-                stop.set()
-            end = await client.list(MAPS, namespace=SPACE)
-            last.set_result(max(int(each["metadata"]["resourceVersion"]) for each in end.objects()))
-    finally:
-        await client.close()
-    return history
+from tests.contract.servers.history import check
+from tests.contract.servers.killing import BETWEEN_S, record
+from tests.contract.servers.several import several_servers
 
 
 @pytest.mark.parametrize("store", ["etcd"])
@@ -53,6 +22,7 @@ def test_killed_servers_lose_nothing_and_repeat_nothing(tmp_path: Path, store: s
         pytest.skip("etcd is not installed: apt-get install etcd-server")
     with several_servers(tmp_path, store) as servers:
         assert {"apiserver", "apiserver-2"} <= set(servers.processes())
-        history = asyncio.run(record(servers, ["apiserver-2", "apiserver", "apiserver-2"]))
+        victims = ["apiserver-2", "apiserver", "apiserver-2"]
+        history = asyncio.run(record(servers, [(each, BETWEEN_S) for each in victims]))
     check(history)
     assert len(history.acknowledged) > 50
