@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import cybernetes
@@ -50,11 +50,10 @@ def build_info() -> dict[str, str]:
 
 
 class NonResource:
-    """documents: discovery and OpenAPI; asked for every path that is not answered here."""
+    """checks: of `livez`, `healthz` and `readyz`. documents: discovery and OpenAPI, for all that is not answered here."""
 
-    def __init__(self, checks: health.Checks, ready: health.Checks, documents: Documents | None = None) -> None:
+    def __init__(self, checks: Mapping[str, health.Checks], documents: Documents | None = None) -> None:
         self._checks = checks
-        self._ready = ready
         self._documents = documents
 
     async def answer(self, core: Core, passage: Passage) -> Response:
@@ -66,10 +65,8 @@ class NonResource:
                     405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {}
                 )
             return respond.text(404, "404 page not found\n")
-        if top in ("healthz", "livez"):
-            return health.answer(request, self._checks)
-        if top == "readyz":
-            return health.answer(request, self._ready)
+        if top in self._checks:
+            return health.answer(request, self._checks[top])
         if request.path in ("/version", "/version/"):
             return respond.json(version())
         if request.path == "/metrics":

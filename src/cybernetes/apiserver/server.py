@@ -60,7 +60,7 @@ class ApiServer:
     security  builds authentication, authorization and admission once the caches are loaded
     audit     records requests; whoever gives it runs it, and ends it after the server
     tracer    is told where the time of requests goes
-    ready     further checks of /readyz: "" when all is well, else why not
+    ready     further checks of /readyz and /healthz: "" when all is well, else why not
     """
 
     def __init__(
@@ -101,7 +101,9 @@ class ApiServer:
             "shutdown": self._check_stop,
         }
         self.documents = Documents(self.core, config.advertise)
-        self._nonresource = NonResource(checks, all_ready, self.documents.answer)
+        # What may get well by itself is no reason to be killed.
+        kinds = {"livez": checks, "healthz": {**checks, **ready}, "readyz": all_ready}
+        self._nonresource = NonResource(kinds, self.documents.answer)
         self.core.nonresource = self._nonresource.answer
         self._chain = chain(self.core, self._filters(audit, tracer), lambda passage: route(self.core, passage))
         self._objects: Bootstrap | None = None

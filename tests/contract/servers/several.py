@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.contract.store.etcd_process import EtcdProcess, free_port
@@ -57,8 +57,8 @@ class Servers:
 
 
 @contextlib.contextmanager
-def several_servers(folder: Path, store: str, count: int = 2) -> Iterator[Servers]:
-    """So many API servers on `sqlite` or `etcd`, until the block ends."""
+def several_servers(folder: Path, store: str, count: int = 2, arguments: Mapping[str, str] = {}) -> Iterator[Servers]:
+    """So many API servers on `sqlite` or `etcd`, with these flags, until the block ends."""
     layout, port, etcd = Layout(folder / "cluster"), free_port(), None
     config = ClusterConfig(only=("apiserver",), api_server=ApiServerConfig(port=port))
     if store == "etcd":
@@ -71,7 +71,8 @@ def several_servers(folder: Path, store: str, count: int = 2) -> Iterator[Server
     cluster_config.write(folder / "wanted.yaml", config)
     servers = Servers(layout, port)
     try:
-        servers.command("up", "--config", str(folder / "wanted.yaml"), "--apiservers", str(count))
+        flags = [word for name, value in arguments.items() for word in ("--apiserver-arg", f"{name}={value}")]
+        servers.command("up", "--config", str(folder / "wanted.yaml"), "--apiservers", str(count), *flags)
         yield servers
     finally:
         with contextlib.suppress(AssertionError):
