@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 import sys
 from collections import deque
@@ -33,7 +32,7 @@ from cybernetes.kubelet.runtime.fake import FakeRuntime
 from cybernetes.run import config as cluster_config
 from cybernetes.run import files
 from cybernetes.run.layout import Layout
-from cybernetes.run.process import GC_THRESHOLDS, allow_many_files
+from cybernetes.run.process import allow_many_files, spare_garbage_collection
 
 IMAGE = "registry.example/app:1"
 PREFIX = "hollow-"
@@ -90,8 +89,7 @@ def main() -> None:
     data_dir, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     configure("error")
     allow_many_files()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    spare_garbage_collection()
     uvloop.run(_until_told_to_stop(data_dir, first, count))
 
 

@@ -17,7 +17,7 @@ from cybernetes.base.log import configure as configure_log
 from cybernetes.run import files
 from cybernetes.run.config import ClusterConfig, NodeConfig
 from cybernetes.run.layout import Layout
-from cybernetes.run.process import allow_many_files
+from cybernetes.run.process import allow_many_files, spare_garbage_collection
 from cybernetes.run.start import Setting
 from cybernetes.run.supervise import Process
 
@@ -32,7 +32,8 @@ class Component(msgspec.Struct, frozen=True):
 
 
 COMPONENTS = (
-    Component("apiserver", "apiserver", after=("etcd",)),
+    Component("store", "store"),
+    Component("apiserver", "apiserver", after=("etcd", "store")),
     Component("controller-manager", "controllers", after=("apiserver",)),
     Component("scheduler", "scheduler", after=("apiserver",)),
     Component("kubelet", "kubelet", after=("apiserver", "containerd"), per_node=True),
@@ -47,7 +48,7 @@ def plan(config: ClusterConfig, layout: Layout) -> list[Process]:
     """Every process of this configuration, those that others need first."""
     processes = _etcd(config, layout)
     for each in COMPONENTS:
-        if not each.per_node and config.runs(each.name):
+        if not each.per_node and _runs(each.name, config):
             processes += _processes(each, config, layout)
     if not config.runs("kubelet"):
         return processes
@@ -58,6 +59,13 @@ def plan(config: ClusterConfig, layout: Layout) -> list[Process]:
             _process(each, config, layout, node) for each in COMPONENTS if each.per_node and config.runs(each.name)
         ]
     return processes
+
+
+def _runs(name: str, config: ClusterConfig) -> bool:
+    """Whether a process of this name is there; the store has one only where several API servers share it."""
+    if name == "store":
+        return config.runs("apiserver") and config.has_store_process
+    return config.runs(name)
 
 
 def _processes(component: Component, config: ClusterConfig, layout: Layout) -> list[Process]:
@@ -89,7 +97,7 @@ def preload(config: ClusterConfig) -> None:
     """Import what the components need, so that every one forked from here shares those pages."""
     for each in COMPONENTS:
         # gRPC starts threads when it is imported; a fork must not copy half of them.
-        if config.runs(each.name) and each.name != "kubelet":
+        if _runs(each.name, config) and each.name != "kubelet":
             importlib.import_module(f"cybernetes.run.start.{each.module}")
 
 
@@ -113,6 +121,8 @@ def _main(component: Component, setting: Setting, log_level: str, log_format: st
     configure_log(log_level, log_format)
     allow_many_files()
     serve = importlib.import_module(f"cybernetes.run.start.{component.module}").serve
+    # Again, where it was forked: its own modules are there now.
+    spare_garbage_collection()
     uvloop.run(_until_told_to_stop(serve(setting)))
 
 

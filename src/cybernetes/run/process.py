@@ -44,8 +44,7 @@ def fork_component(
         _enter_child(log, network)
         os.environ.update(environment)
         set_title(title)
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
+        spare_garbage_collection()
         main()
         status = 0
     except SystemExit as stopped:
@@ -56,6 +55,12 @@ def fork_component(
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def spare_garbage_collection() -> None:
+    """Look for cycles seldom from now on, and never among what is there already: modules, and what they made."""
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def exec_program(command: Sequence[str], *, log: Path, environment: Mapping[str, str], network: str = "") -> int:
