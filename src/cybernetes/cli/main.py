@@ -30,6 +30,7 @@ VERBS = {
     "doctor": ("doctor", "Check this machine: kernel, cgroups, capabilities, ports, disk, runtime."),
     "version": ("version", "Print versions, and whether the kernels are compiled."),
     "completion": ("completion", "Print the completion script of a shell."),
+    "store": ("component", "Run the store of several API servers in the foreground."),
     "apiserver": ("component", "Run the API server in the foreground."),
     "scheduler": ("component", "Run the scheduler in the foreground."),
     "controller-manager": ("component", "Run the controller manager in the foreground."),

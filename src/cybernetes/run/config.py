@@ -43,7 +43,7 @@ class ApiServerConfig(_Section, frozen=True):
 
 
 class StoreConfig(_Section, frozen=True):
-    """kind sqlite: one file, one API server. kind etcd: `endpoints`, or one started here when there are none."""
+    """kind sqlite: one file, one machine. kind etcd: `endpoints`, or one started here when there are none."""
 
     kind: Literal["sqlite", "etcd"] = "sqlite"
     endpoints: tuple[str, ...] = ()
@@ -100,7 +100,12 @@ class ClusterConfig(_Section, frozen=True):
     @property
     def shares_store(self) -> bool:
         """Whether an API server must expect that others write too."""
-        return self.store.kind == "etcd" or self.api_server.processes > 1
+        return self.store.kind == "etcd" or self.has_store_process
+
+    @property
+    def has_store_process(self) -> bool:
+        """Whether the store's file is written by a process of its own, because several API servers use it."""
+        return self.store.kind == "sqlite" and self.api_server.processes > 1
 
     @property
     def api_address(self) -> str:

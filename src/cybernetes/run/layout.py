@@ -81,6 +81,11 @@ class Layout(msgspec.Struct, frozen=True):
         return self.data_dir / "store" / "state.db"
 
     @property
+    def store_socket(self) -> Path:
+        """Where several API servers reach the process that writes the store."""
+        return self.run / "store.sock"
+
+    @property
     def etcd(self) -> Path:
         return self.data_dir / "etcd"
 

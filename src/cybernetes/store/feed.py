@@ -73,6 +73,13 @@ class Feed:
         for watcher in self._all():
             watcher.tell(batch)
 
+    def missed(self, revision: int) -> None:
+        """What was committed up to `revision` and not published here: watches read it from history."""
+        if revision > self.revision:
+            self.revision = revision
+            for watcher in self._all():
+                watcher.fall_behind()
+
     def end(self, error: Exception) -> None:
         """End all watches, also later ones, with `error`."""
         self._ended = error
@@ -178,12 +185,17 @@ class _Watcher:
         if self.overflowed:
             return
         if len(self.buffer) >= BUFFER_BATCHES_MAX or self._bytes > BUFFER_BYTES_MAX:
-            self.buffer.clear()
-            self.overflowed = True
-        else:
-            self.buffer.append((batch, size))
-            self._bytes += size
-            self._told = batch.revision
+            self.fall_behind()
+            return
+        self.buffer.append((batch, size))
+        self._bytes += size
+        self._told = batch.revision
+        self.wake()
+
+    def fall_behind(self) -> None:
+        """What is in the buffer, and what follows, is read from history."""
+        self.buffer.clear()
+        self.overflowed = True
         self.wake()
 
     def tell(self, progress: Batch) -> None:

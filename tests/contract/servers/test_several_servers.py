@@ -16,7 +16,7 @@ from tests.contract.servers.killing import BETWEEN_S, record
 from tests.contract.servers.several import several_servers
 
 
-@pytest.mark.parametrize("store", ["etcd"])
+@pytest.mark.parametrize("store", ["sqlite", "etcd"])
 def test_killed_servers_lose_nothing_and_repeat_nothing(tmp_path: Path, store: str) -> None:
     if store == "etcd" and shutil.which("etcd") is None:
         pytest.skip("etcd is not installed: apt-get install etcd-server")

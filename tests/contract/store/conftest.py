@@ -14,6 +14,8 @@ from cybernetes.base.clock import Clock, SystemClock
 from cybernetes.store.api import Store
 from cybernetes.store.memory import MemoryStore
 from cybernetes.store.sqlite import inline
+from cybernetes.store.sqlite.server import StoreServer
+from cybernetes.store.sqlite.shared import SharedStore
 from cybernetes.store.sqlite.store import SqliteStore
 
 Scenario = Callable[[Store], Awaitable[None]]
@@ -66,12 +68,34 @@ async def open_sqlite_inline(path: Path, clock: Clock) -> Store:
     return await SqliteStore.open(path / "state.db", clock=clock, launch=inline.launch)
 
 
+class HostedStore(SharedStore):
+    """With its server, which ends when it is closed."""
+
+    serving: asyncio.Task[None]
+
+    async def close(self) -> None:
+        await super().close()
+        self.serving.cancel()
+        await asyncio.wait((self.serving,))
+
+
+async def open_sqlite_shared(path: Path, clock: Clock) -> Store:
+    server = await StoreServer.open(path / "state.db", clock=clock)
+    ready = asyncio.Event()
+    serving = asyncio.create_task(server.serve(path / "store.sock", ready.set))
+    await ready.wait()
+    store = await HostedStore.open(path / "state.db", path / "store.sock", clock=clock)
+    store.serving = serving
+    return store
+
+
 Opener = Callable[[Path, Clock], Awaitable[Store]]
 
 OPENERS: dict[str, Opener] = {
     "memory": open_memory,
     "sqlite": open_sqlite,
     "sqlite-inline": open_sqlite_inline,
+    "sqlite-shared": open_sqlite_shared,
 }
 
 
@@ -117,7 +141,7 @@ def run(opener: Opener, tmp_path: Path) -> Run:
     return run
 
 
-@pytest.fixture(params=["memory", "sqlite", "sqlite-inline"])
+@pytest.fixture(params=["memory", "sqlite", "sqlite-inline", "sqlite-shared"])
 def stepped_opener(request: pytest.FixtureRequest) -> Opener:
     """The stores whose leases follow the injected clock; etcd has its own."""
     return OPENERS[request.param]

@@ -107,7 +107,7 @@ def test_the_file_is_its_owners_alone(tmp_path: Path):
 
 
 def test_one_process_owns_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("cybernetes.store.sqlite.store.LOCK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("cybernetes.store.sqlite.lock.LOCK_TIMEOUT_S", 0.2)
 
     async def main() -> None:
         store = await open_store(tmp_path)

@@ -23,6 +23,7 @@ from cybernetes.run.start import Setting
 from cybernetes.run.start.access import Access
 from cybernetes.run.start.audit import open_audit
 from cybernetes.run.start.encryption import Encryption
+from cybernetes.run.start.store import prepared
 from cybernetes.run.start.tracing import OtlpTracer, open_tracer
 from cybernetes.store.api import Store
 from cybernetes.store.retention import retain
@@ -132,15 +133,13 @@ async def _open_store(setting: Setting, clock: SystemClock) -> Store:
         from cybernetes.run.start.etcd import open_etcd
 
         return await open_etcd(setting, clock)
+    if setting.config.has_store_process:
+        from cybernetes.store.sqlite.shared import SharedStore
+
+        return await SharedStore.open(setting.layout.store, setting.layout.store_socket, clock=clock)
     from cybernetes.store.sqlite.store import SqliteStore
 
-    folder = setting.layout.store.parent
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o700)
-    # SQLite gives the files beside it the mode of the first.
-    setting.layout.store.touch(mode=0o600)
-    setting.layout.store.chmod(0o600)
-    return await SqliteStore.open(setting.layout.store, clock=clock)
+    return await SqliteStore.open(prepared(setting.layout), clock=clock)
 
 
 def _server_config(setting: Setting, access: Access) -> ServerConfig:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -32,6 +31,7 @@ from cybernetes.store.sqlite.jobs import (
     Txn,
     WriterEdge,
 )
+from cybernetes.store.sqlite.lock import hold
 from cybernetes.store.sqlite.reader import Reader
 from cybernetes.store.sqlite.reads import Reads, translated
 from cybernetes.store.sqlite.schema import ensure_private
@@ -41,9 +41,6 @@ log = Log("store")
 # Writes that wait for the disk; with pods of 2 kB this is 16 MB, and half a second of work.
 PENDING_MAX = 8192
 PENDING_BYTES_MAX = 64 << 20
-# The writer of a process that was killed works off what it had read, and then lets go of the file.
-LOCK_TIMEOUT_S = 10.0
-LOCK_RETRY_S = 0.05
 
 
 class SqliteStore:
@@ -78,7 +75,7 @@ class SqliteStore:
         opening = Opening(str(path), limits, brief)
         with translated("open", path):
             ensure_private(path)
-            lock = await _lock(path, clock)
+            lock = await hold(path, clock)
         store = cls(opening, clock, lock)
         try:
             writer = await launch(opening, lock, store._deliver)
@@ -208,19 +205,3 @@ class SqliteStore:
             raise self._refused
         if self._lock < 0:
             raise EdgeError("use", str(self._path), "it closes", outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
-
-
-async def _lock(path: Path, clock: Clock) -> int:
-    """A descriptor whose lock keeps the file ours; it goes with the last process that holds it."""
-    descriptor = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    deadline = clock.monotonic() + LOCK_TIMEOUT_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
-        except BlockingIOError as error:
-            if clock.monotonic() >= deadline:
-                os.close(descriptor)
-                message = "another process writes it; one API server owns a file"
-                raise EdgeError("open", str(path), message, outcome=Outcome.NOT_DONE) from error
-        await clock.sleep(LOCK_RETRY_S)
