@@ -62,6 +62,9 @@ class Index(Generic[T]):
     def keys(self, value: str) -> list[str]:
         return list(self._keys.get(value, ()))
 
+    def count(self, value: str) -> int:
+        return len(self._keys.get(value, ()))
+
     def get(self, value: str) -> list[T]:
         return [self._items[key] for key in self._keys.get(value, ())]
 

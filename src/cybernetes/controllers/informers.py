@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -95,6 +95,13 @@ class Informers:
         return self.pods.index(lambda pod: label_values(pod.metadata.namespace, pod.metadata.labels))
 
     @cached_property
+    def orphans_by_label(self) -> Index[Pod]:
+        """Pods without a controller, as `pods_by_label`."""
+        return self.pods.index(
+            lambda pod: () if pod.metadata.controller else label_values(pod.metadata.namespace, pod.metadata.labels)
+        )
+
+    @cached_property
     def services_by_selector(self) -> Index[Service]:
         """By namespace and the first pair of the selector, `NAMESPACE/KEY=VALUE`."""
         return self.services.index(first_pair)
@@ -136,6 +143,10 @@ class Informers:
         return self.make(targets.NODES, decoder(Node))
 
     @cached_property
+    def nodes_by_address(self) -> Index[Node]:
+        return self.nodes.index(lambda node: [each.address for each in node.status.addresses])
+
+    @cached_property
     def namespaces(self) -> Informer[Namespace]:
         return self.make(targets.NAMESPACES, decoder(Namespace))
 
@@ -154,7 +165,7 @@ def controller_of(item: Any) -> tuple[str, ...]:
     return (owner.uid if owner else orphans_of(item.metadata.namespace),)
 
 
-def label_values(namespace: str, labels: dict[str, str]) -> list[str]:
+def label_values(namespace: str, labels: Mapping[str, str]) -> list[str]:
     return [f"{namespace}/{key}={value}" for key, value in labels.items()]
 
 

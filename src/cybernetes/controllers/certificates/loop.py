@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cybernetes.auth import pki
@@ -45,7 +45,7 @@ class Approver:
         except ValueError as broken:
             _log.info("request.unreadable", name=name, why=str(broken))
             return None
-        wanted = plan.approval(csr, facts, self._taken_addresses())
+        wanted = plan.approval(csr, facts, self._taken(facts.addresses))
         if wanted is None or not await self._may_ask(csr, wanted.subresource):
             return None
         now = rfc3339(self._edges.clock.now())
@@ -60,9 +60,10 @@ class Approver:
         await _add_condition(self._edges, csr, told, "approval")
         return None
 
-    def _taken_addresses(self) -> dict[str, str]:
-        nodes = self._edges.informers.nodes.items.values()
-        return {each.address: node.metadata.name for node in nodes for each in node.status.addresses}
+    def _taken(self, addresses: Iterable[str]) -> dict[str, str]:
+        """Of the addresses those that a node has -> its name."""
+        index = self._edges.informers.nodes_by_address
+        return {address: name for address in addresses for name in index.keys(address)}
 
     async def _may_ask(self, csr: Csr, subresource: str) -> bool:
         spec = csr.spec

@@ -10,9 +10,10 @@ import msgspec
 from cybernetes.base.tasks import backoff
 from cybernetes.client.expectations import Expectations
 from cybernetes.client.target import CONTROLLER_REVISIONS, DAEMON_SETS, PODS
-from cybernetes.controllers import adoption, pods
+from cybernetes.controllers import adoption, pods, selecting
 from cybernetes.controllers.daemonset import plan as planning
-from cybernetes.controllers.daemonset.eligible import Fit, Fitter, for_node, with_tolerations
+from cybernetes.controllers.daemonset.eligible import for_node, with_tolerations
+from cybernetes.controllers.daemonset.fits import Fits
 from cybernetes.controllers.daemonset.objects import DaemonSet
 from cybernetes.controllers.history import POD_LABEL, History, value_of
 from cybernetes.controllers.informers import decoder, orphans_of
@@ -45,6 +46,7 @@ class DaemonSetController:
         self._writer = PodWriter(edges, self._expected)
         self._queue = edges.queue()
         self._failing: dict[tuple[str, str], _Failing] = {}
+        self._fits = Fits(lambda: informers.nodes.items)
         self._sets.on_change(self._on_set)
         owners = PodOwners(DAEMON_SETS, self._sets, self._queue, self._expected)
         informers.pods.on_change(owners.on_pod)
@@ -57,14 +59,15 @@ class DaemonSetController:
     def _on_set(self, key: str, old: DaemonSet | None, new: DaemonSet | None) -> None:
         if new is None or (old is not None and old.metadata.uid != new.metadata.uid):
             self._expected.forget(key)
+            self._fits.forget(key)
             self._failing = {each: value for each, value in self._failing.items() if each[0] != key}
         self._queue.add(key)
 
     def _on_node(self, name: str, old: Node | None, new: Node | None) -> None:
-        """Labels and taints decide; there are few DaemonSets, and each must look at this node."""
+        """Labels and taints decide; there are few DaemonSets, and each must judge this node."""
         seen = [(each.metadata.labels, each.spec.taints) if each else None for each in (old, new)]
         if seen[0] != seen[1]:
-            for key in self._sets.items:
+            for key in self._fits.changed(name, new):
                 self._queue.add(key)
 
     async def sync(self, key: str) -> float | None:
@@ -82,7 +85,7 @@ class DaemonSetController:
             return None
         owned = await self._claim_pods(daemon_set)
         error, again_s = await self._manage(key, daemon_set, owned, current)
-        await self._write_status(daemon_set, owned, current)
+        await self._write_status(key, daemon_set, owned, current)
         if error is not None:
             raise error
         live = {f"{daemon_set.metadata.name}-{pod.metadata.labels.get(POD_LABEL, '')}" for pod in owned}
@@ -96,7 +99,7 @@ class DaemonSetController:
             metadata,
             daemon_set.spec.selector,
             self._pods.get(metadata.uid),
-            self._pods.get(orphans_of(metadata.namespace)),
+            selecting.orphans(self._edges.informers, metadata.namespace, daemon_set.spec.selector),
         )
         owner = pods.owner_reference(DAEMON_SETS.api_version, DAEMON_SETS.kind, metadata)
         return await adoption.claim(self._edges.client, DAEMON_SETS, metadata, PODS, claims, owner)
@@ -122,17 +125,13 @@ class DaemonSetController:
             await write_status(self._edges.client, DAEMON_SETS, daemon_set.metadata, msgspec.to_builtins(status))
         return current
 
-    def _fits(self, daemon_set: DaemonSet) -> dict[str, Fit]:
-        fitter = Fitter(with_tolerations(raw(daemon_set.spec.template).get("spec") or {}))
-        return {name: fitter.fit(node) for name, node in sorted(self._edges.informers.nodes.items.items())}
-
     async def _manage(
         self, key: str, daemon_set: DaemonSet, owned: list[Pod], current: ControllerRevision
     ) -> tuple[Exception | None, float | None]:
         """(error to repeat for, seconds until a failing pod may be replaced)."""
         if unseen_s := self._expected.wait_s(key):
             return None, unseen_s
-        fits, daemons, value = self._fits(daemon_set), planning.by_node(owned), value_of(current)
+        fits, daemons, value = self._fits.of(key, daemon_set), planning.by_node(owned), value_of(current)
         surging = planning.limits(daemon_set, len(fits)).surge > 0
         plan = planning.place(fits, daemons, surging=surging, value=value)
         again_s = self._replace_ended(key, daemon_set, plan)
@@ -188,10 +187,12 @@ class DaemonSetController:
         pod["spec"] = for_node(with_tolerations(pod["spec"]), node)
         return pod
 
-    async def _write_status(self, daemon_set: DaemonSet, owned: Sequence[Pod], current: ControllerRevision) -> None:
+    async def _write_status(
+        self, key: str, daemon_set: DaemonSet, owned: Sequence[Pod], current: ControllerRevision
+    ) -> None:
         daemons: Mapping[str, Sequence[Pod]] = planning.by_node(owned)
         wanted = planning.status(
-            daemon_set, self._fits(daemon_set), daemons, value_of(current), self._edges.clock.now()
+            daemon_set, self._fits.of(key, daemon_set), daemons, value_of(current), self._edges.clock.now()
         )
         if wanted != daemon_set.status:
             found = msgspec.to_builtins(wanted)

@@ -8,7 +8,7 @@ from cybernetes.base.clock import rfc3339
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.client.api import PatchType, is_reason
 from cybernetes.client.target import POD_DISRUPTION_BUDGETS, PODS
-from cybernetes.controllers import pods
+from cybernetes.controllers import pods, selecting
 from cybernetes.controllers.disruption import plan
 from cybernetes.controllers.disruption.plan import Budget, BudgetStatus
 from cybernetes.controllers.disruption.scale import Scales
@@ -76,8 +76,8 @@ class DisruptionController:
         selector = budget.spec.selector
         if selector is None:
             return []
-        found = self._edges.informers.pods_by_namespace.get(budget.metadata.namespace)
-        return [pod for pod in found if selector.matches(pod.metadata.labels) and not pods.is_terminal(pod)]
+        found = selecting.matching(self._edges.informers, budget.metadata.namespace, selector)
+        return [pod for pod in found if not pods.is_terminal(pod)]
 
     async def _expected(self, budget: Budget, matching: list[Pod]) -> plan.Expected:
         if not budget.spec.needs_scale:

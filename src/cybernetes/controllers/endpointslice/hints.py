@@ -34,12 +34,11 @@ def wanted(service: Service) -> bool:
     return mode in ("Auto", "auto") and service.spec.traffic_distribution is None
 
 
-def by_zone(found: Sorted, nodes: Iterable[Node]) -> tuple[Sorted, str]:
-    """The endpoints with hints, and how it went: ENABLED, or why there are none."""
+def by_zone(found: Sorted, shares: dict[str, float] | str) -> tuple[Sorted, str]:
+    """The endpoints with hints, and how it went: ENABLED, or why there are none. shares: as `zone_shares` tells them."""
     ready = sorted(
         (each for listed in found.values() for each in listed if each.conditions.ready), key=lambda e: e.addresses
     )
-    shares = zone_shares(nodes)
     if isinstance(shares, str):
         return found, shares
     if any(each.zone is None for each in ready):

@@ -39,6 +39,8 @@ class EndpointSliceController:
         self._writer = SliceWriter(edges, slices, self._queue.add)
         # Services whose hints depend on all nodes -> what was told about them last.
         self._told: dict[str, str] = {}
+        # Of zones in all nodes; None: to be counted again.
+        self._shares: dict[str, float] | str | None = None
         informers.services.on_change(lambda key, old, new: self._queue.add(key))
         informers.pods.on_change(self._on_pod)
         informers.nodes.on_change(self._on_node)
@@ -54,6 +56,7 @@ class EndpointSliceController:
 
     def _on_node(self, name: str, old: Node | None, new: Node | None) -> None:
         if _weight(old) != _weight(new):
+            self._shares = None
             for service in self._told:
                 self._queue.add(service)
         if _zone(old) != _zone(new):
@@ -105,7 +108,9 @@ class EndpointSliceController:
         if not hints.wanted(service):
             self._told.pop(key, None)
             return found
-        hinted, why = hints.by_zone(found, self._edges.informers.nodes.items.values())
+        if self._shares is None:
+            self._shares = hints.zone_shares(self._edges.informers.nodes.items.values())
+        hinted, why = hints.by_zone(found, self._shares)
         told = f"{why}, addressType: {family}"
         if self._told.get(key) != told:
             about, recorder = reference(SERVICES, service.metadata), self._edges.recorder

@@ -12,8 +12,7 @@ from cybernetes.base.errors import ApiError
 from cybernetes.client.api import PatchType
 from cybernetes.client.expectations import Expectations
 from cybernetes.client.target import JOBS, PODS
-from cybernetes.controllers import adoption, pods
-from cybernetes.controllers.informers import orphans_of
+from cybernetes.controllers import adoption, pods, selecting
 from cybernetes.controllers.job import plan as planning
 from cybernetes.controllers.job.objects import INDEX, INDEX_FAILURES, MANAGER, TRACKING, Job, finished
 from cybernetes.controllers.loop import Edges, reference, work, write_status
@@ -95,8 +94,9 @@ class JobController:
 
     async def _claim(self, job: Job) -> list[Pod]:
         metadata = job.metadata
-        orphans = [] if job.spec.selector.empty else self._pods.get(orphans_of(metadata.namespace))
-        claims = adoption.plan(metadata, job.spec.selector, self._pods.get(metadata.uid), orphans)
+        selector = job.spec.selector
+        orphans = [] if selector.empty else selecting.orphans(self._edges.informers, metadata.namespace, selector)
+        claims = adoption.plan(metadata, selector, self._pods.get(metadata.uid), orphans)
         owner = pods.owner_reference(JOBS.api_version, JOBS.kind, metadata)
         return await adoption.claim(self._edges.client, JOBS, metadata, PODS, claims, owner, finalizers=[TRACKING])
 

@@ -9,8 +9,8 @@ import msgspec
 from cybernetes.client.expectations import Expectations
 from cybernetes.client.informer import Index, Informer
 from cybernetes.client.target import PODS, REPLICA_SETS, REPLICATION_CONTROLLERS, Target
-from cybernetes.controllers import adoption, pods
-from cybernetes.controllers.informers import controller_of, decoder, orphans_of
+from cybernetes.controllers import adoption, pods, selecting
+from cybernetes.controllers.informers import controller_of, decoder
 from cybernetes.controllers.loop import Edges, work, write_status
 from cybernetes.controllers.objects import (
     EMPTY,
@@ -113,8 +113,10 @@ class ReplicaSetController:
 
     async def _claim(self, replica_set: ReplicaSet) -> list[Pod]:
         metadata = replica_set.metadata
-        orphans = [pod for pod in self._pods.get(orphans_of(metadata.namespace)) if pods.is_active(pod)]
-        claims = adoption.plan(metadata, replica_set.spec.selector, self._pods.get(metadata.uid), orphans)
+        selector = replica_set.spec.selector
+        found = selecting.orphans(self._edges.informers, metadata.namespace, selector)
+        orphans = [pod for pod in found if pods.is_active(pod)]
+        claims = adoption.plan(metadata, selector, self._pods.get(metadata.uid), orphans)
         owner = pods.owner_reference(self._target.api_version, self._target.kind, metadata)
         return await adoption.claim(self._edges.client, self._target, metadata, PODS, claims, owner)
 

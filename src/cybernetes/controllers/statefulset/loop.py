@@ -11,7 +11,7 @@ from cybernetes.client.api import is_reason
 from cybernetes.client.expectations import Expectations
 from cybernetes.client.informer import key_of
 from cybernetes.client.target import CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS
-from cybernetes.controllers import adoption, pods
+from cybernetes.controllers import adoption, pods, selecting
 from cybernetes.controllers.history import POD_LABEL, History
 from cybernetes.controllers.informers import decoder, orphans_of
 from cybernetes.controllers.loop import Edges, reference, work, write_status
@@ -75,7 +75,7 @@ class StatefulSetController:
             self._pods.get(metadata.uid),
             [
                 pod
-                for pod in self._pods.get(orphans_of(metadata.namespace))
+                for pod in selecting.orphans(self._edges.informers, metadata.namespace, stateful_set.spec.selector)
                 if identity.ordinal_of(metadata.name, pod.metadata.name) is not None
             ],
         )

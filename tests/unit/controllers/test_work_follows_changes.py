@@ -1,0 +1,97 @@
+"""What controllers look at grows with what changed, not with the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from world import World, pod, replica_set, template, view_of
+
+from cybernetes.controllers import selecting
+from cybernetes.controllers.daemonset.fits import Fits
+from cybernetes.controllers.daemonset.objects import DaemonSet
+from cybernetes.controllers.objects import Node, Selector
+
+MANY = 200
+
+
+def node(n: int, **labels: str) -> Node:
+    return view_of({"metadata": {"name": f"node-{n}", "labels": labels}}, Node)
+
+
+def daemon_set(image: str = "app:1") -> DaemonSet:
+    pods = template(app="d")
+    pods["spec"] |= {"nodeSelector": {"disk": "ssd"}, "containers": [{"name": "app", "image": image}]}
+    spec = {"selector": {"matchLabels": {"app": "d"}}, "template": pods}
+    return view_of({"metadata": {"name": "d", "namespace": "default"}, "spec": spec}, DaemonSet)
+
+
+class Nodes:
+    """asked: how often all of them were looked at."""
+
+    def __init__(self) -> None:
+        self.items = {f"node-{n}": node(n) for n in range(MANY)}
+        self.asked = 0
+
+    def __call__(self) -> Mapping[str, Node]:
+        self.asked += 1
+        return self.items
+
+
+def test_a_template_judges_all_nodes_once_and_then_those_that_change() -> None:
+    nodes = Nodes()
+    fits = Fits(nodes)
+    for _ in range(10):
+        assert not any(each.run for each in fits.of("default/d", daemon_set()).values())
+    assert fits.changed("node-7", node(7, disk="ssd")) == ["default/d"]
+    assert fits.changed("node-8", node(8, disk="tape")) == []
+    assert fits.changed("node-9", None) == ["default/d"]
+    found = fits.of("default/d", daemon_set())
+    assert [name for name, fit in found.items() if fit.run] == ["node-7"]
+    assert len(found) == MANY - 1
+    assert nodes.asked == 1
+    fits.of("default/d", daemon_set("app:2"))
+    assert nodes.asked == 2
+
+
+class Looks(Selector, frozen=True):
+    """Counts the pods that it is asked about."""
+
+    def matches(self, labels: dict[str, str]) -> bool:
+        looked.append(labels)
+        return super().matches(labels)
+
+
+looked: list[dict[str, str]] = []
+
+
+def with_pods(*objects: dict[str, Any]) -> World:
+    world = World()
+    world.informers.pods.begin_list()
+    world.informers.pods.add_listed([msgspec.json.encode(each) for each in objects])
+    world.informers.pods.finish_list()
+    return world
+
+
+def test_pods_of_a_selector_are_found_by_their_rarest_label() -> None:
+    others = [pod(f"other-{n}", app="other", tier="web") for n in range(MANY)]
+    world = with_pods(*others, pod("mine", app="mine", tier="web"))
+    looked.clear()
+    found = selecting.matching(world.informers, "default", Looks(match_labels={"tier": "web", "app": "mine"}))
+    assert [each.metadata.name for each in found] == ["mine"]
+    assert len(looked) == 1
+
+
+def test_a_selector_without_labels_is_asked_about_the_whole_namespace() -> None:
+    world = with_pods(pod("a", app="a"), pod("b", app="b"))
+    assert len(selecting.matching(world.informers, "default", Selector())) == 2
+
+
+def test_pods_to_adopt_are_found_among_those_without_an_owner() -> None:
+    owner = replica_set("web", 1)
+    owned = [pod(f"owned-{n}", owner=owner, app="web") for n in range(MANY)]
+    bare = [pod(f"bare-{n}", app="other") for n in range(MANY)]
+    world = with_pods(*owned, *bare, pod("orphan", app="web"))
+    found = selecting.orphans(world.informers, "default", Selector(match_labels={"app": "web"}))
+    assert [each.metadata.name for each in found] == ["orphan"]
