@@ -18,7 +18,7 @@ from cybernetes.base.log import Log
 from cybernetes.base.random import Random
 from cybernetes.client.api import ApiClient
 from cybernetes.client.events import EventRecorder
-from cybernetes.client.informer import Informer
+from cybernetes.client.informer import Informer, key_of
 from cybernetes.client.reflector import Selection
 from cybernetes.client.target import NODES, PODS, SERVICES
 from cybernetes.kubelet import node_status, observe, orphans, pods
@@ -283,7 +283,9 @@ class Kubelet:
         uid = pods.uid(worker.pod)
         del self.workers[uid]
         # Until the watch shows that it is gone; finalizers may keep it for long.
-        if any(pods.uid(each) == uid for each in self._pods.items.values()):
+        meta = worker.pod["metadata"]
+        known = self._pods.items.get(key_of(meta["namespace"], meta["name"]))
+        if known is not None and pods.uid(known) == uid:
             self._finished.add(uid)
 
     # What the runtime has.

@@ -16,6 +16,7 @@ import msgspec
 
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import EdgeError, Outcome, Retry
+from cybernetes.kubelet.cri_config import LABEL_UID
 from cybernetes.kubelet.runtime.api import (
     Container,
     ContainerStatus,
@@ -146,19 +147,19 @@ class FakeRuntime:
 
     async def list_containers(self, uid: str = "") -> list[Container]:
         self._enter("list_containers", uid)
-        rows = [
+        return [
             Container(
                 id=each.id,
                 sandbox_id=each.sandbox_id,
-                uid=each.config.labels.get("io.kubernetes.pod.uid", ""),
+                uid=each.config.labels.get(LABEL_UID, ""),
                 name=each.config.metadata.name,
                 attempt=each.config.metadata.attempt,
                 state=self._state(each),
                 created_at=each.created_at,
             )
             for each in self._containers.values()
+            if uid in ("", each.config.labels.get(LABEL_UID))
         ]
-        return [row for row in rows if not uid or row.uid == uid]
 
     async def run_sandbox(self, config: cri.PodSandboxConfig, handler: str) -> str:
         self._enter("run_sandbox", config)
