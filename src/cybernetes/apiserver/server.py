@@ -163,9 +163,10 @@ class ApiServer:
             group.create_task(self._availability(self._aggregator), name="apiserver.aggregate")
 
     async def _availability(self, aggregator: Aggregator) -> None:
-        client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=self.core.clock)
-        availability = Availability(aggregator, client, self.core.clock, self.documents.forget)
-        self.core.remote_versions = availability.versions
+        core = self.core
+        client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=core.clock)
+        availability = Availability(aggregator, client, core.lister, core.clock, core.random, self.documents.forget)
+        core.remote_versions = availability.versions
         try:
             await availability.run()
         finally:

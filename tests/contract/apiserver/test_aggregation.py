@@ -118,3 +118,26 @@ def test_requests_reach_the_other_server_with_their_user(tmp_path: Path) -> None
                 await http.stop(1)
 
     asyncio.run(main())
+
+
+def test_a_new_api_service_is_asked_for_before_the_next_round(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving_apiserver(tmp_path) as api:
+            transport = api.transport()
+            client = Client(transport)
+            try:
+                # Past the first round, which asks for all that there are.
+                await client.ok("POST", "/apis/apiregistration.k8s.io/v1/apiservices", api_service(api.ca))
+                assert (await condition(client, "False"))["reason"] == "ServiceNotFound"
+                other = api_service(api.ca)
+                other["metadata"]["name"], other["spec"]["version"] = "v2.ext.test", "v2"
+                found = await client.ok("POST", "/apis/apiregistration.k8s.io/v1/apiservices", other)
+                for _ in range(100):
+                    found = await client.ok("GET", "/apis/apiregistration.k8s.io/v1/apiservices/v2.ext.test")
+                    if found["status"].get("conditions"):
+                        break
+                assert [each["reason"] for each in found["status"]["conditions"]] == ["ServiceNotFound"]
+            finally:
+                await transport.close()
+
+    asyncio.run(main())

@@ -8,14 +8,18 @@ from typing import Any
 import orjson
 
 from cybernetes.apiserver.aggregate import plan
-from cybernetes.apiserver.aggregate.serve import GROUP, Aggregator, user_headers
+from cybernetes.apiserver.aggregate.serve import GROUP, PLURAL, Aggregator, user_headers
+from cybernetes.apiserver.cache.lister import Lister
 from cybernetes.apiserver.discovery import RemoteVersion
+from cybernetes.apiserver.tending import tend
 from cybernetes.auth.user import MASTERS, User
 from cybernetes.base.clock import Clock, rfc3339
-from cybernetes.base.errors import ApiError, EdgeError
+from cybernetes.base.errors import EdgeError
 from cybernetes.base.log import Log
+from cybernetes.base.random import Random
 from cybernetes.client.answer import whole_body
 from cybernetes.client.api import ApiClient, PatchType
+from cybernetes.client.queue import WorkQueue
 from cybernetes.client.target import Target
 from cybernetes.wire.http.message import Request
 
@@ -31,33 +35,43 @@ _ASKING = User("system:kube-aggregator", groups=(MASTERS,))
 class Availability:
     """changed: called when discovery documents must be built anew."""
 
-    def __init__(self, aggregator: Aggregator, client: ApiClient, clock: Clock, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        aggregator: Aggregator,
+        client: ApiClient,
+        lister: Lister,
+        clock: Clock,
+        random: Random,
+        changed: Callable[[], None],
+    ) -> None:
         self._aggregator = aggregator
         self._client = client
+        self._lister = lister
         self._clock = clock
         self._changed = changed
+        self._queue: WorkQueue[str] = WorkQueue(clock, random, wait_limit_s=EVERY_S)
         self._versions: dict[str, RemoteVersion] = {}
 
     def versions(self) -> list[RemoteVersion]:
         return list(self._versions.values())
 
     async def run(self) -> None:
-        while True:
-            await self.check()
-            await self._clock.sleep(EVERY_S)
+        """Ask each server when its APIService is new or another one, and every few seconds."""
+        self._lister.subscribe_specs(GROUP, PLURAL, self._spec_changed)
+        await tend(self._queue, self._sync, log, "aggregate.status_failed")
 
-    async def check(self) -> None:
-        """One round over all other servers; what can't be written is tried again in the next round."""
-        before = dict(self._versions)
-        known = {each["metadata"]["name"]: each for each in self._aggregator.remote()}
-        for name in set(self._versions) - set(known):
-            del self._versions[name]
-        for name, api_service in known.items():
-            try:
-                await self._check_one(name, api_service)
-            except (ApiError, EdgeError) as failed:
-                log.warning("aggregate.status_failed", service=name, why=str(failed))
-        if self._versions != before:
+    def _spec_changed(self, old: Object | None, new: Object | None) -> None:
+        self._queue.add((new or old or {})["metadata"]["name"])
+
+    async def _sync(self, name: str) -> None:
+        before = self._versions.get(name)
+        api_service = next((each for each in self._aggregator.remote() if each["metadata"]["name"] == name), None)
+        if api_service is None:
+            self._versions.pop(name, None)
+        else:
+            await self._check_one(name, api_service)
+            self._queue.add_after(name, EVERY_S)
+        if self._versions.get(name) != before:
             self._changed()
 
     async def _check_one(self, name: str, api_service: Object) -> None:
