@@ -16,6 +16,7 @@ from cybernetes.bench.connection import Connection, connect
 from cybernetes.client import kubeconfig
 from cybernetes.install import machine, pki
 from cybernetes.run import config as cluster_config
+from cybernetes.run import files
 from cybernetes.run.config import ApiServerConfig, ClusterConfig, NetworkConfig, NodeConfig
 from cybernetes.run.layout import Layout
 from cybernetes.wire.http.tls import client_context
@@ -64,8 +65,8 @@ class Plane:
         return self.processes[component].pid
 
     async def connections(self, count: int, user: str = "") -> list[Connection]:
-        """Connections as the administrator, or as a component."""
-        found = self.layout.kubeconfig(user) if user else self.layout.admin_kubeconfig
+        """Connections as whom no limit holds up, or as a component."""
+        found = self.layout.kubeconfig(user) if user else files.super_admin_kubeconfig(self.layout)
         access = kubeconfig.access(kubeconfig.load([found]))
         tls = client_context(access.authority, access.certificate, access.key)
         return [await connect(self.url, tls) for _ in range(count)]

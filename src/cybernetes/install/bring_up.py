@@ -19,7 +19,7 @@ from cybernetes.base.log import configure as configure_log
 from cybernetes.client.api import ApiClient, is_reason
 from cybernetes.client.kubeconfig import connect
 from cybernetes.client.target import NODES
-from cybernetes.install import checks, containerd, fabric, images, pki, registry, renewal
+from cybernetes.install import administrators, checks, containerd, fabric, images, pki, registry, renewal
 from cybernetes.install.joining import identity
 from cybernetes.install.user_kubeconfig import merge_into_users
 from cybernetes.run import components, control, files
@@ -175,6 +175,8 @@ def _wait_for_processes(config: ClusterConfig, layout: Layout, step: Step) -> No
     if first:
         with step("waiting for the API server"):
             _wait(layout, first)
+            if "apiserver" in first:
+                asyncio.run(administrators.bind(layout))
     if runtimes:
         with step("importing the pause image"):
             _wait(layout, runtimes)

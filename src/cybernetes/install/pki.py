@@ -15,6 +15,7 @@ from cybernetes.auth import pki
 from cybernetes.auth.pki import Credential
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SystemRandom
+from cybernetes.install import administrators
 from cybernetes.install.containerd import RegistryHost
 from cybernetes.install.registry import REGISTRY_NAME, REGISTRY_PORT
 from cybernetes.run import files
@@ -79,7 +80,9 @@ class Issuer:
         self._client(files.etcd_client(layout), "apiserver", authority=files.etcd_ca(layout))
         self._serving(files.registry(layout), "registry", [], [self._config.api_address])
         self._serving(files.etcd_server(layout), "etcd", ["localhost"], ["127.0.0.1"], authority=files.etcd_ca(layout))
-        self._kubeconfig("admin", layout.admin_kubeconfig, "kubernetes-admin", "system:masters", local=True)
+        self._kubeconfig("admin", layout.admin_kubeconfig, "kubernetes-admin", administrators.GROUP, local=True)
+        masters = files.super_admin_kubeconfig(layout)
+        self._kubeconfig("super-admin", masters, "kubernetes-super-admin", "system:masters", local=True)
         for component in ("controller-manager", "scheduler"):
             self._kubeconfig(component, layout.kubeconfig(component), f"system:kube-{component}", local=True)
 

@@ -78,6 +78,11 @@ def envelope_key(layout: Layout) -> Path:
     return layout.pki / "secrets.key"
 
 
+def super_admin_kubeconfig(layout: Layout) -> Path:
+    """For when roles and bindings are broken: whom no rule can stop. It stays on this machine."""
+    return layout.data_dir / "super-admin.kubeconfig"
+
+
 def fingerprint(*contents: bytes) -> str:
     """Tells whether the API server uses what lies in its files of encryption, without telling what that is."""
     digest = hashlib.sha256()

@@ -73,7 +73,11 @@ def _files(config: ClusterConfig, layout: Layout) -> dict[str, list[FileFact]]:
     nodes = [layout.node(each.name) for each in config.nodes]
     found = {
         "configuration": [layout.config, layout.audit_policy],
-        "kubeconfigs": [layout.admin_kubeconfig, *sorted(layout.kubeconfig("x").parent.glob("*.conf"))],
+        "kubeconfigs": [
+            layout.admin_kubeconfig,
+            files.super_admin_kubeconfig(layout),
+            *sorted(layout.kubeconfig("x").parent.glob("*.conf")),
+        ],
         "keys": [path for path in pki if path.suffix == ".key"],
         "certificates": [path for path in pki if path.suffix in (".crt", ".pub")],
         "folders": [layout.data_dir, layout.pki],
