@@ -31,5 +31,5 @@ def test_a_killed_server_loses_nothing_and_repeats_nothing(tmp_path: Path, store
         victims = [("apiserver", moments.random() * LATEST_S) for _ in range(KILLS)]
         history = asyncio.run(record(servers, victims))
     check(history)
-    assert len(history.acknowledged) > 10 * KILLS
+    assert len(history.acknowledged) > KILLS
     assert any(history.watched[0])
