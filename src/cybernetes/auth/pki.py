@@ -26,6 +26,7 @@ CA_LIFETIME_S = 10 * YEAR_S
 LEAF_LIFETIME_S = YEAR_S
 # A certificate is valid from a little before now, so that a peer whose clock is behind takes it.
 BACKDATE_S = 300
+_END = b"-----END CERTIFICATE-----\n"
 # The order of P-256 less one; a private key is between 1 and this.
 _KEYS = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632550
 
@@ -197,6 +198,11 @@ def is_issued_by(certificate: bytes, authority: bytes) -> bool:
         return True
     except (ValueError, TypeError, InvalidSignature):
         return False
+
+
+def bundle(pem: bytes) -> list[bytes]:
+    """The single certificates (PEM) of a file with several."""
+    return [each + _END for each in pem.split(_END) if each.strip()]
 
 
 def names(certificate: bytes) -> tuple[str, str]:

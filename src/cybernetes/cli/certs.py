@@ -26,6 +26,7 @@ _SAID = {
     "switch": "signing everything with the new authority",
     "finish": "forgetting the old authority",
 }
+_TOGETHER = "waiting for machines that joined"
 
 
 @click.group(invoke_without_command=True)
@@ -67,21 +68,23 @@ def renew(data_dir: Path) -> None:
 def rotate_ca(data_dir: Path, only: str | None) -> None:
     """Replace the cluster's certificate authority while the cluster runs.
 
-    Three steps with a pause after each. Programs in pods that read ca.crt only at their start have to be started
-    again between `switch` and `finish`; do the steps one by one then.
+    Three steps with a pause after each; machines that joined go along, and are waited for. Programs in pods that read
+    ca.crt only at their start have to be started again between `switch` and `finish`; do the steps one by one then.
     """
     layout = Layout(data_dir)
     config = cluster_config.read(layout.config)
-    others = asyncio.run(authority.elsewhere(config, layout))
-    if others:
-        raise authority.refuse(others)
+    if config.joined:
+        raise click.ClickException("this machine is only a node; type it where the control plane is")
     following = authority.next_step(layout)
     if only is not None and only != following:
         raise click.UsageError(f"the step that comes next is {following}")
     steps = [only] if only else list(authority.STEPS[authority.STEPS.index(following) :])
+    with step(_TOGETHER):
+        asyncio.run(authority.go_along(config, layout))
     for each in steps:
         with step(_SAID[each]):
             getattr(authority, each)(config, layout)
+            asyncio.run(authority.go_along(config, layout))
             time.sleep(SETTLE_S)
 
 

@@ -5,17 +5,17 @@ switch   the new one signs; every certificate is made anew. The API server's com
          by the former, so that programs which know only the former go on
 finish   only the new one is trusted
 
-Each step leaves a cluster that works; what was interrupted is repeated from where it is.
+Each step leaves a cluster that works; what was interrupted is repeated from where it is. Before and after each step
+machines that joined have to have said that they go by what is trusted here.
 """
 
 from __future__ import annotations
 
 from cybernetes.auth import pki
 from cybernetes.base.clock import SystemClock
-from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.base.random import SystemRandom
 from cybernetes.client.kubeconfig import connect
-from cybernetes.client.target import NODES
+from cybernetes.install import agreement
 from cybernetes.install import pki as machine
 from cybernetes.install.renewal import refresh_users, restart
 from cybernetes.run import files
@@ -45,7 +45,7 @@ def begin(config: ClusterConfig, layout: Layout) -> None:
 def switch(config: ClusterConfig, layout: Layout) -> None:
     own, following, bridge = files.ca(layout), _next(layout), layout.pki / "ca-bridge.crt"
     new = following.read()
-    old = next(each for each in _parts(own.certificate.read_bytes()) if each != new.certificate)
+    old = next(each for each in pki.bundle(own.certificate.read_bytes()) if each != new.certificate)
     if not bridge.exists():
         # Before the key that signs it is replaced.
         terms = pki.Terms(SystemClock().now(), SystemRandom(), pki.CA_LIFETIME_S)
@@ -54,7 +54,7 @@ def switch(config: ClusterConfig, layout: Layout) -> None:
     write_private(own.certificate, new.certificate + old)
     machine.ensure(config, layout)
     serving = files.api_server(layout).certificate
-    write_private(serving, _parts(serving.read_bytes())[0] + bridge.read_bytes())
+    write_private(serving, pki.bundle(serving.read_bytes())[0] + bridge.read_bytes())
     for path in (bridge, following.key, following.certificate):
         path.unlink()
     _taken_up(layout)
@@ -62,26 +62,20 @@ def switch(config: ClusterConfig, layout: Layout) -> None:
 
 def finish(config: ClusterConfig, layout: Layout) -> None:
     serving = files.api_server(layout).certificate
-    write_private(serving, _parts(serving.read_bytes())[0])
-    _trust(config, layout, _parts(files.ca(layout).certificate.read_bytes())[0])
+    write_private(serving, pki.bundle(serving.read_bytes())[0])
+    _trust(config, layout, pki.bundle(files.ca(layout).certificate.read_bytes())[0])
 
 
-async def elsewhere(config: ClusterConfig, layout: Layout) -> list[str]:
-    """Nodes of other machines: those have files of their own, which nobody writes from here."""
-    client = connect(layout.admin_kubeconfig, user_agent="cybernetes-certs", clock=SystemClock())
+async def go_along(config: ClusterConfig, layout: Layout) -> None:
+    """Have machines that joined go by what is trusted here. Raises EdgeError with the names of those that don't."""
+    clock, bundle = SystemClock(), files.ca(layout).certificate.read_bytes()
+    client = connect(layout.admin_kubeconfig, user_agent="cybernetes-certs", clock=clock)
     try:
-        names = {each["metadata"]["name"] for each in (await client.list(NODES)).objects()}
+        await agreement.alone(client, config)
+        await agreement.publish(client, config, bundle)
+        await agreement.reached(client, config, bundle, clock)
     finally:
         await client.close()
-    return sorted(names - {each.name for each in config.nodes})
-
-
-def refuse(nodes: list[str]) -> EdgeError:
-    why = f"{', '.join(nodes)} joined from other machines, whose files are not written from here; remove them first"
-    return EdgeError("rotate", "the cluster's authority", why, outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
-
-
-_END = b"-----END CERTIFICATE-----\n"
 
 
 def _next(layout: Layout) -> files.CertificateFiles:
@@ -89,12 +83,7 @@ def _next(layout: Layout) -> files.CertificateFiles:
 
 
 def _is_bundle(layout: Layout) -> bool:
-    return len(_parts(files.ca(layout).certificate.read_bytes())) > 1
-
-
-def _parts(pem: bytes) -> list[bytes]:
-    """The single certificates of a file."""
-    return [each + _END for each in pem.split(_END) if each.strip()]
+    return len(pki.bundle(files.ca(layout).certificate.read_bytes())) > 1
 
 
 def _trust(config: ClusterConfig, layout: Layout, authorities: bytes) -> None:

@@ -41,15 +41,17 @@ class Cluster:
         )
         cluster_config.write(self.folder / "wanted.yaml", _config(nodes))
 
-    def inside(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def inside(self, *command: str, check: bool = True, wait_s: float = 180) -> subprocess.CompletedProcess[str]:
         entered = ["nsenter", f"--net=/run/netns/{self.namespace}", *command]
-        done = subprocess.run(entered, env=self._environment, capture_output=True, text=True, timeout=180, check=False)
+        done = subprocess.run(
+            entered, env=self._environment, capture_output=True, text=True, timeout=wait_s, check=False
+        )
         assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def run(self, *arguments: str, check: bool = True) -> str:
+    def run(self, *arguments: str, check: bool = True, wait_s: float = 180) -> str:
         """Standard output of `cybernetes …`."""
-        return self.inside(str(CYBERNETES), *arguments, check=check).stdout
+        return self.inside(str(CYBERNETES), *arguments, check=check, wait_s=wait_s).stdout
 
     def up(self) -> str:
         wanted = str(self.folder / "wanted.yaml")

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tests.e2e.cluster.running import CYBERNETES, Cluster, container_commands, wait_until
 
+from cybernetes.auth import pki
+
 NAME, ADDRESS, MACHINE = "e2e-joined", "10.89.0.40", "cyb-e2e-joined"
 
 
@@ -38,6 +40,11 @@ class Machine:
         there = ("nsenter", f"--net=/run/netns/{MACHINE}", "env", f"CYBERNETES_DATA_DIR={self._folder}")
         done = self._cluster.inside(*there, str(CYBERNETES), *arguments, check=check)
         return done.stdout + done.stderr
+
+    def authorities(self) -> list[str]:
+        """Who signed the machine's certificates, each once."""
+        issuers = (pki.names(path.read_bytes())[1] for path in sorted((self._folder / "pki").glob("*-*.crt")))
+        return list(dict.fromkeys(issuers))
 
     def remove(self) -> None:
         self.run("down", check=False)
@@ -77,11 +84,25 @@ def test_a_machine_joins_works_and_leaves(cluster: Cluster, machine: Machine) ->
     machine.run("up")
     wait_until(lambda: cluster.ready_by_node("hello") == {NAME: 3}, 60, "the pods run again after down and up")
 
+    _replace_the_authority(cluster, machine, pod)
+
     cluster.kubectl("-n", "hello", "patch", "deployment", "hello", "-p", _only_on(None))
     cluster.kubectl("-n", "hello", "rollout", "status", "deployment/hello", "--timeout=90s")
     cluster.kubectl("drain", NAME, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s")
     machine.run("down")
     assert not container_commands(NAME)
+
+
+def _replace_the_authority(cluster: Cluster, machine: Machine, pod: str) -> None:
+    """With the machine in the cluster: its pods stay, it is reached and reaches others with certificates of the new one."""
+    before, restarts = machine.authorities(), cluster.pods("hello")
+    assert "forgetting the old authority" in cluster.run("certs", "rotate-ca", wait_s=600)
+    after = machine.authorities()
+    assert before != after and len(set(after)) == 1
+    assert "tick" in cluster.kubectl("-n", "hello", "logs", next(iter(cluster.pods("hello"))), "-c", "ticker")
+    cluster.kubectl("-n", "hello", "exec", pod, "-c", "ticker", "--", "true")
+    assert cluster.pods("hello") == restarts
+    assert cluster.kubectl("get", "node", NAME, "--no-headers").split()[1] == "Ready"
 
 
 def _only_on(node: str | None) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from urllib.parse import urlsplit
 
 import msgspec
-import yaml
 
+from cybernetes.auth import pki
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import ApiError, EdgeError, Outcome, Retry
 from cybernetes.client.api import ApiClient
 from cybernetes.client.kubeconfig import Access, transport
 from cybernetes.client.target import CONFIG_MAPS
 from cybernetes.install.joining import invitation
+from cybernetes.run import published
 from cybernetes.run.config import ApiServerConfig, ClusterConfig, NetworkConfig, NodeConfig
 
 # Of the components those that a machine runs which only is a node.
@@ -31,8 +31,8 @@ class Found(msgspec.Struct, frozen=True):
 async def discover(server: str, token: str, authority_hash: str, node: NodeConfig, clock: Clock) -> Found:
     """Raises EdgeError when the server can't be reached, is another one, or does not take the token."""
     server = with_port(server)
-    authority = await _authority(server, clock)
-    if invitation.authority_hash(authority) != authority_hash:
+    authority = _vouched_for(await _authorities(server, clock), authority_hash)
+    if not authority:
         raise _refused(server, "its authority has another hash; compare with: cybernetes token create")
     access = Access(server=server, authority=authority, token=token)
     client = ApiClient(transport(access), user_agent="cybernetes-join", clock=clock)
@@ -69,13 +69,18 @@ def configuration(server: str, shared: str, node: NodeConfig) -> ClusterConfig:
     )
 
 
-async def _authority(server: str, clock: Clock) -> bytes:
-    """What the server says its authority is: to be compared before anything secret is sent."""
+def _vouched_for(authorities: bytes, authority_hash: str) -> bytes:
+    """That one which has the hash; b"" for none. Those beside it could be anybody's: the node gets them over TLS."""
+    return next((each for each in pki.bundle(authorities) if invitation.authority_hash(each) == authority_hash), b"")
+
+
+async def _authorities(server: str, clock: Clock) -> bytes:
+    """What the server says its authorities are: to be compared before anything secret is sent."""
     client = ApiClient(transport(Access(server=server, verify=False)), user_agent="cybernetes-join", clock=clock)
     try:
-        found = await client.get(CONFIG_MAPS, invitation.CLUSTER_INFO, namespace="kube-public")
-        kubeconfig = yaml.safe_load(found["data"][invitation.KUBECONFIG])
-        return base64.b64decode(kubeconfig["clusters"][0]["cluster"]["certificate-authority-data"])
+        return published.authority(await client.get(CONFIG_MAPS, published.CLUSTER_INFO, namespace=published.NAMESPACE))
+    except ValueError as broken:
+        raise _refused(server, str(broken)) from broken
     except ApiError as refusal:
         raise _refused(
             server, f"nobody is invited ({refusal.message}); type there: cybernetes token create"

@@ -20,14 +20,13 @@ from cybernetes.client.api import ApiClient
 from cybernetes.client.kubeconfig import Access, build
 from cybernetes.client.target import CONFIG_MAPS, SECRETS, Target
 from cybernetes.run.config import ClusterConfig
+from cybernetes.run.published import CLUSTER_INFO, KUBECONFIG, NAMESPACE
 
 Object = dict[str, Any]
 
 MANAGER = "cybernetes-token"
 JOINERS = "system:bootstrappers:cybernetes:nodes"
 TOKEN_PREFIX = "bootstrap-token-"
-# Name and key of the ConfigMap in kube-public that kubeadm, too, looks for.
-CLUSTER_INFO, KUBECONFIG = "cluster-info", "kubeconfig"
 # Name and key of the ConfigMap in kube-system with what a node must know of the cluster.
 CLUSTER_CONFIG, SHARED = "cybernetes-config", "cluster"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -94,14 +93,19 @@ def token_secret(token: Token, expires: float, groups: Sequence[str] = (JOINERS,
 
 def objects(config: ClusterConfig, authority: bytes) -> list[tuple[Target, Object]]:
     """Everything but the token itself; applying it again changes nothing."""
-    info = build(Access(server=config.server_url, authority=authority), name=config.name, user="")
-    info |= {"users": [], "contexts": [], "current-context": ""}
     return [
-        (CONFIG_MAPS, _config_map("kube-public", CLUSTER_INFO, KUBECONFIG, msgspec.yaml.encode(info))),
-        *readable(CONFIG_MAPS, "kube-public", CLUSTER_INFO, {"kind": "User", "name": "system:anonymous"}),
+        cluster_info(config, authority),
+        *readable(CONFIG_MAPS, NAMESPACE, CLUSTER_INFO, {"kind": "User", "name": "system:anonymous"}),
         (CONFIG_MAPS, _config_map("kube-system", CLUSTER_CONFIG, SHARED, msgspec.yaml.encode(shared(config)))),
         *readable(CONFIG_MAPS, "kube-system", CLUSTER_CONFIG, {"kind": "Group", "name": JOINERS}),
     ]
+
+
+def cluster_info(config: ClusterConfig, authority: bytes) -> tuple[Target, Object]:
+    """Where the cluster is and what its authorities are (PEM, the one that signs first)."""
+    info = build(Access(server=config.server_url, authority=authority), name=config.name, user="")
+    info |= {"users": [], "contexts": [], "current-context": ""}
+    return CONFIG_MAPS, _config_map(NAMESPACE, CLUSTER_INFO, KUBECONFIG, msgspec.yaml.encode(info))
 
 
 class Shared(msgspec.Struct, frozen=True, rename="camel"):

@@ -14,6 +14,7 @@ from cybernetes.run import files
 from cybernetes.run.naming import cgroup_root
 from cybernetes.run.notify import notify_ready
 from cybernetes.run.start import Setting, rotation
+from cybernetes.run.start.authority import Follower
 
 
 async def serve(setting: Setting) -> None:
@@ -25,9 +26,16 @@ async def serve(setting: Setting) -> None:
     random = SystemRandom()
     kubelet = Kubelet(client, runtime, clock, random, _config(setting))
     notify_ready()
+    rotations = {
+        each.where.certificate.stem: rotation.Rotation(client, each, clock, random)
+        for each in rotation.of_node(setting)
+    }
     async with asyncio.TaskGroup() as group:
-        for each in rotation.of_node(setting):
-            group.create_task(rotation.Rotation(client, each, clock, random).run(), name="kubelet.certificates")
+        for each in rotations.values():
+            group.create_task(each.run(), name="kubelet.certificates")
+        if setting.config.joined:
+            follower = Follower(client, setting, rotations, clock, random)
+            group.create_task(follower.run(), name="kubelet.authority")
         await kubelet.run()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,8 @@ class Rotation:
         self._rotated = rotated
         self._clock = clock
         self._random = random
+        # A key and its certificate are two files: only one may be at it.
+        self._rotating = asyncio.Lock()
 
     async def run(self) -> None:
         attempt = 0
@@ -65,7 +68,7 @@ class Rotation:
                 if left_s > 0:
                     await self._clock.sleep(min(left_s, LOOK_S))
                     continue
-                await self._rotate()
+                await self.rotate()
                 attempt = 0
             except (ApiError, EdgeError, OSError, ValueError) as failed:
                 pause_s = backoff(attempt, first_s=RETRY_FIRST_S, limit_s=RETRY_LIMIT_S, random=self._random)
@@ -73,12 +76,14 @@ class Rotation:
                 log.warning("certificate.not_rotated", user=self._rotated.wanted.user, why=str(failed))
                 await self._clock.sleep(pause_s)
 
-    async def _rotate(self) -> None:
+    async def rotate(self) -> None:
+        """Ask for it now. Raises EdgeError when nobody signs it, ApiError when it may not be asked for."""
         wanted, where = self._rotated.wanted, self._rotated.where
-        got = await certificates.obtain(self._client, wanted, self._clock, self._random)
-        write_private(where.key, got.key)
-        write_private(where.certificate, got.certificate)
-        self._rotated.use(got)
+        async with self._rotating:
+            got = await certificates.obtain(self._client, wanted, self._clock, self._random)
+            write_private(where.key, got.key)
+            write_private(where.certificate, got.certificate)
+            self._rotated.use(got)
         log.info("certificate.rotated", user=wanted.user, signer=wanted.signer)
 
 

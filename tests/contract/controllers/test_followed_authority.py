@@ -1,0 +1,132 @@
+"""A joined node follows the published authority: of the real API, signed by the real controllers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from apiserver_fixture import RunningApi, serving_apiserver
+from cybernetes.apiserver.bootstrap import policy
+from cybernetes.auth import pki
+from cybernetes.base.clock import SystemClock
+from cybernetes.base.errors import EdgeError
+from cybernetes.base.random import SystemRandom
+from cybernetes.client import kubeconfig
+from cybernetes.client.api import ApiClient
+from cybernetes.client.kubeconfig import Access
+from cybernetes.client.target import NODES, Target
+from cybernetes.controllers.manager import ControllerManager, ManagerConfig
+from cybernetes.install import agreement
+from cybernetes.run import files
+from cybernetes.run.config import ApiServerConfig, ClusterConfig, NodeConfig
+from cybernetes.run.layout import Layout
+from cybernetes.run.start import Setting
+from cybernetes.run.start.authority import Follower
+from cybernetes.run.start.rotation import Rotation, of_node
+from cybernetes.wire.http.client import HttpTransport
+from cybernetes.wire.http.tls import client_context
+
+CLOCK, RANDOM = SystemClock(), SystemRandom()
+NODE = NodeConfig(name="n1", address="10.0.0.1")
+CONFIG = ClusterConfig(nodes=(NODE,), joined=True, api_server=ApiServerConfig(advertise_address="10.0.0.9"))
+
+
+async def _until(holds: Callable[[], Any]) -> None:
+    async with asyncio.timeout(30):
+        while not await holds():  # noqa: ASYNC110 -- the API is looked at, as anybody would
+            await asyncio.sleep(0.05)
+
+
+def _join(api: RunningApi, layout: Layout) -> None:
+    """What `join` leaves on a machine: the serving certificate of the former authority, here."""
+    terms = pki.Terms(CLOCK.now(), RANDOM)
+    who = {"names": ["n1"], "addresses": ["10.0.0.1"], "organizations": ["system:nodes"]}
+    serving = pki.serving(api.authority, "system:node:n1", terms, **who)
+    layout.pki.mkdir()
+    where = files.kubelet_serving(layout, "n1")
+    where.certificate.write_bytes(serving.certificate)
+    where.key.write_bytes(serving.key)
+    files.ca(layout).certificate.write_bytes(api.ca)
+    own = pki.client(api.authority, "system:node:n1", ("system:nodes",), terms)
+    access = Access(server=api.url, authority=api.ca, certificate=own.certificate, key=own.key)
+    kubeconfig.write(layout.kubeconfig("kubelet-n1"), kubeconfig.build(access, name="c", user="system:node:n1"))
+
+
+async def _allow(admin: ApiClient) -> None:
+    for each in policy.load("own.yaml"):
+        kind, cluster = each["kind"], each["kind"].startswith("Cluster")
+        target = Target(policy.GROUP, "v1", kind.lower() + "s", kind, namespaced=not cluster)
+        await admin.create(target, each, namespace=each["metadata"].get("namespace", ""))
+    await admin.create(NODES, {"metadata": {"name": "n1"}})
+
+
+def test_a_node_trusts_renews_and_says_so_and_leaves_what_would_lock_it_out(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving_apiserver(tmp_path / "api") as api:
+            await api.server.ready()
+            admin = ApiClient(api.transport(), user_agent="test", clock=CLOCK)
+            await _allow(admin)
+            layout = Layout(tmp_path)
+            _join(api, layout)
+            former = files.kubelet_serving(layout, "n1").certificate.read_bytes()
+            following = pki.ca("following", pki.Terms(CLOCK.now(), RANDOM))
+            manager = ControllerManager(
+                ApiClient(api.transport_as("system:kube-controller-manager"), user_agent="test", clock=CLOCK),
+                CLOCK,
+                RANDOM,
+                ManagerConfig(identity="test", signer=following, account_key=pki.new_key(RANDOM)),
+                accounts=HttpTransport(api.url, client_context(api.ca)),
+            )
+            setting = Setting(CONFIG, layout, NODE)
+            client = kubeconfig.connect(layout.kubeconfig("kubelet-n1"), user_agent="kubelet", clock=CLOCK)
+            rotations = {
+                each.where.certificate.stem: Rotation(client, each, CLOCK, RANDOM) for each in of_node(setting)
+            }
+            follower = Follower(client, setting, rotations, CLOCK, RANDOM)
+            tasks = [asyncio.create_task(each.run()) for each in (manager, follower)]
+
+            async def said(bundle: bytes) -> bool:
+                return not agreement.behind((await admin.list(NODES)).objects(), [], bundle)
+
+            async def current() -> tuple[bytes, bytes]:
+                trusted = kubeconfig.access(kubeconfig.load([layout.kubeconfig("kubelet-n1")])).authority
+                return files.ca(layout).certificate.read_bytes(), trusted
+
+            async def refuses() -> bool:
+                try:
+                    await follower.settle()
+                except EdgeError:
+                    return True
+                return False
+
+            try:
+                begun, switched = api.ca + following.certificate, following.certificate + api.ca
+                await agreement.publish(admin, CONFIG, begun)
+                await _until(lambda: said(begun))
+                assert await current() == (begun, begun)
+                assert files.kubelet_serving(layout, "n1").certificate.read_bytes() == former
+
+                await agreement.publish(admin, CONFIG, switched)
+                await _until(lambda: said(switched))
+                assert await current() == (switched, switched)
+                serving = files.kubelet_serving(layout, "n1")
+                assert pki.is_issued_by(serving.certificate.read_bytes(), following.certificate)
+
+                await admin.delete(NODES, "n1")
+                await admin.create(NODES, {"metadata": {"name": "n1"}})
+                await follower.settle()
+                assert await said(switched), "of a Node that was made anew, too"
+
+                await agreement.publish(admin, CONFIG, following.certificate)
+                await _until(refuses)
+                assert await current() == (switched, switched), "the API server shows a certificate of the former one"
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+                for each in (client, admin):
+                    await each.close()
+
+    asyncio.run(scenario())
