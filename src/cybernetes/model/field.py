@@ -111,8 +111,9 @@ def forbidden(path: Path, detail: str) -> FieldError:
     return FieldError("FieldValueForbidden", str(path), f"Forbidden: {detail}")
 
 
-def duplicate(path: Path, value: Any) -> FieldError:
-    return FieldError("FieldValueDuplicate", str(path), f"Duplicate value: {shown(value)}")
+def duplicate(path: Path, value: Any, detail: str = "") -> FieldError:
+    text = f"Duplicate value: {shown(value)}"
+    return FieldError("FieldValueDuplicate", str(path), f"{text}: {detail}" if detail else text)
 
 
 def not_found(path: Path, value: Any) -> FieldError:

@@ -40,30 +40,46 @@ def validate_job(job: Object) -> list[FieldError]:
     return errors
 
 
+_PREFIX = "batch.kubernetes.io/"
+
+
 def _generated_selector(job: Object, spec: Object) -> list[FieldError]:
-    if spec.get("manualSelector"):
-        return []
-    expected = {"batch.kubernetes.io/controller-uid": job["metadata"].get("uid", "")}
-    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    """What was generated is there, whatever the user wrote beside it: its pods are those of no other job."""
     selector = spec.get("selector")
-    if selector is not None and not matches_labels({"matchLabels": expected}, labels):
-        return [invalid(_SPEC.child("selector"), selector, "`selector` not auto-generated")]
-    return []
+    if spec.get("manualSelector") or selector is None:
+        return []
+    uid, name = job["metadata"].get("uid", ""), job["metadata"].get("name", "")
+    generated = {
+        "controller-uid": uid,
+        "job-name": name,
+        f"{_PREFIX}controller-uid": uid,
+        f"{_PREFIX}job-name": name,
+    }
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    errors: list[FieldError] = []
+    for key, value in generated.items():
+        at = _SPEC.child("template", "metadata", "labels").key(key)
+        if key not in labels:
+            errors.append(required(at, f"must be '{value}'"))
+        elif labels[key] != value:
+            errors.append(invalid(at, dict(sorted(labels.items())), f"must be '{value}'"))
+    if not validate_label_selector(selector, _SPEC) and not matches_labels(selector, generated):
+        errors.append(invalid(_SPEC.child("selector"), selector, "`selector` not auto-generated"))
+    return errors
 
 
 def _validate_with_selector(spec: Object) -> list[FieldError]:
     template, selector = spec.get("template") or {}, spec.get("selector")
     errors = validate_job_spec(spec, _SPEC)
     path = _SPEC.child("selector")
-    if selector is None:
-        errors.append(required(path))
-        return errors
-    errors += validate_label_selector(selector, path)
-    labels = (template.get("metadata") or {}).get("labels") or {}
-    if not matches_labels(selector, labels):
+    wrong = [required(path)] if selector is None else validate_label_selector(selector, path)
+    found = (template.get("metadata") or {}).get("labels")
+    labels = dict(sorted(found.items())) if found else None
+    # No selector selects nothing; of one that can't be read nobody knows what it selects.
+    if selector is None or not (wrong or matches_labels(selector, labels or {})):
         text = "`selector` does not match template `labels`"
-        errors.append(invalid(_SPEC.child("template", "metadata", "labels"), labels, text))
-    return errors
+        wrong.append(invalid(_SPEC.child("template", "metadata", "labels"), labels, text))
+    return errors + wrong
 
 
 def validate_job_spec(spec: Object, path: Path) -> list[FieldError]:
@@ -175,7 +191,8 @@ _JOB_IMMUTABLE = (
 
 def validate_job_update(job: Object, old: Object) -> list[FieldError]:
     spec, before = job.get("spec") or {}, old.get("spec") or {}
-    errors = _validate_with_selector(spec)
+    # The rules of new jobs, and then those of their specs again: each complaint comes twice.
+    errors = _generated_selector(job, spec) + 2 * _validate_with_selector(spec)
     if spec.get("completions") != before.get("completions"):
         path = _SPEC.child("completions")
         if before.get("completionMode") != "Indexed":

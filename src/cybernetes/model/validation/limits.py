@@ -14,8 +14,10 @@ from cybernetes.model.validation.meta import IMMUTABLE
 from cybernetes.model.validation.resources import (
     is_extended,
     is_huge_pages,
+    is_standard_for_quota,
     validate_container_resource_name,
     validate_quantity_value,
+    validate_quota_resource_name,
     validate_resource_name,
 )
 
@@ -31,6 +33,9 @@ _SCOPES = (
     "VolumeAttributesClass",
 )
 _ONLY_EXISTS = ("Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "CrossNamespacePodAffinity")
+_OF_PODS = {"pods", "cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"}
+_COUNTED = {"BestEffort": {"pods"}, "VolumeAttributesClass": {"persistentvolumeclaims", "requests.storage"}}
+_WRONG_RESOURCE = "unsupported scope applied to resource"
 _CONFLICTS = ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"})
 
 
@@ -152,25 +157,34 @@ def validate_resource_quota(quota: Object) -> list[FieldError]:
     errors: list[FieldError] = []
     for name, value in sorted((spec.get("hard") or {}).items()):
         at = path.child("hard").key(name)
-        errors += validate_resource_name(name, at) if not name.startswith("count/") else []
-        errors += validate_quantity_value(name, value, at)
-    errors += _scopes(spec.get("scopes") or [], path.child("scopes"))
+        errors += validate_quota_resource_name(name, at) + validate_quantity_value(name, value, at)
+    hard = sorted(spec.get("hard") or ())
+    errors += _scopes(spec.get("scopes") or [], hard, path.child("scopes"))
     selector = spec.get("scopeSelector")
     if selector is not None:
-        errors += _scope_selector(selector, path.child("scopeSelector"))
+        errors += _scope_selector(selector, hard, path.child("scopeSelector"))
     return errors
 
 
-def _scopes(scopes: list[str], path: Path) -> list[FieldError]:
-    errors = [invalid(path, scopes, "unsupported scope") for each in scopes if each not in _SCOPES]
+def _scopes(scopes: list[str], hard: list[str], path: Path) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for scope in scopes:
+        if scope not in _SCOPES:
+            errors.append(invalid(path, scopes, "unsupported scope"))
+        errors += [invalid(path, scopes, _WRONG_RESOURCE) for name in hard if not _may_count(scope, name)]
     return errors + _conflicting(set(scopes), scopes, path)
+
+
+def _may_count(scope: str, name: str) -> bool:
+    """Whether what a scope selects uses the resource."""
+    return scope not in _SCOPES or not is_standard_for_quota(name) or name in _COUNTED.get(scope, _OF_PODS)
 
 
 def _conflicting(found: set[str], shown: Any, path: Path) -> list[FieldError]:
     return [invalid(path, shown, "conflicting scopes") for pair in _CONFLICTS if pair <= found]
 
 
-def _scope_selector(selector: Object, path: Path) -> list[FieldError]:
+def _scope_selector(selector: Object, hard: list[str], path: Path) -> list[FieldError]:
     errors: list[FieldError] = []
     at = path.child("matchExpressions")
     found: set[str] = set()
@@ -179,6 +193,7 @@ def _scope_selector(selector: Object, path: Path) -> list[FieldError]:
         values = requirement.get("values") or []
         if scope not in _SCOPES:
             errors.append(invalid(at.child("scopeName"), scope, "unsupported scope"))
+        errors += [invalid(at, _shown(selector), _WRONG_RESOURCE) for name in hard if not _may_count(scope, name)]
         if scope in _ONLY_EXISTS and operator != "Exists":
             text = (
                 "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, "
@@ -198,6 +213,16 @@ def _scope_selector(selector: Object, path: Path) -> list[FieldError]:
             errors.append(invalid(at.child("operator"), operator, "not a valid selector operator"))
         found.add(scope)
     return errors + _conflicting(found, selector, path)
+
+
+def _shown(selector: Object) -> Object:
+    names = {"ScopeName": "scopeName", "Operator": "operator", "Values": "values"}
+    return {
+        "MatchExpressions": [
+            {shown: each.get(name, None if name == "values" else "") for shown, name in names.items()}
+            for each in selector.get("matchExpressions") or ()
+        ]
+    }
 
 
 def validate_resource_quota_update(quota: Object, old: Object) -> list[FieldError]:

@@ -68,7 +68,7 @@ def validate_resource_name(name: str, path: Path) -> list[FieldError]:
     errors = [invalid(path, name, each) for each in names.qualified_name(name)]
     if errors:
         return errors
-    if "/" not in name and name not in _STANDARD and not is_huge_pages(name):
+    if "/" not in name and name not in _STANDARD and not is_huge_pages(name.removeprefix("requests.")):
         return [invalid(path, name, "must be a standard resource type or fully qualified")]
     return []
 
@@ -81,6 +81,17 @@ def validate_container_resource_name(name: str, path: Path) -> list[FieldError]:
     elif not is_native(name) and not is_extended(name):
         errors.append(invalid(path, name, "doesn't follow extended resource name standard"))
     return errors
+
+
+def validate_quota_resource_name(name: str, path: Path) -> list[FieldError]:
+    errors = validate_resource_name(name, path)
+    if "/" not in name and not is_standard_for_quota(name):
+        errors.append(invalid(path, name, "must be a standard resource for quota"))
+    return errors
+
+
+def is_standard_for_quota(name: str) -> bool:
+    return (name in _STANDARD and name != "storage") or is_huge_pages(name.removeprefix("requests."))
 
 
 def validate_quantity_value(name: str, value: str, path: Path) -> list[FieldError]:

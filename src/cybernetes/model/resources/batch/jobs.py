@@ -10,17 +10,20 @@ from cybernetes.model.warnings.pods import of_template
 
 
 def _generate_selector(obj: Object, ctx: WriteContext) -> None:
-    """The job's uid is what tells its pods from all others, unless the user promises to have seen to it."""
+    """The job's uid is what tells its pods from all others, unless the user promises to have seen to it.
+
+    Labels that are there already stay: validation refuses those of another job.
+    """
     spec, meta = obj["spec"], obj["metadata"]
     if spec.get("manualSelector"):
         return
     labels = spec.setdefault("template", {}).setdefault("metadata", {}).setdefault("labels", {})
     uid, name = meta["uid"], meta.get("name", "")
     for prefix in ("batch.kubernetes.io/", ""):
-        labels[f"{prefix}controller-uid"] = uid
-        labels[f"{prefix}job-name"] = name
+        labels.setdefault(f"{prefix}controller-uid", uid)
+        labels.setdefault(f"{prefix}job-name", name)
     selector = spec.setdefault("selector", {})
-    selector.setdefault("matchLabels", {})["batch.kubernetes.io/controller-uid"] = uid
+    selector.setdefault("matchLabels", {}).setdefault("batch.kubernetes.io/controller-uid", uid)
 
 
 def _labels_of_template(obj: Object) -> None:

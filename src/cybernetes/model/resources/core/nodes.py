@@ -31,7 +31,8 @@ def validate_taints(taints: list[dict[str, Any]], path: Path) -> list[FieldError
             errors.append(invalid(at.child("value"), value, ";".join(wrong)))
         errors += validate_taint_effect(effect, at.child("effect"), allow_empty=False)
         if (key, effect) in seen:
-            errors.append(duplicate(at, taint))
+            shown = {"Key": key, "Value": value, "Effect": effect, "TimeAdded": taint.get("timeAdded")}
+            errors.append(duplicate(at, shown, "taints must be unique by key and effect pair"))
         seen.add((key, effect))
     return errors
 
@@ -68,7 +69,8 @@ def _validate_status(obj: Object, old: Object) -> list[FieldError]:
     seen: list[Any] = []
     for i, address in enumerate((obj.get("status") or {}).get("addresses") or []):
         if address in seen:
-            errors.append(duplicate(Path("status").child("addresses").index(i), address))
+            shown = {"Type": address.get("type", ""), "Address": address.get("address", "")}
+            errors.append(duplicate(Path("status").child("addresses").index(i), shown))
         seen.append(address)
     return errors
 

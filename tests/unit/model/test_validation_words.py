@@ -1,0 +1,96 @@
+"""What rules say, word for word, where the reference shows its own structures or says the same thing twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cybernetes.model.field import FieldError, Path
+from cybernetes.model.resources.core import nodes
+from cybernetes.model.validation.jobs import validate_job, validate_job_update
+from cybernetes.model.validation.limits import validate_resource_quota
+
+
+def words(errors: list[FieldError]) -> list[str]:
+    return [f"{each.field}: {each.body}" for each in errors]
+
+
+def quota(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "quota"}, "spec": spec}
+
+
+def selecting(scope: str) -> dict[str, Any]:
+    return {"matchExpressions": [{"scopeName": scope, "operator": "Exists"}]}
+
+
+def test_a_taint_is_there_once_for_its_key_and_effect() -> None:
+    taint = {"key": "k", "value": "v", "effect": "NoSchedule"}
+    assert words(nodes.validate_taints([taint, taint], Path("metadata").child("taints"))) == [
+        'metadata.taints[1]: Duplicate value: {"Key":"k","Value":"v","Effect":"NoSchedule","TimeAdded":null}: '
+        "taints must be unique by key and effect pair"
+    ]
+
+
+def test_a_quota_names_resources_that_quotas_know() -> None:
+    assert words(validate_resource_quota(quota(hard={"storage": "1", "bogus": "1", "count/x.y": "1"}))) == [
+        'spec.hard[bogus]: Invalid value: "bogus": must be a standard resource type or fully qualified',
+        'spec.hard[bogus]: Invalid value: "bogus": must be a standard resource for quota',
+        'spec.hard[storage]: Invalid value: "storage": must be a standard resource for quota',
+    ]
+    assert not validate_resource_quota(quota(hard={"requests.hugepages-2Mi": "2Mi", "hugepages-2Mi": "2Mi"}))
+
+
+def test_the_scope_of_a_quota_has_to_do_with_what_it_counts() -> None:
+    hard = {"pods": "1", "secrets": "1"}
+    assert words(validate_resource_quota(quota(hard=hard, scopes=["Terminating"]))) == [
+        'spec.scopes: Invalid value: ["Terminating"]: unsupported scope applied to resource'
+    ]
+    assert words(validate_resource_quota(quota(hard=hard, scopeSelector=selecting("BestEffort")))) == [
+        "spec.scopeSelector.matchExpressions: Invalid value: "
+        '{"MatchExpressions":[{"ScopeName":"BestEffort","Operator":"Exists","Values":null}]}: '
+        "unsupported scope applied to resource"
+    ]
+    assert not validate_resource_quota(
+        quota(hard={"persistentvolumeclaims": "1"}, scopeSelector=selecting("VolumeAttributesClass"))
+    )
+
+
+POD = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "x", "imagePullPolicy": "Always"}]}
+GENERATED = {"batch.kubernetes.io/controller-uid": "u1", "controller-uid": "u1"}
+NAMED = {"batch.kubernetes.io/job-name": "job", "job-name": "job"}
+
+
+def job(labels: dict[str, str], **spec: Any) -> dict[str, Any]:
+    template = {"metadata": {"labels": labels}, "spec": POD}
+    return {"metadata": {"name": "job", "uid": "u1"}, "spec": {"template": template, **spec}}
+
+
+def about_selectors(errors: list[FieldError]) -> list[str]:
+    return [each for each in words(errors) if each.startswith(("spec.selector", "spec.template.metadata"))]
+
+
+def test_a_job_that_lost_its_selector_selects_nothing() -> None:
+    old = job({**GENERATED, **NAMED}, selector={"matchLabels": {"controller-uid": "u1"}})
+    twice = 2 * [
+        "spec.selector: Required value",
+        'spec.template.metadata.labels: Invalid value: {"a":"b"}: `selector` does not match template `labels`',
+    ]
+    assert about_selectors(validate_job_update(job({"a": "b"}), old)) == [
+        *twice,
+        "spec.selector: Invalid value: null: field is immutable",
+    ]
+
+
+def test_a_job_keeps_the_labels_of_no_other_job() -> None:
+    old = job({**GENERATED, **NAMED}, selector={"matchLabels": {"controller-uid": "u1"}})
+    assert not about_selectors(validate_job(old))
+    copied = job({**GENERATED, **NAMED, "job-name": "other"}, selector={"matchLabels": {"controller-uid": "u2"}})
+    assert about_selectors(validate_job(copied))[:2] == [
+        "spec.template.metadata.labels[job-name]: Invalid value: "
+        '{"batch.kubernetes.io/controller-uid":"u1","batch.kubernetes.io/job-name":"job",'
+        '"controller-uid":"u1","job-name":"other"}: must be \'job\'',
+        'spec.selector: Invalid value: {"matchLabels":{"controller-uid":"u2"}}: `selector` not auto-generated',
+    ]
+    assert about_selectors(validate_job(job(NAMED, selector={"matchLabels": {}})))[:1] == [
+        "spec.template.metadata.labels[controller-uid]: Required value: must be 'u1'"
+    ]
+    assert not about_selectors(validate_job(job({"a": "b"}, selector={"matchLabels": {"a": "b"}}, manualSelector=True)))
