@@ -54,6 +54,7 @@ sim: build ## hundreds of seeded clusters in virtual time, with faults
 
 fuzz: build ## a million made-up inputs for whatever reads what clients send
 	FUZZ_INPUTS=$${FUZZ_INPUTS:-60000} nice $(PYTHON) -m pytest tests/fuzz -n auto --timeout 0
+	nice $(PYTHON) tests/fuzz/guided.py
 
 conformance: build ## replay recorded answers of the reference against this API server
 	tests/conformance/run

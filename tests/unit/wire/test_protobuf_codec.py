@@ -136,3 +136,9 @@ def test_broken_messages_are_refused(raw: bytes) -> None:
 def test_unknown_fields_are_skipped_and_packed_numbers_read() -> None:
     context = schema.node("io.k8s.api.core.v1.PodSecurityContext")
     assert protobuf.decode(context, b"\x22\x02\x01\x02\xfa\x07\x01x\xf8\x07\x05") == {"supplementalGroups": [1, 2]}
+
+
+@pytest.mark.parametrize("meta", [b"\x0a\x03\x00\x80\x00", b"\x0a\x02v1\x12\x03\x80od"])
+def test_an_envelope_whose_type_is_no_text_is_refused(meta: bytes) -> None:
+    with pytest.raises(protobuf.ProtobufProblem, match="is no text"):
+        protobuf.open_envelope(b"k8s\x00\x0a" + bytes([len(meta)]) + meta)

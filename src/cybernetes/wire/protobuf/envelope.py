@@ -28,7 +28,10 @@ def open_envelope(body: bytes) -> Envelope:
         raise ProtobufProblem(f"provided data does not appear to be a protobuf message, expected prefix [{shown}]")
     fields = _strings(body, len(MAGIC))
     meta = _strings(fields.get(1, b""), 0)
-    return Envelope(meta.get(1, b"").decode(), meta.get(2, b"").decode(), fields.get(2, b""))
+    try:
+        return Envelope(meta.get(1, b"").decode(), meta.get(2, b"").decode(), fields.get(2, b""))
+    except UnicodeDecodeError as error:
+        raise ProtobufProblem(f"the type of the message is no text: {error}") from error
 
 
 def _strings(data: bytes, at: int) -> dict[int, bytes]:
