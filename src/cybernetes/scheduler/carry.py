@@ -45,6 +45,8 @@ WAITING_MAX = 1024
 # Bindings of one request, and such requests in flight: while one is on its way the next is filled.
 BINDINGS_MAX = 128
 BINDERS = 2
+# Victims of one pod that are evicted at once.
+EVICTIONS_MAX = 16
 
 # Answers of servers and roles that know only `pods/binding`.
 NO_BULK = (403, 404, 405)
@@ -258,8 +260,7 @@ class Carrier:
         queue = self._state.queue
         try:
             await self._take_back_nominations(pod, candidate.node)
-            for victim in candidate.victims:
-                await self._evict(victim, pod, candidate.node)
+            await self._evict_all(candidate, pod)
         except (ApiError, EdgeError) as error:
             _log.warning("pod.preemption_failed", pod=pod.key, node=candidate.node, why=str(error))
             queue.release(pod.key, self._clock.monotonic())
@@ -277,6 +278,17 @@ class Carrier:
             if other.priority < pod.priority:
                 self._state.nominations.remove(other.key)
                 await patch_status(self._client, other, {"status": {"nominatedNodeName": None}})
+
+    async def _evict_all(self, candidate: Candidate, by: PodEntry) -> None:
+        """Many at a time: what a pod waits for is the slowest of its victims, not their sum. Raises the first failure."""
+        for at in range(0, len(candidate.victims), EVICTIONS_MAX):
+            some = candidate.victims[at : at + EVICTIONS_MAX]
+            results = await asyncio.gather(
+                *(self._evict(each, by, candidate.node) for each in some), return_exceptions=True
+            )
+            for failed in results:
+                if failed is not None:
+                    raise failed
 
     async def _evict(self, victim: PodEntry, by: PodEntry, node_name: str) -> None:
         done = await evict(self._client, self._clock, victim, by.shape.spec.scheduler_name)

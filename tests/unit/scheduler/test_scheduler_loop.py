@@ -14,6 +14,7 @@ from cybernetes.base.random import SeededRandom
 from cybernetes.client.api import ApiClient
 from cybernetes.scheduler.extenders import Extender
 from cybernetes.scheduler.loop import Scheduler
+from cybernetes.wire.http.message import Request, Response
 
 PODS, NODES = "/api/v1/pods", "/api/v1/nodes"
 PATIENCE_S = 5.0
@@ -157,3 +158,27 @@ async def test_a_pod_waits_for_the_devices_that_it_claims() -> None:
         '0/1 nodes are available: resourceclaim.resource.k8s.io "gpu" not found. still not schedulable, preemption: '
     )
     assert condition(api.pod("shop/gpu"))["message"].startswith(words)
+
+
+class Unhurried(MemoryApi):
+    """Pods are deleted when two that shall go are here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = asyncio.Barrier(2)
+
+    async def send(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            await self.both.wait()
+        return await super().send(request)
+
+
+async def test_victims_are_evicted_together() -> None:
+    api = Unhurried()
+    api.put(NODES, node("a", cpu="1"))
+    for name in ("old-1", "old-2"):
+        api.put(PODS, pod(name, cpu="500m", nodeName="a", priority=1))
+    api.put(PODS, pod("vip", cpu="900m", priority=9))
+    async with running(api):
+        await until(lambda: bound(api, "vip"))
+    assert list(api.objects[PODS]) == ["shop/vip"]
