@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 
@@ -26,6 +26,8 @@ from cybernetes.run.config import NetworkConfig
 
 CLIENTS = 8
 NODES_PER_PROCESS = 250
+# Kubelets that are not Ready yet; all at once would only wait for each other.
+STARTING_AT_ONCE = 40
 LIMIT_S = 3600.0
 LOOK_S = 0.2
 STOP_TIMEOUT_S = 30.0
@@ -60,15 +62,32 @@ class _Cluster:
         self.plane = plane
         self._connection = connection
         self._kubelets: list[subprocess.Popen[bytes]] = []
+        self._admitted = 0
 
     def start_kubelets(self, nodes: int) -> None:
+        """Processes for so many; `admit` lets the kubelets start."""
         for first in range(0, nodes, NODES_PER_PROCESS):
             count = min(NODES_PER_PROCESS, nodes - first)
             command = [sys.executable, "-m", "cybernetes.bench.hollow", str(self.plane.layout.data_dir)]
             with self.plane.layout.log(f"{PREFIX}{first}").open("ab") as log:
                 self._kubelets.append(
-                    subprocess.Popen([*command, str(first), str(count)], stdout=log, stderr=log, start_new_session=True)
+                    subprocess.Popen(
+                        [*command, str(first), str(count)],
+                        stdin=subprocess.PIPE,
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
+                    )
                 )
+
+    def admit(self, nodes: int) -> None:
+        """Let kubelets start until there are so many, in the order of their numbers."""
+        for n in range(self._admitted, nodes):
+            pipe = self._kubelets[n // NODES_PER_PROCESS].stdin
+            assert pipe is not None
+            pipe.write(b"\n")
+            pipe.flush()
+        self._admitted = max(self._admitted, nodes)
 
     def stop_kubelets(self) -> None:
         for each in self._kubelets:
@@ -113,7 +132,8 @@ async def run(load: Load, tell: Tell) -> Result:
         began = time.perf_counter()
         cluster.start_kubelets(load.nodes)
         try:
-            await _until(cluster, nodes, load.nodes, "nodes are Ready", tell)
+            async for ready in _progress(cluster, nodes, load.nodes, "nodes are Ready", tell):
+                cluster.admit(min(load.nodes, ready + STARTING_AT_ONCE))
             nodes_s = max(nodes.at.values()) - began
             watching_nodes.close()
             await _prepare(asking)
@@ -125,7 +145,8 @@ async def run(load: Load, tell: Tell) -> Result:
             cluster.stop_kubelets()
 
 
-async def _until(cluster: _Cluster, seen: Readiness, count: int, words: str, tell: Tell) -> None:
+async def _progress(cluster: _Cluster, seen: Readiness, count: int, words: str, tell: Tell) -> AsyncIterator[int]:
+    """How many have been seen, now and then, until all have."""
     deadline = time.monotonic() + LIMIT_S
     while len(seen.at) < count:
         tell(f"{len(seen.at)} of {count} {words}")
@@ -133,6 +154,7 @@ async def _until(cluster: _Cluster, seen: Readiness, count: int, words: str, tel
             raise EdgeError("start", "load", f"only {len(seen.at)} of {count} {words} after {LIMIT_S:g} s")
         cluster.check_running()
         seen.check()
+        yield len(seen.at)
         await asyncio.sleep(LOOK_S)
 
 
@@ -168,7 +190,8 @@ async def _measure(
     before = await cluster.look()
     began = time.perf_counter()
     created = await _create(load, cluster, creating, ready, tell)
-    await _until(cluster, ready, load.pods, "pods are Ready", tell)
+    async for _ in _progress(cluster, ready, load.pods, "pods are Ready", tell):
+        pass
     after = await cluster.look()
     lasted_s = after.at - before.at
     spent = {name: value - before.cpu[name] for name, value in after.cpu.items()}

@@ -1,6 +1,7 @@
 """Hollow nodes: real kubelets, many in a process, each on a runtime and a machine in memory.
 
 `python -m cybernetes.bench.hollow DATA_DIR FIRST COUNT` runs nodes hollow-FIRST and so on until it is told to stop.
+Each byte on its standard input lets one of them start.
 
 own     of each node: its identity and certificate, its connections, its watches, lease, status, events; runtime and
         machine, in memory
@@ -37,8 +38,6 @@ from cybernetes.run.process import allow_many_files, spare_garbage_collection
 IMAGE = "registry.example/app:1"
 PREFIX = "hollow-"
 MAX_PODS = 110
-# Kubelets that start in a second, of each process; a burst of all would only wait for each other.
-STARTING_AT_ONCE = 10
 
 
 def name_of(n: int) -> str:
@@ -52,17 +51,24 @@ async def run(data_dir: Path, first: int, count: int) -> None:
     server = cluster_config.read(layout.config).server_url
     authority = files.ca(layout).read()
     clients = []
+    admitted = await _standard_input()
     try:
         async with asyncio.TaskGroup() as group:
             for n in range(first, first + count):
+                await admitted.readexactly(1)
                 access = access_of(name_of(n), server, authority, pki.Terms(clock.now(), random))
                 client = ApiClient(transport(access), user_agent="kubelet", clock=clock)
                 clients.append(client)
                 group.create_task(hollow_kubelet(client, clock, n).run(), name=name_of(n))
-                await clock.sleep(1 / STARTING_AT_ONCE)
     finally:
         for each in clients:
             await each.close()
+
+
+async def _standard_input() -> asyncio.StreamReader:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    return reader
 
 
 def access_of(name: str, server: str, authority: pki.Credential, terms: pki.Terms) -> Access:
