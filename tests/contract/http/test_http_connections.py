@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -255,3 +256,19 @@ def test_a_stream_that_breaks_off_is_cut_not_ended() -> None:
         assert (await reader.read()).endswith(b"\r\n\r\n5\r\nbegun\r\n")
 
     talk(handler, talking)
+
+
+def test_a_connection_that_ended_leaves_nothing_to_the_garbage_collector() -> None:
+    async def talking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        await answer(reader)
+        assert await reader.read() == b""
+
+    gc.collect()
+    gc.disable()
+    try:
+        talk(echo, talking)
+        left = [each for each in gc.get_objects() if isinstance(each, connection.Connection)]
+    finally:
+        gc.enable()
+    assert left == []

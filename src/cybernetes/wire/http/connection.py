@@ -18,6 +18,7 @@ import msgspec
 
 from cybernetes.base.log import Log
 from cybernetes.wire.http import head
+from cybernetes.wire.http.crowd import Crowd
 from cybernetes.wire.http.duplex import RawDuplex, close_once
 from cybernetes.wire.http.message import Request, Response
 from cybernetes.wire.http.reading import NO_HTTP, Reading, Refused
@@ -50,14 +51,14 @@ class Incoming(msgspec.Struct):
 
 
 class Connection(asyncio.Protocol):
-    """connections  of the server: this one is among them while it is open
+    """crowd  of the server: this one is in it while it is open
     idle_since  on the loop's clock: when the last answer was given
     """
 
-    def __init__(self, handle: Handler, date: Callable[[], str], connections: set[Connection]) -> None:
+    def __init__(self, handle: Handler, date: Callable[[], str], crowd: Crowd) -> None:
         self._handle = handle
         self._date = date
-        self._connections = connections
+        self._crowd = crowd
         self._transport: asyncio.Transport = _NOT_YET
         self._certificate: bytes | None = None
         self._remote = ""
@@ -100,7 +101,7 @@ class Connection(asyncio.Protocol):
         tls = transport.get_extra_info("ssl_object")
         self._certificate = tls.getpeercert(binary_form=True) if tls is not None else None
         self._remote = _address(transport.get_extra_info("peername"))
-        self._connections.add(self)
+        self._crowd.join(self)
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
@@ -127,9 +128,10 @@ class Connection(asyncio.Protocol):
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.discard(self)
+        self._crowd.leave(self)
         self._closing = True
         self._waiting.clear()
+        self.reading.end()
         self.resume_writing()
         if self._task is not None:
             self._task.cancel()

@@ -26,6 +26,10 @@ _BODY_TOO_LARGE = Response(413, [("Content-Type", "application/json")], _TOO_LAR
 Take = Callable[[str, Mapping[str, list[str]], Mapping[str, str], bytes], None]
 
 
+def _take_nothing(_path: str, _query: Mapping[str, list[str]], _headers: Mapping[str, str], _body: bytes) -> None:
+    """Of a connection that is gone."""
+
+
 class Refused(Exception):
     """What a request is answered with before its handler sees it."""
 
@@ -50,6 +54,10 @@ class Reading:
         self._head_bytes = 0
         self.head_since: float | None = None
         self.expects_continue = False
+
+    def end(self) -> None:
+        """Nobody takes requests any more. Parser, reader and taker know each other: this frees them without a search."""
+        self._take = _take_nothing
 
     def check_head(self, fed: int) -> None:
         """Count bytes of a head that is not complete. Raises Refused."""

@@ -13,6 +13,7 @@ import ssl
 from email.utils import formatdate
 
 from cybernetes.wire.http.connection import Connection, Handler
+from cybernetes.wire.http.crowd import Crowd
 
 # Longer than clients and load balancers keep idle connections, so that they close first.
 KEEP_ALIVE_S = 620
@@ -26,7 +27,7 @@ BACKLOG = 1024
 class HttpServer:
     def __init__(self, handle: Handler) -> None:
         self._handle = handle
-        self._connections: set[Connection] = set()
+        self._connections = Crowd()
         self._listeners: list[asyncio.Server] = []
         self._sweeping: asyncio.TimerHandle | None = None
         self._date = ""
@@ -54,12 +55,12 @@ class HttpServer:
             listener.close()
         if self._sweeping is not None:
             self._sweeping.cancel()
-        for connection in list(self._connections):
+        for connection in self._connections:
             connection.finish()
         waiting = [asyncio.ensure_future(each.ended()) for each in self._connections if each.busy]
         if waiting:
             await asyncio.wait(waiting, timeout=grace_s)
-        for connection in list(self._connections):
+        for connection in self._connections:
             connection.abort()
         await asyncio.gather(*waiting)
 
@@ -76,7 +77,7 @@ class HttpServer:
         """Close what is idle, or takes for ever to ask."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for each in list(self._connections):
+        for each in self._connections:
             head_since = each.reading.head_since
             if head_since is not None and now - head_since > HEAD_S:
                 each.abort()
