@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 from cybernetes.apiserver.audit.log import LogFile
@@ -54,6 +56,31 @@ def test_what_was_there_before_a_restart_is_kept(tmp_path):
         file.write(line)
         file.close()
     assert (tmp_path / "audit.log").read_bytes() == b"1\n2\n"
+
+
+WRITER = """
+import sys
+from cybernetes.apiserver.audit.rotation import Keep, RotatingFile
+from cybernetes.base.clock import SystemClock
+path, name, count = sys.argv[1:]
+file = RotatingFile(path, Keep(max_size_mb=1), SystemClock())
+for n in range(int(count)):
+    file.write(f"{name} {n} {'x' * 50_000}\\n".encode())
+file.close()
+"""
+
+
+def test_several_processes_write_one_file_and_put_it_aside_once(tmp_path):
+    count, path = 60, str(tmp_path / "audit.log")
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, path, name, str(count)]) for name in "abc"]
+    assert [each.wait(60) for each in writers] == [0, 0, 0]
+    files = sorted(tmp_path.glob("audit*.log"))
+    assert all(each.stat().st_size <= MEGABYTE for each in files)
+    # Whole files only: nobody put one aside that another had just begun.
+    assert all(each.stat().st_size > MEGABYTE - 60_000 for each in files if each.name != "audit.log")
+    lines = [line.rsplit(" ", 1) for each in files for line in each.read_text().splitlines()]
+    assert {len(padding) for _, padding in lines} == {50_000}
+    assert sorted(head for head, _ in lines) == sorted(f"{name} {n}" for name in "abc" for n in range(count))
 
 
 def counted(numbers: Numbers, name: str) -> float:

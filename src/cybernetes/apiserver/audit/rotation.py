@@ -1,11 +1,13 @@
 """A file that is put aside when it grows too large, and those put aside that are deleted in time.
 
 The names are those that Kubernetes' audit log has: `audit.log`, and `audit-2026-01-31T12-00-00.000.log` put aside.
-Blocking: for a thread.
+Several processes may write one file: whoever writes holds a lock on it, and looks whether it is still the one of that
+name. Blocking: for a thread.
 """
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import os
 import re
@@ -66,43 +68,61 @@ class RotatingFile:
         self._keep = keep
         self._clock = clock
         self._descriptor: int | None = None
-        self._size = 0
 
     def write(self, data: bytes) -> None:
         """All of it, in one file. Raises OSError."""
         if self._path is None:
             _write_all(sys.stdout.fileno(), data)
             return
-        limit = self._keep.max_size_mb * MEGABYTE
-        if self._descriptor is None:
-            self._open(self._path)
-        if limit and self._size and self._size + len(data) > limit:
-            self._rotate(self._path)
-        assert self._descriptor is not None
-        _write_all(self._descriptor, data)
-        self._size += len(data)
+        try:
+            descriptor = self._locked(self._path)
+            while self._is_full(descriptor, len(data)):
+                self._rotate(self._path)
+                descriptor = self._locked(self._path)
+            _write_all(descriptor, data)
+        finally:
+            # What went wrong may have closed it, and so let go of the lock.
+            if self._descriptor is not None:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _open(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Who may read what others did is for the administrator to say.
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._size = os.fstat(self._descriptor).st_size
+    def _is_full(self, descriptor: int, more: int) -> bool:
+        limit, size = self._keep.max_size_mb * MEGABYTE, os.fstat(descriptor).st_size
+        return bool(limit and size and size + more > limit)
+
+    def _locked(self, path: Path) -> int:
+        """The file of that name, which nobody else writes or puts aside until it is unlocked."""
+        while True:
+            if self._descriptor is None:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                # Who may read what others did is for the administrator to say.
+                self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            if _is_at(self._descriptor, path):
+                return self._descriptor
+            self.close()
 
     def _rotate(self, path: Path) -> None:
-        self.close()
         now = self._clock.now()
         aside = put_aside(path, now)
         path.rename(aside)
-        self._open(path)
+        # Who waits for the lock finds that this is not the file of that name any more.
+        self.close()
         if self._keep.compress:
             _compress(aside)
         for name in outlived(os.listdir(path.parent), path, self._keep, now):
             (path.parent / name).unlink(missing_ok=True)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
