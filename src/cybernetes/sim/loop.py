@@ -12,20 +12,24 @@ loop are hashed by their number instead.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import itertools
-import selectors
+from collections import deque
 from collections.abc import Callable, Coroutine
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 # Wall time at the start of a run.
 EPOCH = 1_700_000_000.0
-# What a turn of the loop takes.
+# What a turn of the loop takes: time that stood still would let a loop that waits for "the rest" turn for ever.
 TURN_S = 1e-9
 # Turns of the loop within one instant; the start of a whole cluster takes some thousands.
 TURNS_MAX = 100_000
+# Tasks that have ended are forgotten when so many more are remembered than were left the last time.
+TASKS_KEPT = 1000
 
 
 class Deadlock(Exception):
@@ -39,7 +43,7 @@ class Livelock(Exception):
 class Owner:
     """One life of a component: what runs in a context of this owner ends with it.
 
-    graves   keeps what the dead was doing: a task that is freed while it waits would run its `finally`
+    graves   keeps what the dead would have done next: freeing it could run its `finally`
     """
 
     def __init__(self, name: str, number: int) -> None:
@@ -53,7 +57,6 @@ class Owner:
 
     def die(self) -> None:
         self.alive = False
-        self.graves += asyncio.all_tasks()
 
 
 OWNER: ContextVar[Owner | None] = ContextVar("owner", default=None)
@@ -63,77 +66,133 @@ class NumberedTask(asyncio.Task[Any]):
     """A task whose place in a set does not depend on its address."""
 
     def __init__(
-        self, number: int, work: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop, context: Context | None
+        self,
+        number: int,
+        work: Coroutine[Any, Any, Any],
+        loop: asyncio.AbstractEventLoop,
+        name: str | None,
+        context: Context | None,
     ) -> None:
         # Before the rest, which already puts the task into a set.
         self._number = number
-        super().__init__(work, loop=loop, context=context)
+        super().__init__(work, loop=loop, name=name, context=context)
 
     def __hash__(self) -> int:
         return self._number
 
 
-class _Jumping(selectors.SelectSelector):
-    """Moves time to the next timer instead of waiting for it. No file is ever ready."""
+class Call(asyncio.TimerHandle):
+    """A callback that waits for its turn; it never gets it when its owner is dead."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-        self.turns = 0
+    __slots__ = ("context", "owner")
 
-    def select(self, timeout: float | None = None) -> list[Any]:
-        if timeout is None:
-            raise Deadlock("nothing can run and no timer is set")
-        if timeout > 0:
-            self.now += timeout
-            self.turns = 0
-            return []
-        # asyncio fires timers up to a nanosecond early: time that stood still then would let a loop that waits for
-        # "the rest" turn for ever.
-        self.now += TURN_S
-        self.turns += 1
-        if self.turns > TURNS_MAX:
-            raise Livelock(f"more than {TURNS_MAX} turns at {self.now:.6f} s")
-        return []
+    def __init__(
+        self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
+    ) -> None:
+        self._when = when
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self.context = copy_context() if context is None else context
+        self.owner = self.context.get(OWNER)
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback = self._args = None  # type: ignore[assignment]
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
+    """asyncio's loop with turns of its own: no file is ever ready, and the next timer is due when nothing else is."""
+
+    # asyncio asks at every future and at every handle.
+    get_debug = bool
+
     def __init__(self) -> None:
-        self._jumping = _Jumping()
-        super().__init__(self._jumping)
+        super().__init__()
+        self._now = 0.0
+        self._turns = 0
         self._numbers = itertools.count(1)
-        self.set_task_factory(self._make_task)  # type: ignore[arg-type]
+        self._waiting: deque[Call] = deque()
+        # (when, in the order they were made, what)
+        self._timers: list[tuple[float, int, Call]] = []
+        # Whatever is not done is kept: a task that is freed while it waits would run its `finally`.
+        self._tasks: list[NumberedTask] = []
+        self._tasks_max = TASKS_KEPT
+        self.create_future = partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
 
     def time(self) -> float:
-        return self._jumping.now
+        return self._now
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.Handle:
-        owner = OWNER.get() if context is None else context.get(OWNER)
-        if owner is None:
-            return super().call_soon(callback, *args, context=context)
-        return super().call_soon(_guarded, owner, callback, args, context=context)
+    ) -> Call:
+        call = Call(self._now, callback, args, context)
+        self._waiting.append(call)
+        return call
+
+    call_soon_threadsafe = call_soon  # type: ignore[assignment]
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        owner = OWNER.get() if context is None else context.get(OWNER)
-        if owner is None:
-            return super().call_at(when, callback, *args, context=context)
-        return super().call_at(when, _guarded, owner, callback, args, context=context)
+    ) -> Call:
+        call = Call(when, callback, args, context)
+        heapq.heappush(self._timers, (when, next(self._numbers), call))
+        return call
 
-    def _make_task(
-        self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], context: Context | None = None
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> Call:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def create_task(  # type: ignore[override]
+        self, work: Coroutine[Any, Any, Any], *, name: str | None = None, context: Context | None = None
     ) -> NumberedTask:
-        return NumberedTask(next(self._numbers), work, loop, context)
+        task = NumberedTask(next(self._numbers), work, self, name, context)
+        self._tasks.append(task)
+        if len(self._tasks) > self._tasks_max:
+            self._tasks = [each for each in self._tasks if not each.done()]
+            self._tasks_max = len(self._tasks) + TASKS_KEPT
+        return task
 
+    def _run_once(self) -> None:
+        """Turns until the loop is stopped."""
+        waiting, timers = self._waiting, self._timers
+        while True:
+            self._pass_time()
+            while timers and timers[0][0] <= self._now:
+                waiting.append(heapq.heappop(timers)[2])
+            # What these add has its turn later.
+            for _ in range(len(waiting)):
+                call = waiting.popleft()
+                if call._cancelled:
+                    continue
+                owner = call.owner
+                if owner is None or owner.alive:
+                    try:
+                        call.context.run(call._callback, *call._args)
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as error:
+                        self.call_exception_handler({"message": f"exception in {call._callback}", "exception": error})
+                else:
+                    owner.graves.append(call)
+            if self._stopping:  # type: ignore[attr-defined]
+                return
 
-def _guarded(owner: Owner, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
-    if owner.alive:
-        callback(*args)
-    else:
-        owner.graves.append((callback, args))
+    def _pass_time(self) -> None:
+        timers = self._timers
+        if self._waiting or self._stopping:  # type: ignore[attr-defined]
+            self._now += TURN_S
+            self._turns += 1
+            if self._turns > TURNS_MAX:
+                raise Livelock(f"more than {TURNS_MAX} turns at {self._now:.6f} s")
+            return
+        while timers and timers[0][2].cancelled():
+            heapq.heappop(timers)
+        if not timers:
+            raise Deadlock("nothing can run and no timer is set")
+        if timers[0][0] > self._now:
+            self._now, self._turns = timers[0][0], 0
 
 
 class VirtualClock:
