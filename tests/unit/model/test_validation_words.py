@@ -8,6 +8,7 @@ from cybernetes.model.field import FieldError, Path
 from cybernetes.model.resources.core import nodes
 from cybernetes.model.validation.jobs import validate_job, validate_job_update
 from cybernetes.model.validation.limits import validate_resource_quota
+from cybernetes.model.validation.pod_update import validate_spec_update
 
 
 def words(errors: list[FieldError]) -> list[str]:
@@ -94,3 +95,30 @@ def test_a_job_keeps_the_labels_of_no_other_job() -> None:
         "spec.template.metadata.labels[controller-uid]: Required value: must be 'u1'"
     ]
     assert not about_selectors(validate_job(job({"a": "b"}, selector={"matchLabels": {"a": "b"}}, manualSelector=True)))
+
+
+def pod(**container: Any) -> dict[str, Any]:
+    return {"spec": {"containers": [{"image": "i", "name": "c", **container}], "nodeName": "n"}}
+
+
+def test_what_a_pod_may_not_change_is_shown_with_what_is_around_it() -> None:
+    [found] = words(validate_spec_update(pod(command=["z"], image="other"), pod()))
+    assert found.startswith("spec: Forbidden: pod updates may not change fields other than ")
+    assert found.split("\n")[1:] == [
+        "@@ -1,6 +1,9 @@",
+        " {",
+        '  "containers": [',
+        "   {",
+        '+   "command": [',
+        '+    "z"',
+        "+   ],",
+        '    "image": "i",',
+        '    "name": "c"',
+        "   }",
+        "",
+    ]
+
+
+def test_a_long_difference_is_cut() -> None:
+    [found] = words(validate_spec_update(pod(args=["a"] * 100), pod()))
+    assert found.split("\n")[-5:-3] == ["+... 62 more lines", '    "image": "i",']

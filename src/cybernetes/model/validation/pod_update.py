@@ -6,6 +6,7 @@ source  "Validation", immutability: Pod spec
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 from cybernetes.model.field import FieldError, Path, forbidden, invalid, required
@@ -31,8 +32,9 @@ def validate_spec_update(obj: dict[str, Any], old: dict[str, Any]) -> list[Field
     errors += _deadline(spec.get("activeDeadlineSeconds"), before.get("activeDeadlineSeconds"))
     errors += _tolerations(spec.get("tolerations") or [], before.get("tolerations") or [])
     errors += _gates(spec.get("schedulingGates") or [], before.get("schedulingGates") or [])
-    if _without_mutable(spec, before) != before:
-        errors.append(forbidden(_SPEC, _MUTABLE + "\n" + _difference(spec, before)))
+    restored = _without_mutable(spec, before)
+    if restored != before:
+        errors.append(forbidden(_SPEC, _MUTABLE + "\n" + _difference(restored, before)))
     return errors
 
 
@@ -120,10 +122,39 @@ def _required_terms(spec: dict[str, Any]) -> list[Any]:
     return (node.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms") or []
 
 
+# Lines of a difference that are shown of each side, and lines around it.
+SHOWN_MAX, AROUND = 40, 3
+
+
 def _difference(spec: dict[str, Any], before: dict[str, Any]) -> str:
-    """The changed top-level fields, a line each; the reference prints its internal structs here."""
-    lines = []
-    for key in sorted(spec.keys() | before.keys()):
-        if spec.get(key) != before.get(key):
-            lines += [f"- {key}: {before.get(key)}", f"+ {key}: {spec.get(key)}"]
-    return "\n".join(lines)
+    """Where the two differ, from the first line to the last, as a unified diff has it.
+
+    The reference compares its internal structs; here it is the JSON.
+    """
+    old, new = _lines(before), _lines(spec)
+    start = _same(old, new)
+    end = _same(old[start:][::-1], new[start:][::-1])
+    removed, added = old[start : len(old) - end], new[start : len(new) - end]
+    head, tail = old[max(0, start - AROUND) : start], old[len(old) - end :][:AROUND]
+    first, around = start - len(head) + 1, len(head) + len(tail)
+    lines = [f"@@ -{first},{len(removed) + around} +{first},{len(added) + around} @@"]
+    lines += [f" {each}" for each in head]
+    lines += _marked("-", removed) + _marked("+", added)
+    lines += [f" {each}" for each in tail]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(spec: dict[str, Any]) -> list[str]:
+    return json.dumps(spec, indent=1, sort_keys=True).split("\n")
+
+
+def _same(left: list[str], right: list[str]) -> int:
+    """How many lines both begin with."""
+    pairs = zip(left, right, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(left), len(right)))
+
+
+def _marked(mark: str, lines: list[str]) -> list[str]:
+    shown = [mark + each for each in lines[:SHOWN_MAX]]
+    left_off = len(lines) - len(shown)
+    return [*shown, f"{mark}... {left_off} more lines"] if left_off else shown
