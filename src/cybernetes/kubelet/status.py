@@ -312,7 +312,7 @@ def patch(old: Object, new: Object) -> Object:
     """
     result: Object = {}
     for name in sorted(old.keys() | new.keys()):
-        if _bare(old.get(name)) == _bare(new.get(name)):
+        if _same(old.get(name), new.get(name)):
             continue
         if name == "conditions":
             changed = _changed_conditions(old.get(name) or [], new.get(name) or [])
@@ -333,12 +333,19 @@ def patch(old: Object, new: Object) -> Object:
 _OWNED_FIELDS = ("reason", "message", "podIP", "initContainerStatuses", "ephemeralContainerStatuses")
 
 
-def _bare(value: Any) -> Any:
-    """Without nulls and empty objects, which servers do not keep."""
-    if isinstance(value, dict):
-        cleaned = {name: _bare(each) for name, each in value.items()}
-        return {name: each for name, each in cleaned.items() if each is not None and each != {}}
-    return [_bare(each) for each in value] if isinstance(value, list) else value
+def _same(one: Any, other: Any) -> bool:
+    """Equal but for nulls and empty objects, which servers do not keep."""
+    if one == other:
+        return True
+    if isinstance(one, dict) and isinstance(other, dict):
+        return all(_same(one.get(name), other.get(name)) for name in one.keys() | other.keys())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return _is_nothing(one) and _is_nothing(other)
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, dict) and all(map(_is_nothing, value.values())))
 
 
 def _changed_conditions(old: Sequence[Object], new: Sequence[Object]) -> list[Object]:
@@ -348,7 +355,7 @@ def _changed_conditions(old: Sequence[Object], new: Sequence[Object]) -> list[Ob
         # Merging keeps what is not named: a reason that no longer holds has to be taken away.
         {**dict.fromkeys(set(before.get(kind, ())) & {"reason", "message"}), **each}
         for kind, each in after.items()
-        if _bare(before.get(kind)) != _bare(each)
+        if not _same(before.get(kind), each)
     ]
     return changed + [{"$patch": "delete", "type": kind} for kind in before if kind not in after]
 

@@ -194,3 +194,11 @@ def test_a_patch_names_only_what_changed_and_takes_old_reasons_away() -> None:
         "conditions": [{"type": "Ready", "status": "True", "reason": None, "message": None}],
     }
     assert status.patch(new, new) == {}
+
+
+def test_nulls_and_empty_objects_are_no_difference() -> None:
+    said = {"containerStatuses": [{"name": "app", "state": {"running": {}}, "lastState": {}, "allocated": None}]}
+    kept = {"containerStatuses": [{"name": "app", "state": {"running": None}}]}
+    assert status.patch(kept, said) == status.patch(said, kept) == {}
+    ready = {"containerStatuses": [{"name": "app", "state": {}, "ready": True}]}
+    assert status.patch(kept, ready) == ready
