@@ -28,6 +28,8 @@ OBJECTS_EVERY_S = 60.0
 SERVER_GONE_S = 60.0
 # Requests at a time while a new cluster's objects are made.
 PARALLEL = 8
+# So many objects without a namespace are read in one list: the bootstrap ones are most of their kind.
+LISTED_MIN = 8
 
 _RBAC = "rbac.authorization.k8s.io"
 _FLOW = "flowcontrol.apiserver.k8s.io"
@@ -183,27 +185,38 @@ class Bootstrap:
         self, target: Target, wanted: Sequence[Object], change: Change | None = None, *, manager: str = ""
     ) -> None:
         """Make each object that is missing; give each that is there what `change` says."""
+        listed = await self._listed(target) if len(wanted) >= LISTED_MIN and not target.namespaced else None
 
         async def one(obj: Object) -> None:
             async with self._gate:
-                await self._one(target, obj, change, manager)
+                found = await self._found(target, obj["metadata"]) if listed is None else listed.get(_name(obj))
+                await self._one(target, found, obj, change, manager)
 
         async with asyncio.TaskGroup() as group:
             for obj in wanted:
                 group.create_task(one(obj), name=f"bootstrap.{target.plural}")
 
-    async def _one(self, target: Target, wanted: Object, change: Change | None, manager: str) -> None:
-        metadata = wanted["metadata"]
-        name, namespace = metadata["name"], metadata.get("namespace", "")
+    async def _listed(self, target: Target) -> dict[str, Object]:
+        return {_name(obj): obj async for page in self._client.pages(target) for obj in page.objects()}
+
+    async def _found(self, target: Target, metadata: Object) -> Object | None:
         try:
-            found = await self._client.get(target, name, namespace=namespace)
+            return await self._client.get(target, metadata["name"], namespace=metadata.get("namespace", ""))
         except ApiError as missing:
             if missing.reason != "NotFound":
                 raise
+            return None
+
+    async def _one(
+        self, target: Target, found: Object | None, wanted: Object, change: Change | None, manager: str
+    ) -> None:
+        if found is None:
             await self._create(target, wanted, manager)
             return
         if change is reconcile.binding and reconcile.must_replace(found, wanted):
-            await self._client.delete(target, name, namespace=namespace, uid=found["metadata"]["uid"])
+            await self._client.delete(
+                target, _name(wanted), namespace=wanted["metadata"].get("namespace", ""), uid=found["metadata"]["uid"]
+            )
             await self._create(target, wanted, manager)
             return
         new = change(found, wanted) if change else None
@@ -227,3 +240,8 @@ class Bootstrap:
             await self._client.apply(target, obj, field_manager=manager, subresource="status")
         except (ApiError, EdgeError) as error:
             self._log.warning("bootstrap.condition_failed", object=f"{target.plural}/{name}", why=str(error))
+
+
+def _name(obj: Object) -> str:
+    name: str = obj["metadata"]["name"]
+    return name
