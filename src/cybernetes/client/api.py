@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 import orjson
@@ -218,11 +218,7 @@ class ApiClient:
         )
         path = target.path(namespace)
         response = await self._send(Request("GET", path, query, {**self._headers, "accept": accept}))
-        if isinstance(response.body, bytes):
-            chunks = _single(response.body)
-        else:
-            chunks = _closing(response.body)
-        async with aclosing(_watched(chunks, path)) as alive, aclosing(frames(alive)) as events:
+        async with aclosing(_watched(_chunks(response.body), path)) as alive, aclosing(frames(alive)) as events:
             async for event in events:
                 yield event
 
@@ -269,13 +265,17 @@ class ApiClient:
         return response
 
 
-async def _watched(chunks: AsyncGenerator[bytes, None], path: str) -> AsyncGenerator[bytes, None]:
-    """The chunks, ended by an EdgeError when nothing comes for too long."""
-    async with aclosing(chunks) as open_chunks:
+async def _watched(chunks: AsyncIterator[bytes], path: str) -> AsyncGenerator[bytes, None]:
+    """The chunks, ended by an EdgeError when nothing comes for too long; closed at the end if they can be."""
+    async with AsyncExitStack() as stack:
+        # A Transport may hand out any async iterator.
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            stack.push_async_callback(close)
         while True:
             try:
                 async with asyncio.timeout(WATCH_SILENCE_S):
-                    chunk = await anext(open_chunks, None)
+                    chunk = await anext(chunks, None)
             except TimeoutError as silent:
                 raise EdgeError(
                     "watch", path, f"silent for {WATCH_SILENCE_S:g} s", outcome=Outcome.NOT_DONE
@@ -285,15 +285,8 @@ async def _watched(chunks: AsyncGenerator[bytes, None], path: str) -> AsyncGener
             yield chunk
 
 
-async def _closing(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """The body, closed at the end if it can be closed; a Transport may hand out any async iterator."""
-    try:
-        async for chunk in body:
-            yield chunk
-    finally:
-        close = getattr(body, "aclose", None)
-        if close is not None:
-            await close()
+def _chunks(body: bytes | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    return _single(body) if isinstance(body, bytes) else aiter(body)
 
 
 async def _single(body: bytes) -> AsyncGenerator[bytes, None]:
