@@ -27,7 +27,9 @@ from cybernetes.proxy.state import PortView
 async def main():
     given = json.loads(sys.argv[1])
     family = given["family"]
-    settings = Settings(LocalPods(("10.77.0.0/16", "fd77::/16")), nodeport_ips=tuple(map(pack, given["node"])))
+    ranges = ("10.96.0.0/12", "fd96::/112")
+    pods = LocalPods(("10.77.0.0/16", "fd77::/16"))
+    settings = Settings(pods, nodeport_ips=tuple(map(pack, given["node"])), service_ranges=ranges)
     plane = IptablesDataplane(family)
     last = {}
     for number, views in enumerate(given["steps"]):
@@ -106,6 +108,25 @@ def test_cluster_addresses_and_node_ports_spread_connections(family: int) -> Non
     assert answers(lab.CLIENT, lab.NODE_IP[family], 30080) == {"pod1", "pod2"}
 
 
+def test_endpoints_of_other_nodes_are_spread_over_without_chains_of_their_own(family: int) -> None:
+    drive(family, [view(family, 1, 2, local=[])])
+    assert answers(lab.CLIENT, VIP[family], 80) == {"pod1", "pod2"}
+    assert "KUBE-SEP-" not in lab.run("ip6tables-save" if family == 6 else "iptables-save", namespace=lab.NODE)
+
+
+def test_what_comes_from_outside_the_cluster_is_masqueraded_and_pods_are_not(family: int) -> None:
+    drive(family, [view(family, 2)])
+    assert lab.ask(lab.CLIENT, VIP[family], 80)[1] not in (lab.CLIENT_IP[family], "")
+    assert lab.ask(lab.pod(1), VIP[family], 80) == ("pod2", lab.pod_ip(1, family))
+
+
+def test_a_pod_that_reaches_itself_is_masqueraded(family: int) -> None:
+    drive(family, [view(family, 1)])
+    name, seen = lab.ask(lab.pod(1), VIP[family], 80)
+    assert name == "pod1"
+    assert seen != lab.pod_ip(1, family)
+
+
 def test_external_policy_local_keeps_the_source(family: int) -> None:
     further = {"node_port": 30080, "external_local": True, "external_ips": [EXTERNAL[family]]}
     drive(family, [view(family, 1, 2, **{**further, "local": [lab.pod_ip(2, family)]})])
@@ -152,7 +173,8 @@ def test_installing_twice_adds_no_second_jump(family: int) -> None:
     drive(family, [view(family, 1)])
     drive(family, [view(family, 1)])
     saved = lab.run("ip6tables-save" if family == 6 else "iptables-save", namespace=lab.NODE)
-    assert saved.count("-A PREROUTING") == 1
+    jumps = [line.split()[-1] for line in saved.splitlines() if line.startswith("-A PREROUTING")]
+    assert jumps == ["KUBE-CLUSTER-MASQ", "KUBE-SERVICES"]
     assert saved.count("-A FORWARD") == 4
 
 

@@ -6,7 +6,17 @@ from cybernetes.native import iptext
 from cybernetes.proxy.frame import LocalPods, Settings
 from cybernetes.proxy.objects import pack
 from cybernetes.proxy.packets import iptables
-from cybernetes.proxy.packets.iptables_plan import JUMP, SPREAD, TEMPLATES, PortChains, chain_hash, port_chains
+from cybernetes.proxy.packets.iptables_plan import (
+    CLUSTER_MASQ,
+    DNAT,
+    JUMP,
+    NAT,
+    TEMPLATES,
+    PortChains,
+    chain_hash,
+    fixed_chains,
+    port_chains,
+)
 from cybernetes.proxy.select import Selected
 from cybernetes.proxy.state import PortView
 
@@ -31,6 +41,12 @@ def text(chains: PortChains) -> list[str]:
     return iptext.render(TEMPLATES, bytes(kind for kind, _ in lines), words).decode().splitlines()
 
 
+def elsewhere(*addresses: str, **further: object) -> PortView:
+    """The same, with all endpoints on other nodes."""
+    targets = tuple(pack(each) + (8080).to_bytes(2, "big") for each in addresses)
+    return view(**{"selected": Selected(cluster=targets, serving=targets), **further})
+
+
 def test_chain_names_are_hashes_of_the_port_s_name_and_protocol() -> None:
     chains = port_chains(view("10.244.1.2"), SETTINGS, comments=True)
     assert f"KUBE-SVC-{chain_hash('shop/web:httptcp')}" in chains.own
@@ -41,7 +57,7 @@ def test_chain_names_are_hashes_of_the_port_s_name_and_protocol() -> None:
 def test_a_service_s_chain_masquerades_outsiders_then_draws_lots() -> None:
     chains = port_chains(view("10.244.1.2", "10.244.1.3", "10.244.1.4"), SETTINGS, comments=True)
     svc = chains.own[f"KUBE-SVC-{chain_hash('shop/web:httptcp')}"]
-    assert [kind for kind, _ in svc] == [JUMP, SPREAD, SPREAD, JUMP]
+    assert [kind for kind, _ in svc] == [JUMP] * 4
     lines = [line for line in text(chains) if line.startswith("-A KUBE-SVC")]
     assert '--comment "shop/web:http cluster IP" -m tcp -p tcp -d 10.96.0.5 --dport 80 ! -s 10.244.0.0/16' in lines[0]
     assert "--probability 0.3333333333 -j KUBE-SEP-" in lines[1]
@@ -54,15 +70,53 @@ def test_an_endpoint_s_chain_marks_hairpins_and_rewrites() -> None:
     sep = f"KUBE-SEP-{chain_hash('shop/web:httptcp10.244.1.2:8080')}"
     assert lines[:2] == [
         f"-A {sep} -s 10.244.1.2 -j KUBE-MARK-MASQ",
-        f"-A {sep} -m tcp -p tcp -j DNAT --to-destination 10.244.1.2:8080",
+        f"-A {sep} -p tcp -j DNAT --to-destination 10.244.1.2:8080",
     ]
+
+
+def test_an_endpoint_of_another_node_needs_no_chain_of_its_own() -> None:
+    chains = port_chains(elsewhere("10.244.9.2", "10.244.9.3"), SETTINGS, comments=True)
+    svc = f"KUBE-SVC-{chain_hash('shop/web:httptcp')}"
+    assert list(chains.own) == [svc]
+    assert [kind for kind, _ in chains.own[svc]] == [JUMP, DNAT, DNAT]
+    assert text(chains)[1:] == [
+        f'-A {svc} -m comment --comment "shop/web:http -> 10.244.9.2:8080" '
+        "-m statistic --mode random --probability 0.5000000000 -p tcp -j DNAT --to-destination 10.244.9.2:8080",
+        f'-A {svc} -m comment --comment "shop/web:http -> 10.244.9.3:8080" '
+        "-p tcp -j DNAT --to-destination 10.244.9.3:8080",
+    ]
+
+
+def test_affinity_needs_a_chain_for_every_endpoint() -> None:
+    chains = port_chains(elsewhere("10.244.9.2", "10.244.9.3", affinity_s=60), SETTINGS, comments=False)
+    assert sum(name.startswith("KUBE-SEP-") for name in chains.own) == 2
+
+
+def test_one_rule_masquerades_for_all_cluster_addresses_of_the_ranges() -> None:
+    settings = Settings(SETTINGS.local_pods, service_ranges=("10.96.0.0/12", "fd96::/112"))
+    assert fixed_chains(4, settings)[NAT][CLUSTER_MASQ] == (
+        (JUMP, (CLUSTER_MASQ, "-d 10.96.0.0/12 ! -s 10.244.0.0/16 ", "KUBE-MARK-MASQ")),
+    )
+    svc = f"KUBE-SVC-{chain_hash('shop/web:httptcp')}"
+    assert [kind for kind, _ in port_chains(elsewhere("10.244.9.2"), settings, comments=False).own[svc]] == [DNAT]
+    other = port_chains(elsewhere("10.244.9.2", cluster_ip=pack("172.30.0.5")), settings, comments=False)
+    assert [kind for kind, _ in other.own[svc]] == [JUMP, DNAT]
+
+
+def test_masquerading_all_takes_pods_too() -> None:
+    settings = Settings(SETTINGS.local_pods, masquerade_all=True, service_ranges=("10.96.0.0/12",))
+    assert fixed_chains(4, settings)[NAT][CLUSTER_MASQ] == (
+        (JUMP, (CLUSTER_MASQ, "-d 10.96.0.0/12 ", "KUBE-MARK-MASQ")),
+    )
+    lines = text(port_chains(elsewhere("10.244.9.2"), Settings(masquerade_all=True), comments=False))
+    assert lines[0].endswith("-m tcp -p tcp -d 10.96.0.5 --dport 80 -j KUBE-MARK-MASQ")
 
 
 def test_affinity_looks_at_who_was_here_before() -> None:
     lines = text(port_chains(view("10.244.1.2", affinity_s=60), SETTINGS, comments=False))
     sep = f"KUBE-SEP-{chain_hash('shop/web:httptcp10.244.1.2:8080')}"
     assert any(f"-m recent --name {sep} --rcheck --seconds 60 --reap -j {sep}" in line for line in lines)
-    assert any(f"-m recent --name {sep} --set -m tcp -p tcp -j DNAT" in line for line in lines)
+    assert any(f"-m recent --name {sep} --set -p tcp -j DNAT" in line for line in lines)
 
 
 def test_no_endpoints_reject_and_none_local_drops() -> None:

@@ -1,7 +1,8 @@
 """Packet rules in iptables, for machines without nf_tables: text for iptables-restore of the chains that changed.
 
 A table is replaced by one restore atomically. For iptables' nft variant a first sync is cut into several, endpoints'
-chains before those that go to them: it takes time that grows with the square of the chains in one restore.
+chains before those that go to them, and names come in falling order: it keeps chains in a sorted list that it searches
+from the front, so the time of one restore would grow with the square of its chains.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ LOCK_WAIT_S = 5
 RESTORE_TIMEOUT_S = 60.0
 
 Shared = tuple[str, str, str, str]
+# Kinds of services' own chains: those of one kind go to kinds before it only.
+_KINDS = ("KUBE-SEP-", "KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-FW-")
+_TABLES = ("mangle", plan.NAT, plan.FILTER)
 # Names of matches, which iptables-save may add or leave out.
 _NOT_TELLING = frozenset(("-m", "conntrack", "comment", "addrtype", "statistic"))
 
@@ -88,17 +92,17 @@ class IptablesDataplane:
         return plan.port_chains(view, self._settings, comments=self._comments)
 
     def _install(self) -> None:
-        found = {table: self._save(table) for table in (plan.NAT, plan.FILTER, "mangle")}
+        found = self._save()
         fixed = plan.fixed_chains(self._family, self._settings)
         own = {name: lines for port in self._ports.values() for name, lines in port.own.items()}
         # Chains that others go to have to exist before.
         self._restore(_filled(plan.NAT, {plan.MARK_MASQ: fixed[plan.NAT][plan.MARK_MASQ]}))
         right = _rules_of(found[plan.NAT])
-        names = sorted((name for name, lines in own.items() if _differs(lines, right.get(name))), key=_rank)
+        names = _in_order(name for name, lines in own.items() if _differs(lines, right.get(name)))
         size = CHAINS_MAX if self._is_nft() else max(1, len(names))
         for first in range(0, len(names), size):
             self._restore(_filled(plan.NAT, {name: own[name] for name in names[first : first + size]}))
-        shared = [each for port in self._ports.values() for each in port.shared]
+        shared = sorted((each for port in self._ports.values() for each in port.shared), key=_target, reverse=True)
         lines: list[Line] = []
         for table, chains in fixed.items():
             lines += self._shared_table(table, chains, shared, found[table], own)
@@ -117,7 +121,7 @@ class IptablesDataplane:
         lines: list[Line] = [(TABLE, (table,))]
         there = {line[1:].split()[0] for line in found if line.startswith(":KUBE-")}
         known = {*chains, *own, "KUBE-KUBELET-CANARY", "KUBE-IPTABLES-HINT"}
-        stale = sorted(name for name in there - known if _is_service_chain(name))
+        stale = _in_order(name for name in there - known if _is_service_chain(name))
         lines += [(DECLARE, (name,)) for name in (*chains, *stale)]
         for name, after in chains.items():
             lines += [
@@ -145,7 +149,7 @@ class IptablesDataplane:
             written = {name: lines for name, lines in new.own.items() if old.own.get(name) != lines}
             nat += [(DECLARE, (name,)) for name in written]
             nat += [line for lines in written.values() for line in lines]
-            gone += sorted(old.own.keys() - new.own.keys(), key=_rank, reverse=True)
+            gone += reversed(_in_order(old.own.keys() - new.own.keys()))
             before += [each for each in old.shared if each not in new.shared]
             after += [each for each in new.shared if each not in old.shared]
         return self._delta_lines(nat, gone, before, after)
@@ -174,19 +178,26 @@ class IptablesDataplane:
     def _is_nft(self) -> bool:
         return b"nf_tables" in self._run(f"{self._programs}-restore", "--version")
 
-    def _save(self, table: str) -> list[str]:
-        return self._run(f"{self._programs}-save", "-t", table).decode().splitlines()
+    def _save(self) -> dict[str, list[str]]:
+        """Table -> its lines, of the tables that services have chains in. One call: each reads the rules of all."""
+        found: dict[str, list[str]] = {table: [] for table in _TABLES}
+        table = ""
+        for line in self._run(f"{self._programs}-save").decode().splitlines():
+            if line.startswith("*"):
+                table = line[1:]
+            elif table in found:
+                found[table].append(line)
+        return found
 
     def _has_canaries(self) -> bool:
-        for table in ("mangle", plan.NAT, plan.FILTER):
+        for table in _TABLES:
             command = [self._programs, "-w", str(LOCK_WAIT_S), "-t", table, "-S", "KUBE-PROXY-CANARY"]
             if subprocess.run(command, capture_output=True, check=False, timeout=RESTORE_TIMEOUT_S).returncode:
                 return False
         return True
 
     def _remove(self) -> None:
-        for table in (plan.NAT, plan.FILTER, "mangle"):
-            found = self._save(table)
+        for table, found in self._save().items():
             chains = sorted(
                 {line[1:].split()[0] for line in found if line.startswith(":KUBE-")}
                 - {"KUBE-KUBELET-CANARY", "KUBE-IPTABLES-HINT"}
@@ -212,14 +223,21 @@ class IptablesDataplane:
         return done.stdout
 
 
-def _rank(chain: str) -> tuple[int, str]:
-    """Chains in the order in which they may be made: each after those that it goes to."""
-    order = ("KUBE-SEP-", "KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-FW-")
-    return next((n for n, prefix in enumerate(order) if chain.startswith(prefix)), len(order)), chain
+def _in_order(chains: Iterable[str]) -> list[str]:
+    """In the order in which they may be made: each after those that it goes to. Names of one kind in falling order."""
+    return sorted(sorted(chains, reverse=True), key=_rank)
+
+
+def _rank(chain: str) -> int:
+    return next((n for n, prefix in enumerate(_KINDS) if chain.startswith(prefix)), len(_KINDS))
+
+
+def _target(shared: Shared) -> str:
+    return shared[3]
 
 
 def _is_service_chain(name: str) -> bool:
-    return _rank(name)[0] < 5
+    return name.startswith(_KINDS)
 
 
 def _filled(table: str, chains: Mapping[str, Sequence[Line]]) -> list[Line]:

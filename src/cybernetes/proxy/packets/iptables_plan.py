@@ -1,4 +1,8 @@
-"""Service ports as iptables chains, in kube-proxy's layout: names, comments and order are its own.
+"""Service ports as iptables chains, in kube-proxy's layout with fewer rules: names, comments and order are its own.
+
+Every change takes longer the more rules there are. So an endpoint has a chain (KUBE-SEP-) only where it does more than
+to rewrite: on its own node, where packets may come back to their sender, and with affinity. And what comes from outside
+the cluster is marked by one rule for all cluster addresses.
 
 A line is (template, words); `native.iptext` makes text of many. Pure.
 """
@@ -21,22 +25,21 @@ from cybernetes.proxy.state import PortView
 TEMPLATES = (
     b":\0 - [0:0]\n",
     b"-A \0 \0-j \0\n",
-    b"-A \0 \0-m statistic --mode random --probability \0 -j \0\n",
-    b"-A \0 \0-m \0 -p \0 -j DNAT --to-destination \0\n",
+    b"-A \0 \0-p \0 -j DNAT --to-destination \0\n",
     b"-X \0\n",
     b"-I \0 1 \0-j \0\n",
     b"-D \0 \0-j \0\n",
     b"*\0\n",
     b"COMMIT\n",
 )
-DECLARE, JUMP, SPREAD, DNAT, DELETE, INSERT, REMOVE, TABLE, COMMIT = range(len(TEMPLATES))
+DECLARE, JUMP, DNAT, DELETE, INSERT, REMOVE, TABLE, COMMIT = range(len(TEMPLATES))
 
 Line = tuple[int, tuple[str, ...]]
 
 NAT, FILTER = "nat", "filter"
 SERVICES, NODEPORTS = "KUBE-SERVICES", "KUBE-NODEPORTS"
 EXTERNAL_SERVICES, PROXY_FIREWALL = "KUBE-EXTERNAL-SERVICES", "KUBE-PROXY-FIREWALL"
-MARK_MASQ = "KUBE-MARK-MASQ"
+MARK_MASQ, CLUSTER_MASQ = "KUBE-MARK-MASQ", "KUBE-CLUSTER-MASQ"
 
 
 class PortChains(msgspec.Struct, frozen=True):
@@ -72,6 +75,24 @@ def local_pods(pods: LocalPods, family: int) -> tuple[str, ...]:
     return tuple(found)[:1]
 
 
+def masqueraded_sources(settings: Settings, family: int) -> tuple[str, ...]:
+    """What matches traffic to cluster addresses that is masqueraded; empty when none is."""
+    if settings.masquerade_all:
+        return ("",)
+    return tuple(f"! {each} " for each in local_pods(settings.local_pods, family))
+
+
+def is_marked_for_all(cluster_ip: bytes, settings: Settings) -> bool:
+    """Whether KUBE-CLUSTER-MASQ speaks of this address; services elsewhere have a rule of their own."""
+    address = ipaddress.ip_address(cluster_ip)
+    return any(address in network for network in _networks(settings.service_ranges))
+
+
+@functools.lru_cache(maxsize=16)
+def _networks(ranges: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(ipaddress.ip_network(each, strict=False) for each in ranges)
+
+
 class _Writer:
     """One service port; collects its chains and lines."""
 
@@ -95,7 +116,8 @@ class _Writer:
         uses_local = view.internal_local or (view.is_external and view.external_local)
         used = dict.fromkeys((*(cluster if uses_cluster else ()), *(local if uses_local else ())))
         for target in sorted(used):
-            self._endpoint(target)
+            if view.affinity_s or target in view.selected.on_node:
+                self._endpoint(target)
         if uses_cluster and cluster:
             self._own[self._svc] = []
         if uses_local and local:
@@ -116,20 +138,18 @@ class _Writer:
         to = f"-d {unpack(address)} " if address is not None else ""
         return f"-m {self._protocol} -p {self._protocol} {to}--dport {port} "
 
-    def _sep(self, target: Target) -> str:
-        name = self._seps.get(target)
-        if name is None:
-            name = f"KUBE-SEP-{chain_hash(self._view.name + self._protocol + endpoint_text(target))}"
-            self._seps[target] = name
-        return name
-
     def _endpoint(self, target: Target) -> None:
-        chain, name = self._sep(target), self._comment(self._view.name)
+        chain = f"KUBE-SEP-{chain_hash(self._view.name + self._protocol + endpoint_text(target))}"
+        name = self._comment(self._view.name)
         recent = f"-m recent --name {chain} --set " if self._view.affinity_s else ""
+        self._seps[target] = chain
         self._own[chain] = [
             (JUMP, (chain, f"{name}-s {unpack(target[:-2])} ", MARK_MASQ)),
-            (DNAT, (chain, name + recent, self._protocol, self._protocol, endpoint_text(target))),
+            self._rewrite(chain, name + recent, target),
         ]
+
+    def _rewrite(self, chain: str, match: str, target: Target) -> Line:
+        return DNAT, (chain, match, self._protocol, endpoint_text(target))
 
     def _internal(self) -> None:
         view = self._view
@@ -140,25 +160,24 @@ class _Writer:
         chain = self._svl if view.internal_local else self._svc
         comment = self._comment(f"{view.name} cluster IP")
         self._shared.append((NAT, SERVICES, comment + match, chain))
-        if self._settings.masquerade_all:
-            self._own[chain].append((JUMP, (chain, comment + match, MARK_MASQ)))
-        else:
-            outside = "".join(f"! {each} " for each in self._local_pods)
-            if outside:
-                self._own[chain].append((JUMP, (chain, comment + match + outside, MARK_MASQ)))
+        if not is_marked_for_all(view.cluster_ip, self._settings):
+            self._own[chain] += [
+                (JUMP, (chain, f"{comment}{match}{source}", MARK_MASQ))
+                for source in masqueraded_sources(self._settings, family_of(view.cluster_ip))
+            ]
 
     def _spread(self, chain: str, targets: Sequence[Target]) -> None:
-        lines, seps = self._own[chain], [self._sep(target) for target in targets]
+        lines = self._own[chain]
         if self._view.affinity_s:
-            for sep in seps:
+            for sep in (self._seps[target] for target in targets):
                 recent = f"-m recent --name {sep} --rcheck --seconds {self._view.affinity_s} --reap "
                 lines.append((JUMP, (chain, self._comment(self._view.name) + recent, sep)))
-        for left, (target, sep) in zip(range(len(seps), 0, -1), zip(targets, seps, strict=True), strict=True):
-            comment = self._comment(f"{self._view.name} -> {endpoint_text(target)}")
+        for left, target in zip(range(len(targets), 0, -1), targets, strict=True):
+            match = self._comment(f"{self._view.name} -> {endpoint_text(target)}")
             if left > 1:
-                lines.append((SPREAD, (chain, comment, f"{1 / left:.10f}", sep)))
-            else:
-                lines.append((JUMP, (chain, comment, sep)))
+                match += f"-m statistic --mode random --probability {1 / left:.10f} "
+            own = self._seps.get(target)
+            lines.append(self._rewrite(chain, match, target) if own is None else (JUMP, (chain, match, own)))
 
     def _external(self) -> None:
         view = self._view
@@ -251,8 +270,11 @@ def base_jumps() -> list[tuple[str, str, str, str]]:
     firewall = new + comment("kubernetes load balancer firewall")
     portals = new + comment("kubernetes service portals")
     visible = new + comment("kubernetes externally-visible service portals")
+    masquerading = comment("kubernetes cluster IP traffic requiring SNAT")
     return [
+        (NAT, "PREROUTING", masquerading, CLUSTER_MASQ),
         (NAT, "PREROUTING", comment("kubernetes service portals"), SERVICES),
+        (NAT, "OUTPUT", masquerading, CLUSTER_MASQ),
         (NAT, "OUTPUT", comment("kubernetes service portals"), SERVICES),
         (NAT, "POSTROUTING", comment("kubernetes postrouting rules"), "KUBE-POSTROUTING"),
         (FILTER, "INPUT", firewall, PROXY_FIREWALL),
@@ -286,6 +308,12 @@ def fixed_chains(family: int, settings: Settings) -> dict[str, dict[str, tuple[L
     return {
         NAT: {
             MARK_MASQ: ((JUMP, (MARK_MASQ, "", f"MARK --or-mark {mark}")),),
+            CLUSTER_MASQ: tuple(
+                (JUMP, (CLUSTER_MASQ, f"-d {network} {source}", MARK_MASQ))
+                for network in _networks(settings.service_ranges)
+                if network.version == family
+                for source in masqueraded_sources(settings, family)
+            ),
             "KUBE-POSTROUTING": (
                 (JUMP, ("KUBE-POSTROUTING", f"-m mark ! --mark {mark}/{mark} ", "RETURN")),
                 (JUMP, ("KUBE-POSTROUTING", "", f"MARK --xor-mark {mark}")),
