@@ -74,7 +74,7 @@ def _programs(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:
     if missing:
         yield Finding("error", "programs", f"missing: {', '.join(missing)}", f"apt-get install {' '.join(missing)}")
     else:
-        yield Finding("ok", "programs", "containerd, runc, CNI plugins, nft, iptables, conntrack, ip")
+        yield Finding("ok", "programs", "containerd, crun or runc, CNI plugins, nft, iptables, conntrack, ip")
     if shutil.which("containerd"):
         yield _containerd_version()
 

@@ -17,10 +17,12 @@ from pathlib import Path
 import msgspec
 
 from cybernetes.base.errors import EdgeError, Outcome, Retry
+from cybernetes.install import cgroups
 from cybernetes.run.layout import NodeLayout
 
 PAUSE_IMAGE = "registry.cybernetes/pause:1"
 _CAP_SYS_RESOURCE = 24
+_CRUN_MIN = (1, 8)
 _CNI_BINARIES = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
 
 
@@ -42,17 +44,20 @@ class Capabilities(msgspec.Struct, frozen=True):
     systemd_cgroup: bool
     cni_binaries: Path
     root_is_mount: bool
+    crun: bool
 
 
 def probe() -> Capabilities:
     """Look at this machine. Raises EdgeError that says which package is missing."""
+    root_is_mount = _root_is_mount()
     effective = int(re.search(r"CapEff:\s*(\w+)", Path("/proc/self/status").read_text())[1], 16)  # type: ignore[index]
     return Capabilities(
         config_version=3 if _major_version() >= 2 else 2,
         may_lower_oom_score=bool(effective >> _CAP_SYS_RESOURCE & 1),
         systemd_cgroup=False,
         cni_binaries=_cni_binaries(),
-        root_is_mount=_root_is_mount(),
+        root_is_mount=root_is_mount,
+        crun=root_is_mount and _has_crun() and cgroups.mount_strays(),
     )
 
 
@@ -60,6 +65,19 @@ def _root_is_mount() -> bool:
     """Not so in a plain chroot, and runc can't change how a root's mounts propagate that is none itself."""
     points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     return "/" in points
+
+
+def _has_crun() -> bool:
+    if not shutil.which("crun"):
+        return False
+    printed = subprocess.run(["crun", "--version"], capture_output=True, text=True, check=False).stdout
+    return crun_is_recent(printed)
+
+
+def crun_is_recent(printed: str) -> bool:
+    """Whether `crun --version` tells of one that is known to do all that a kubelet asks for."""
+    found = re.search(r"crun version (\d+)\.(\d+)", printed)
+    return found is not None and tuple(map(int, found.groups())) >= _CRUN_MIN
 
 
 def _major_version() -> int:
@@ -110,6 +128,29 @@ def _runc_binary(node: NodeLayout, capabilities: Capabilities) -> str:
     return "runc" if capabilities.root_is_mount else str(node.runc)
 
 
+def _default_runtime(capabilities: Capabilities) -> str:
+    """crun takes half of runc's processor time a container (docs/adr/0020-crun.md)."""
+    return "crun" if capabilities.crun else "runc"
+
+
+def _runtimes(table: str, node: NodeLayout, capabilities: Capabilities) -> str:
+    """The handlers that a RuntimeClass can name, each a subtable."""
+    binaries = {"runc": _runc_binary(node, capabilities)}
+    if capabilities.crun:
+        binaries["crun"] = "crun"
+    return "".join(
+        f"""
+    [{table}.{name}]
+      runtime_type = "io.containerd.runc.v2"
+
+      [{table}.{name}.options]
+        SystemdCgroup = {_toml_bool(capabilities.systemd_cgroup)}
+        BinaryName = "{binary}"
+"""
+        for name, binary in binaries.items()
+    )
+
+
 def render(node: NodeLayout, capabilities: Capabilities) -> str:
     if capabilities.config_version == 3:
         return _render_version_3(node, capabilities)
@@ -141,15 +182,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"
-    default_runtime_name = "runc"
-
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-      runtime_type = "io.containerd.runc.v2"
-
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-        SystemdCgroup = {_toml_bool(capabilities.systemd_cgroup)}
-        BinaryName = "{_runc_binary(node, capabilities)}"
-
+    default_runtime_name = "{_default_runtime(capabilities)}"
+{_runtimes('plugins."io.containerd.grpc.v1.cri".containerd.runtimes', node, capabilities)}
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{capabilities.cni_binaries}"
     conf_dir = "{node.cni_conf}"
@@ -187,15 +221,8 @@ state = "{node.containerd_state}"
   tolerate_missing_hugetlb_controller = true
 
   [plugins."io.containerd.cri.v1.runtime".containerd]
-    default_runtime_name = "runc"
-
-    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
-      runtime_type = "io.containerd.runc.v2"
-
-      [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
-        SystemdCgroup = {_toml_bool(capabilities.systemd_cgroup)}
-        BinaryName = "{_runc_binary(node, capabilities)}"
-
+    default_runtime_name = "{_default_runtime(capabilities)}"
+{_runtimes('plugins."io.containerd.cri.v1.runtime".containerd.runtimes', node, capabilities)}
   [plugins."io.containerd.cri.v1.runtime".cni]
     bin_dirs = ["{capabilities.cni_binaries}"]
     conf_dir = "{node.cni_conf}"

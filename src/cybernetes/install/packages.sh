@@ -3,7 +3,7 @@
 # With "build" as its argument also what building from source needs, with "test" also what the tests need.
 set -eu
 
-NODE="containerd runc containernetworking-plugins nftables iptables conntrack iproute2 kmod procps ca-certificates docker-registry"
+NODE="containerd runc crun containernetworking-plugins nftables iptables conntrack iproute2 kmod procps ca-certificates docker-registry"
 BUILD="python3 python3-venv python3-dev gcc libc6-dev"
 TEST="busybox-static etcd-server git"
 

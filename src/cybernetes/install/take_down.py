@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from cybernetes.install import fabric, removal
+from cybernetes.install import cgroups, fabric, removal
 from cybernetes.install.bring_up import Step
 from cybernetes.install.network_removal import remove_network
 from cybernetes.install.pod_removal import remove_pods
@@ -30,6 +30,7 @@ def down(layout: Layout, step: Step, *, keep_data: bool) -> None:
             removal.remove_node(layout.node(node.name), cgroup_root(node))
             remove_network(node, layout.node(node.name))
     fabric.remove(config.nodes)
+    cgroups.unmount_strays()
     if keep_data:
         return
     with step("removing keys, state and kubeconfig"):

@@ -1,0 +1,70 @@
+"""What a node's containerd is told, for the machines there are."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cybernetes.install import cgroups, containerd
+from cybernetes.run.layout import NodeLayout
+
+PLUGIN = {2: "io.containerd.grpc.v1.cri", 3: "io.containerd.cri.v1.runtime"}
+
+
+def settings(*, version: int, crun: bool, root_is_mount: bool = True) -> dict[str, Any]:
+    capabilities = containerd.Capabilities(
+        config_version=version,
+        may_lower_oom_score=True,
+        systemd_cgroup=False,
+        cni_binaries=Path("/opt/cni/bin"),
+        root_is_mount=root_is_mount,
+        crun=crun,
+    )
+    found: dict[str, Any] = tomllib.loads(containerd.render(NodeLayout(Path("/data/nodes/a")), capabilities))
+    return found["plugins"][PLUGIN[version]]["containerd"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_crun_is_the_default_where_it_works_and_runc_stays_to_be_named(version: int) -> None:
+    found = settings(version=version, crun=True)
+    assert found["default_runtime_name"] == "crun"
+    assert {name: each["options"]["BinaryName"] for name, each in found["runtimes"].items()} == {
+        "runc": "runc",
+        "crun": "crun",
+    }
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_runc_is_the_default_where_crun_does_not_work(version: int) -> None:
+    found = settings(version=version, crun=False)
+    assert found["default_runtime_name"] == "runc"
+    assert list(found["runtimes"]) == ["runc"]
+
+
+def test_a_root_that_is_no_mount_has_a_runc_of_its_own() -> None:
+    found = settings(version=2, crun=False, root_is_mount=False)
+    assert found["runtimes"]["runc"]["options"]["BinaryName"] == "/data/nodes/a/runc"
+
+
+@pytest.mark.parametrize(
+    ("printed", "recent"),
+    [("crun version 1.8.1\ncommit: f8a", True), ("crun version 1.14", True), ("crun version 0.17", False), ("", False)],
+)
+def test_an_old_crun_is_left_alone(printed: str, recent: bool) -> None:
+    assert containerd.crun_is_recent(printed) is recent
+
+
+def test_controllers_of_the_unified_tree_beside_the_old_hierarchies_are_stray(tmp_path: Path) -> None:
+    assert cgroups.stray_controllers(tmp_path) == []
+    (tmp_path / "unified").mkdir()
+    (tmp_path / "unified" / "cgroup.controllers").write_text("hugetlb misc\n")
+    assert cgroups.stray_controllers(tmp_path) == ["hugetlb", "misc"]
+
+
+def test_only_mounts_of_ours_are_taken_back() -> None:
+    mountinfo = (
+        "33 24 0:30 / /sys/fs/cgroup/cpu rw,relatime shared:16 - cgroup cgroup rw,cpu\n"
+        "99 24 0:71 / /sys/fs/cgroup/hugetlb rw,relatime - cgroup cybernetes rw,hugetlb\n"
+    )
+    assert cgroups.our_mounts(mountinfo) == [Path("/sys/fs/cgroup/hugetlb")]
