@@ -44,6 +44,18 @@ def test_what_go_writes_even_when_empty_appears_and_the_rest_vanishes() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("kind", "version", "kept"),
+    [("Deployment", "apps/v1", True), ("ReplicationController", "v1", True), ("Job", "batch/v1", False)],
+)
+def test_labels_of_a_template_that_is_selected_by_them_may_be_empty(kind: str, version: str, kept: bool) -> None:
+    template = {"metadata": {"labels": {}, "annotations": {}}, "spec": {"containers": []}}
+    body = {"kind": kind, "apiVersion": version, "metadata": {"labels": {}}, "spec": {"template": template}}
+    found = read(body, kind=kind, version=version).object
+    assert found["spec"]["template"]["metadata"] == ({"labels": {}} if kept else {})
+    assert found["metadata"] == {}
+
+
 def test_fields_come_in_the_order_of_the_struct_and_maps_sorted() -> None:
     body = {
         "spec": {"containers": [], "volumes": [{"name": "v"}]},

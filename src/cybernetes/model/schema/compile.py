@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -13,6 +14,17 @@ from cybernetes.model.schema.node import Field, ListNode, MapNode, Node, StructN
 
 JSON_SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
 OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+
+# A template without labels is refused in these, in words that tell an empty map from none: nothing of it is stored.
+_SELECTING = frozenset(
+    (
+        "io.k8s.api.apps.v1.DaemonSetSpec",
+        "io.k8s.api.apps.v1.DeploymentSpec",
+        "io.k8s.api.apps.v1.ReplicaSetSpec",
+        "io.k8s.api.apps.v1.StatefulSetSpec",
+        "io.k8s.api.core.v1.ReplicationControllerSpec",
+    )
+)
 
 
 def read_lines(name: str) -> dict[str, bytes]:
@@ -41,7 +53,22 @@ def node(name: str) -> StructNode:
     if line is None:
         raise Bug(f"there is no definition {name}")
     map_type = "atomic" if b'"m":"atomic"}' in line[-14:] else "granular"
-    return StructNode(name, lambda: _fields(orjson.loads(line)["f"]), map_type)
+    found = StructNode(name, lambda: _fields(orjson.loads(line)["f"]), map_type)
+    return _kept(found, ("template", "metadata", "labels")) if name in _SELECTING else found
+
+
+def _kept(struct: StructNode, path: tuple[str, ...]) -> StructNode:
+    """The struct, with a field at `path` that is kept where it is given and empty."""
+
+    def load() -> dict[str, Field]:
+        field = copy(struct.fields[path[0]])
+        if isinstance(field.node, StructNode):
+            field.node = _kept(field.node, path[1:])
+        else:
+            field.form = "pointer"
+        return {**struct.fields, path[0]: field}
+
+    return StructNode(struct.name, load, struct.map_type, open=struct.open)
 
 
 def kind_node(api_version: str, kind: str) -> StructNode | None:
