@@ -1,9 +1,10 @@
-"""JSON of the API's objects -> the values in `objects`."""
+"""JSON of the API's objects -> the values in `objects`. Names that many objects have are one string: nodes, zones, ports."""
 
 from __future__ import annotations
 
 import contextlib
 import ipaddress
+import sys
 from collections.abc import Iterable
 
 import msgspec
@@ -173,7 +174,7 @@ def service(body: bytes) -> Service:
         key=key,
         cluster_ips=_packed(spec.cluster_ips or [spec.cluster_ip]),
         ports=tuple(
-            ServicePort(port.name, PROTOCOLS[port.protocol], port.port, port.node_port)
+            ServicePort(sys.intern(port.name), PROTOCOLS[port.protocol], port.port, port.node_port)
             for port in spec.ports or ()
             if port.protocol in PROTOCOLS
         ),
@@ -232,7 +233,7 @@ def endpoint_slice(body: bytes) -> Slice:
         service=service_key,
         family=IPV6 if decoded.address_type == "IPv6" else IPV4,
         ports=tuple(
-            (port.name or "", PROTOCOLS[port.protocol or "TCP"], port.port)
+            (sys.intern(port.name or ""), PROTOCOLS[port.protocol or "TCP"], port.port)
             for port in decoded.ports or ()
             if port.port is not None and (port.protocol or "TCP") in PROTOCOLS
         ),
@@ -268,14 +269,14 @@ def _endpoint(decoded: _Endpoint) -> Endpoint:
         ready,
         serving,
         conditions is not None and conditions.terminating is True,
-        decoded.node or "",
+        sys.intern(decoded.node or ""),
         _names(hints.zones) if hints else (),
         _names(hints.nodes) if hints else (),
     )
 
 
 def _names(hints: list[_Named] | None) -> tuple[str, ...]:
-    return tuple(each.name for each in hints or ())
+    return tuple(sys.intern(each.name) for each in hints or ())
 
 
 def node(body: bytes) -> NodeFacts:

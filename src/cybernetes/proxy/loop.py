@@ -11,6 +11,7 @@ from typing import Protocol
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import EdgeError
 from cybernetes.base.log import Log
+from cybernetes.base.memory import give_back
 from cybernetes.base.random import Random
 from cybernetes.base.tasks import backoff
 from cybernetes.client.api import ApiClient
@@ -128,6 +129,8 @@ class Proxy:
             try:
                 if not complete or self._settings != self._wanted_settings():
                     await self._install()
+                    # What planning everything has taken is as much as what stays.
+                    give_back()
                     complete = True
                     _log.info("rules.installed", services=len(self._services.items))
                     self._tell_ready()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import msgspec
@@ -41,7 +42,8 @@ class PortView(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def key(self) -> str:
-        return f"{self.name}/{PROTOCOL_NAMES[self.protocol]}"
+        """One string, however many keep it."""
+        return sys.intern(f"{self.name}/{PROTOCOL_NAMES[self.protocol]}")
 
     @property
     def internal(self) -> tuple[Target, ...]:
