@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from cybernetes.wire.http import connection, reading
-from cybernetes.wire.http.message import Pieces, Request, Response
+from cybernetes.wire.http.message import Pieces, Request, Response, Sink
 from cybernetes.wire.http.server import HttpServer
 
 PLAIN = ("Content-Type", "text/plain")
@@ -272,3 +272,57 @@ def test_a_connection_that_ended_leaves_nothing_to_the_garbage_collector() -> No
     finally:
         gc.enable()
     assert left == []
+
+
+def pushing(chunks: int, size: int) -> tuple[Callable[[Request], Awaitable[Response]], list[int]]:
+    """A handler whose stream pushes while that is possible and gives the rest when asked; which it gave when asked."""
+    asked: list[int] = []
+
+    async def handler(request: Request) -> Response:
+        sinks: list[Sink] = []
+        numbers = iter(range(chunks))
+        loop = asyncio.get_running_loop()
+
+        async def stream() -> AsyncIterator[bytes]:
+            yield b"begun"
+            while True:
+                waiting: asyncio.Future[int | None] = loop.create_future()
+                loop.call_soon(push, waiting)
+                number = await waiting
+                if number is None:
+                    return
+                asked.append(number)
+                yield b"%d:" % number + b"x" * size
+
+        def push(waiting: asyncio.Future[int | None]) -> None:
+            number = next(numbers, None)
+            while number is not None and sinks[0].flowing:
+                sinks[0].push(b"%d:" % number + b"x" * size)
+                number = next(numbers, None)
+            waiting.set_result(number)
+
+        return Response(200, [PLAIN], stream(), attach=sinks.append)
+
+    return handler, asked
+
+
+async def chunk(reader: asyncio.StreamReader) -> bytes:
+    size = int(await reader.readline(), 16)
+    return (await reader.readexactly(size + 2))[:-2]
+
+
+def test_chunks_that_a_stream_pushes_come_in_order_with_those_it_was_asked_for() -> None:
+    handler, asked = pushing(300, 50_000)
+
+    async def talking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert b"chunked" in await reader.readuntil(b"\r\n\r\n")
+        assert await chunk(reader) == b"begun"
+        for number in range(300):
+            assert (await chunk(reader)).startswith(b"%d:" % number)
+        assert await chunk(reader) == b""
+
+    talk(handler, talking)
+    # Neither all: 15 MB do not fit into the socket. Nor none: most can be pushed.
+    assert asked
+    assert len(asked) < 300

@@ -78,6 +78,8 @@ class Selection:
         """How the event looks to this selection: an object that begins to match is ADDED, one that ceases DELETED."""
         if self._within and not event.place.startswith(self._within):
             return None
+        if self.everything:
+            return DELETED if event.after is None else ADDED if event.before is None else MODIFIED
         was = event.before is not None and self.matches(event.before)
         does = event.after is not None and self.matches(event.after)
         if does:

@@ -11,31 +11,67 @@ from cybernetes.apiserver.cache.state import Event, Item
 
 # Events that a watcher may be behind; one that is further back is closed, relists, and is quicker that way.
 QUEUE_MAX = 4096
+# Watchers that are sent to in one turn of the loop: the first of many hear sooner, and other requests come between.
+TURN_WATCHERS = 32
+
+Entry = tuple[str, Event] | int
 
 
 class Watcher:
     """Events of one watch that were not sent yet.
 
-    wait   returns once there is something to take, or the watch is over
-    over   no more events will come: `ended` says why ("" after a regular end)
+    wait    returns once there is something to take, or the watch is over
+    over    no more events will come
+    direct  sends what is queued while somebody waits, without waking him; False when he has to see to it
     """
 
-    __slots__ = ("_waiting", "bookmarks", "deadline", "next_bookmark", "over", "overflowed", "queue", "selection")
+    __slots__ = (
+        "_waiting",
+        "bookmarks",
+        "deadline",
+        "direct",
+        "next_bookmark",
+        "over",
+        "overflowed",
+        "queue",
+        "selection",
+    )
 
     def __init__(self, selection: Selection, *, deadline: float, bookmarks: bool) -> None:
         self.selection = selection
         self.deadline = deadline
         self.bookmarks = bookmarks
+        self.direct: Callable[[], bool] | None = None
         self.next_bookmark = 0.0
-        self.queue: deque[tuple[str, Event] | int] = deque()
+        self.queue: deque[Entry] = deque()
         self.over = False
         self.overflowed = False
         self._waiting: asyncio.Future[None] | None = None
 
-    def offer(self, event: Event) -> None:
+    def offer(self, event: Event) -> bool:
+        """Whether `flush` has to follow: the first of a queue that may be sent directly."""
         kind = self.selection.transition(event)
-        if kind is not None and not self.over:
+        if kind is None or self.over:
+            return False
+        queue = self.queue
+        if self.direct is None or len(queue) >= QUEUE_MAX:
             self._push((kind, event))
+            return False
+        queue.append((kind, event))
+        return len(queue) == 1
+
+    def flush(self) -> None:
+        """Send what is queued, if somebody waits for it; who does not wait takes it when he comes back."""
+        waiting = self._waiting
+        if waiting is None or waiting.done() or not self.queue:
+            return
+        try:
+            sent = self.direct is not None and self.direct()
+        except Exception as error:
+            waiting.set_exception(error)
+            return
+        if not sent or self.over:
+            waiting.set_result(None)
 
     def bookmark(self, revision: int) -> None:
         if not self.over and not self.queue:
@@ -45,7 +81,7 @@ class Watcher:
         self.over = True
         self._wake()
 
-    def _push(self, entry: tuple[str, Event] | int) -> None:
+    def _push(self, entry: Entry) -> None:
         if len(self.queue) >= QUEUE_MAX:
             self.queue.clear()
             self.overflowed = self.over = True
@@ -53,7 +89,7 @@ class Watcher:
             self.queue.append(entry)
         self._wake()
 
-    def take(self) -> list[tuple[str, Event] | int]:
+    def take(self) -> list[Entry]:
         taken = list(self.queue)
         self.queue.clear()
         return taken
@@ -83,6 +119,9 @@ class Hub:
         self._all: dict[Watcher, None] = {}
         self._by_place: dict[str, dict[Watcher, None]] = {}
         self._by_field: dict[str, dict[str, dict[Watcher, None]]] = {}
+        # Those whose queues are to be sent, in the order in which they heard.
+        self._stirred: deque[Watcher] = deque()
+        self._flushing = False
         self.count = 0
 
     def join(self, watcher: Watcher) -> None:
@@ -97,13 +136,26 @@ class Hub:
     def publish(self, event: Event) -> None:
         if not self.count:
             return
+        stirred = self._stirred
         for watcher in self._all:
-            watcher.offer(event)
-        for watcher in self._by_place.get(event.place, ()):
-            watcher.offer(event)
+            if watcher.offer(event):
+                stirred.append(watcher)
+        if self._by_place:
+            stirred.extend(each for each in self._by_place.get(event.place, ()) if each.offer(event))
         for field, by_value in self._by_field.items():
-            for watcher in _of_values(by_value, field, event):
-                watcher.offer(event)
+            stirred.extend(each for each in _of_values(by_value, field, event) if each.offer(event))
+        if stirred and not self._flushing:
+            # Later: what is published in the same turn of the loop is sent together.
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        stirred = self._stirred
+        for _ in range(min(TURN_WATCHERS, len(stirred))):
+            stirred.popleft().flush()
+        self._flushing = bool(stirred)
+        if stirred:
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def each(self) -> Iterable[Watcher]:
         yield from self._all

@@ -5,7 +5,7 @@ source  Kubernetes API Concepts, "Efficient detection of changes", "Streaming li
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from itertools import groupby
 
 import msgspec
@@ -14,7 +14,7 @@ from cybernetes.apiserver import respond, sockets
 from cybernetes.apiserver.cache.feed import Cached
 from cybernetes.apiserver.cache.selection import ADDED, DELETED, Selection
 from cybernetes.apiserver.cache.state import Event, Item, ResourceState
-from cybernetes.apiserver.cache.watch import Watcher
+from cybernetes.apiserver.cache.watch import Entry, Watcher
 from cybernetes.apiserver.core import Call, Core
 from cybernetes.apiserver.handlers.list import selection_of
 from cybernetes.apiserver.handlers.revisions import check_not_future, expired
@@ -25,7 +25,7 @@ from cybernetes.base.errors import ApiError
 from cybernetes.model.selector import FieldTerm
 from cybernetes.store.api import Compacted
 from cybernetes.wire import negotiate
-from cybernetes.wire.http.message import Response
+from cybernetes.wire.http.message import Response, Sink
 
 # Without a time-out of its own a watch ends after half an hour to an hour, so that load spreads over servers.
 DEFAULT_TIMEOUT_S = 1800
@@ -58,14 +58,33 @@ async def watch(core: Core, call: Call) -> Response:
     # Of objects that must be converted first, the watcher is offered all; the stream, which can wait, selects.
     offered = selection if call.served.views is None else selection.unseen()
     watcher = _join(core, offered, options)
-    stream = _stream(core, cached, watcher, _Frames(renderer, selection), start)
+    frames = _Frames(renderer, selection)
+    stream = _stream(core, cached, watcher, frames, start)
     if sockets.asked(call.request):
         if renderer.stream_type.partition(";")[0] != negotiate.JSON:
             raise negotiate.not_acceptable(renderer.stream_type)
         return sockets.answer(call.request, _lines(stream), text=True)
     headers = [respond.CACHE_CONTROL, ("Content-Type", renderer.stream_type)]
     headers += [("Warning", text) for text in respond.warning_headers(call.warnings)]
-    return Response(200, headers, stream)
+    attach = _direct(cached, watcher, frames) if call.served.views is None else None
+    return Response(200, headers, stream, attach=attach)
+
+
+def _direct(cached: Cached, watcher: Watcher, frames: _Frames) -> Callable[[Sink], None]:
+    """Lets a watcher send by itself what needs no waiting."""
+
+    def attach(sink: Sink) -> None:
+        def send() -> bool:
+            if not sink.flowing:
+                return False
+            entries = watcher.take()
+            cached.sent += len(entries)
+            sink.push(frames.ready(entries))
+            return True
+
+        watcher.direct = send
+
+    return attach
 
 
 async def _lines(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -194,9 +213,13 @@ class _Frames:
                 frames.append(self._frame(kind, event))
         return self._joined(frames)
 
-    async def entries(self, entries: list[tuple[str, Event] | int]) -> bytes:
+    def ready(self, entries: list[Entry]) -> bytes:
+        """Of a resource without views."""
+        return self._joined([self._entry(each) for each in entries])
+
+    async def entries(self, entries: list[Entry]) -> bytes:
         if self._views is None:
-            return self._joined(self._entry(each) for each in entries)
+            return self.ready(entries)
         parts = []
         for bookmarks, some in groupby(entries, lambda each: isinstance(each, int)):
             if bookmarks:
@@ -205,7 +228,7 @@ class _Frames:
                 parts.append(await self.events([each[1] for each in some if not isinstance(each, int)]))
         return b"".join(parts)
 
-    def _entry(self, entry: tuple[str, Event] | int) -> bytes:
+    def _entry(self, entry: Entry) -> bytes:
         if isinstance(entry, int):
             return self._renderer.bookmark(entry, initial_end=False)
         return self._frame(*entry)

@@ -244,9 +244,11 @@ class Connection(asyncio.Protocol):
         try:
             if incoming.request.method == "HEAD":
                 return
+            if chunked and response.attach is not None:
+                response.attach(self)
             async for chunk in chunks:
                 if chunk:
-                    self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
+                    self._write(_framed(chunk) if chunked else chunk)
                 await self._drained()
             if chunked:
                 self._write(b"0\r\n\r\n")
@@ -261,6 +263,15 @@ class Connection(asyncio.Protocol):
             close = getattr(chunks, "aclose", None)
             if close is not None:
                 await close()
+
+    @property
+    def flowing(self) -> bool:
+        """As a Sink."""
+        return self._writable is None and not self._transport.is_closing()
+
+    def push(self, chunk: bytes) -> None:
+        """As a Sink."""
+        self._transport.write(_framed(chunk))
 
     async def _upgrade(self, response: Response, run: Callable[[RawDuplex], Awaitable[None]]) -> None:
         self._write(head.render(response.status, response.headers))
@@ -309,6 +320,10 @@ class _NoTransport(asyncio.Transport):
 
 
 _NOT_YET = _NoTransport()
+
+
+def _framed(chunk: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(chunk), chunk)
 
 
 def _sized(response: Response) -> bool:

@@ -43,12 +43,30 @@ class Response(msgspec.Struct):
 
     headers  pairs, because Warning may repeat
     upgrade  for 101: takes over the raw duplex stream after the head was sent
+    attach   of a stream: told, before the first chunk is asked for, where later ones may be pushed; not everywhere
     """
 
     status: int
     headers: list[tuple[str, str]] = []
     body: bytes | AsyncIterator[bytes] = b""
     upgrade: Callable[[Duplex], Awaitable[None]] | None = None
+    attach: Callable[[Sink], None] | None = None
+
+
+class Sink(Protocol):
+    """Takes a stream's chunks from the stream itself, which saves waking the task that waits for the next one.
+
+    Only while that task does wait is it the stream's turn to push.
+    """
+
+    @property
+    def flowing(self) -> bool:
+        """Whether the client takes what it is sent; if not, the next chunk is for the waiting task, which sees to that."""
+        ...
+
+    def push(self, chunk: bytes) -> None:
+        """Write a chunk that is not empty."""
+        ...
 
 
 # Parts of a body that are joined and sent at once: some hundred kilobytes of a list of pods.
