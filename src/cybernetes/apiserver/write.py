@@ -78,11 +78,19 @@ async def create(core: Core, call: Call, obj: Object, options: WriteOptions, *, 
     track  whether managedFields record this write; server-side apply has done so already
     """
     generated = not obj["metadata"].get("name") and bool(obj["metadata"].get("generateName"))
-    attempt = 0
+    changed_by_trying = generated or core.allocator.is_given(call.served.resource)
+    attempt, warned = 0, len(call.warnings)
     while True:
-        fresh = orjson.loads(orjson.dumps(obj)) if generated else obj
+        del call.warnings[warned:]
+        fresh = orjson.loads(orjson.dumps(obj)) if changed_by_trying else obj
         try:
             return await _create_once(core, call, fresh, options, track)
+        except _TakenMeanwhile as lost:
+            attempt += 1
+            if attempt >= ATTEMPTS_MAX:
+                raise _lost_race(call) from lost
+            # What the other one took is known then: another number is picked, or the one asked for refused.
+            await _seen(core, lost.taken)
         except ApiError as error:
             attempt += 1
             if not generated or error.reason != "AlreadyExists":
@@ -152,13 +160,27 @@ async def _store_new(core: Core, call: Call, obj: Object, options: WriteOptions,
         revision = await core.commit([Check(key, 0), *grant.checks], [Put(key, value, lease), *grant.writes])
     except Conflict as taken:
         if taken.key != key:
-            raise _lost_race(call) from taken
+            raise _TakenMeanwhile(taken) from taken
         raise already_exists(row.group, row.plural, name) from taken
     return Written(stored.item(shown, revision), created=True)
 
 
+class _TakenMeanwhile(Exception):
+    """Another API server gave away the same address or port."""
+
+    def __init__(self, taken: Conflict) -> None:
+        super().__init__(str(taken))
+        self.taken = taken
+
+
+async def _seen(core: Core, lost: Conflict) -> None:
+    """Wait until the caches have what a write lost against."""
+    core.committed = max(core.committed, lost.current.revision if lost.current else await core.store.revision())
+    await core.consistent()
+
+
 def _lost_race(call: Call) -> ApiError:
-    """Another API server gave away the same address; trying again finds another one."""
+    """Others gave away the same addresses again and again; trying later may find another one."""
     row = call.served.resource
     message = (
         f"The {call.info.verb} operation against {row.plural} could not be completed at this time, please try again."
@@ -207,8 +229,8 @@ async def update(core: Core, call: Call, change: Change, options: WriteOptions) 
     """Change an existing object; repeats with the latest one when it lost a race that the client did not forbid."""
     row = call.served.resource
     attempt = 0
+    await core.consistent()
     while True:
-        await core.consistent()
         item = core.caches.of(*call.served.keeper).state.get(place(call, call.info.name))
         if item is None:
             raise not_found(row.group, row.plural, call.info.name)
@@ -218,9 +240,11 @@ async def update(core: Core, call: Call, change: Change, options: WriteOptions) 
             return await _update_once(core, call, item, new, change, options)
         except Conflict as lost:
             attempt += 1
-            if not change.lenient or attempt >= ATTEMPTS_MAX:
+            # An address or port that was taken meanwhile is no change of the object.
+            theirs = lost.key != call.served.key(call.info.namespace, call.info.name)
+            if not (change.lenient or theirs) or attempt >= ATTEMPTS_MAX:
                 raise conflict(row.group, row.plural, call.info.name, MODIFIED) from lost
-            core.committed = max(core.committed, lost.current.revision if lost.current else await core.store.revision())
+            await _seen(core, lost)
 
 
 async def _update_once(

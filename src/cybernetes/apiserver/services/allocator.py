@@ -61,6 +61,10 @@ class Allocator:
         self._random = source
         lister.subscribe("", "services", self._changed)
 
+    def is_given(self, row: Resource) -> bool:
+        """Whether objects of this resource are given addresses and ports, and so changed by a try to write them."""
+        return _is_service(row)
+
     def prepare(self, row: Resource, new: Object, old: Object | None) -> None:
         """Fill in and drop what follows from the type, before validation."""
         if not _is_service(row):
