@@ -107,7 +107,7 @@ class ApiRefused(Exception):
 
 
 def cpu_s(pid: int) -> float:
-    """Processor time of a process and of its children that run, in seconds."""
+    """Processor time of a process and of its children, those that have ended too, in seconds."""
     return sum(_own_cpu_s(each) for each in [pid, *_children(pid)])
 
 
@@ -135,7 +135,7 @@ def _own_cpu_s(pid: int) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except FileNotFoundError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _children(pid: int) -> list[int]:

@@ -23,7 +23,7 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
                          addresses is masqueraded. Empty: by the node's own pod ranges (NodeCIDR)
     local_interface      instead of ranges: name of the interface pods are behind, `+` at its end for a prefix
     service_ranges       traffic to addresses in here that no service has is dropped
-    nodeport_addresses   CIDR texts; "primary": the node's addresses; "0.0.0.0/0", "::/0": all local ones
+    nodeport_addresses   CIDR texts; "primary": the node's addresses; none, "0.0.0.0/0", "::/0": all local ones
     bind                 where health is served; metrics stay on loopback
     """
 

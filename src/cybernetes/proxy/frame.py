@@ -65,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True):
     """What a node's administrator decides.
 
     nodeport_ips      packed addresses that accept NodePort traffic; None for all local ones
+    node_ips          packed: the node's own addresses; one in a load balancer's source ranges may use that as its own
     service_ranges    CIDR texts; other traffic to them is dropped when known
     """
 
@@ -72,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True):
     masquerade_all: bool = False
     masquerade_bit: int = MASQUERADE_BIT
     nodeport_ips: tuple[bytes, ...] | None = None
+    node_ips: tuple[bytes, ...] = ()
     service_ranges: tuple[str, ...] = ()
 
 

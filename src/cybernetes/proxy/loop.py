@@ -247,6 +247,7 @@ class Proxy:
             masquerade_all=config.masquerade_all,
             masquerade_bit=config.masquerade_bit,
             nodeport_ips=_nodeport_ips(config.nodeport_addresses, node.addresses),
+            node_ips=tuple(sorted(node.addresses)),
             service_ranges=config.service_ranges,
         )
 

@@ -221,7 +221,7 @@ def _outside_local(
 def _firewall_rows(view: PortView, settings: Settings, lost: frozenset[bytes]) -> list[bytes]:
     """Sources that may use the load balancer's addresses; the node itself may use an address that stands for it."""
     networks = [ipaddress.ip_network(each, strict=False) for each in view.source_ranges]
-    own = [ipaddress.ip_address(unpack(each)) for each in settings.nodeport_ips or ()]
+    own = [ipaddress.ip_address(unpack(each)) for each in settings.node_ips]
     holds_node = any(address in network for address in own for network in networks)
     rows: list[bytes] = []
     for address in dict.fromkeys(view.ingress_ips):

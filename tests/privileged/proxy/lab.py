@@ -174,6 +174,18 @@ def remove_all() -> None:
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
 
 
+def ask_until(done: Callable[[], bool], namespace: str, address: str, port: int) -> tuple[int, list[str]]:
+    """(connections that were answered, what went wrong with the others), one after the other until `done`."""
+    answered, wrong = 0, []
+    while not done():
+        try:
+            ask(namespace, address, port)
+            answered += 1
+        except OSError as why:
+            wrong.append(repr(why))
+    return answered, wrong
+
+
 def ask(namespace: str, address: str, port: int, *, udp: bool = False, timeout_s: float = 4.0) -> tuple[str, str]:
     """(pod, address it saw) of one new connection; OSError when refused, TimeoutError when nothing answers.
 

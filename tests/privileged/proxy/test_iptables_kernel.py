@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import os
 import subprocess
@@ -29,7 +30,9 @@ async def main():
     family = given["family"]
     ranges = ("10.96.0.0/12", "fd96::/112")
     pods = LocalPods(("10.77.0.0/16", "fd77::/16"))
-    settings = Settings(pods, nodeport_ips=tuple(map(pack, given["node"])), service_ranges=ranges)
+    node = tuple(map(pack, given["node"]))
+    node_ports = None if given["everywhere"] else node
+    settings = Settings(pods, nodeport_ips=node_ports, node_ips=node, service_ranges=ranges)
     plane = IptablesDataplane(family)
     last = {}
     for number, views in enumerate(given["steps"]):
@@ -74,9 +77,18 @@ def family(request: pytest.FixtureRequest, machines: lab.Lab) -> Iterator[int]:
     lab.run("conntrack", "-F", namespace=lab.NODE)
 
 
-def drive(family: int, *steps: list[dict[str, object]], remove: bool = False) -> None:
-    """Install the first step's service ports, then change to each of the next."""
-    given = {"family": family, "steps": steps, "node": list(lab.NODE_IP.values()), "remove": remove}
+def drive(family: int, *steps: list[dict[str, object]], remove: bool = False, everywhere: bool = False) -> None:
+    """Install the first step's service ports, then change to each of the next.
+
+    everywhere  node ports on all local addresses
+    """
+    given = {
+        "family": family,
+        "steps": steps,
+        "node": list(lab.NODE_IP.values()),
+        "remove": remove,
+        "everywhere": everywhere,
+    }
     done = subprocess.run(
         ["ip", "netns", "exec", lab.NODE, sys.executable, "-c", DRIVER, json.dumps(given)],
         capture_output=True,
@@ -125,6 +137,49 @@ def test_a_pod_that_reaches_itself_is_masqueraded(family: int) -> None:
     name, seen = lab.ask(lab.pod(1), VIP[family], 80)
     assert name == "pod1"
     assert seen != lab.pod_ip(1, family)
+
+
+def test_udp_is_spread_too(family: int) -> None:
+    drive(family, [view(family, 1, 2, protocol=17)])
+    assert answers(lab.CLIENT, VIP[family], 80, udp=True) == {"pod1", "pod2"}
+
+
+def test_internal_policy_local_stays_on_the_node(family: int) -> None:
+    here = {"internal_local": True, "local": [lab.pod_ip(2, family)]}
+    drive(family, [view(family, 1, 2, **here)], [view(family, 1, 2, **here, port=81)])
+    assert answers(lab.pod(1), VIP[family], 81) == {"pod2"}
+    drive(family, [view(family, 1, internal_local=True, local=[])])
+    with pytest.raises(TimeoutError):
+        lab.ask(lab.pod(2), VIP[family], 80, timeout_s=0.3)
+
+
+def test_external_addresses_lead_to_all_endpoints_under_policy_cluster(family: int) -> None:
+    for kind in ("external_ips", "ingress_ips"):
+        drive(family, [view(family, 1, 2, local=[], **{kind: [EXTERNAL[family]]})])
+        assert answers(lab.CLIENT, EXTERNAL[family], 80) == {"pod1", "pod2"}
+        assert lab.ask(lab.CLIENT, EXTERNAL[family], 80)[1] != lab.CLIENT_IP[family]
+
+
+def test_node_ports_answer_on_every_local_address_and_on_localhost(family: int) -> None:
+    drive(family, [view(family, 1, 2, node_port=30080)], everywhere=True)
+    assert answers(lab.CLIENT, lab.NODE_IP[family], 30080) == {"pod1", "pod2"}
+    if family == 4:
+        assert answers(lab.NODE, "127.0.0.1", 30080) == {"pod1", "pod2"}
+    else:
+        # Nothing of ::1 can leave the loopback interface.
+        with pytest.raises(ConnectionRefusedError):
+            lab.ask(lab.NODE, "::1", 30080)
+
+
+def test_no_connection_is_lost_while_endpoints_change_and_the_proxy_starts_again(family: int) -> None:
+    steps = [[view(family, *pods, local=[])] for pods in ((1,), (1, 2), (2,)) * 4]
+    with concurrent.futures.ThreadPoolExecutor(1) as background:
+        drive(family, steps[-1])
+        changing = background.submit(drive, family, *steps)
+        answered, wrong = lab.ask_until(changing.done, lab.CLIENT, VIP[family], 80)
+        changing.result()
+    assert wrong == []
+    assert answered > len(steps)
 
 
 def test_external_policy_local_keeps_the_source(family: int) -> None:

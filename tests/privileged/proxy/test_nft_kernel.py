@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -54,6 +56,7 @@ class Kernel:
         settings = Settings(
             LocalPods(lab.POD_RANGES),
             nodeport_ips=tuple(pack(each) for each in lab.NODE_IP.values()),
+            node_ips=tuple(pack(each) for each in lab.NODE_IP.values()),
             service_ranges=("10.96.0.0/12", "fd96::/112"),
         )
         self.ledger = Ledger(family, settings)
@@ -164,6 +167,53 @@ def test_endpoints_elsewhere_only_drop_traffic_under_policy_local(kernel: Kernel
     kernel.install(view(family, selected=Selected(elsewhere, (), (), elsewhere), internal_local=True))
     with pytest.raises(TimeoutError):
         lab.ask(lab.pod(2), VIP[family], 80, timeout_s=0.3)
+
+
+def test_internal_policy_local_stays_on_the_node(kernel: Kernel, family: int) -> None:
+    both, here = (target(1, family), target(2, family)), (target(2, family),)
+    kernel.install(view(family, selected=Selected(both, here, here, both), internal_local=True))
+    assert answers(lab.pod(1), VIP[family], 80) == {"pod2"}
+
+
+@pytest.mark.parametrize("kind", ["external_ips", "ingress_ips"])
+def test_external_addresses_lead_to_all_endpoints_under_policy_cluster(kernel: Kernel, family: int, kind: str) -> None:
+    kernel.install(view(family, 1, 2, **{kind: (pack(EXTERNAL[family]),)}))
+    assert answers(lab.CLIENT, EXTERNAL[family], 80) == {"pod1", "pod2"}
+    assert lab.ask(lab.CLIENT, EXTERNAL[family], 80)[1] != lab.CLIENT_IP[family]
+
+
+def test_no_connection_is_lost_while_endpoints_change_and_the_proxy_starts_again(kernel: Kernel, family: int) -> None:
+    key = "default/web:http/TCP"
+    kernel.install(view(family, 1))
+
+    def change() -> None:
+        for pods in ((1, 2), (2,), (1,)) * 20:
+            kernel.change(key, view(family, *pods))
+            kernel.install()
+
+    with concurrent.futures.ThreadPoolExecutor(1) as background:
+        changing = background.submit(change)
+        answered, wrong = lab.ask_until(changing.done, lab.CLIENT, VIP[family], 80)
+        changing.result()
+    assert wrong == []
+    assert answered > 10
+
+
+def test_a_client_is_forgotten_when_its_time_is_over(kernel: Kernel, family: int) -> None:
+    kernel.install(view(family, 1, affinity_s=1))
+    nft = "ip6" if family == 6 else "ip"
+
+    def remembered() -> bool:
+        return lab.CLIENT_IP[family] in lab.run(
+            "nft", "list", "map", nft, "kube-proxy", "affinity-1", namespace=lab.NODE
+        )
+
+    assert lab.ask(lab.CLIENT, VIP[family], 80)[0] == "pod1"
+    assert remembered()
+    patience = time.monotonic() + 30
+    while remembered():
+        assert time.monotonic() < patience
+        time.sleep(0.1)
 
 
 def test_a_client_returns_to_its_endpoint_until_it_is_gone(kernel: Kernel, family: int) -> None:

@@ -17,7 +17,9 @@ from cybernetes.proxy.packets.fake import FakePackets
 from cybernetes.proxy.select import Selected
 from cybernetes.proxy.state import PortView
 
-SETTINGS = Settings(LocalPods(("10.244.0.0/16",)), nodeport_ips=(bytes((10, 0, 0, 1)),))
+SETTINGS = Settings(
+    LocalPods(("10.244.0.0/16",)), nodeport_ips=(bytes((10, 0, 0, 1)),), node_ips=(bytes((10, 0, 0, 1)),)
+)
 NAMES = [f"ns/s{n}" for n in range(5)]
 targets = st.lists(
     st.integers(1, 6).map(lambda n: bytes((10, 244, 0, n)) + (8080).to_bytes(2, "big")), unique=True, max_size=4

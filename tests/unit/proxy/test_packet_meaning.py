@@ -14,13 +14,15 @@ from cybernetes.proxy.packets.fake import Dropped, FakePackets, Fate, Landed, Ma
 from cybernetes.proxy.select import Selected
 from cybernetes.proxy.state import PortView
 
-TCP, UDP = 6, 17
+TCP, UDP, SCTP = 6, 17, 132
 NODE, POD, OTHER_POD, REMOTE_POD, CLIENT = map(
     pack, ("10.0.0.1", "10.244.1.9", "10.244.1.10", "10.244.2.9", "198.51.100.7")
 )
 VIP, EXTERNAL, BALANCER = map(pack, ("10.96.0.5", "192.0.2.80", "192.0.2.90"))
 PORT = 8080
-SETTINGS = Settings(LocalPods(("10.244.0.0/16",)), nodeport_ips=(NODE,), service_ranges=("10.96.0.0/12",))
+SETTINGS = Settings(
+    LocalPods(("10.244.0.0/16",)), nodeport_ips=(NODE,), node_ips=(NODE,), service_ranges=("10.96.0.0/12",)
+)
 
 
 def target(address: bytes) -> bytes:
@@ -160,6 +162,14 @@ def test_node_ports_answer_on_the_chosen_addresses_only() -> None:
     asyncio.run(packets.adopt(None, plan.rules([view(POD)], 4, everywhere)))
     through = Machine(packets, frozenset((NODE, other_address)), SeededRandom(1))
     assert fates(through, CLIENT, other_address, 30080) == {Landed(POD, PORT, True)}
+
+
+@pytest.mark.parametrize(("address", "port"), [(VIP, 80), *OUTSIDE])
+@pytest.mark.parametrize("protocol", [UDP, SCTP])
+def test_every_protocol_is_served_and_for_itself_only(protocol: int, address: bytes, port: int) -> None:
+    through = machine(view(POD, protocol=protocol))
+    assert fates(through, CLIENT, address, port, protocol) == {Landed(POD, PORT, True)}
+    assert Landed(POD, PORT, True) not in fates(through, CLIENT, address, port, TCP)
 
 
 def test_traffic_that_is_not_for_services_passes_untouched() -> None:

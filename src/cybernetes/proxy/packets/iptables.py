@@ -11,6 +11,7 @@ import asyncio
 import shlex
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from cybernetes.base.errors import EdgeError, Outcome
 from cybernetes.base.log import Log
@@ -42,6 +43,7 @@ RESTORE_TIMEOUT_S = 60.0
 Shared = tuple[str, str, str, str]
 # Kinds of services' own chains: those of one kind go to kinds before it only.
 _KINDS = ("KUBE-SEP-", "KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-FW-")
+ROUTE_LOCALNET = Path("/proc/sys/net/ipv4/conf/all/route_localnet")
 _TABLES = ("mangle", plan.NAT, plan.FILTER)
 # Names of matches, which iptables-save may add or leave out.
 _NOT_TELLING = frozenset(("-m", "conntrack", "comment", "addrtype", "statistic"))
@@ -108,6 +110,8 @@ class IptablesDataplane:
             lines += self._shared_table(table, chains, shared, found[table], own)
         lines += _filled("mangle", {"KUBE-PROXY-CANARY": ()})
         self._restore(lines)
+        if self._family == 4 and self._settings.nodeport_ips is None:
+            _open_localhost()
 
     def _shared_table(
         self,
@@ -221,6 +225,17 @@ class IptablesDataplane:
             why = done.stderr.decode(errors="replace").strip()
             raise EdgeError("run", command[0], why, outcome=Outcome.NOT_DONE)
         return done.stdout
+
+
+def _open_localhost() -> None:
+    """Let packets from 127.0.0.1 be routed to pods: node ports on localhost. KUBE-FIREWALL keeps out those from elsewhere.
+
+    source  CVE-2020-8558
+    """
+    try:
+        ROUTE_LOCALNET.write_text("1")
+    except OSError as why:
+        _log.warning("localhost.closed", effect="no node ports on 127.0.0.1", path=str(ROUTE_LOCALNET), why=why)
 
 
 def _in_order(chains: Iterable[str]) -> list[str]:

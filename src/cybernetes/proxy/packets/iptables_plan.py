@@ -230,7 +230,7 @@ class _Writer:
         comment = self._comment(f"{view.name} loadbalancer IP")
         sources = list(view.source_ranges)
         networks = [ipaddress.ip_network(each, strict=False) for each in sources]
-        own = [ipaddress.ip_address(unpack(each)) for each in self._settings.nodeport_ips or ()]
+        own = [ipaddress.ip_address(unpack(each)) for each in self._settings.node_ips]
         if any(address in network for address in own for network in networks):
             sources += [unpack(each) for each in view.ingress_ips]
         self._own[self._fw] = [(JUMP, (self._fw, f"{comment}-s {each} ", self._ext)) for each in sources]
@@ -299,7 +299,8 @@ def fixed_chains(family: int, settings: Settings) -> dict[str, dict[str, tuple[L
     mark = f"0x{1 << settings.masquerade_bit:x}"
     last = "kubernetes service nodeports; NOTE: this must be the last rule in this chain"
     if settings.nodeport_ips is None:
-        to_node = ["-m addrtype --dst-type LOCAL "]
+        # Packets to ::1 can't leave the loopback interface, whatever the rules say.
+        to_node = ["-m addrtype --dst-type LOCAL " + ("! -d ::1/128 " if family == 6 else "")]
     else:
         to_node = [f"-d {unpack(each)} " for each in settings.nodeport_ips if family_of(each) == family]
     loopback = "::1/128" if family == 6 else "127.0.0.0/8"

@@ -29,6 +29,8 @@ async def serve(setting: Setting) -> None:
         mode=network.proxy_mode,
         cluster_ranges=(network.pod_range,),
         service_ranges=(network.service_range,),
+        # Upstream's defaults: iptables take node ports on every address of the node, localhost too.
+        nodeport_addresses=() if network.proxy_mode == "iptables" else ("primary",),
         bind=node.address,
     )
     planes = [_plane(config.mode, family) for family in config.families]
