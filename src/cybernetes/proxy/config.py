@@ -5,6 +5,8 @@ source  kubeproxy.config.k8s.io/v1alpha1
 
 from __future__ import annotations
 
+import ipaddress
+
 import msgspec
 
 from cybernetes.proxy.frame import MASQUERADE_BIT
@@ -18,7 +20,6 @@ SYNC_MIN_S = 0.02
 class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
     """node: the own node's name.
 
-    families             4 and 6, those that the node has
     cluster_ranges       pods of the whole cluster (detectLocalMode ClusterCIDR); traffic from elsewhere to cluster
                          addresses is masqueraded. Empty: by the node's own pod ranges (NodeCIDR)
     local_interface      instead of ranges: name of the interface pods are behind, `+` at its end for a prefix
@@ -28,7 +29,6 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     node: str
-    families: tuple[int, ...] = (4,)
     mode: str = "nftables"
     cluster_ranges: tuple[str, ...] = ()
     local_interface: str = ""
@@ -42,3 +42,8 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
     health_port: int = 10256
     metrics_bind: str = "127.0.0.1"
     metrics_port: int = 10249
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """4, 6 or both: those of the ranges that services have addresses from."""
+        return tuple(sorted({ipaddress.ip_network(each).version for each in self.service_ranges})) or (4,)

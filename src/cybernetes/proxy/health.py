@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 import orjson
@@ -16,7 +16,7 @@ import orjson
 from cybernetes.base.clock import Clock
 from cybernetes.base.log import Log
 from cybernetes.proxy.config import ProxyConfig
-from cybernetes.proxy.state import State
+from cybernetes.proxy.state import PortView, State
 from cybernetes.wire.http.message import Request, Response
 from cybernetes.wire.http.server import HttpServer
 
@@ -72,22 +72,20 @@ class Health:
             return True
         return self._clock.monotonic() - self._queued_at <= 2 * self._config.sync_period_s
 
-    def set_services(self, state: State, family: int) -> None:
+    def set_services(self, state: State, families: Sequence[int]) -> None:
         self._services = {}
-        self.change_services(state, state.services, family)
+        self.change_services(state, state.services, families)
 
-    def change_services(self, state: State, keys: Iterable[str], family: int) -> None:
-        """Take in services whose health may have changed."""
+    def change_services(self, state: State, keys: Iterable[str], families: Sequence[int]) -> None:
+        """Take in services whose health may have changed; a pod with an address of each family is one endpoint."""
         for key in keys:
             service = state.services.get(key)
             if service is None or not service.health_port:
                 self._services.pop(key, None)
                 continue
-            local = {target for view in state.views(key, family) for target in view.selected.local}
+            endpoints = max((_local_endpoints(state.views(key, family)) for family in families), default=0)
             namespace, _, name = key.partition("/")
-            self._services[key] = ServiceHealth(
-                namespace, name, service.health_port, len({each[:-2] for each in local})
-            )
+            self._services[key] = ServiceHealth(namespace, name, service.health_port, endpoints)
         self._changed.set()
 
     async def run(self) -> None:
@@ -177,6 +175,10 @@ class Health:
             f"{last} {self._updated!r}",
         ]
         return ("\n".join(lines) + "\n").encode()
+
+
+def _local_endpoints(views: Iterable[PortView]) -> int:
+    return len({target[:-2] for view in views for target in view.selected.local})
 
 
 async def _listen(server: HttpServer, host: str, port: int) -> None:

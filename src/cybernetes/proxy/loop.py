@@ -194,7 +194,7 @@ class Proxy:
             views += found
         self._settings = settings
         await self._after(views, started, "rules.installed")
-        self.health.set_services(self.state, self._planes[0].family if self._planes else 4)
+        self.health.set_services(self.state, tuple(self._ports))
 
     async def _change(self) -> None:
         started = self._clock.monotonic()
@@ -209,7 +209,7 @@ class Proxy:
                 await plane.change(changes, partial(self._view_of, plane.family))
             views += [view for view in changes.values() if view is not None]
         await self._after(views, started, "rules.changed")
-        self.health.change_services(self.state, changed, self._planes[0].family if self._planes else 4)
+        self.health.change_services(self.state, changed, tuple(self._ports))
 
     def _changes(self, family: int, services: Sequence[str]) -> dict[str, PortView | None]:
         """Every port of these services, None for those that are no longer there."""

@@ -17,6 +17,7 @@ class Api:
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+        self.selections: dict[str, tuple[str, str]] = {}
         self._watchers: dict[str, list[asyncio.Queue[bytes]]] = defaultdict(list)
         self._revision = 1
 
@@ -41,6 +42,7 @@ class Api:
 
     async def send(self, request: Request) -> Response:
         plural = request.path.rpartition("/")[2]
+        self.selections[plural] = (request.param("labelSelector") or "", request.param("fieldSelector") or "")
         if request.param("watch"):
             return Response(200, body=self._watch(plural))
         items = list(self.objects[plural].values())

@@ -20,6 +20,7 @@ from cybernetes.proxy.objects import pack
 from cybernetes.proxy.packets.fake import FakePackets, Fate, Landed, Machine, Packet, Rejected
 
 NODE, CLIENT, VIP = pack("10.0.0.1"), pack("198.51.100.7"), pack("10.96.0.5")
+NODE6, CLIENT6, VIP6 = pack("fd02::1"), pack("2001:db8::7"), pack("fd96::5")
 
 
 def service(**spec: Any) -> dict[str, Any]:
@@ -53,7 +54,7 @@ class NoFlows:
 class Running:
     def __init__(self, api: Api) -> None:
         self.api = api
-        self.packets = FakePackets(4)
+        self.packets, self.packets6 = FakePackets(4), FakePackets(6)
         self.is_ready = asyncio.Event()
         client = ApiClient(api, user_agent="test", clock=SystemClock())
         config = ProxyConfig(
@@ -61,7 +62,7 @@ class Running:
         )
         self.proxy = Proxy(
             client,
-            [TableDataplane(self.packets)],
+            [TableDataplane(self.packets), TableDataplane(self.packets6)],
             NoFlows(),
             SystemClock(),
             SeededRandom(1),
@@ -70,7 +71,8 @@ class Running:
         )
 
     def fate(self, destination: bytes, port: int) -> Fate:
-        return Machine(self.packets, frozenset((NODE,)), SeededRandom(1)).send(Packet(CLIENT, destination, 6, port))
+        packets, source = (self.packets6, CLIENT6) if len(destination) == 16 else (self.packets, CLIENT)
+        return Machine(packets, frozenset((NODE, NODE6)), SeededRandom(1)).send(Packet(source, destination, 6, port))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(5):
@@ -165,3 +167,50 @@ def test_a_headless_service_has_no_rules(api: Api) -> None:
             assert not made.packets.rows - {b"\x01" + NODE}
 
     asyncio.run(run())
+
+
+def test_each_family_of_a_service_has_rules_and_endpoints_of_its_own(api: Api) -> None:
+    async def run() -> None:
+        addresses = [{"type": "InternalIP", "address": each} for each in ("10.0.0.1", "fd02::1")]
+        api.put("nodes", {**node(), "status": {"addresses": addresses}})
+        api.put("services", service(clusterIPs=["10.96.0.5", "fd96::5"]))
+        six = endpoint_slice("fd77::2", name="web-2")
+        api.put("endpointslices", {**six, "addressType": "IPv6"})
+        async with running(api) as made:
+            assert made.fate(VIP, 80) == Landed(pack("10.244.1.2"), 8080, True)
+            assert made.fate(VIP6, 80) == Landed(pack("fd77::2"), 8080, False)
+            assert made.fate(NODE6, 30080) == Landed(pack("fd77::2"), 8080, True)
+            api.delete("endpointslices", "shop/web-2")
+            await made.until(lambda: made.fate(VIP6, 80) == Rejected())
+            assert made.fate(VIP, 80) == Landed(pack("10.244.1.2"), 8080, True)
+            api.put("services", service())
+            await made.until(lambda: made.fate(VIP6, 80) == Landed(VIP6, 80, False))
+
+    asyncio.run(run())
+
+
+def test_a_service_of_the_second_family_alone_has_no_rules_of_the_first(api: Api) -> None:
+    async def run() -> None:
+        api.put("services", service(clusterIP="fd96::5", clusterIPs=["fd96::5"]))
+        async with running(api) as made:
+            assert made.fate(VIP, 80) == Landed(VIP, 80, False)
+            assert made.fate(VIP6, 80) == Rejected()
+
+    asyncio.run(run())
+
+
+def test_services_of_other_proxies_and_headless_ones_are_not_asked_for(api: Api) -> None:
+    async def run() -> None:
+        async with running(api):
+            chosen = "!service.kubernetes.io/service-proxy-name,!service.kubernetes.io/headless"
+            assert api.selections["services"] == (chosen, "")
+            assert api.selections["endpointslices"] == (chosen, "")
+            assert api.selections["nodes"] == ("", "metadata.name=n1")
+
+    asyncio.run(run())
+
+
+def test_families_are_those_of_the_service_ranges() -> None:
+    assert ProxyConfig(node="n1").families == (4,)
+    assert ProxyConfig(node="n1", service_ranges=("fd96::/112",)).families == (6,)
+    assert ProxyConfig(node="n1", service_ranges=("fd96::/112", "10.96.0.0/12")).families == (4, 6)

@@ -202,6 +202,37 @@ def test_limits_are_raised_and_never_lowered(tmp_path: Path) -> None:
     assert len(raise_limits(8, tmp_path / "nowhere")) == 3
 
 
+def test_slices_of_names_and_slices_without_a_service_come_out_empty() -> None:
+    labels = {"kubernetes.io/service-name": "web"}
+    given = {"ports": [{"port": 80}], "endpoints": [{"addresses": ["10.244.0.1"]}]}
+    metadata = {"name": "x", "namespace": "shop"}
+    named = {**given, "metadata": {**metadata, "labels": labels}, "addressType": "FQDN"}
+    assert decode.endpoint_slice(orjson.dumps(named)).endpoints == ()
+    assert decode.endpoint_slice(orjson.dumps({**given, "metadata": metadata, "addressType": "IPv4"})).endpoints == ()
+
+
+def test_a_view_has_the_addresses_and_ranges_of_its_family_and_a_name_with_the_port_s() -> None:
+    state = State(NodeFacts("here"))
+    given = Service(
+        "shop/web",
+        (pack("10.96.0.5"), pack("fd96::5")),
+        (ServicePort("", 6, 80), ServicePort("tls", 6, 443)),
+        external_ips=(pack("192.0.2.1"), pack("fd98::1")),
+        ingress_ips=(pack("fd98::2"),),
+        source_ranges=("10.0.0.0/8", "fd00::/8"),
+    )
+    state.reduce_service("shop/web", given)
+    plain, tls = state.views("shop/web", 6)
+    assert (plain.key, tls.key) == ("shop/web/TCP", "shop/web:tls/TCP")
+    assert (plain.cluster_ip, plain.external_ips, plain.ingress_ips, plain.source_ranges) == (
+        pack("fd96::5"),
+        (pack("fd98::1"),),
+        (pack("fd98::2"),),
+        ("fd00::/8",),
+    )
+    assert state.views("shop/web", 4)[0].ingress_ips == ()
+
+
 class SetClock(SystemClock):
     at = 1000.0
 
@@ -245,7 +276,7 @@ def test_health_of_a_service_on_this_node() -> None:
         )
         state.reduce_service("ns/svc", service)
         state.reduce_slice("ns/x", None, Slice("ns/svc", 4, (("", 6, 8080),), (endpoint(A, "here"), endpoint(B))))
-        health.set_services(state, 4)
+        health.set_services(state, (4,))
         good = health.answer_service(31000)
         assert good.status == 200
         assert ("X-Load-Balancing-Endpoint-Weight", "1") in good.headers
@@ -254,10 +285,10 @@ def test_health_of_a_service_on_this_node() -> None:
             b'\t"localEndpoints": 1,\n\t"serviceProxyHealthy": true\n}\n'
         )
         state.reduce_slice("ns/x", None, Slice("ns/svc", 4, (("", 6, 8080),), (endpoint(B),)))
-        health.change_services(state, ["ns/svc"], 4)
+        health.change_services(state, ["ns/svc"], (4, 6))
         assert health.answer_service(31000).status == 503
         state.reduce_service("ns/svc", None)
-        health.change_services(state, ["ns/svc"], 4)
+        health.change_services(state, ["ns/svc"], (4, 6))
         assert health.answer_service(31000).status == 404
 
     asyncio.run(run())
