@@ -242,6 +242,33 @@ def _contains(whole: Any, part: Any) -> None:
         assert whole == part
 
 
+def test_the_status_of_a_flow_schema_is_apart(api: RunningApi, life: None) -> None:
+    """The server itself writes a condition there, of another type."""
+    row, condition = KINDS["FlowSchema"], {"type": "E2E", "status": "True", "reason": "Set", "message": "from a test"}
+    path = f"{row.path}/stated"
+
+    def stated(obj: Object) -> list[Object]:
+        return [each for each in obj["status"]["conditions"] if each["type"] == "E2E"]
+
+    async def test(client: Client) -> None:
+        await client.ok("POST", row.path, {"metadata": {"name": "stated"}, **row.body})
+        patch = {"spec": {"matchingPrecedence": 1}, "status": {"conditions": [condition]}}
+        patched = await client.ok("PATCH", f"{path}/status", patch)
+        assert stated(patched)[0].items() >= condition.items()
+        assert patched["spec"]["matchingPrecedence"] == row.body["spec"]["matchingPrecedence"]
+        got = await client.ok("GET", f"{path}/status")
+        for each in stated(got):
+            each["message"] = "replaced"
+        del got["metadata"]["resourceVersion"]
+        replaced = await client.ok("PUT", f"{path}/status", got)
+        assert stated(replaced)[0]["message"] == "replaced"
+        whole = await client.ok("PATCH", path, {"status": {"conditions": []}})
+        assert stated(whole)[0]["message"] == "replaced", "not by the main resource"
+        await client.ok("DELETE", path)
+
+    run(api, test)
+
+
 def test_empty_keys_are_refused(api: RunningApi, life: None) -> None:
     async def test(client: Client) -> None:
         for resource, value in (("configmaps", "v"), ("secrets", "dg==")):

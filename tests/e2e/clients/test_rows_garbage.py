@@ -75,10 +75,13 @@ def test_an_object_stays_while_another_owner_is_there(caller: Caller) -> None:
     shared = config_map("shared")
     references = [owned_by(goes, "ConfigMap", blocks=True), owned_by(stays, "ConfigMap")]
     caller.ok("POST", path, {**shared, "metadata": {"name": "shared", "ownerReferences": references}})
+    alone = {**config_map("alone"), "metadata": {"name": "alone", "ownerReferences": references[:1]}}
+    caller.ok("POST", path, alone)
     delete(caller, f"{path}/goes", "Foreground")
     caller.gone(f"{path}/goes")
-    left = caller.ok("GET", f"{path}/shared")["metadata"]["ownerReferences"]
-    assert [each["name"] for each in left] == ["stays"]
+    caller.gone(f"{path}/alone")
+    left = caller.ok("GET", f"{path}/shared")["metadata"]
+    assert [each["name"] for each in left["ownerReferences"]] == ["stays"] and "deletionTimestamp" not in left
 
 
 def test_a_circle_of_owners_goes_as_a_whole(caller: Caller) -> None:

@@ -61,18 +61,28 @@ def test_a_quota_follows_the_life_of_what_it_counts(caller: Caller) -> None:
 
 def test_pods_are_counted_by_what_they_ask_for(caller: Caller) -> None:
     hard = {name: HARD[name] for name in ("pods", "requests.cpu", "requests.memory", "requests.ephemeral-storage")}
+    hard |= {"requests.example.com/dongle": "3"}
     path, pods = quota(caller, "pods", hard), f"{caller.space}/pods"
-    asks = {"cpu": "500m", "memory": "252Mi", "ephemeral-storage": "30Gi"}
-    caller.ok("POST", pods, pod("fits", resources={"requests": asks}))
-    used = {"pods": "1", "requests.cpu": "500m", "requests.memory": "252Mi", "requests.ephemeral-storage": "30Gi"}
+    asks = {"cpu": "500m", "memory": "252Mi", "ephemeral-storage": "30Gi", "example.com/dongle": "2"}
+    limits = {"example.com/dongle": "2"}
+    fits = caller.ok("POST", pods, pod("fits", resources={"requests": asks, "limits": limits}))
+    used = {"pods": "1"} | {f"requests.{name}": value for name, value in asks.items()}
     uses(caller, path, **used)
-    more = refused(caller, pods, pod("more", resources={"requests": {**asks, "cpu": "600m", "memory": "100Mi"}}))
+    larger = {"cpu": "600m", "memory": "100Mi", "ephemeral-storage": "1Gi"}
+    more = refused(caller, pods, pod("more", resources={"requests": larger}))
     assert 'pods "more" is forbidden: exceeded quota: pods, requested: requests.cpu=600m' in more
+    dongles = {"cpu": "100m", "memory": "100Mi", "ephemeral-storage": "1Gi", "example.com/dongle": "2"}
+    more = refused(caller, pods, pod("dongles", resources={"requests": dongles, "limits": limits}))
+    assert "exceeded quota: pods, requested: requests.example.com/dongle=2, used: requests.example.com/dongle=2" in more
     assert "must specify requests.cpu" in refused(caller, pods, pod("silent"))
+    fits["spec"]["containers"][0]["resources"]["requests"] |= {"cpu": "100m", "memory": "100Mi"}
+    status, answer = caller.call("PUT", f"{pods}/fits", fits)
+    assert (status, answer["reason"]) == (422, "Invalid"), answer
+    uses(caller, path, **used)
     caller.ok("PATCH", f"{pods}/fits", {"metadata": {"labels": {"a": "b"}}})
     uses(caller, path, **used)
     caller.ok("DELETE", f"{pods}/fits")
-    uses(caller, path, pods="0", **{"requests.cpu": "0"})
+    uses(caller, path, **dict.fromkeys(used, "0"))
 
 
 def test_scopes_tell_pods_apart(caller: Caller) -> None:
@@ -84,11 +94,12 @@ def test_scopes_tell_pods_apart(caller: Caller) -> None:
     caller.ok("POST", pods, pod("effort"))
     uses(caller, best, pods="1")
     uses(caller, stays, pods="1")
+    assert [caller.ok("GET", each)["status"]["used"] for each in (rest, ends)] == [{"pods": "0"}] * 2
     requests = {"requests": {"cpu": "100m"}, "limits": {"cpu": "100m"}}
     caller.ok("POST", pods, pod("bounded", resources=requests, activeDeadlineSeconds=3600))
     uses(caller, rest, pods="1")
     uses(caller, ends, pods="1")
-    uses(caller, best, pods="1")
+    assert [caller.ok("GET", each)["status"]["used"] for each in (best, stays)] == [{"pods": "1"}] * 2
     for name in ("effort", "bounded"):
         caller.ok("DELETE", f"{pods}/{name}")
     for each in (best, rest, ends, stays):

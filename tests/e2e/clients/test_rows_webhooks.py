@@ -46,6 +46,8 @@ def unwanted(name: str) -> Object:
 def test_hooks_are_discovered(caller: Caller) -> None:
     groups = {each["name"]: each for each in caller.ok("GET", "/apis")["groups"]}
     assert groups["admissionregistration.k8s.io"]["preferredVersion"]["version"] == "v1"
+    alone = caller.ok("GET", "/apis/admissionregistration.k8s.io")
+    assert "admissionregistration.k8s.io/v1" in {each["groupVersion"] for each in alone["versions"]}
     resources = {each["name"] for each in caller.ok("GET", CONFIGURATIONS)["resources"]}
     assert {"mutatingwebhookconfigurations", "validatingwebhookconfigurations"} <= resources
 
