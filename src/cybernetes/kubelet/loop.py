@@ -27,6 +27,7 @@ from cybernetes.kubelet.care import Care
 from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.credentials import PodCertificates, TrustBundles
 from cybernetes.kubelet.env import Service, ServicePort
+from cybernetes.kubelet.exits import Exits
 from cybernetes.kubelet.follow import Follower
 from cybernetes.kubelet.host import Host, LinuxHost
 from cybernetes.kubelet.launch import wait_or
@@ -35,7 +36,7 @@ from cybernetes.kubelet.observe import Rows
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.prober import Prober, Probing
 from cybernetes.kubelet.puller import Puller
-from cybernetes.kubelet.runtime.api import Runtime, State
+from cybernetes.kubelet.runtime.api import Runtime
 from cybernetes.kubelet.serve.access import Access
 from cybernetes.kubelet.serve.server import KubeletServer
 from cybernetes.kubelet.sources import ObjectReader, Tokens
@@ -53,8 +54,6 @@ RELIST_WITH_HINTS_S = 5.0
 RELIST_ALONE_S = 1.0
 # Hints that come in a burst share one relist.
 HINT_GATHER_S = 0.01
-# containerd announces an exit before its own records show it: look again until they do, or for this long.
-EXIT_SHOWN_MAX_S = 2.0
 HINT_RETRY_S = 1.0
 # How often the file of the cluster's authorities is looked at.
 AUTHORITIES_LOOK_S = 10.0
@@ -90,8 +89,6 @@ class Kubelet:
         self._rows: dict[str, Rows] = {}
         self._relist_now = asyncio.Event()
         self._hints_live = False
-        # Ends that were announced: container or sandbox -> when.
-        self._announced: dict[str, float] = {}
         self._relisted_at = clock.monotonic()
         self._cleaning: set[str] = set()
         self._finished: set[str] = set()
@@ -116,7 +113,8 @@ class Kubelet:
                 lambda: reporter.node_uid,
             )
             # Before anything is asked of the API server: static pods may be what it runs in.
-            group.create_task(self._follow_hints(), name="kubelet.hints")
+            exits = Exits(self._clock, group, self.workers, self._relist_now.set)
+            group.create_task(self._follow_hints(exits), name="kubelet.hints")
             group.create_task(self._relist_for_ever(tools), name="kubelet.relist")
             if self._config.static_pod_path is not None:
                 group.create_task(static.run(self._config.static_pod_path), name="kubelet.static")
@@ -290,16 +288,14 @@ class Kubelet:
 
     # What the runtime has.
 
-    async def _follow_hints(self) -> None:
+    async def _follow_hints(self, exits: Exits) -> None:
         while True:
             try:
                 async with aclosing(self._runtime.hints()) as hints:  # type: ignore[type-var]
                     self._hints_live = True
                     self._relist_now.set()
                     async for hint in hints:
-                        if hint.topic == "/tasks/exit":
-                            self._announced[hint.id] = self._clock.monotonic()
-                        self._relist_now.set()
+                        exits.announce(hint.id)
             except EdgeError as error:
                 _log.warning("hints.lost", why=error.message)
             self._hints_live = False
@@ -315,23 +311,9 @@ class Kubelet:
                 _log.warning("relist.failed", why=error.message)
                 await self._clock.sleep(RELIST_ALONE_S)
                 continue
-            if self._still_announced():
-                await self._clock.sleep(HINT_GATHER_S)
-                continue
             await wait_or(self._relist_now, RELIST_WITH_HINTS_S if self._hints_live else RELIST_ALONE_S)
             if self._relist_now.is_set():
                 await self._clock.sleep(HINT_GATHER_S)
-
-    def _still_announced(self) -> bool:
-        """Whether an announced end does not show in the runtime's lists yet."""
-        if not self._announced:
-            return False
-        since = self._clock.monotonic() - EXIT_SHOWN_MAX_S
-        rows = self._rows.values()
-        alive = {row.id for each in rows for row in each.containers if row.state is State.RUNNING}
-        alive |= {row.id for each in rows for row in each.sandboxes if row.ready}
-        self._announced = {key: at for key, at in self._announced.items() if key in alive and at > since}
-        return bool(self._announced)
 
     async def _relist(self, tools: Tools) -> None:
         rows = observe.group(await self._runtime.list_sandboxes(), await self._runtime.list_containers())

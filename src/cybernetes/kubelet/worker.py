@@ -104,6 +104,19 @@ class PodWorker:
     def observed(self) -> Observed:
         return self._lookout.observed
 
+    def knows(self, process: str) -> bool:
+        """Whether a container or sandbox of this id is this pod's, as far as it has looked."""
+        containers, sandboxes = self.observed.containers, self.observed.sandboxes
+        return any(each.id == process for each in containers) or any(each.id == process for each in sandboxes)
+
+    def has_seen_end(self, process: str) -> bool:
+        """Whether it need not be told to look: it has seen that this process ended, or looks when it has stopped it."""
+        observed = self.observed
+        runs = any(each.id == process for each in observed.running()) or any(
+            each.id == process and each.ready for each in observed.sandboxes
+        )
+        return self._ending or not runs
+
     @property
     def waits_for_room(self) -> bool:
         return self._resizer.waits

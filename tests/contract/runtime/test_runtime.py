@@ -200,22 +200,24 @@ def test_images_are_found_by_name_and_by_id(holds: Callable[[Body], None]) -> No
     holds(body)
 
 
-def test_starts_and_ends_are_hinted(holds: Callable[[Body], None]) -> None:
+def test_ends_are_hinted_and_those_of_commands_are_not(holds: Callable[[Body], None]) -> None:
     async def body(runtime: Runtime) -> None:
-        seen: list[tuple[str, str]] = []
+        seen: list[str] = []
 
         async def listen() -> None:
             async for hint in runtime.hints():
-                seen.append((hint.id, hint.topic))
+                seen.append(hint.id)
 
         listening = asyncio.create_task(listen())
         await asyncio.sleep(0.3)
         _, made = await started(runtime, UNTIL_TERM)
+        await runtime.exec_sync(made, ["true"], 5)
+        await asyncio.sleep(0.3)
+        assert seen == []
         await runtime.stop_container(made, 5)
         await asyncio.sleep(0.3)
         listening.cancel()
-        assert (made, "/tasks/start") in seen
-        assert (made, "/tasks/exit") in seen
+        assert seen == [made]
 
     holds(body)
 

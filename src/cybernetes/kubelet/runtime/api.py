@@ -140,10 +140,9 @@ class Filesystem(msgspec.Struct, frozen=True):
 
 
 class Hint(msgspec.Struct, frozen=True):
-    """Something happened to a container or sandbox; `id` is whichever the runtime named."""
+    """A container or sandbox has ended; `id` is whichever the runtime named."""
 
     id: str
-    topic: str
 
 
 class NotFound(Exception):

@@ -55,13 +55,8 @@ _OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.enable_http_proxy", 0),
 )
-_EVENT_TYPES = {
-    "/tasks/start": containerd_event_types_pb2.TaskStart,
-    "/tasks/exit": containerd_event_types_pb2.TaskExit,
-    "/tasks/oom": containerd_event_types_pb2.TaskOOM,
-    "/tasks/delete": containerd_event_types_pb2.TaskDelete,
-}
 _CRI_NAMESPACE = "k8s.io"
+_ENDS = f'topic=="/tasks/exit",namespace=={_CRI_NAMESPACE}'
 _LABEL_UID = "io.kubernetes.pod.uid"
 _NOTE_MESSAGE_PATH = "io.kubernetes.container.terminationMessagePath"
 
@@ -298,15 +293,14 @@ class CriRuntime:
         return [_stats(each) for each in (await self._call("ask statistics of", call)).stats]
 
     async def hints(self) -> AsyncIterator[Hint]:
-        filters = [f'topic=="{topic}",namespace=={_CRI_NAMESPACE}' for topic in _EVENT_TYPES]
-        stream = self._events.Subscribe(containerd_events_pb2.SubscribeRequest(filters=filters))
+        stream = self._events.Subscribe(containerd_events_pb2.SubscribeRequest(filters=[_ENDS]))
         try:
             async for envelope in stream:
-                event = _EVENT_TYPES[envelope.topic]()
-                envelope.event.Unpack(event) if envelope.event.Is(event.DESCRIPTOR) else event.ParseFromString(
-                    envelope.event.value
-                )
-                yield Hint(event.container_id, envelope.topic)
+                event = containerd_event_types_pb2.TaskExit()
+                event.ParseFromString(envelope.event.value)
+                # The end of a command that was executed in a container bears an id of its own.
+                if event.id == event.container_id:
+                    yield Hint(event.container_id)
         except grpc.aio.AioRpcError as error:
             raise self._translated("follow events of", self._socket, error) from error
         finally:

@@ -117,7 +117,7 @@ class FakeRuntime:
         container = self._containers[container_id]
         container.ends_at = self._clock.now()
         container.exit_code = exit_code
-        self._tell(container_id, "/tasks/exit")
+        self._tell(container_id)
 
     # The protocol.
 
@@ -169,7 +169,6 @@ class FakeRuntime:
         ip = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
         host = config.linux.security_context.namespace_options.network == cri.NODE
         self._sandboxes[sandbox_id] = _Sandbox(sandbox_id, config, "" if host else ip, self._now_ns())
-        self._tell(sandbox_id, "/tasks/start")
         return sandbox_id
 
     async def sandbox_status(self, sandbox_id: str) -> SandboxStatus:
@@ -193,7 +192,7 @@ class FakeRuntime:
         for each in self._containers.values():
             if each.sandbox_id == sandbox_id and self._state(each) is not State.EXITED:
                 self._kill(each)
-        self._tell(sandbox_id, "/tasks/exit")
+        self._tell(sandbox_id)
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
         self._enter("remove_sandbox", sandbox_id)
@@ -233,7 +232,6 @@ class FakeRuntime:
         if container.script.exits_after_s is not None:
             container.ends_at = self._clock.now() + container.script.exits_after_s
             container.exit_code = container.script.exit_code
-        self._tell(container_id, "/tasks/start")
 
     async def stop_container(self, container_id: str, timeout_s: int) -> None:
         self._enter("stop_container", (container_id, timeout_s))
@@ -248,7 +246,7 @@ class FakeRuntime:
             container.ends_at = ends_at
             container.exit_code = 143 if polite else 137
         await self._clock.sleep(max(0.0, container.ends_at - self._clock.now()))
-        self._tell(container_id, "/tasks/exit")
+        self._tell(container_id)
 
     async def remove_container(self, container_id: str) -> None:
         self._enter("remove_container", container_id)
@@ -372,7 +370,7 @@ class FakeRuntime:
     def _kill(self, container: _Container) -> None:
         container.ends_at = self._clock.now()
         container.exit_code = 137
-        self._tell(container.id, "/tasks/exit")
+        self._tell(container.id)
 
     def _sandbox(self, sandbox_id: str) -> _Sandbox:
         if sandbox_id not in self._sandboxes:
@@ -384,11 +382,11 @@ class FakeRuntime:
             raise NotFound(container_id)
         return self._containers[container_id]
 
-    def _tell(self, thing: str, topic: str) -> None:
+    def _tell(self, ended: str) -> None:
         for queue in self._readers:
             if queue.full():
                 queue.get_nowait()
-            queue.put_nowait(Hint(thing, topic))
+            queue.put_nowait(Hint(ended))
 
     def _new_id(self, kind: str) -> str:
         self._next += 1
