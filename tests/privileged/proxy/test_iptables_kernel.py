@@ -233,6 +233,17 @@ def test_installing_twice_adds_no_second_jump(family: int) -> None:
     assert saved.count("-A FORWARD") == 4
 
 
+def test_jumps_that_somebody_took_away_come_back_in_order(family: int) -> None:
+    drive(family, [view(family, 2)])
+    program = "ip6tables" if family == 6 else "iptables"
+    lab.run(program, "-t", "nat", "-D", "PREROUTING", "2", namespace=lab.NODE)
+    drive(family, [view(family, 2)])
+    saved = lab.run(f"{program}-save", "-t", "nat", namespace=lab.NODE)
+    jumps = [line.split()[-1] for line in saved.splitlines() if line.startswith("-A PREROUTING")]
+    assert jumps == ["KUBE-CLUSTER-MASQ", "KUBE-SERVICES"]
+    assert lab.ask(lab.CLIENT, VIP[family], 80)[1] != lab.CLIENT_IP[family]
+
+
 def test_removal_leaves_no_trace_and_foreign_rules_stay(family: int) -> None:
     program = "ip6tables" if family == 6 else "iptables"
     lab.run(program, "-A", "FORWARD", "-p", "tcp", "-j", "ACCEPT", namespace=lab.NODE)

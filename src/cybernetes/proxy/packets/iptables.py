@@ -132,10 +132,7 @@ class IptablesDataplane:
                 (JUMP, (name, match, to)) for where, chain, match, to in shared if (where, chain) == (table, name)
             ]
             lines += after
-        present = {_normal(line) for line in found if line.startswith("-A ")}
-        for where, chain, match, target in reversed(plan.base_jumps()):
-            if where == table and _normal(f"-A {chain} {match}-j {target}") not in present:
-                lines.append((INSERT, (chain, match, target)))
+        lines += _jump_lines(table, found)
         lines += [(DELETE, (name,)) for name in stale]
         return [*lines, (COMMIT, ())]
 
@@ -225,6 +222,16 @@ class IptablesDataplane:
             why = done.stderr.decode(errors="replace").strip()
             raise EdgeError("run", command[0], why, outcome=Outcome.NOT_DONE)
         return done.stdout
+
+
+def _jump_lines(table: str, found: Sequence[str]) -> list[Line]:
+    """What leads to our chains, at the top and in order. Where one is missing, those that are there are put anew."""
+    present = {_normal(line) for line in found if line.startswith("-A ")}
+    jumps = [(each, _normal(f"-A {each[1]} {each[2]}-j {each[3]}") in present) for each in plan.base_jumps()]
+    broken = {chain for (where, chain, _, _), there in jumps if where == table and not there}
+    wanted = [(each[1:], there) for each, there in jumps if each[0] == table and each[1] in broken]
+    lines: list[Line] = [(REMOVE, words) for words, there in wanted if there]
+    return [*lines, *((INSERT, words) for words, _ in reversed(wanted))]
 
 
 def _open_localhost() -> None:
