@@ -54,6 +54,9 @@ class Requirement(msgspec.Struct, frozen=True, gc=False):
             return "!" + self.key
         if self.operator in "<>":
             return self.key + self.operator + self.values[0]
+        if self.values == ("",):
+            # Between brackets it would be no value at all.
+            return self.key + ("=" if self.operator == "in" else "!=")
         return f"{self.key} {self.operator} ({','.join(self.values)})"
 
 

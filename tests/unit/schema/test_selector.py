@@ -99,3 +99,9 @@ def test_what_is_no_field_selector_is_told(text: str, message: str) -> None:
     with pytest.raises(ApiError) as caught:
         selector.parse_fields(text)
     assert caught.value.message == message
+
+
+@pytest.mark.parametrize("text", ["a=", "a!=", "a in (,b)", "a notin (b,c)", "!a", "a", "a>1,b=x"])
+def test_what_is_written_is_read_again(text: str) -> None:
+    requirements = selector.parse_labels(text)
+    assert selector.parse_labels(selector.render(requirements)) == requirements
