@@ -48,7 +48,21 @@ def up(config: ClusterConfig, layout: Layout, step: Step) -> None:
         with step("writing keys, certificates and configuration"):
             _write_files(config, layout)
         start_supervisor(config, layout)
+    else:
+        _refuse_others(config, layout)
     _wait_for_processes(config, layout, step)
+
+
+def _refuse_others(config: ClusterConfig, layout: Layout) -> None:
+    """Raises EdgeError when what runs can't be completed to what is wanted: a supervisor's processes are fixed."""
+    wanted = {each.name for each in components.plan(config, layout)}
+    there = {each.name for each in control.status(layout.control_socket)}
+    missing = sorted(wanted - there)
+    beyond = sorted(each for each in there - wanted if each == "store" or each.startswith("apiserver"))
+    if missing or beyond:
+        changes = [*(f"{each} does not run" for each in missing), *(f"{each} runs" for each in beyond)]
+        why = f"{', '.join(changes)}; stop it first: cybernetes down --keep-data"
+        raise EdgeError("change", "the running cluster", why, outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
 
 
 def _runs_nodes(config: ClusterConfig) -> bool:

@@ -134,5 +134,10 @@ def test_verbs_know_every_process(servers: Servers) -> None:
     assert rows == [["store", "ready"], ["apiserver", "ready"], ["apiserver-2", "ready"]]
     for name in ("store", "apiserver", "apiserver-2"):
         assert servers.layout.log(name).stat().st_size
+    with pytest.raises(AssertionError, match="apiserver-3 does not run; stop it first"):
+        servers.command("up", "--apiservers", "3")
+    with pytest.raises(AssertionError, match="apiserver-2 runs, store runs; stop it first"):
+        servers.command("up", "--apiservers", "1")
+    assert "ready after" in servers.command("up")
     answers = {kubectl(servers, "get", "--raw", "/readyz") for _ in range(6)}
     assert answers == {"ok"}

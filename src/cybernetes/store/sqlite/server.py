@@ -43,7 +43,7 @@ BACKLOG = 32
 class StoreServer:
     """Made by `open`; `serve` once."""
 
-    def __init__(self, path: Path, lock: int, writer: Writer, clock: Clock) -> None:
+    def __init__(self, path: Path, lock: int, writer: Writer, limits: Limits, clock: Clock) -> None:
         self._path = path
         self._lock = lock
         self._writer = writer
@@ -58,6 +58,8 @@ class StoreServer:
         self._planned = False
         self._idle: asyncio.TimerHandle | None = None
         self._over: asyncio.Future[None] = self._loop.create_future()
+        self._limits = limits
+        self._warned = False
         self._expiry = Expiry(clock, self._expire, self._reader.next_lease_end)
 
     @classmethod
@@ -69,7 +71,7 @@ class StoreServer:
         try:
             writer = Writer(Opening(str(path), limits, ()))
             with translated("open", path):
-                return cls(path, lock, writer, clock)
+                return cls(path, lock, writer, limits, clock)
         except BaseException:
             os.close(lock)
             raise
@@ -129,9 +131,16 @@ class StoreServer:
         # Whoever hears of this write and asks another API server then must find it there.
         self._newest.tell(self._writer.opened.revision)
         self._tell(group, committed)
+        self._warn_of_size(committed.used_bytes)
         if committed.failure is not None and not self._over.done():
             log.error("store.failed", path=self._path, reason=committed.failure.message)
             self._over.set_exception(committed.failure.error())
+
+    def _warn_of_size(self, used_bytes: int) -> None:
+        above = used_bytes > self._limits.soft_bytes
+        if above and not self._warned:
+            log.warning("store.large", path=self._path, bytes=used_bytes, limit=self._limits.hard_bytes)
+        self._warned = above
 
     def _tell(self, group: list[tuple[_Peer | None, Job]], committed: Committed) -> None:
         answers: dict[_Peer | None, list[int | Refusal]] = {}
