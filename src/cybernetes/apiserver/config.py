@@ -24,6 +24,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     advertise                 host:port at which clients reach it
     service_range, node_port_range    from which services get addresses and ports
     shared_store              whether other API servers write to the same store
+    catches_up                whether every request waits for what they wrote, because asking the store is free
     max_requests_inflight, max_mutating_requests_inflight  together the seats that priority levels share
     former_issuers, audiences  further names in tokens that are believed; for whom tokens are, () for the issuers
     tokens                    how long tokens last that are asked for
@@ -53,6 +54,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     service_range: str = "10.96.0.0/12"
     node_port_range: tuple[int, int] = (30000, 32767)
     shared_store: bool = False
+    catches_up: bool = False
     resource_metrics: bool = False
     own_components: bool = False
     request_timeout_s: float = 60.0
