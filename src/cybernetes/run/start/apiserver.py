@@ -171,6 +171,7 @@ def _server_config(setting: Setting, access: Access) -> ServerConfig:
         max_requests_inflight=_share(args.max_requests_inflight, config),
         max_mutating_requests_inflight=_share(args.max_mutating_requests_inflight, config),
         shared_store=config.shares_store,
+        catches_up=config.has_store_process,
         # An API server alone has the objects of Kubernetes only: nodes, and what runs on them, come with controllers.
         own_components=config.runs("controller-manager"),
         # Autoscalers are what needs it; an API server alone has no nodes.
