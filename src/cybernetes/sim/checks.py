@@ -45,7 +45,7 @@ class Checks:
         """`keys` were written at `revision`, and whoever asked for that hears of it now."""
         if revision in self._acknowledged:
             self._transcript.broken(f"revision {revision} was given to {self._acknowledged[revision]} and to {keys}")
-        self._truth.look()
+        self._truth.look_until(revision)
         if self._truth.revision < revision:
             self._transcript.broken(f"revision {revision} is acknowledged, and the file has {self._truth.revision}")
         self._highest = max(self._highest, revision)
@@ -129,16 +129,18 @@ class Checks:
 
     # Watches.
 
-    async def watch(self, request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    def watch(self, request: Request, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The chunks of a watch as its client gets them, checked when whole lines are there."""
         look = self._looker(request)
+        return chunks if look is None else self._looked_at(chunks, look)
+
+    async def _looked_at(self, chunks: AsyncIterator[bytes], look: Looker) -> AsyncIterator[bytes]:
         rest = b""
         try:
             async for chunk in chunks:
-                if look is not None:
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    for line in lines:
-                        look.see(line)
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    look.see(line)
                 yield chunk
         finally:
             await chunks.aclose()  # type: ignore[attr-defined]
@@ -168,7 +170,7 @@ class Looker:
         self._within = f"{prefix}{namespace}/" if namespace else prefix
         self._node = node
         self._at = after
-        truth.look()
+        truth.look_until(after)
         self._next = bisect_right(self._all(), after, key=lambda change: change.revision)
 
     def see(self, line: bytes) -> None:
@@ -176,8 +178,7 @@ class Looker:
         if kind == b"ERROR" or version is None:
             return
         revision = int(version[1])
-        if revision > self._truth.revision:
-            self._truth.look()
+        self._truth.look_until(revision)
         if kind == b"BOOKMARK":
             self._skip_to(revision, inclusive=True)
             return

@@ -114,10 +114,10 @@ class _File(apsw.VFSFile):
         if self._kept:
             if self._disk.full:
                 raise apsw.FullError("database or disk is full")
-            length = self.xFileSize()
-            present = max(0, min(len(data), length - offset))
-            before = self.xRead(present, offset) if present else b""
-            self._disk.note(self._name, Write(offset, len(data), before, length))
+            length, size = self.xFileSize(), len(data)
+            present = min(size, length - offset)
+            before = self.xRead(present, offset) if present > 0 else b""
+            self._disk.note(self._name, Write(offset, size, before, length))
         super().xWrite(data, offset)
 
     def xSync(self, flags: int) -> None:

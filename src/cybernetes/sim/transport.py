@@ -44,8 +44,8 @@ class Network:
 
     def delay(self) -> float:
         # Mostly short, now and then ten times as long, so that requests overtake each other.
-        longer = 10 if self.random.below(16) == 0 else 1
-        return self.delay_s * longer * (1 + self.random.below(1000)) / 1000
+        share, drawn = divmod(self.random.below(16_000), 16)
+        return self.delay_s * (1 if drawn else 10) * (1 + share) / 1000
 
     def loses(self) -> bool:
         return self.loss_per_mille > 0 and self.random.below(1000) < self.loss_per_mille

@@ -94,7 +94,7 @@ def object_of(value: bytes) -> dict[str, object]:
 
 
 class Truth:
-    """changes: every one, in order. latest: key -> (revision, value). Call `look` before reading either."""
+    """changes: every one, in order. latest: key -> (revision, value). Call `look` or `look_until` before reading either."""
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
@@ -120,6 +120,11 @@ class Truth:
         for row_id, key, value in self._connection.execute(_ROWS, (self._last_id,)):
             self._last_id = row_id
             self.add(revision_of(row_id), key, value)
+
+    def look_until(self, revision: int) -> None:
+        """Look, unless that revision was seen before."""
+        if self.revision < revision:
+            self.look()
 
     def lost(self) -> list[str]:
         """Changes that were visible, and are not in the file any more, though nothing was compacted away."""
