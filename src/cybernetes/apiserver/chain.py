@@ -96,10 +96,13 @@ def internal(text: str) -> ApiError:
 
 async def limit_time(core: Core, passage: Passage, following: Next) -> Response:
     """Ordinary requests end in time; watches, logs and connections live as long as their own options say."""
-    seconds = _asked_timeout(passage.request, core.request_timeout_s)
+    seconds = _asked_timeout(passage.request, core.time_limit.seconds)
     if is_long(passage):
         return await following(passage)
     try:
+        if seconds == core.time_limit.seconds:
+            with core.time_limit.hold():
+                return await following(passage)
         async with asyncio.timeout(seconds):
             return await following(passage)
     except TimeoutError as late:
@@ -226,8 +229,8 @@ def chain(core: Core, filters: tuple[Filter, ...], route: Next) -> Next:
 
 
 def _link(core: Core, each: Filter, following: Next) -> Next:
-    async def linked(passage: Passage) -> Response:
-        return await each(core, passage, following)
+    def linked(passage: Passage) -> Awaitable[Response]:
+        return each(core, passage, following)
 
     return linked
 

@@ -14,6 +14,7 @@ from cybernetes.apiserver.leases import Leases
 from cybernetes.apiserver.outbound import Outbound
 from cybernetes.apiserver.registry import Registry, Served
 from cybernetes.apiserver.request import RequestInfo
+from cybernetes.apiserver.time_limit import TimeLimit
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import Bug
 from cybernetes.base.random import Random
@@ -22,6 +23,7 @@ from cybernetes.store.api import Check, Delete, Put, Store
 from cybernetes.wire.http.message import Request, Response, Transport
 
 Object = dict[str, Any]
+_UNTRACED = nullcontext()
 
 
 class Call(msgspec.Struct):
@@ -69,7 +71,8 @@ class Core:
         self.random = random
         self.lister = Lister(caches, registry)
         self.committed = 0
-        self.request_timeout_s = 60.0
+        # What an ordinary request may take.
+        self.time_limit = TimeLimit(60.0)
         # Whose turn it is, when there is more to do than the server can; None: everybody's.
         self.fairness: Any = None
         self.leases = Leases(store, clock)
@@ -111,7 +114,7 @@ class Core:
     def step(self, name: str, **attributes: str | int) -> AbstractContextManager[object]:
         """Part of a request, for whoever traces it."""
         if self.tracer is None:
-            return nullcontext()
+            return _UNTRACED
         found: AbstractContextManager[object] = self.tracer.step(name, **attributes)
         return found
 

@@ -16,6 +16,7 @@ from cybernetes.apiserver.bootstrap import policy
 from cybernetes.apiserver.bootstrap.flow_schemas import FlowSchemaLoop
 from cybernetes.apiserver.bootstrap.loop import Bootstrap, Settings
 from cybernetes.apiserver.cache.feed import Caches
+from cybernetes.apiserver.catching_up import catching_up
 from cybernetes.apiserver.chain import FILTERS, Filter, Passage, chain, is_long, passage_of
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.core import Core
@@ -35,6 +36,7 @@ from cybernetes.apiserver.resourcemetrics.serve import ResourceMetrics
 from cybernetes.apiserver.routing import route
 from cybernetes.apiserver.security import Security, build_security
 from cybernetes.apiserver.services.allocator import Allocator
+from cybernetes.apiserver.time_limit import TimeLimit
 from cybernetes.apiserver.tracing import Tracer, traced
 from cybernetes.auth.certificates import Authorities
 from cybernetes.auth.user import AUTHENTICATED, MASTERS, User
@@ -82,7 +84,7 @@ class ApiServer:
         self._close_security: Callable[[], Awaitable[None]] | None = None
         caches = Caches(store, clock, random)
         self.core = Core(store, self.registry, caches, clock, random, shared_store=config.shared_store)
-        self.core.request_timeout_s = config.request_timeout_s
+        self.core.time_limit = TimeLimit(config.request_timeout_s)
         self.core.tracer = tracer
         self.core.metrics = Metrics()
         self.core.metrics.registry.register(Numbers(self.core, build_info()))
@@ -112,11 +114,11 @@ class ApiServer:
         self._stopping = False
 
     def _filters(self, audit: Auditor | None, tracer: Tracer | None) -> tuple[Filter, ...]:
-        filters = FILTERS
+        filters = catching_up(FILTERS) if self.config.catches_up else FILTERS
         if audit is not None:
             self.core.audit = audit
             self.core.metrics.registry.register(audit.numbers)
-            filters = audited(FILTERS)
+            filters = audited(filters)
         return filters if tracer is None else (traced(tracer), *filters)
 
     async def start(self) -> None:

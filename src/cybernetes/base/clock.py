@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import time
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -33,7 +34,13 @@ class SystemClock:
 
 def rfc3339(now: float) -> str:
     """`2006-01-02T15:04:05Z`: metav1.Time, whole seconds, UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+    return _of_second(int(now // 1))
+
+
+@lru_cache(maxsize=64)
+def _of_second(second: int) -> str:
+    """Thousands of objects are made in the same one."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
 
 
 def rfc3339_micro(now: float) -> str:

@@ -10,6 +10,10 @@ from typing import Protocol
 NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
+# Of the digit that tells a UUID's variant two bits are given.
+_VARIANT = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
+
+
 class Random(Protocol):
     def below(self, limit: int) -> int:
         """0 <= n < limit."""
@@ -50,11 +54,8 @@ class SystemRandom(SeededRandom):
 
 def uid(source: Random) -> str:
     """A UUID of version 4."""
-    raw = bytearray(source.token(16))
-    raw[6] = (raw[6] & 0x0F) | 0x40
-    raw[8] = (raw[8] & 0x3F) | 0x80
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = source.token(16).hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:]}"
 
 
 def name_suffix(source: Random, size: int = 5) -> str:

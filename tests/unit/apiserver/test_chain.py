@@ -10,6 +10,7 @@ import pytest
 from cybernetes.apiserver import chain
 from cybernetes.apiserver.chain import Passage, passage_of
 from cybernetes.apiserver.respond import failure, warning_headers
+from cybernetes.apiserver.time_limit import TimeLimit
 from cybernetes.auth.user import User
 from cybernetes.base.errors import ApiError, not_found
 from cybernetes.wire.http.message import Request, Response
@@ -18,7 +19,8 @@ from cybernetes.wire.http.message import Request, Response
 class Core:
     """What the filters read of a server."""
 
-    request_timeout_s = 60.0
+    def __init__(self, seconds: float = 60.0) -> None:
+        self.time_limit = TimeLimit(seconds)
 
 
 def passage(path: str = "/api/v1/pods", method: str = "GET", **query: str) -> Passage:
@@ -43,14 +45,15 @@ def test_a_time_that_is_none_is_refused() -> None:
         chain._asked_timeout(Request("GET", "/api/v1/pods", {"timeout": ["x"]}), 60.0)
 
 
-def test_a_request_that_takes_too_long_ends_with_a_timeout() -> None:
+@pytest.mark.parametrize(("asked", "limit_s"), [({"timeout": "10ms"}, 60.0), ({}, 0.01)])
+def test_a_request_that_takes_too_long_ends_with_a_timeout(asked: dict[str, str], limit_s: float) -> None:
     async def slow(passage: Passage) -> Response:
         await asyncio.sleep(5)
         return Response(200)
 
     async def main() -> None:
         with pytest.raises(ApiError) as late:
-            await chain.limit_time(Core(), passage(timeout="10ms"), slow)  # type: ignore[arg-type]
+            await chain.limit_time(Core(limit_s), passage(**asked), slow)  # type: ignore[arg-type]
         assert (late.value.code, late.value.reason) == (504, "Timeout")
 
     asyncio.run(main())
