@@ -12,6 +12,7 @@ import asyncio
 import ssl
 from email.utils import formatdate
 
+from cybernetes.wire.http.acceptor import Acceptor, listen
 from cybernetes.wire.http.connection import Connection, Handler
 from cybernetes.wire.http.crowd import Crowd
 
@@ -20,15 +21,13 @@ KEEP_ALIVE_S = 620
 # A head comes in one piece or soon after; who sends one for longer only holds the connection.
 HEAD_S = 32
 SWEEP_S = 10.0
-# Accepted connections that wait for the loop; a whole cluster reconnects at once after a restart.
-BACKLOG = 1024
 
 
 class HttpServer:
     def __init__(self, handle: Handler) -> None:
         self._handle = handle
         self._connections = Crowd()
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[Acceptor] = []
         self._sweeping: asyncio.TimerHandle | None = None
         self._date = ""
         self._date_s = -1
@@ -40,14 +39,12 @@ class HttpServer:
 
         with_others  processes of the same user that say so too share the port; the kernel deals connections out
         """
-        loop = asyncio.get_running_loop()
-        listener = await loop.create_server(
-            self._connect, host, port, ssl=tls, backlog=BACKLOG, reuse_address=True, reuse_port=with_others or None
-        )
-        self._listeners.append(listener)
+        listening = await listen(host, port, shared=with_others)
+        acceptors = [Acceptor(each, self._connect, tls) for each in listening]
+        self._listeners += acceptors
         if self._sweeping is None:
-            self._sweeping = loop.call_later(SWEEP_S, self._sweep)
-        return int(listener.sockets[0].getsockname()[1])
+            self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+        return acceptors[0].port
 
     async def stop(self, grace_s: float) -> None:
         """Take no more connections; requests in flight have `grace_s` seconds to end."""
