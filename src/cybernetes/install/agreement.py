@@ -41,7 +41,10 @@ def other_servers(endpoints: Object, own: str) -> list[str]:
 
 async def alone(client: ApiClient, config: ClusterConfig) -> None:
     """Raises EdgeError when there are other machines of the control plane: they sign, too, and nobody tells them."""
-    found = other_servers(await client.get(ENDPOINTS, "kubernetes", namespace="default"), config.api_address)
+    # None at all where pods can't reach the API server: then it listens on loopback.
+    selector = "metadata.name=kubernetes"
+    endpoints = await client.list(ENDPOINTS, namespace="default", field_selector=selector)
+    found = [address for each in endpoints.objects() for address in other_servers(each, config.api_address)]
     if found:
         why = f"{', '.join(found)}: several machines of the control plane; take down all but this one first"
         raise _not_done(why, Retry.NEVER)
@@ -53,11 +56,13 @@ async def publish(client: ApiClient, config: ClusterConfig, bundle: bytes) -> No
     await client.apply(target, obj, field_manager=MANAGER)
 
 
-async def reached(client: ApiClient, config: ClusterConfig, bundle: bytes, clock: Clock) -> None:
+async def reached(
+    client: ApiClient, config: ClusterConfig, bundle: bytes, clock: Clock, within_s: float = AGREED_WITHIN_S
+) -> None:
     """Wait until all nodes that joined go by the bundle. Raises EdgeError with the names of those that don't in time."""
     own, missing = [each.name for each in config.nodes], [""]
     try:
-        async with asyncio.timeout(AGREED_WITHIN_S):
+        async with asyncio.timeout(within_s):
             while missing := behind((await client.list(NODES)).objects(), own, bundle):
                 await clock.sleep(_LOOK_S)
     except TimeoutError as late:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from apiserver_fixture import RunningApi, serving_apiserver
 from cybernetes.apiserver.bootstrap import policy
 from cybernetes.auth import pki
@@ -16,7 +18,7 @@ from cybernetes.base.random import SystemRandom
 from cybernetes.client import kubeconfig
 from cybernetes.client.api import ApiClient
 from cybernetes.client.kubeconfig import Access
-from cybernetes.client.target import NODES, Target
+from cybernetes.client.target import ENDPOINTS, NODES, Target
 from cybernetes.controllers.manager import ControllerManager, ManagerConfig
 from cybernetes.install import agreement
 from cybernetes.run import files
@@ -28,6 +30,7 @@ from cybernetes.run.start.rotation import Rotation, of_node
 from cybernetes.wire.http.client import HttpTransport
 from cybernetes.wire.http.tls import client_context
 
+PORT = {"name": "https", "port": 6443}
 CLOCK, RANDOM = SystemClock(), SystemRandom()
 NODE = NodeConfig(name="n1", address="10.0.0.1")
 CONFIG = ClusterConfig(nodes=(NODE,), joined=True, api_server=ApiServerConfig(advertise_address="10.0.0.9"))
@@ -128,5 +131,28 @@ def test_a_node_trusts_renews_and_says_so_and_leaves_what_would_lock_it_out(tmp_
                 await asyncio.wait(tasks)
                 for each in (client, admin):
                     await each.close()
+
+    asyncio.run(scenario())
+
+
+def test_machines_that_do_not_go_along_and_other_control_planes_are_named(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving_apiserver(tmp_path / "api") as api:
+            await api.server.ready()
+            admin = ApiClient(api.transport(), user_agent="test", clock=CLOCK)
+            here = ClusterConfig(nodes=(NODE,), api_server=CONFIG.api_server)
+            try:
+                await agreement.alone(admin, here)
+                for name in ("n1", "far"):
+                    await admin.create(NODES, {"metadata": {"name": name}})
+                with pytest.raises(EdgeError, match="far: not gone along yet"):
+                    await agreement.reached(admin, here, api.ca, CLOCK, within_s=0.2)
+                addresses = [{"ip": "10.0.0.2"}, {"ip": "10.0.0.9"}]
+                endpoints = {"metadata": {"name": "kubernetes"}, "subsets": [{"addresses": addresses, "ports": [PORT]}]}
+                await admin.create(ENDPOINTS, endpoints, namespace="default")
+                with pytest.raises(EdgeError, match=r"10\.0\.0\.2: several machines of the control plane"):
+                    await agreement.alone(admin, here)
+            finally:
+                await admin.close()
 
     asyncio.run(scenario())
