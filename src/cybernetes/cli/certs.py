@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
 
@@ -36,6 +37,9 @@ def command(context: click.Context, data_dir: Path) -> None:
     """Show the cluster's certificates and when they end; renew them; replace the authority."""
     if context.invoked_subcommand is None:
         _show(Layout(data_dir))
+    elif context.get_parameter_source("data_dir") is ParameterSource.COMMANDLINE:
+        # Each command has its own; it must not act on another cluster than was typed.
+        raise click.UsageError(f"type --data-dir behind {context.invoked_subcommand}")
 
 
 def _show(layout: Layout) -> None:
