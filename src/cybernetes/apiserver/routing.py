@@ -69,6 +69,9 @@ def _handler(core: Core, call: Call) -> Handler:
         raise nothing_there()
     virtual = core.virtual.get((row.group, row.plural, info.subresource))
     if virtual is not None:
+        if info.name and not info.subresource:
+            # What is only created has no objects to name.
+            raise nothing_there()
         return _of_verb({"create": virtual}, info.verb)
     if info.subresource:
         found = routes.find(call.served, info.subresource)

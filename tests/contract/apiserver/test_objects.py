@@ -230,3 +230,15 @@ def test_both_versions_of_an_event_are_one_object(api: RunningApi, space: str) -
         assert len(listed["items"]) == 1
 
     run(api, test)
+
+
+def test_what_is_only_created_or_updated_takes_no_other_method(api: RunningApi) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace("finalized")
+        answers = [await client.send(method, f"{path}/finalize", {}) for method in ("PATCH", "DELETE", "POST")]
+        assert [each.status for each in (*answers, await client.send("GET", f"{path}/finalize"))] == [405] * 4
+        reviews = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        assert (await client.send("POST", reviews, {})).status == 201
+        assert (await client.send("POST", f"{reviews}/mine", {})).status == 404
+
+    run(api, test)

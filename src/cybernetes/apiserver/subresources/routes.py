@@ -12,7 +12,7 @@ _HANDLERS: dict[str, dict[str, Handler]] = {
     "status": _OWN_SHAPE,
     "ephemeralcontainers": _OWN_SHAPE,
     "resize": _OWN_SHAPE,
-    "finalize": _OWN_SHAPE,
+    "finalize": {"update": status.update},
     "approval": _OWN_SHAPE,
     "scale": {"get": scale.read, "update": scale.update, "patch": scale.patch},
     "binding": {"create": binding.bind},
