@@ -14,6 +14,7 @@ from cybernetes.scheduler.columns import Columns
 from cybernetes.scheduler.hints import Change, Kind
 from cybernetes.scheduler.nominations import Nominations
 from cybernetes.scheduler.objects import NamespaceObject, NodeObject
+from cybernetes.scheduler.placed import Placed
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.queue import SchedulingQueue
 
@@ -26,7 +27,7 @@ class ClusterState:
         self._clock = clock
         self._names = frozenset(scheduler_names)
         # Pods that are counted on a node, assumed ones included.
-        self._placed: dict[str, PodEntry] = {}
+        self._placed = Placed()
         self._assumed: set[str] = set()
 
     def on_node(self, key: str, old: NodeObject | None, new: NodeObject | None) -> None:
@@ -64,7 +65,7 @@ class ClusterState:
         self._assume(pod, self.columns.names[row])
 
     def _assume(self, pod: PodEntry, node_name: str) -> None:
-        self._placed[pod.key] = pod
+        self._placed.put(pod)
         self._assumed.add(pod.key)
         pod.node_name = node_name
         self.nominations.remove(pod.key)
@@ -74,7 +75,7 @@ class ClusterState:
         if pod.key not in self._assumed or self._placed.get(pod.key) is not pod:
             return False
         self._assumed.discard(pod.key)
-        del self._placed[pod.key]
+        self._placed.pop(pod.key)
         self.columns.remove_pod(pod, pod.node_name)
         pod.node_name = ""
         self._changed(Change(Kind.POD_GONE, pod))
@@ -83,13 +84,13 @@ class ClusterState:
     def unassume(self, pod: PodEntry) -> None:
         """As if it had not been assumed: nobody was told, and nothing became free that was not before."""
         self._assumed.discard(pod.key)
-        del self._placed[pod.key]
+        self._placed.pop(pod.key)
         self.columns.remove_pod(pod, pod.node_name)
         pod.node_name = ""
 
     def group_size(self, group: str) -> int:
-        """How many pods of a pod group have a node. Costs a look at every pod."""
-        return sum(each.group == group for each in self._placed.values())
+        """How many pods of a pod group have a node."""
+        return self._placed.group_size(group)
 
     def on_other(self, kind: Kind, name: str = "") -> None:
         """A storage object, volume claim or device changed."""
@@ -123,7 +124,7 @@ class ClusterState:
         if _asks_alike(known, new):
             # The common cases: a change of status, and labels of the node's zone that a binding puts on the pod.
             self.columns.relabel_pod(known, new)
-            self._placed[new.key] = new
+            self._placed.put(new)
             if known.label_set is new.label_set:
                 return
         else:
@@ -133,13 +134,13 @@ class ClusterState:
 
     def _place(self, new: PodEntry) -> None:
         self.columns.add_pod(new, new.node_name)
-        self._placed[new.key] = new
+        self._placed.put(new)
 
     def _forget(self, key: str) -> None:
         self.queue.remove(key)
         self.nominations.remove(key)
         self._assumed.discard(key)
-        gone = self._placed.pop(key, None)
+        gone = self._placed.pop(key)
         if gone is not None:
             self.columns.remove_pod(gone, gone.node_name)
             self._changed(Change(Kind.POD_GONE, gone, None, self._labels(gone)))

@@ -11,7 +11,7 @@ from memory_api import node, pod
 from cybernetes.base.clock import SystemClock
 from cybernetes.scheduler.columns import ID_PODS
 from cybernetes.scheduler.objects import NodeObject, PodObject
-from cybernetes.scheduler.pods import Interner, PodEntry
+from cybernetes.scheduler.pods import GROUP_LABEL, Interner, PodEntry
 from cybernetes.scheduler.queue import SchedulingQueue
 from cybernetes.scheduler.selectors import Requirement
 from cybernetes.scheduler.state import ClusterState
@@ -98,3 +98,22 @@ def test_a_pod_of_the_same_name_with_another_uid_replaces_the_old_one() -> None:
     popped = found.queue.pop(0.0)
     assert popped is not None
     assert popped.pod.uid == "another"
+
+
+def test_the_size_of_a_group_follows_its_pods() -> None:
+    found = state()
+    grouped = {"app": "web", GROUP_LABEL: "train"}
+    one, two = entry("one", grouped, nodeName="a"), entry("two", grouped)
+    group = one.group
+    for each in (one, two):
+        found.on_pod(each.key, None, each)
+    assert found.group_size(group) == 1
+    found.assume(two, "a")
+    assert found.group_size(group) == 2
+    found.unassume(two)
+    assert found.group_size(group) == 1
+    found.on_pod(one.key, one, entry("one", nodeName="a"))
+    assert found.group_size(group) == 0
+    found.on_pod(one.key, one, entry("one", grouped, nodeName="a"))
+    found.on_pod(one.key, one, None)
+    assert found.group_size(group) == 0
