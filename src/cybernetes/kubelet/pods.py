@@ -138,3 +138,12 @@ def default_tag(image: str) -> str:
     """The reference with `:latest` where it has neither tag nor digest."""
     last = image.rpartition("/")[2]
     return image if ":" in last or "@" in last else f"{image}:latest"
+
+
+def only_status_differs(old: Object, new: Object) -> bool:
+    """Whether nothing but the status, and the marks that every write leaves, tells the two apart."""
+    return old["spec"] == new["spec"] and _lasting(old["metadata"]) == _lasting(new["metadata"])
+
+
+def _lasting(meta: Object) -> Object:
+    return {key: value for key, value in meta.items() if key not in ("resourceVersion", "managedFields")}

@@ -75,11 +75,14 @@ class PodWorker:
             "annotations"
         ) != self.pod["metadata"].get("annotations"):
             self._start.look_again()
+        echoes = pods.only_status_differs(self._desired, pod) and pod.get("status") == self.status
         self._desired = pod
         self.pod = self._resizer.accept(pod)
         if shorter or ends:
             self._interrupt.set()
-        self.wake.set()
+        # What this kubelet has written itself is no news.
+        if not echoes:
+            self.wake.set()
 
     def refresh(self) -> None:
         """Something that the pod is made from has changed."""
@@ -300,10 +303,9 @@ class PodWorker:
     async def _converge(self) -> float | None:
         """Apply plans until there is nothing left that may be done now."""
         while True:
-            observed = await self._look()
             now = self._tools.clock.monotonic()
             self._start.failed = {name: at for name, at in self._start.failed.items() if at > now}
-            decided = self._decide(observed)
+            decided = self._decide(self.observed)
             self._publish()
             actions = [each for each in decided.actions if not self._has_failed(each)]
             if not actions:
@@ -315,6 +317,7 @@ class PodWorker:
                 await self._apply(action)
                 if self._must_end():
                     return 0.0
+            await self._look()
 
     def _has_failed(self, action: plan.Action) -> bool:
         name = action.name if isinstance(action, StartContainer) else ""

@@ -168,6 +168,25 @@ def test_a_pod_comes_and_goes() -> None:
     asyncio.run(scenario())
 
 
+def test_what_a_kubelet_has_written_itself_makes_it_look_at_nothing() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            await w.create("web")
+            shown = await w.until("web", is_ready)
+            worker = w.kubelet.workers[shown["metadata"]["uid"]]
+            await asyncio.sleep(0.1)
+            worker.wake.clear()
+            looked = w.count("list_containers")
+            worker.update({**shown, "metadata": {**shown["metadata"], "resourceVersion": "9999"}})
+            await asyncio.sleep(0.05)
+            assert w.count("list_containers") == looked
+            worker.update({**shown, "status": {**shown["status"], "phase": "Pending"}})
+            await asyncio.sleep(0.05)
+            assert w.count("list_containers") > looked
+
+    asyncio.run(scenario())
+
+
 def test_failures_of_the_runtime_are_tried_again() -> None:
     async def scenario() -> None:
         async with world() as w:
