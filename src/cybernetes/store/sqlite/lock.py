@@ -25,6 +25,6 @@ async def hold(path: Path, clock: Clock) -> int:
         except BlockingIOError as error:
             if clock.monotonic() >= deadline:
                 os.close(descriptor)
-                message = "another process writes it; one API server owns a file"
+                message = "another process writes it; one process owns a file"
                 raise EdgeError("open", str(path), message, outcome=Outcome.NOT_DONE) from error
         await clock.sleep(LOCK_RETRY_S)
