@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -29,10 +30,19 @@ def decode(body: bytes) -> Any:
         if message is not None:
             raise SyntaxProblem(message) from error
         # Go replaces what is no UTF-8, and lone surrogates, which orjson refuses.
-        value, lenient = json.loads(body.decode("utf-8", "replace")), True
+        value, lenient = json.loads(body.decode("utf-8", "replace"), parse_int=_integer), True
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and deeper(value, MAX_DEPTH):
         raise SyntaxProblem("exceeded max depth")
     return _whole_characters(value) if lenient else value
+
+
+def _integer(text: str) -> int | float:
+    """As orjson and Go have it: what 64 bits don't hold is a float, and what no float holds is refused."""
+    near = float(text)
+    if math.isinf(near):
+        raise SyntaxProblem(f"json: cannot unmarshal number {text} into Go value of type float64")
+    number = int(text)
+    return number if -(2**63) <= number < 2**64 else near
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -232,8 +242,8 @@ def _numeral(body: bytes, at: int) -> int:
     whole, fraction, exponent = (found[1], found[2], found[3]) if found is not None else (None, None, None)
     if whole is None:
         raise SyntaxProblem(_invalid(body, at + 1, "in numeric literal"))
-    if fraction == b"." and exponent is None:
-        raise SyntaxProblem(_invalid(body, end, "after decimal point in numeric literal"))
+    if found is not None and fraction == b".":
+        raise SyntaxProblem(_invalid(body, found.end(2), "after decimal point in numeric literal"))
     if exponent is not None and not exponent[-1:].isdigit():
         raise SyntaxProblem(_invalid(body, end, "in exponent of numeric literal"))
     return end

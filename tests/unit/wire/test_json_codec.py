@@ -21,6 +21,7 @@ from cybernetes.wire import json
         (b'"\\u12g4"', "invalid character 'g' in \\u hexadecimal character escape"),
         (b"-a", "invalid character 'a' in numeric literal"),
         (b"1.a", "invalid character 'a' after decimal point in numeric literal"),
+        (b"[10.e0]", "invalid character 'e' after decimal point in numeric literal"),
         (b"1ea", "invalid character 'a' in exponent of numeric literal"),
         (b"'a'", "invalid character '\\'' looking for beginning of value"),
     ],
@@ -52,3 +53,19 @@ def test_deep_nesting_is_refused() -> None:
 )
 def test_repeated_fields(body: bytes, paths: list[str]) -> None:
     assert json.repeated_fields(body, json.decode(body)) == paths
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_numbers_that_no_float_holds_are_refused_in_gos_words(digits: int) -> None:
+    with pytest.raises(json.SyntaxProblem, match=r"cannot unmarshal number 1+ into Go value of type float64"):
+        json.decode(b'{"n": %s}' % (b"1" * digits))
+
+
+def test_numbers_beside_broken_text_are_as_large_as_elsewhere() -> None:
+    ones = b"1" * 30
+    assert json.decode(b'["\xff", %s, -7, 18446744073709551615]' % ones) == [
+        "\ufffd",
+        json.decode(ones),
+        -7,
+        2**64 - 1,
+    ]
