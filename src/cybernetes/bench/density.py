@@ -24,7 +24,8 @@ from cybernetes.bench.readiness import Readiness
 from cybernetes.bench.result import Result, Tell, percentile
 from cybernetes.run.config import NetworkConfig
 
-CLIENTS = 8
+# As many creations wait for answers at most, so that pods come at the rate that was asked for while answers are slow.
+CLIENTS = 32
 NODES_PER_PROCESS = 250
 # Kubelets that are not Ready yet; all at once would only wait for each other.
 STARTING_AT_ONCE = 40

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -18,6 +19,7 @@ from cybernetes.bench.workloads import WORKLOADS
 from cybernetes.cli import options
 
 LINE_EVERY_S = 10.0
+_NUMBER = re.compile(r"\d+")
 
 
 @click.group()
@@ -150,14 +152,17 @@ def _telling(console: Console, name: str) -> Iterator[Tell]:
 
 
 class _Lines:
+    """One line for each new thing that is told; of what differs in numbers only, one now and then."""
+
     def __init__(self, name: str) -> None:
         self._name = name
+        self._words = ""
         self._said_at = float("-inf")
 
     def __call__(self, text: str) -> None:
-        now = time.monotonic()
-        if now - self._said_at >= LINE_EVERY_S:
-            self._said_at = now
+        now, words = time.monotonic(), _NUMBER.sub("", text)
+        if words != self._words or now - self._said_at >= LINE_EVERY_S:
+            self._words, self._said_at = words, now
             click.echo(f"{self._name}: {text}", err=True)
 
 
