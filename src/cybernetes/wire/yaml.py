@@ -7,6 +7,7 @@ source   sigs.k8s.io/yaml, which reads YAML into JSON
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -198,22 +199,47 @@ def _scalar(node: yaml.ScalarNode) -> Any:
         return _BOOLS.get(text.lower(), text)
     if kind == "null":
         return None
-    if kind == "int":
-        return _integer(text.replace("_", ""))
-    if kind == "float":
-        return _number(text)
-    return text
+    if kind not in ("int", "float"):
+        return text
+    try:
+        return _integer(text) if kind == "int" else _number(text)
+    except ValueError as wrong:
+        if isinstance(wrong, SyntaxProblem):
+            raise
+        # A tag that somebody wrote before what it does not fit.
+        problem = f"error converting YAML to JSON: yaml: cannot decode !!str `{text}` as a !!{kind}"
+        raise SyntaxProblem(problem) from wrong
 
 
-def _integer(text: str) -> int:
-    sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.lstrip("+"))
+# Longer ones need more than 64 bits.
+_DIGITS_MAX = 20
+
+
+def _integer(text: str) -> int | float | str:
+    """What 64 bits don't hold is a float, or else the text as it stands."""
+    plain = text.replace("_", "")
+    sign, digits = (-1, plain[1:]) if plain[:1] == "-" else (1, plain.lstrip("+"))
     if digits[:2] in ("0b", "0x", "0o"):
-        return sign * int(digits, 0)
-    return sign * int(digits, 8 if len(digits) > 1 and digits[0] == "0" else 10)
+        number = sign * int(digits, 0)
+        return number if _fits(number) else text
+    if len(digits) <= _DIGITS_MAX:
+        number = sign * int(digits, 8 if len(digits) > 1 and digits[0] == "0" else 10)
+        if _fits(number):
+            return number
+    near = float(plain)
+    return text if math.isinf(near) else near
 
 
-def _number(text: str) -> float | int:
+def _fits(number: int) -> bool:
+    return -(2**63) <= number < 2**64
+
+
+def _number(text: str) -> float | int | str:
     if "." in text and text.lstrip("+-")[1:2].isalpha():
         raise SyntaxProblem(f"error converting YAML to JSON: json: unsupported value: {text}")
     value = float(text)
+    if text.lstrip("+-")[:1].isalpha():
+        raise ValueError(f"{text} is a word")
+    if math.isinf(value):
+        return text
     return int(value) if value.is_integer() and abs(value) < 2**53 else value

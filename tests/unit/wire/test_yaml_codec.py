@@ -25,6 +25,13 @@ from cybernetes.wire.json import SyntaxProblem
         ("-5", -5),
         ("1.5", 1.5),
         ("1e3", 1000),
+        ("18446744073709551615", 2**64 - 1),
+        ("99999999999999999999", 1e20),
+        ("-9223372036854775809", float(-(2**63))),
+        ("1e999", "1e999"),
+        ("1" * 400, "1" * 400),
+        ("1" * 5000, "1" * 5000),
+        ("0x" + "f" * 20, "0x" + "f" * 20),
         ("22:22", "22:22"),
         ("2026-01-02", "2026-01-02"),
         ("1.2.3", "1.2.3"),
@@ -101,3 +108,9 @@ def test_json_means_the_same_in_yaml(text: str) -> None:
 def test_deep_enough_is_not_too_deep() -> None:
     text = "a: " + "[" * 150 + "]" * 150
     assert yaml.decode(text.encode())[1] == []
+
+
+@pytest.mark.parametrize(("tag", "text"), [("int", "foo"), ("int", "1.5"), ("float", "x"), ("float", "nan")])
+def test_what_does_not_fit_its_tag_is_refused(tag: str, text: str) -> None:
+    with pytest.raises(SyntaxProblem, match=f"cannot decode !!str `{text}` as a !!{tag}"):
+        yaml.decode(f"a: !!{tag} {text}\n".encode())
