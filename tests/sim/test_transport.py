@@ -14,7 +14,7 @@ from cybernetes.base.random import SeededRandom
 from cybernetes.sim.loop import run
 from cybernetes.sim.transcript import Transcript
 from cybernetes.sim.transport import CONNECT_TIMEOUT_S, Door, Network, SimTransport
-from cybernetes.wire.http.message import Request, Response
+from cybernetes.wire.http.message import Pieces, Request, Response
 
 ANN = User("ann")
 READ = Request("GET", "/api/v1/pods")
@@ -122,6 +122,21 @@ def test_a_stream_keeps_its_order_and_ends_with_an_error_when_it_is_cut() -> Non
             async for chunk in response.body:
                 read.append(int(chunk))
         assert read == list(range(100))
+        assert not setup.network.streams
+
+    in_setup(test)
+
+
+def test_an_answer_in_parts_needs_nothing_to_close() -> None:
+    async def test(setup: Setup) -> None:
+        async def handle(user: User, request: Request) -> Response:
+            return Response(200, body=Pieces([b"a", b"b"]))
+
+        setup.door.open(handle, contextvars.copy_context())
+        response = await setup.client.send(READ)
+        assert not isinstance(response.body, bytes)
+        assert b"".join([chunk async for chunk in response.body]) == b"ab"
+        await asyncio.sleep(1)
         assert not setup.network.streams
 
     in_setup(test)

@@ -147,7 +147,7 @@ class Checks:
 
     def _looker(self, request: Request) -> Looker | None:
         start = request.param("resourceVersion")
-        if not start or start == "0" or request.param("labelSelector"):
+        if not request.param("watch") or not start or start == "0" or request.param("labelSelector"):
             return None
         fields = request.param("fieldSelector")
         if fields and not fields.startswith("spec.nodeName="):

@@ -192,7 +192,7 @@ class Stream:
             # The server can't go on with it; its HTTP side would break the connection off.
             self.sever("connection reset")
         finally:
-            await self._body.aclose()
+            await _close(self._body)
             self._door.detach(self)
             _wake(self._reading)
 
@@ -270,7 +270,7 @@ class SimTransport:
         response = await self._door.enter(self._user, request)
         await asyncio.sleep(network.delay())
         if network.loses() or not await network.connected(self._machine, CONNECT_TIMEOUT_S):
-            await _discard(response)
+            await _close(response.body)
             raise _lost(request, "answer lost", Outcome.UNKNOWN)
         if not isinstance(response.body, bytes):
             stream = Stream(network, self._door, self._machine, response.body)
@@ -286,8 +286,9 @@ def _lost(request: Request, why: str, outcome: Outcome) -> EdgeError:
     return EdgeError(request.method, request.path, why, outcome=outcome)
 
 
-async def _discard(response: Response) -> None:
-    close = getattr(response.body, "aclose", None)
+async def _close(body: bytes | AsyncIterator[bytes]) -> None:
+    """Not all that is read piece by piece has anything to close."""
+    close = getattr(body, "aclose", None)
     if close is not None:
         await close()
 
