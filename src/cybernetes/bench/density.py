@@ -19,7 +19,7 @@ from cybernetes.bench import latency, workloads
 from cybernetes.bench.bindings import PATH
 from cybernetes.bench.connection import Connection, cpu_s, post_all, pss_mb
 from cybernetes.bench.hollow import PREFIX
-from cybernetes.bench.plane import Plane, running
+from cybernetes.bench.plane import Plane, last_words, running
 from cybernetes.bench.readiness import Readiness
 from cybernetes.bench.result import Result, Tell, percentile
 from cybernetes.run.config import NetworkConfig
@@ -106,7 +106,7 @@ class _Cluster:
         for n, each in enumerate(self._kubelets):
             if each.poll() is not None:
                 first = f"{PREFIX}{n * NODES_PER_PROCESS}"
-                raise EdgeError("run", first, f"it ended: {self.plane.layout.log(first).read_text()[-1000:]}")
+                raise EdgeError("run", first, f"it ended: {last_words(self.plane.layout.log(first).read_text())}")
 
     async def look(self) -> _Look:
         _, body = await self._connection.call("GET", "/metrics", accept="text/plain")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from cybernetes.wire.http.tls import client_context
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 LOOK_S = 0.01
+LOGGED = re.compile(r"\d{4}-\d\d-\d\dT")
 USUAL_NETWORK = NetworkConfig()
 RUN = "from cybernetes.cli.main import main; main()"
 
@@ -58,7 +60,7 @@ class Plane:
         deadline = time.monotonic() + START_TIMEOUT_S
         while event not in (text := log.read_text()):
             if time.monotonic() > deadline or self.processes[component].poll() is not None:
-                raise EdgeError("start", component, text[-1000:])
+                raise EdgeError("start", component, last_words(text))
             await asyncio.sleep(LOOK_S)
 
     def pid(self, component: str) -> int:
@@ -82,13 +84,13 @@ class Plane:
                 if status == 200:
                     return
             await asyncio.sleep(LOOK_S)
-        raise EdgeError("start", "apiserver", self.layout.log("apiserver").read_text()[-1000:])
+        raise EdgeError("start", "apiserver", last_words(self.layout.log("apiserver").read_text()))
 
     def check_running(self) -> None:
         """Raises EdgeError with the last words of a component that ended."""
         for name, process in self.processes.items():
             if process.poll() is not None:
-                raise EdgeError("run", name, f"it ended: {self.layout.log(name).read_text()[-1000:]}")
+                raise EdgeError("run", name, f"it ended: {last_words(self.layout.log(name).read_text())}")
 
     def stop(self) -> None:
         for each in reversed(self.processes.values()):
@@ -99,6 +101,14 @@ class Plane:
             except subprocess.TimeoutExpired:
                 each.kill()
                 each.wait()
+
+
+def last_words(log: str) -> str:
+    """Of a log the last lines that were written as such, then whatever else stands at its end."""
+    lines = log.splitlines()
+    logged = [line for line in lines if LOGGED.match(line)][-3:]
+    rest = [line for line in lines[-10:] if line not in logged]
+    return "\n".join(line[:400] for line in [*logged, *rest])
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from rich.console import Console
 from cybernetes.base.errors import EdgeError
 from cybernetes.bench import latency, plot, workloads
 from cybernetes.bench.connection import Connection, pss_mb
+from cybernetes.bench.plane import last_words
 from cybernetes.bench.readiness import Readiness
 from cybernetes.bench.result import Result, percentile, table, write_json
 
@@ -133,3 +134,10 @@ def test_objects_are_ready_when_a_watch_first_shows_it() -> None:
     seen.take(b'{"type":"ERROR","object":{"code":410}}\n')
     with pytest.raises(EdgeError):
         seen.check()
+
+
+def test_last_words_are_what_was_logged_and_not_only_what_stood_behind_it() -> None:
+    log = "2026-01-01T00:00:00.000Z W leader.lost\n" + "noise\n" * 50 + "the end " + "x" * 1000
+    said = last_words(log)
+    assert said.startswith("2026-01-01T00:00:00.000Z W leader.lost\n")
+    assert "the end" in said and len(said) < 1000
