@@ -168,7 +168,7 @@ def apply(node: StructNode, live: Object | None, applied: Object, writing: Writi
     raises  ApiError 400 for a configuration that names managedFields or another version; 409 with a cause a
             field that others own and that differs, unless `force`; 500 when it does not fit the schema
     """
-    _check_applied(node, applied, writing)
+    check(node, applied, writing.api_version)
     before = zero(node) if live is None else live
     managed = read((live or {}).get("metadata", {}).get("managedFields"))
     if live is not None and not managed:
@@ -204,14 +204,14 @@ def apply(node: StructNode, live: Object | None, applied: Object, writing: Writi
     return Applied(result, changed)
 
 
-def _check_applied(node: StructNode, applied: Object, writing: Writing) -> None:
+def check(node: StructNode, applied: Object, api_version: str) -> None:
+    """Raises as `apply` does for a configuration that can't be applied to anything."""
     if (applied.get("metadata") or {}).get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
     version = applied.get("apiVersion", "")
-    if version != writing.api_version:
+    if version != api_version:
         raise bad_request(
-            f"Incorrect version specified in apply patch. Specified patch version: {version}, "
-            f"expected: {writing.api_version}"
+            f"Incorrect version specified in apply patch. Specified patch version: {version}, expected: {api_version}"
         )
     try:
         fitting.check(node, applied)
@@ -267,11 +267,9 @@ def _refuse_conflicts(others: Managed, touched: Set, merged: Object, writing: Wr
 
 def _described(manager: Manager, owned: Owned) -> str:
     text = f'"{manager.name}"'
-    if manager.operation == "Apply":
-        return text
     if manager.subresource:
         text += f' with subresource "{manager.subresource}"'
-    return f"{text} using {owned.api_version}"
+    return text if manager.operation == "Apply" else f"{text} using {owned.api_version}"
 
 
 def _conflict_message(conflicts: list[tuple[str, str]]) -> str:

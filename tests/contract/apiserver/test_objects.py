@@ -202,6 +202,46 @@ def test_scale_is_another_view_of_the_replicas(api: RunningApi, space: str, cont
     run(api, test)
 
 
+def test_replicas_have_owners_that_apply_scales(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        await client.namespace(space)
+        path = f"/apis/apps/v1/namespaces/{space}/deployments/web"
+        template = {"metadata": {"labels": {"app": "web"}}, "spec": pod("x")["spec"]}
+        head = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
+        whole = {**head, "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": template}}
+        content = "application/apply-patch+yaml"
+
+        async def apply(to: str, body: Object, **query: str) -> tuple[int, Object]:
+            return await client.call("PATCH", to, body, content=content, **query)
+
+        def scale(replicas: int, version: str = "autoscaling/v1") -> Object:
+            spec = {"replicas": replicas}
+            return {"apiVersion": version, "kind": "Scale", "metadata": {"name": "web"}, "spec": spec}
+
+        await apply(path, whole, fieldManager="owner")
+        status, refused = await apply(f"{path}/scale", scale(5), fieldManager="scaler")
+        assert (status, refused["message"]) == (
+            409,
+            'Apply failed with 1 conflict: conflict with "owner": .spec.replicas',
+        )
+        status, taken = await apply(f"{path}/scale", scale(5), fieldManager="scaler", force="true")
+        assert (status, taken["kind"], taken["spec"]) == (200, "Scale", {"replicas": 5})
+        found = await client.ok("GET", path)
+        assert found["spec"]["replicas"] == 5
+        [mine] = [each for each in found["metadata"]["managedFields"] if each["manager"] == "scaler"]
+        assert (mine["operation"], mine["subresource"], mine["apiVersion"]) == ("Apply", "scale", "apps/v1")
+        assert mine["fieldsV1"] == {"f:spec": {"f:replicas": {}}}
+        status, refused = await apply(path, whole, fieldManager="owner")
+        assert (status, refused["message"]) == (
+            409,
+            'Apply failed with 1 conflict: conflict with "scaler" with subresource "scale": .spec.replicas',
+        )
+        status, refused = await apply(f"{path}/scale", scale(1, "apps/v1"), fieldManager="scaler")
+        assert (status, "expected: autoscaling/v1" in refused["message"]) == (400, True)
+
+    run(api, test)
+
+
 def test_users_without_rights_are_refused(api: RunningApi) -> None:
     async def main() -> None:
         transport = api.transport_as("eve")

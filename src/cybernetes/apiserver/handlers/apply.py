@@ -6,6 +6,7 @@ import orjson
 
 from cybernetes.apiserver import respond, write
 from cybernetes.apiserver.admit import check_may_create
+from cybernetes.apiserver.body import Shape
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.handlers.patch import Target, redecoded
 from cybernetes.apiserver.handlers.update import check_identity
@@ -19,7 +20,7 @@ from cybernetes.wire.json import SyntaxProblem
 
 
 async def server_side_apply(core: Core, call: Call, target: Target, options: WriteOptions) -> Response:
-    configuration = _configuration(call, target)
+    configuration = configuration_of(call, target.shape)
     version = (configuration.get("metadata") or {}).get("resourceVersion")
     writing = apply.Writing(
         manager=options.manager,
@@ -60,7 +61,8 @@ async def _create(core: Core, call: Call, obj: Object, options: WriteOptions) ->
     return await write.create(core, call, obj, options, track=False)
 
 
-def _configuration(call: Call, target: Target) -> Object:
+def configuration_of(call: Call, shape: Shape) -> Object:
+    """The body of an apply. Raises ApiError 400."""
     try:
         value, _ = yaml_codec.decode(call.request.body)
     except SyntaxProblem as problem:
@@ -71,5 +73,5 @@ def _configuration(call: Call, target: Target) -> Object:
         raise bad_request("error decoding YAML: the metadata of the configuration is not an object")
     # Times and the like become text as they would in JSON.
     document: Object = orjson.loads(orjson.dumps(value))
-    document.setdefault("kind", target.shape.kind)
+    document.setdefault("kind", shape.kind)
     return document

@@ -9,9 +9,10 @@ import orjson
 from cybernetes.apiserver import body, respond, stored, write
 from cybernetes.apiserver.body import Shape
 from cybernetes.apiserver.core import Call, Core, Object
-from cybernetes.apiserver.handlers.patch import patch_options, patcher_of, redecoded
+from cybernetes.apiserver.handlers.patch import APPLY_PATCH, patch_options, patcher_of, redecoded
 from cybernetes.apiserver.handlers.update import check_identity
 from cybernetes.apiserver.options import WriteOptions, write_options
+from cybernetes.base.clock import rfc3339
 from cybernetes.base.errors import not_found
 from cybernetes.model import field
 from cybernetes.model.field import Path
@@ -47,6 +48,8 @@ async def patch(core: Core, call: Call) -> Response:
     content_type = negotiate.media_type(call.request.headers.get("content-type", ""))
     options = patch_options(call, content_type)
     shape = _shape()
+    if content_type == APPLY_PATCH:
+        return await _server_side_apply(core, call, shape, options)
     patcher = patcher_of(call, content_type, shape)
     return await _write(core, call, lambda current: redecoded(call, shape, patcher(current), options), options, False)
 
@@ -66,20 +69,58 @@ async def _write(
         set_replicas(call, obj, replicas)
         return obj
 
+    return await _commit(core, call, _change(call, apply, lenient=not versioned), options)
+
+
+async def _server_side_apply(core: Core, call: Call, shape: Shape, options: WriteOptions) -> Response:
+    """The apply of a Scale is one of its workload that names nothing but the replicas."""
+    from cybernetes.apiserver.handlers.apply import configuration_of
+    from cybernetes.model import apply
+
+    configuration = configuration_of(call, shape)
+    apply.check(shape.node, configuration, shape.api_version)
+    scale = redecoded(call, shape, configuration, options)
+    check_identity(call, scale)
+    workload = body.shape_of(call)
+    named: Object = {"apiVersion": workload.api_version, "kind": workload.kind, "metadata": {"name": call.info.name}}
+    if (configuration.get("spec") or {}).get("replicas") is not None:
+        set_replicas(call, named, scale["spec"].get("replicas", 0))
+    now = rfc3339(core.clock.now())
+    writing = apply.Writing(manager=options.manager, api_version=workload.api_version, now=now, subresource="scale")
+    asked = scale["metadata"].get("resourceVersion")
+
+    def merged(obj: Object) -> Object:
+        found = apply.apply(workload.node, obj, named, writing, force=bool(options.force)).object
+        found["metadata"]["resourceVersion"] = asked or obj["metadata"]["resourceVersion"]
+        replicas = lookup(found, call.served.scale_paths.spec_replicas) or 0
+        assert isinstance(replicas, int)
+        _check(call, replicas)
+        # Who gives the number up leaves none, if nobody else wants one.
+        set_replicas(call, found, replicas)
+        return found
+
+    return await _commit(core, call, _change(call, merged, lenient=not asked, track=False), options)
+
+
+def _change(call: Call, apply: Callable[[Object], Object], *, lenient: bool, track: bool = True) -> write.Change:
     def take(obj: Object, seen: Object) -> None:
         replicas = seen.get("spec", {}).get("replicas", 0)
         if replicas != lookup(obj, call.served.scale_paths.spec_replicas):
             _check(call, replicas)
             set_replicas(call, obj, replicas)
 
-    change = write.Change(
+    return write.Change(
         apply=apply,
         strategy=call.served.resource.strategy,
         subresource="scale",
-        lenient=not versioned,
+        lenient=lenient,
+        track=track,
         seen=lambda obj: scale_of(call, obj),
         take=take,
     )
+
+
+async def _commit(core: Core, call: Call, change: write.Change, options: WriteOptions) -> Response:
     written = await write.update(core, call, change, options)
     kept = {"kind": call.served.stored.kind, **stored.decode(written.item)}
     return respond.plain(call, scale_of(call, kept))
