@@ -92,6 +92,13 @@ class Plane:
             if process.poll() is not None:
                 raise EdgeError("run", name, f"it ended: {last_words(self.layout.log(name).read_text())}")
 
+    def revive(self, component: str) -> bool:
+        """Start a component again that ended, as the supervisor would; whether it had to."""
+        ended = self.processes[component].poll() is not None
+        if ended:
+            self.start(component)
+        return ended
+
     def stop(self) -> None:
         for each in reversed(self.processes.values()):
             each.terminate()
