@@ -64,6 +64,8 @@ class LeaderElector:
         # The record as last seen, and when it was seen to change: clocks of others are not trusted.
         self._seen: dict[str, Any] = {}
         self._seen_at = 0.0
+        # The lease as it was after our last write of it; it is written again without being read, while it is ours.
+        self._ours: dict[str, Any] | None = None
 
     async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
         """Raises LeaseLost when the lease could not be renewed in time; `lead` is cancelled then."""
@@ -107,6 +109,16 @@ class LeaderElector:
         return self.is_leader
 
     async def _take(self) -> bool:
+        if self.is_leader and self._ours is not None:
+            lease, self._ours = self._ours, None
+            try:
+                return await self._write(lease)
+            except ApiError as error:
+                if not (is_reason(error, "Conflict") or is_reason(error, "NotFound")):
+                    raise
+        return await self._read_and_take()
+
+    async def _read_and_take(self) -> bool:
         try:
             lease = await self._client.get(LEASES, self._name, namespace=self._namespace)
         except ApiError as error:
@@ -120,8 +132,12 @@ class LeaderElector:
         self._observe(lease.get("spec") or {})
         if self._held_by_other() and self._clock.monotonic() < self._seen_at + self._lease_s():
             return False
-        lease["spec"] = self._spec(self._seen, self._clock.now())
-        self._observe((await self._client.update(LEASES, lease))["spec"])
+        return await self._write(lease)
+
+    async def _write(self, lease: dict[str, Any]) -> bool:
+        body = {**lease, "spec": self._spec(self._seen, self._clock.now())}
+        self._ours = await self._client.update(LEASES, body)
+        self._observe(self._ours["spec"])
         return True
 
     def _observe(self, spec: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from fake_api import FakeApi
 from cybernetes.base.random import SeededRandom
 from cybernetes.client.api import ApiClient
 from cybernetes.client.leader import LeaderElector, LeaseLost
+from cybernetes.wire.http.message import Request, Response
 
 
 def elector(api: FakeApi, identity: str) -> LeaderElector:
@@ -99,3 +100,66 @@ def test_a_holder_that_cannot_renew_stops_before_another_may_start() -> None:
         assert stopped[0] - cut < 15
 
     virtual.run(main())
+
+
+class Counting(FakeApi):
+    def __init__(self, clock: virtual.VirtualClock) -> None:
+        super().__init__(clock)
+        self.methods: list[str] = []
+
+    async def send(self, request: Request) -> Response:
+        self.methods.append(request.method)
+        return await super().send(request)
+
+
+def test_a_holder_renews_with_one_request() -> None:
+    async def main() -> None:
+        api = Counting(virtual.VirtualClock())
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(elector(api, "one").run(forever), name="a")
+            await asyncio.sleep(10)
+            api.methods.clear()
+            await asyncio.sleep(60)
+            assert len(api.methods) >= 29 and set(api.methods) == {"PUT"}
+            task.cancel()
+
+    virtual.run(main())
+
+
+def test_a_lease_that_somebody_touched_is_read_and_renewed() -> None:
+    async def main() -> None:
+        api = Counting(virtual.VirtualClock())
+        first = elector(api, "one")
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(first.run(forever), name="a")
+            await asyncio.sleep(10)
+            api.edit("leases", first_name(api), lambda obj: obj["metadata"].update(labels={"a": "b"}), "kube-system")
+            api.methods.clear()
+            await asyncio.sleep(30)
+            assert first.is_leader and api.methods[:3] == ["PUT", "GET", "PUT"]
+            assert api.methods.count("GET") == 1
+            task.cancel()
+
+    virtual.run(main())
+
+
+def test_a_holder_stops_when_another_took_the_lease() -> None:
+    async def main() -> None:
+        api = FakeApi(virtual.VirtualClock())
+        first = elector(api, "one")
+
+        async def run() -> None:
+            with pytest.raises(LeaseLost):
+                await first.run(forever)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run(), name="a")
+            await asyncio.sleep(10)
+            api.edit("leases", first_name(api), lambda obj: obj["spec"].update(holderIdentity="two"), "kube-system")
+        assert lease(api)["holderIdentity"] == "two"
+
+    virtual.run(main())
+
+
+def first_name(api: FakeApi) -> str:
+    return str(api.all("leases")[0]["metadata"]["name"])
