@@ -119,7 +119,7 @@ async def measure(mode: str, count: int) -> dict[str, float]:
     plane = plane_of(mode)
     started, cpu = time.perf_counter(), _cpu_s()
     state.take_changed()
-    await plane.install(state.all_views(4), settings)
+    await plane.install(_views(state), settings, lambda _: None)
     installed, cpu = time.perf_counter() - started, _cpu_s() - cpu
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     cpu_before = _cpu_s()
@@ -127,7 +127,7 @@ async def measure(mode: str, count: int) -> dict[str, float]:
     change_cpu = (_cpu_s() - cpu_before) / len(changes)
     again = plane_of(mode)
     started = time.perf_counter()
-    await again.install(state.all_views(4), settings)
+    await again.install(_views(state), settings, lambda _: None)
     restart = time.perf_counter() - started
     return {
         "start_s": spent + installed,
@@ -138,6 +138,11 @@ async def measure(mode: str, count: int) -> dict[str, float]:
         "change_ms": statistics.median(changes) * 1000,
         "restart_s": spent + restart,
     }
+
+
+def _views(state: Any) -> Iterator[Any]:
+    for key in sorted(state.services):
+        yield from state.views(key, 4)
 
 
 def _cpu_s() -> float:
@@ -151,7 +156,7 @@ async def _change(plane: Any, state: Any, n: int, salt: int) -> float:
     body = endpoint_slice(n, salt)
     key = f"shop/service-{n}-abcde"
     started = time.perf_counter()
-    old = state._slices[f"shop/service-{n}"][key]
+    old = dict(state._slices[f"shop/service-{n}"])[key]
     state.reduce_slice(key, old, decode.endpoint_slice(body))
     changes = {view.key: view for each in state.take_changed() for view in state.views(each, 4)}
     await plane.change(changes, lambda _: None)

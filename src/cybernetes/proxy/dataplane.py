@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Protocol
 
 from cybernetes.proxy.diff import Ledger
@@ -11,6 +12,8 @@ from cybernetes.proxy.packets.api import Packets
 from cybernetes.proxy.state import PortView
 
 ViewOf = Callable[[str], PortView | None]
+# Service ports that are taken in together at a start, so that the views of all never are in memory.
+PLANNED_AT_ONCE = 256
 
 
 class Dataplane(Protocol):
@@ -19,8 +22,12 @@ class Dataplane(Protocol):
     @property
     def family(self) -> int: ...
 
-    async def install(self, views: Iterable[PortView], settings: Settings) -> None:
-        """Make the kernel's rules those of these service ports, whatever is there now."""
+    async def install(self, views: Iterable[PortView], settings: Settings, view_of: ViewOf) -> None:
+        """Make the kernel's rules those of these service ports, whatever is there now.
+
+        views    read before the first wait
+        view_of  gives the view of each of them, as in `change`
+        """
         ...
 
     async def change(self, changes: Mapping[str, PortView | None], view_of: ViewOf) -> None:
@@ -47,9 +54,11 @@ class TableDataplane:
     def family(self) -> int:
         return self._packets.family
 
-    async def install(self, views: Iterable[PortView], settings: Settings) -> None:
+    async def install(self, views: Iterable[PortView], settings: Settings, view_of: ViewOf) -> None:
         ledger = Ledger(self.family, settings)
-        ledger.change({view.key: view for view in views}, _no_view)
+        rest = iter(views)
+        while some := {view.key: view for view in islice(rest, PLANNED_AT_ONCE)}:
+            ledger.change(some, view_of)
         await self._packets.adopt(await self._packets.dump(), ledger.rule_set())
         self._ledger = ledger
 
@@ -61,8 +70,3 @@ class TableDataplane:
 
     async def close(self) -> None:
         await self._packets.close()
-
-
-def _no_view(key: str) -> PortView | None:
-    """Everything is among the changes."""
-    return None

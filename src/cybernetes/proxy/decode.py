@@ -1,8 +1,12 @@
-"""JSON of the API's objects -> the values in `objects`. Names that many objects have are one string: nodes, zones, ports."""
+"""JSON of the API's objects -> the values in `objects`.
+
+What many objects have is kept once: names of services, nodes, zones and ports, and ports of services and slices.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import sys
 from collections.abc import Iterable
@@ -156,6 +160,8 @@ class _Node(msgspec.Struct, gc=False, frozen=True):
     status: _NodeStatus = _NodeStatus()
 
 
+# Sets of ports that are recognized as equal to earlier ones; a cluster has few, apart from those with node ports.
+KEPT_PORTS_MAX = 256
 _LOOPBACK_6 = bytes(15) + b"\1"
 
 _service = msgspec.json.Decoder(_Service)
@@ -167,16 +173,18 @@ def service(body: bytes) -> Service:
     """A Service; one that packets never go to (ExternalName, headless) comes out without cluster addresses."""
     decoded = _service.decode(body)
     spec = decoded.spec
-    key = f"{decoded.metadata.namespace}/{decoded.metadata.name}"
+    key = sys.intern(f"{decoded.metadata.namespace}/{decoded.metadata.name}")
     if spec.type == "ExternalName" or spec.cluster_ip in ("", "None"):
         return Service(key, (), ())
     return Service(
         key=key,
         cluster_ips=_packed(spec.cluster_ips or [spec.cluster_ip]),
-        ports=tuple(
-            ServicePort(sys.intern(port.name), PROTOCOLS[port.protocol], port.port, port.node_port)
-            for port in spec.ports or ()
-            if port.protocol in PROTOCOLS
+        ports=_service_ports(
+            tuple(
+                ServicePort(sys.intern(port.name), PROTOCOLS[port.protocol], port.port, port.node_port)
+                for port in spec.ports or ()
+                if port.protocol in PROTOCOLS
+            )
         ),
         external_ips=_packed(spec.external_ips or ()),
         ingress_ips=_ingress(decoded.status) if spec.type == "LoadBalancer" else (),
@@ -186,6 +194,18 @@ def service(body: bytes) -> Service:
         external_local=spec.external_policy == "Local",
         health_port=spec.health_port,
     )
+
+
+@functools.lru_cache(maxsize=KEPT_PORTS_MAX)
+def _service_ports(ports: tuple[ServicePort, ...]) -> tuple[ServicePort, ...]:
+    """The one tuple for all that are equal."""
+    return ports
+
+
+@functools.lru_cache(maxsize=KEPT_PORTS_MAX)
+def _slice_ports(ports: tuple[tuple[str, int, int], ...]) -> tuple[tuple[str, int, int], ...]:
+    """The one tuple for all that are equal."""
+    return ports
 
 
 def _packed(addresses: Iterable[str]) -> tuple[bytes, ...]:
@@ -226,16 +246,18 @@ def endpoint_slice(body: bytes) -> Slice:
     """An EndpointSlice; one of names instead of addresses, or of no service, comes out empty."""
     decoded = _slice.decode(body)
     name = (decoded.metadata.labels or {}).get(SERVICE_NAME_LABEL, "")
-    service_key = f"{decoded.metadata.namespace}/{name}"
+    service_key = sys.intern(f"{decoded.metadata.namespace}/{name}")
     if not name or decoded.address_type not in ("IPv4", "IPv6"):
         return Slice(service_key, IPV4, (), ())
     return Slice(
         service=service_key,
         family=IPV6 if decoded.address_type == "IPv6" else IPV4,
-        ports=tuple(
-            (sys.intern(port.name or ""), PROTOCOLS[port.protocol or "TCP"], port.port)
-            for port in decoded.ports or ()
-            if port.port is not None and (port.protocol or "TCP") in PROTOCOLS
+        ports=_slice_ports(
+            tuple(
+                (sys.intern(port.name or ""), PROTOCOLS[port.protocol or "TCP"], port.port)
+                for port in decoded.ports or ()
+                if port.port is not None and (port.protocol or "TCP") in PROTOCOLS
+            )
         ),
         endpoints=tuple(
             each for each in map(_endpoint, _addressed(decoded.endpoints)) if not is_of_one_host(each.address)

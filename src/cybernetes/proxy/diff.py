@@ -17,6 +17,8 @@ from cybernetes.proxy.shapes import chain_name, chains_for, decode, is_node_port
 from cybernetes.proxy.state import PortView
 
 _SHARED = (CLUSTER_IPS, HAIRPIN)
+# Before the key of a port that claims an address which somebody chose. Sorts after all names.
+_EXTERNAL = "\x7f"
 
 
 class ShapeEntry(msgspec.Struct, frozen=True, order=True):
@@ -78,7 +80,7 @@ class Ledger:
         self.settings = settings
         self.frame = Frame(family, settings)
         self._ports: dict[str, _Entry] = {}
-        # Service word -> who claims it, rank first; the least in order has it.
+        # Service word -> who claims it: the key, marked where the claim is weak; the least in order has it.
         self._claims: dict[bytes, str | tuple[str, ...]] = {}
         # Rows that more than one port has: ports of one service, services of one endpoint.
         self._shared: Counter[bytes] = Counter()
@@ -100,28 +102,29 @@ class Ledger:
         view_of  the present view of a port that is not among `changes`; asked for when an address that it
                  claims too has changed hands
         """
-        affected = sorted(self._claim(changes))
+        words = {key: tuple(dict.fromkeys(claims(view))) for key, view in changes.items() if view is not None}
+        affected = sorted(self._claim(changes, words))
         views = {key: changes[key] if key in changes else view_of(key) for key in affected}
         added: set[bytes] = set()
         removed: set[bytes] = set()
         shapes_before = set(self._shapes)
         for key in affected:
-            new = self._entry(views[key])
+            new = self._entry(views[key], words.get(key))
             old = self._ports.pop(key, _NOTHING)
             if new.rows:
                 self._ports[key] = new
             self._count(old.rows, new.rows, added, removed)
         return self._delta(added, removed, shapes_before)
 
-    def _claim(self, changes: Mapping[str, PortView | None]) -> set[str]:
+    def _claim(self, changes: Mapping[str, PortView | None], words: Mapping[str, tuple[bytes, ...]]) -> set[str]:
         """Note who claims what; returns the changed ports and those that share an address with them."""
         affected = set(changes)
         for key, view in changes.items():
             old = self._ports.get(key, _NOTHING).words
             for word in old:
                 affected |= self._release(word, key)
-            for word in claims(view) if view is not None else ():
-                affected |= self._take(word, _rank_text(view, word))
+            for word in words.get(key, ()):
+                affected |= self._take(word, _claim_of(view, word))
         return affected
 
     def _holders(self, word: bytes) -> tuple[str, ...]:
@@ -129,10 +132,10 @@ class Ledger:
         return (held,) if isinstance(held, str) else held
 
     def _release(self, word: bytes, key: str) -> set[str]:
-        return self._hold(word, [each for each in self._holders(word) if each[1:] != key])
+        return self._hold(word, [each for each in self._holders(word) if _key_of(each) != key])
 
     def _take(self, word: bytes, holder: str) -> set[str]:
-        holders = [each for each in self._holders(word) if each[1:] != holder[1:]]
+        holders = [each for each in self._holders(word) if _key_of(each) != _key_of(holder)]
         return self._hold(word, sorted([*holders, holder]))
 
     def _hold(self, word: bytes, holders: list[str]) -> set[str]:
@@ -140,13 +143,14 @@ class Ledger:
             self._claims.pop(word, None)
         else:
             self._claims[word] = holders[0] if len(holders) == 1 else tuple(holders)
-        return {each[1:] for each in holders}
+        return {_key_of(each) for each in holders}
 
-    def _entry(self, view: PortView | None) -> _Entry:
+    def _entry(self, view: PortView | None, words: tuple[bytes, ...] | None) -> _Entry:
         if view is None:
             return _NOTHING
-        words = tuple(dict.fromkeys(claims(view)))
-        lost = frozenset(word for word in words if self._holders(word)[0][1:] != view.key)
+        if words is None:
+            words = tuple(dict.fromkeys(claims(view)))
+        lost = frozenset(word for word in words if _key_of(self._holders(word)[0]) != view.key)
         return _Entry(tuple(dict.fromkeys(port_rows(view, self.settings, lost))), words)
 
     def _count(self, old: tuple[bytes, ...], new: tuple[bytes, ...], added: set[bytes], removed: set[bytes]) -> None:
@@ -209,10 +213,14 @@ class Ledger:
         return found
 
 
-def _rank_text(view: PortView | None, word: bytes) -> str:
+def _claim_of(view: PortView | None, word: bytes) -> str:
     assert view is not None
     external, key = rank(view, word)
-    return f"{int(external)}{key}"
+    return _EXTERNAL + key if external else key
+
+
+def _key_of(claim: str) -> str:
+    return claim.removeprefix(_EXTERNAL)
 
 
 def _cancel(row: bytes, other: set[bytes], mine: set[bytes]) -> None:

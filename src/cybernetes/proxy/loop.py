@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -23,10 +23,11 @@ from cybernetes.proxy.config import ProxyConfig
 from cybernetes.proxy.dataplane import Dataplane
 from cybernetes.proxy.frame import LocalPods, Settings
 from cybernetes.proxy.health import Health
-from cybernetes.proxy.objects import SERVICES_SELECTOR, SLICES_SELECTOR, NodeFacts, Service, Slice, unpack
+from cybernetes.proxy.objects import PROTOCOLS, SERVICES_SELECTOR, SLICES_SELECTOR, NodeFacts, Service, Slice, unpack
 from cybernetes.proxy.state import PortView, State
 
 _log = Log("proxy")
+UDP = PROTOCOLS["UDP"]
 RETRY_FIRST_S = 0.1
 RETRY_LIMIT_S = 30.0
 
@@ -186,15 +187,23 @@ class Proxy:
         self._wake.clear()
         self.state.take_changed()
         settings = self._wanted_settings()
-        views: list[PortView] = []
+        udp: list[PortView] = []
         for plane in self._planes:
-            found = list(self.state.all_views(plane.family))
-            await plane.install(found, settings)
-            self._ports[plane.family] = _by_service(found)
-            views += found
+            family = plane.family
+            await plane.install(self._all_views(family, udp), settings, partial(self._view_of, family))
         self._settings = settings
-        await self._after(views, started, "rules.installed")
+        await self._after(udp, started, "rules.installed")
         self.health.set_services(self.state, tuple(self._ports))
+
+    def _all_views(self, family: int, udp: list[PortView]) -> Iterator[PortView]:
+        """Every service port, one after the other; notes which there are, and adds those of UDP to `udp`."""
+        ports = self._ports[family] = {}
+        for service in sorted(self.state.services):
+            views = self.state.views(service, family)
+            if views:
+                ports[service] = tuple(view.key for view in views)
+            udp += [view for view in views if view.protocol == UDP]
+            yield from views
 
     async def _change(self) -> None:
         started = self._clock.monotonic()
@@ -208,7 +217,7 @@ class Proxy:
             if changes:
                 await plane.change(changes, partial(self._view_of, plane.family))
             views += [view for view in changes.values() if view is not None]
-        await self._after(views, started, "rules.changed")
+        await self._after([view for view in views if view.protocol == UDP], started, "rules.changed")
         self.health.change_services(self.state, changed, tuple(self._ports))
 
     def _changes(self, family: int, services: Sequence[str]) -> dict[str, PortView | None]:
@@ -227,9 +236,8 @@ class Proxy:
         service = key.rpartition("/")[0].partition(":")[0]
         return next((view for view in self.state.views(service, family) if view.key == key), None)
 
-    async def _after(self, views: Sequence[PortView], started: float, event: str) -> None:
-        """Flows are cleaned once new ones can't go wrong any more."""
-        udp = [view for view in views if view.protocol == 17]
+    async def _after(self, udp: Sequence[PortView], started: float, event: str) -> None:
+        """Flows of these ports are cleaned once new ones can't go wrong any more."""
         try:
             flows = await self._flows.clean(udp) if udp else 0
         except EdgeError as error:
@@ -237,7 +245,7 @@ class Proxy:
             _log.warning("flows.not_cleaned", error=error)
         took_s = self._clock.monotonic() - started
         self.health.observe(took_s)
-        _log.debug(event, ports=len(views), flows=flows, took_ms=round(took_s * 1000, 1))
+        _log.debug(event, flows=flows, took_ms=round(took_s * 1000, 1))
 
     def _wanted_settings(self) -> Settings:
         config, node = self._config, self.state.node
@@ -250,14 +258,6 @@ class Proxy:
             node_ips=tuple(sorted(node.addresses)),
             service_ranges=config.service_ranges,
         )
-
-
-def _by_service(views: Sequence[PortView]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for view in views:
-        service = view.name.partition(":")[0]
-        found[service] = (*found.get(service, ()), view.key)
-    return found
 
 
 def _nodeport_ips(allowed: Sequence[str], addresses: Sequence[bytes]) -> tuple[bytes, ...] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 
 import msgspec
 
@@ -71,7 +70,8 @@ class State:
         self.node = node
         self.services: dict[str, Service] = {}
         self.changed: set[str] = set()
-        self._slices: dict[str, dict[str, Slice]] = {}
+        # Service -> its slices by key; pairs, because mostly there is one.
+        self._slices: dict[str, tuple[tuple[str, Slice], ...]] = {}
 
     def reduce_service(self, key: str, new: Service | None) -> None:
         """new is None for a service that is gone, or that packets never go to."""
@@ -83,17 +83,20 @@ class State:
 
     def reduce_slice(self, key: str, old: Slice | None, new: Slice | None) -> None:
         if old is not None and (new is None or new.service != old.service):
-            self._forget(key, old)
+            self._hold(old.service, self._others(old.service, key))
         if new is not None:
-            self._slices.setdefault(new.service, {})[key] = new
-            self.changed.add(new.service)
+            self._hold(new.service, (*self._others(new.service, key), (key, new)))
 
-    def _forget(self, key: str, old: Slice) -> None:
-        slices = self._slices.get(old.service, {})
-        slices.pop(key, None)
-        if not slices:
-            self._slices.pop(old.service, None)
-        self.changed.add(old.service)
+    def _others(self, service: str, key: str) -> tuple[tuple[str, Slice], ...]:
+        held = self._slices.get(service, ())
+        return tuple([each for each in held if each[0] != key]) if held else held
+
+    def _hold(self, service: str, slices: tuple[tuple[str, Slice], ...]) -> None:
+        if slices:
+            self._slices[service] = slices
+        else:
+            self._slices.pop(service, None)
+        self.changed.add(service)
 
     def reduce_node(self, new: NodeFacts) -> bool:
         """Whether the rules of every service may be different now."""
@@ -117,12 +120,8 @@ class State:
         addresses = of_family(service.cluster_ips, family)
         if not addresses:
             return []
-        slices = [each for each in self._slices.get(service_key, {}).values() if each.family == family]
+        slices = [each for _, each in self._slices.get(service_key, ()) if each.family == family]
         return [self._view(service, port, addresses[0], slices, family) for port in service.ports]
-
-    def all_views(self, family: int) -> Iterator[PortView]:
-        for key in sorted(self.services):
-            yield from self.views(key, family)
 
     def _view(
         self, service: Service, port: ServicePort, cluster_ip: bytes, slices: list[Slice], family: int

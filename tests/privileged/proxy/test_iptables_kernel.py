@@ -49,7 +49,7 @@ async def main():
             view = PortView(**each, selected=selected)
             made[view.key] = view
         if number == 0:
-            await plane.install(made.values(), settings)
+            await plane.install(made.values(), settings, lambda key: None)
         else:
             await plane.change({**dict.fromkeys(last), **made}, lambda key: None)
         last = made

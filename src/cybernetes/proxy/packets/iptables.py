@@ -67,7 +67,9 @@ class IptablesDataplane:
     def family(self) -> int:
         return self._family
 
-    async def install(self, views: Iterable[PortView], settings: Settings) -> None:
+    async def install(
+        self, views: Iterable[PortView], settings: Settings, view_of: Callable[[str], PortView | None]
+    ) -> None:
         chosen = list(views)
         self._settings = settings
         self._comments = sum(len(view.selected.cluster) for view in chosen) <= COMMENTED_ENDPOINTS_MAX
