@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cybernetes.native import iptext
 from cybernetes.proxy.frame import LocalPods, Settings
 from cybernetes.proxy.objects import pack
@@ -9,8 +11,10 @@ from cybernetes.proxy.packets import iptables
 from cybernetes.proxy.packets.iptables_plan import (
     CLUSTER_MASQ,
     DNAT,
+    FILTER,
     JUMP,
     NAT,
+    NODEPORTS,
     TEMPLATES,
     PortChains,
     chain_hash,
@@ -130,6 +134,50 @@ def test_no_endpoints_reject_and_none_local_drops() -> None:
         '-m comment --comment "shop/web:http has no local endpoints" -m addrtype --dst-type LOCAL '
         "-m tcp -p tcp --dport 30080 "
     ]
+
+
+def test_protocols_are_named_in_every_line() -> None:
+    for number, name in ((17, "udp"), (132, "sctp")):
+        chains = port_chains(elsewhere("10.244.9.2", protocol=number), SETTINGS, comments=False)
+        assert text(chains)[-1].endswith(f"-p {name} -j DNAT --to-destination 10.244.9.2:8080")
+        assert chains.shared[0][2] == f"-m {name} -p {name} -d 10.96.0.5 --dport 80 "
+
+
+def test_load_balancers_may_ask_for_health_under_policy_local_only() -> None:
+    def accepted(**further: object) -> list[str]:
+        chains = port_chains(
+            view("10.244.1.2", node_port=30080, health_port=31000, **further), SETTINGS, comments=False
+        )
+        return [
+            match for table, chain, match, to in chains.shared if (table, chain, to) == (FILTER, NODEPORTS, "ACCEPT")
+        ]
+
+    assert accepted(external_local=True) == ["-m tcp -p tcp --dport 31000 "]
+    assert accepted() == []
+
+
+@pytest.mark.parametrize(("family", "loopback"), [(4, "127.0.0.0/8"), (6, "::1/128")])
+def test_what_is_there_whatever_services_exist(family: int, loopback: str) -> None:
+    chains = fixed_chains(family, Settings(masquerade_bit=14))
+    assert set(chains[FILTER]) == {
+        *("KUBE-FORWARD", "KUBE-FIREWALL", "KUBE-NODEPORTS", "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES"),
+        *("KUBE-PROXY-FIREWALL", "KUBE-PROXY-CANARY"),
+    }
+    postrouting = [words for _, words in chains[NAT]["KUBE-POSTROUTING"]]
+    assert postrouting[0] == ("KUBE-POSTROUTING", "-m mark ! --mark 0x4000/0x4000 ", "RETURN")
+    assert postrouting[1][2] == "MARK --xor-mark 0x4000"
+    assert postrouting[2][2] == "MASQUERADE --random-fully"
+    assert f"! -s {loopback} -d {loopback} " in chains[FILTER]["KUBE-FIREWALL"][0][1][1]
+    assert [words[2] for _, words in chains[FILTER]["KUBE-FORWARD"]] == ["DROP", "ACCEPT", "ACCEPT"]
+
+
+def test_node_ports_are_on_every_local_address_unless_some_are_chosen() -> None:
+    def matches(family: int, settings: Settings) -> list[str]:
+        return [words[1].rpartition('" ')[2] for _, words in fixed_chains(family, settings)[NAT]["KUBE-SERVICES"]]
+
+    assert matches(4, Settings()) == ["-m addrtype --dst-type LOCAL "]
+    assert matches(6, Settings()) == ["-m addrtype --dst-type LOCAL ! -d ::1/128 "]
+    assert matches(4, Settings(nodeport_ips=(pack("10.0.0.1"), pack("fd02::1")))) == ["-d 10.0.0.1 "]
 
 
 def test_rules_are_recognized_as_iptables_save_prints_them() -> None:

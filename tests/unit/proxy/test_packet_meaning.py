@@ -164,6 +164,16 @@ def test_node_ports_answer_on_the_chosen_addresses_only() -> None:
     assert fates(through, CLIENT, other_address, 30080) == {Landed(POD, PORT, True)}
 
 
+def test_loopback_addresses_accept_no_node_port_traffic() -> None:
+    loopback = pack("127.0.0.1")
+    settings = Settings(LocalPods(("10.244.0.0/16",)), nodeport_ips=(loopback, NODE))
+    packets = FakePackets(4)
+    asyncio.run(packets.adopt(None, plan.rules([view(POD)], 4, settings)))
+    through = Machine(packets, frozenset((NODE, loopback)), SeededRandom(1))
+    assert fates(through, NODE, loopback, 30080) == {Landed(loopback, 30080, False)}
+    assert fates(through, CLIENT, NODE, 30080) == {Landed(POD, PORT, True)}
+
+
 @pytest.mark.parametrize(("address", "port"), [(VIP, 80), *OUTSIDE])
 @pytest.mark.parametrize("protocol", [UDP, SCTP])
 def test_every_protocol_is_served_and_for_itself_only(protocol: int, address: bytes, port: int) -> None:

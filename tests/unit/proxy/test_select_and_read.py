@@ -233,6 +233,32 @@ def test_a_view_has_the_addresses_and_ranges_of_its_family_and_a_name_with_the_p
     assert state.views("shop/web", 4)[0].ingress_ips == ()
 
 
+@pytest.mark.parametrize(
+    ("metadata", "taints", "leaving"),
+    [
+        ({}, [], False),
+        ({}, [{"key": "node.kubernetes.io/unreachable"}], False),
+        ({}, [{"key": "ToBeDeletedByClusterAutoscaler"}], True),
+        ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, [], True),
+    ],
+)
+def test_the_own_node_is_read(metadata: dict[str, object], taints: list[object], leaving: bool) -> None:
+    given = {
+        "metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "z1"}, **metadata},
+        "spec": {"podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24", "fd77:1::/64"], "taints": taints},
+        "status": {
+            "addresses": [
+                {"type": "Hostname", "address": "n1"},
+                {"type": "InternalIP", "address": "10.0.0.1"},
+                {"type": "InternalIP", "address": "fd02::1"},
+            ]
+        },
+    }
+    assert decode.node(orjson.dumps(given)) == NodeFacts(
+        "n1", "z1", (pack("10.0.0.1"), pack("fd02::1")), ("10.244.1.0/24", "fd77:1::/64"), leaving
+    )
+
+
 class SetClock(SystemClock):
     at = 1000.0
 
