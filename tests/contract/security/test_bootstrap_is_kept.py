@@ -56,6 +56,36 @@ def test_a_second_round_writes_nothing_but_the_lease():
     asyncio.run(scenario())
 
 
+class Overtaken(InProcessTransport):
+    """Just before the first update of a lease, somebody else does the same."""
+
+    def __init__(self, server, other):
+        super().__init__(server)
+        self._other = other
+
+    async def send(self, request):
+        if request.method == "PUT" and "/leases/" in request.path and self._other is not None:
+            other, self._other = self._other, None
+            await other.ensure()
+        return await super().send(request)
+
+
+def test_servers_of_one_machine_keep_one_lease_together():
+    async def scenario():
+        async with running() as server:
+            await another(server, "10.0.0.1", SystemClock()).ensure()
+            overtaking = another(server, "10.0.0.1", Late(10))
+            transport = Overtaken(server.server, overtaking)
+            client = ApiClient(transport, user_agent="kube-apiserver", clock=Late(20))
+            settings = Settings(service_range="10.96.0.0/12", served=(), address="10.0.0.1", identity="10.0.0.1")
+            await Bootstrap(client, settings, Late(20)).ensure()
+            assert transport._other is None, "it was overtaken"
+            addresses = (await server.ask("GET", ENDPOINTS)).body["subsets"][0]["addresses"]
+            assert addresses == [{"ip": "10.0.0.1"}]
+
+    asyncio.run(scenario())
+
+
 def test_servers_that_live_are_endpoints_and_those_that_do_not_are_taken_out():
     async def scenario():
         async with running() as server:
