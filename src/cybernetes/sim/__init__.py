@@ -11,7 +11,7 @@ transport   requests and watches: late, lost, cut
 machine     a node's containers
 components  lives of a component
 world       all of these put together
-users, faults   what happens to it
+users, workloads, faults   what happens to it
 truth, checks, settled   what must hold
 plants      bugs put in on purpose, to show that they are found
 """

@@ -98,6 +98,7 @@ class Faults:
     async def _do(self, fault: Fault) -> None:
         world, number = self._world, fault.number
         world.transcript.say(f"fault {fault}")
+        world.workloads.calm = False
         machine = world.machines[number % len(world.machines)]
         back_after_s = fault.for_s / 2
         match fault.kind:

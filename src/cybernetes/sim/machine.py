@@ -14,9 +14,10 @@ from cybernetes.proxy.packets.fake import FakePackets
 from cybernetes.sim.checks import Checks
 from cybernetes.sim.loop import VirtualClock
 from cybernetes.sim.transcript import Transcript
+from cybernetes.sim.workloads import LONG_IMAGE, LONG_S
 from cybernetes.wire.grpc import cri_runtime_pb2 as cri
 
-IMAGES = ("app:1", "app:2", "task:1")
+IMAGES = ("app:1", "app:2", "task:1", LONG_IMAGE)
 # Containers of this image end by themselves.
 TASK_S = 3.0
 
@@ -39,7 +40,11 @@ class SimRuntime(FakeRuntime):
         self._random = random
         self._checks = checks
         self._transcript = transcript
-        self.scripts = {"task:1": Script(exits_after_s=TASK_S), "app:1": Script(term_after_s=0.5)}
+        self.scripts = {
+            "task:1": Script(exits_after_s=TASK_S),
+            LONG_IMAGE: Script(exits_after_s=LONG_S),
+            "app:1": Script(term_after_s=0.5),
+        }
         self.slow_s = 0.0
         self.failing_percent = 0
         self.doubles = False

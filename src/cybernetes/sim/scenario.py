@@ -14,13 +14,13 @@ from typing import Any
 
 import msgspec
 
-from cybernetes.base.random import SeededRandom
+from cybernetes.base.random import Random, SeededRandom
 from cybernetes.sim.faults import Faults, draw
 from cybernetes.sim.loop import Deadlock, Livelock, VirtualLoop
 from cybernetes.sim.plants import Plant
 from cybernetes.sim.settled import unsettled
 from cybernetes.sim.transcript import Transcript
-from cybernetes.sim.users import User
+from cybernetes.sim.users import CROWDS, SCHEDULES, User
 from cybernetes.sim.world import ADMIN, World, copy_database
 
 # Faults begin and end within this; users have about as long.
@@ -33,6 +33,8 @@ ANSWERED_S = 300.0
 # A silent watch is given up after 150 s, a pod of a lost node after 300 s, and a crash is backed off for up to 300 s.
 SETTLES_S = 600.0
 BOOT_S = 15.0
+# The second minute has begun, and what had to be started or left out with it is.
+TICKED_S = 75.0
 # Of what did not settle.
 TOLD_MAX = 8
 
@@ -86,8 +88,10 @@ async def _simulate(seed: int, folder: Path, database: Path, plant: str, deeds: 
     transcript = world.transcript
     loop.set_exception_handler(lambda _, context: _unhandled(transcript, context))
     nodes = [each.name for each in world.machines]
+    habits = _habits(SeededRandom(seed * 1000 + 3))
     users = [
-        User(name, world.client(name, ADMIN), SeededRandom(random.below(1 << 32)), transcript, nodes) for name in USERS
+        User(name, world.client(name, ADMIN), SeededRandom(random.below(1 << 32)), transcript, nodes, habits[name])
+        for name in USERS
     ]
     world.start()
     harm = asyncio.gather(Faults(world).run(draw(random, HARM_S)), *(user.act(deeds) for user in users))
@@ -103,8 +107,16 @@ async def _simulate(seed: int, folder: Path, database: Path, plant: str, deeds: 
     return Result(seed, transcript.digest, loop.time(), transcript.violations, transcript.lines)
 
 
+def _habits(random: Random) -> dict[str, tuple[str, ...]]:
+    """Of each user; one run in four has a full cluster, one in eight jobs by the minute."""
+    crowds, schedules = random.below(4) == 0, random.below(8) == 0
+    return {"ann": (CROWDS,) if crowds else (), "bob": (SCHEDULES,) if schedules else ()}
+
+
 async def _settle(world: World, users: list[User]) -> None:
     loop = asyncio.get_running_loop()
+    if any(SCHEDULES in user.habits for user in users):
+        await asyncio.sleep(max(0.0, TICKED_S - loop.time()))
     deadline = loop.time() + SETTLES_S
     while not world.transcript.violations:
         if next(unsettled(world, users), None) is None:

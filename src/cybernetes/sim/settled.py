@@ -11,6 +11,7 @@ from cybernetes.proxy.objects import pack, unpack
 from cybernetes.proxy.packets.fake import Landed, Machine, Packet
 from cybernetes.sim.truth import Truth, object_of
 from cybernetes.sim.users import User
+from cybernetes.sim.workloads import CROWD_LABEL
 from cybernetes.sim.world import World
 
 Object = dict[str, Any]
@@ -72,6 +73,10 @@ class Found:
         return self._all("/apps/daemonsets/")
 
     @property
+    def jobs(self) -> dict[str, Object]:
+        return self._all("/batch/jobs/")
+
+    @property
     def services(self) -> dict[str, Object]:
         return self._all("/core/services/")
 
@@ -114,6 +119,9 @@ def _pods(found: Found) -> Iterator[str]:
         phase = pod["status"].get("phase")
         if "deletionTimestamp" in pod["metadata"]:
             yield f"pod {key} is being deleted"
+        elif phase == "Pending" and CROWD_LABEL in (pod["metadata"].get("labels") or {}):
+            # Whoever comes later, with any priority, has its place.
+            continue
         elif phase not in ("Succeeded", "Failed") and not _is(pod, "Ready"):
             yield f"pod {key} is {phase}"
         elif pod["spec"]["containers"][0]["image"] == "task:1" and phase == "Running":
@@ -142,6 +150,15 @@ def _owners(found: Found) -> Iterator[tuple[str, tuple[str, Object], int]]:
             yield kind, item, item[1]["spec"]["replicas"]
     for item in found.daemon_sets.items():
         yield "daemon set", item, len(found.nodes)
+    for item in found.jobs.items():
+        yield "job", item, _wanted_of(item[1])
+
+
+def _wanted_of(job: Object) -> int:
+    if _is(job, "Complete") or _is(job, "Failed"):
+        return 0
+    spec, status = job["spec"], job.get("status") or {}
+    return min(spec["parallelism"], spec["completions"] - status.get("succeeded", 0))
 
 
 def _containers(found: Found, world: World) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from cybernetes.sim.disk import BELOW
 from cybernetes.store.sqlite.schema import first_id, revision_of
 
 _ROWS = "SELECT id, key, value FROM log WHERE id > ? ORDER BY id"
+# Each version of a pod is looked at by several checks and watches, soon after it was written.
+DECODED_MAX = 256
 _FINISHED = ("Succeeded", "Failed")
 
 
@@ -27,10 +30,12 @@ class Change(msgspec.Struct, frozen=True):
     before: bytes | None
 
 
-class _Meta(msgspec.Struct, frozen=True):
+class _Meta(msgspec.Struct, frozen=True, rename="camel"):
     name: str
     uid: str = ""
     namespace: str = ""
+    labels: dict[str, str] = {}
+    deletion_timestamp: str = ""
 
 
 class _Resources(msgspec.Struct, frozen=True):
@@ -44,10 +49,17 @@ class _Container(msgspec.Struct, frozen=True):
 class _Spec(msgspec.Struct, frozen=True, rename={"node_name": "nodeName"}):
     node_name: str = ""
     containers: list[_Container] = []
+    priority: int = 0
+
+
+class _Condition(msgspec.Struct, frozen=True):
+    type: str
+    reason: str = ""
 
 
 class _Status(msgspec.Struct, frozen=True):
     phase: str = ""
+    conditions: list[_Condition] = []
 
 
 class Pod(msgspec.Struct, frozen=True):
@@ -70,6 +82,13 @@ class Pod(msgspec.Struct, frozen=True):
         return self.status.phase in _FINISHED
 
     @property
+    def preempted(self) -> bool:
+        return any(
+            each.type == "DisruptionTarget" and each.reason == "PreemptionByScheduler"
+            for each in self.status.conditions
+        )
+
+    @property
     def cpu_milli(self) -> int:
         return sum(
             milli(each.resources.requests["cpu"]) for each in self.spec.containers if "cpu" in each.resources.requests
@@ -79,6 +98,7 @@ class Pod(msgspec.Struct, frozen=True):
 _pod = msgspec.json.Decoder(Pod)
 
 
+@lru_cache(DECODED_MAX)
 def pod_of(value: bytes) -> Pod:
     return _pod.decode(body_of(value))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from cybernetes.base.errors import ApiError, EdgeError
@@ -20,6 +20,7 @@ from cybernetes.client.target import (
     STATEFUL_SETS,
     Target,
 )
+from cybernetes.sim import workloads
 from cybernetes.sim.transcript import Transcript
 
 Object = dict[str, Any]
@@ -28,15 +29,30 @@ Object = dict[str, Any]
 REPLICAS_MAX = 4
 DEPLOYMENTS_MAX = 3
 CPU = "250m"
+# What some users begin with: a full cluster, jobs by the minute.
+CROWDS, SCHEDULES = "crowds", "schedules"
 RETRY_S = 1.0
 PAUSE_S = 2.5
 
 
 class User:
-    """wanted: what must be there in the end: deployments with replicas and image, by `namespace/name`."""
+    """A person.
 
-    def __init__(self, name: str, client: ApiClient, random: Random, transcript: Transcript, nodes: list[str]) -> None:
+    habits  what this one begins with: CROWDS, SCHEDULES
+    wanted  what must be there in the end: deployments with replicas and image, by `namespace/name`
+    """
+
+    def __init__(
+        self,
+        name: str,
+        client: ApiClient,
+        random: Random,
+        transcript: Transcript,
+        nodes: list[str],
+        habits: Sequence[str] = (),
+    ) -> None:
         self.name = name
+        self.habits = habits
         self.wanted: dict[str, tuple[int, str]] = {}
         self.deleted_namespaces: dict[str, None] = {}
         self._client = client
@@ -48,6 +64,10 @@ class User:
 
     async def act(self, deeds: int) -> None:
         await self._make_namespace()
+        if CROWDS in self.habits:
+            await self._crowd()
+        if SCHEDULES in self.habits:
+            await self._schedule()
         for _ in range(deeds):
             await asyncio.sleep(PAUSE_S * self._random.below(1000) / 1000)
             await self._choose()()
@@ -146,6 +166,15 @@ class User:
         name = self._next("member")
         spec = {"replicas": 1 + self._random.below(3), "serviceName": name, **_template(name, cpu="100m")}
         await self._create(STATEFUL_SETS, {"metadata": {"name": name}, "spec": spec})
+
+    async def _crowd(self) -> None:
+        for target, obj in workloads.crowd(len(self._nodes), _pod("", "app:1", "Always", cpu=workloads.CROWD_CPU)):
+            await self._create(target, obj, namespace=self._namespace if target.namespaced else "")
+
+    async def _schedule(self) -> None:
+        policy = workloads.POLICIES[self._random.below(len(workloads.POLICIES))]
+        target, obj = workloads.cron_job(policy, _pod("", workloads.LONG_IMAGE, "Never", cpu=""))
+        await self._create(target, obj)
 
     async def _delete_pod(self) -> None:
         found = await self._until_known("list", "pods", lambda: self._client.list(PODS, namespace=self._namespace))

@@ -44,6 +44,7 @@ from cybernetes.sim.recorded import RecordedStore
 from cybernetes.sim.transcript import Transcript
 from cybernetes.sim.transport import Door, Network, SimTransport
 from cybernetes.sim.truth import Truth
+from cybernetes.sim.workloads import WorkloadChecks
 from cybernetes.store.retention import retain
 from cybernetes.store.sqlite.store import SqliteStore
 from cybernetes.wire.http.message import Request, Response
@@ -52,8 +53,8 @@ NODE_COUNT = 3
 CPU_MILLI = 4000
 # The machine of the API server, controllers and scheduler.
 MASTER = "master"
-# Later than what the earlier cluster wrote into its leases.
-STARTED_AFTER_S = 120.0
+# Later than what the earlier cluster wrote into its leases; a new minute begins ten seconds after the start.
+STARTED_AFTER_S = 150.0
 
 ADMIN = User("kubernetes-admin", groups=(MASTERS, AUTHENTICATED))
 SCHEDULER = User("system:kube-scheduler", groups=(AUTHENTICATED,))
@@ -70,6 +71,7 @@ class World:
         self.transcript = Transcript(loop)
         self.truth = Truth()
         self.checks = Checks(self.truth, self.transcript, CPU_MILLI)
+        self.workloads = WorkloadChecks(self.truth, self.transcript)
         self.network = Network(SeededRandom(seed + 1), self.transcript)
         self.door = Door(self._seen)
         self.disk = Disk(folder, SeededRandom(seed + 2))
