@@ -290,6 +290,31 @@ asyncio.run(main())
     assert "KUBE-" not in lab.run(f"{program}-save", namespace=lab.NODE)
 
 
+def test_the_rules_of_the_variant_that_is_not_the_machine_s_go(family: int) -> None:
+    script = f"""
+import asyncio, subprocess
+from cybernetes.proxy.frame import Settings
+from cybernetes.proxy.packets.iptables import IptablesDataplane
+from cybernetes.proxy.packets.switch import leave_iptables, leave_other_variant
+
+chosen = subprocess.run(["iptables", "--version"], capture_output=True, text=True).stdout
+other = "legacy" if "nf_tables" in chosen else "nft"
+
+async def main():
+    assert not await leave_other_variant([{family}])
+    await IptablesDataplane({family}, other).install([], Settings(), lambda key: None)
+    assert await leave_other_variant([{family}])
+    assert not await leave_other_variant([{family}])
+    await IptablesDataplane({family}, other).install([], Settings(), lambda key: None)
+    assert await leave_iptables([{family}])
+    assert not await leave_iptables([{family}])
+
+asyncio.run(main())
+"""
+    path = os.pathsep.join(sys.path)
+    lab.run("env", f"PYTHONPATH={path}", sys.executable, "-c", script, namespace=lab.NODE)
+
+
 def _own_chains(program: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for line in lab.run(f"{program}-save", "-t", "nat", namespace=lab.NODE).splitlines():

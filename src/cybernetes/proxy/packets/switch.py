@@ -1,4 +1,7 @@
-"""Takes back the rules of the mode that is not in use: of two sets of rules the older would win for some packets."""
+"""Takes back the rules that are not in use: of two sets of rules the older would win for some packets.
+
+Rules of the other mode, and in iptables mode those of iptables' other variant: a machine's choice of it may change.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,28 @@ import asyncio
 import shutil
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 from cybernetes.base.errors import EdgeError
 from cybernetes.proxy.packets.iptables import IptablesDataplane
 from cybernetes.proxy.packets.nft import NftPackets
 
+# iptables' variants, and the one that the machine has chosen.
+CHOSEN, VARIANTS = "", ("legacy", "nft")
 _TIMEOUT_S = 60.0
 
 
 async def leave_iptables(families: Sequence[int]) -> bool:
     """Remove our iptables chains where an earlier run has left any; whether there were. Raises EdgeError."""
-    found = False
-    for family in families:
-        if await asyncio.to_thread(_has_chains, family):
-            await IptablesDataplane(family).remove()
-            found = True
-    return found
+    return await _leave_variants(families, (CHOSEN, *VARIANTS))
+
+
+async def leave_other_variant(families: Sequence[int]) -> bool:
+    """The same, of the variant that `iptables` does not mean on this machine."""
+    if shutil.which("iptables") is None:
+        return False
+    chosen = await asyncio.to_thread(_chosen_variant)
+    return await _leave_variants(families, [each for each in VARIANTS if each != chosen])
 
 
 async def leave_nftables(families: Sequence[int]) -> bool:
@@ -43,9 +52,31 @@ async def leave_nftables(families: Sequence[int]) -> bool:
     return found
 
 
-def _has_chains(family: int) -> bool:
-    program = "ip6tables" if family == 6 else "iptables"
-    if shutil.which(program) is None:
+async def _leave_variants(families: Sequence[int], variants: Sequence[str]) -> bool:
+    found = False
+    for family in families:
+        for variant in variants:
+            if await asyncio.to_thread(_has_chains, family, variant):
+                await IptablesDataplane(family, variant).remove()
+                found = True
+    return found
+
+
+def _chosen_variant() -> str:
+    """Versions before the variants are legacy ones."""
+    shown = subprocess.run(["iptables", "--version"], capture_output=True, check=False, timeout=_TIMEOUT_S).stdout
+    return "nft" if b"nf_tables" in shown else "legacy"
+
+
+def _has_chains(family: int, variant: str) -> bool:
+    program = ("ip6tables" if family == 6 else "iptables") + (f"-{variant}" if variant else "")
+    if shutil.which(program) is None or (variant == "legacy" and not _has_legacy_tables(family)):
         return False
     command = [program, "-w", "5", "-t", "nat", "-S", "KUBE-SERVICES"]
     return subprocess.run(command, capture_output=True, check=False, timeout=_TIMEOUT_S).returncode == 0
+
+
+def _has_legacy_tables(family: int) -> bool:
+    """Whether table nat is there; asking the program would make it."""
+    names = Path(f"/proc/net/{'ip6' if family == 6 else 'ip'}_tables_names")
+    return names.exists() and "nat" in names.read_text().split()

@@ -14,7 +14,7 @@ from cybernetes.proxy.dataplane import Dataplane, TableDataplane
 from cybernetes.proxy.loop import Proxy
 from cybernetes.proxy.packets.iptables import IptablesDataplane
 from cybernetes.proxy.packets.nft import NftPackets
-from cybernetes.proxy.packets.switch import leave_iptables, leave_nftables
+from cybernetes.proxy.packets.switch import leave_iptables, leave_nftables, leave_other_variant
 from cybernetes.run.notify import notify_ready
 from cybernetes.run.start import Setting
 
@@ -34,13 +34,19 @@ async def serve(setting: Setting) -> None:
         bind=node.address,
     )
     planes = [_plane(config.mode, family) for family in config.families]
-    left = await (leave_nftables if config.mode == "iptables" else leave_iptables)(config.families)
-    if left:
+    if await _leave_others(config):
         _log.info("rules.of_other_mode_removed", mode=config.mode)
     for why in raise_limits(os.cpu_count() or 1):
         _log.debug("limit.not_raised", why=why)
     proxy = Proxy(client, planes, KernelFlows(), clock, SystemRandom(), config, ready=notify_ready)
     await proxy.run()
+
+
+async def _leave_others(config: ProxyConfig) -> bool:
+    if config.mode == "iptables":
+        left = [await leave_nftables(config.families), await leave_other_variant(config.families)]
+        return any(left)
+    return await leave_iptables(config.families)
 
 
 def _plane(mode: str, family: int) -> Dataplane:
