@@ -28,6 +28,8 @@ OBJECTS_EVERY_S = 60.0
 SERVER_GONE_S = 60.0
 # Requests at a time while a new cluster's objects are made.
 PARALLEL = 8
+# Tries to give one object what it lacks.
+ATTEMPTS = 4
 # So many objects without a namespace are read in one list: the bootstrap ones are most of their kind.
 LISTED_MIN = 8
 
@@ -190,7 +192,7 @@ class Bootstrap:
         async def one(obj: Object) -> None:
             async with self._gate:
                 found = await self._found(target, obj["metadata"]) if listed is None else listed.get(_name(obj))
-                await self._one(target, found, obj, change, manager)
+                await self._settled(target, found, obj, change, manager)
 
         async with asyncio.TaskGroup() as group:
             for obj in wanted:
@@ -206,6 +208,19 @@ class Bootstrap:
             if missing.reason != "NotFound":
                 raise
             return None
+
+    async def _settled(
+        self, target: Target, found: Object | None, wanted: Object, change: Change | None, manager: str
+    ) -> None:
+        """Looked at again when another API server, which wants the same, was faster."""
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                await self._one(target, found, wanted, change, manager)
+                return
+            except ApiError as error:
+                if error.reason != "Conflict" or not left:
+                    raise
+            found = await self._found(target, wanted["metadata"])
 
     async def _one(
         self, target: Target, found: Object | None, wanted: Object, change: Change | None, manager: str
