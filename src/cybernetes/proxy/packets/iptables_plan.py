@@ -84,8 +84,14 @@ def masqueraded_sources(settings: Settings, family: int) -> tuple[str, ...]:
 
 def is_marked_for_all(cluster_ip: bytes, settings: Settings) -> bool:
     """Whether KUBE-CLUSTER-MASQ speaks of this address; services elsewhere have a rule of their own."""
-    address = ipaddress.ip_address(cluster_ip)
-    return any(address in network for network in _networks(settings.service_ranges))
+    return any(first <= cluster_ip <= last for first, last in _bounds(settings.service_ranges, len(cluster_ip)))
+
+
+@functools.lru_cache(maxsize=16)
+def _bounds(ranges: tuple[str, ...], size: int) -> tuple[tuple[bytes, bytes], ...]:
+    """First and last address of each range, packed, of those whose addresses have this many bytes."""
+    found = ((each.network_address.packed, each.broadcast_address.packed) for each in _networks(ranges))
+    return tuple((first, last) for first, last in found if len(first) == size)
 
 
 @functools.lru_cache(maxsize=16)
@@ -139,17 +145,18 @@ class _Writer:
         return f"-m {self._protocol} -p {self._protocol} {to}--dport {port} "
 
     def _endpoint(self, target: Target) -> None:
-        chain = f"KUBE-SEP-{chain_hash(self._view.name + self._protocol + endpoint_text(target))}"
+        to = endpoint_text(target)
+        chain = f"KUBE-SEP-{chain_hash(self._view.name + self._protocol + to)}"
         name = self._comment(self._view.name)
         recent = f"-m recent --name {chain} --set " if self._view.affinity_s else ""
         self._seps[target] = chain
         self._own[chain] = [
             (JUMP, (chain, f"{name}-s {unpack(target[:-2])} ", MARK_MASQ)),
-            self._rewrite(chain, name + recent, target),
+            self._rewrite(chain, name + recent, to),
         ]
 
-    def _rewrite(self, chain: str, match: str, target: Target) -> Line:
-        return DNAT, (chain, match, self._protocol, endpoint_text(target))
+    def _rewrite(self, chain: str, match: str, to: str) -> Line:
+        return DNAT, (chain, match, self._protocol, to)
 
     def _internal(self) -> None:
         view = self._view
@@ -173,11 +180,12 @@ class _Writer:
                 recent = f"-m recent --name {sep} --rcheck --seconds {self._view.affinity_s} --reap "
                 lines.append((JUMP, (chain, self._comment(self._view.name) + recent, sep)))
         for left, target in zip(range(len(targets), 0, -1), targets, strict=True):
-            match = self._comment(f"{self._view.name} -> {endpoint_text(target)}")
+            to = endpoint_text(target)
+            match = self._comment(f"{self._view.name} -> {to}")
             if left > 1:
                 match += f"-m statistic --mode random --probability {1 / left:.10f} "
             own = self._seps.get(target)
-            lines.append(self._rewrite(chain, match, target) if own is None else (JUMP, (chain, match, own)))
+            lines.append(self._rewrite(chain, match, to) if own is None else (JUMP, (chain, match, own)))
 
     def _external(self) -> None:
         view = self._view
