@@ -329,7 +329,8 @@ def _unescaped(value: str) -> str:
                 raise _bad_field(f"invalid escape sequence: {value[at - 1 : at + 1]}")
             char = value[at]
         elif char in ",=":
-            raise _bad_field(f"unescaped character in value: {char}")
+            # The reference prints the character's number.
+            raise _bad_field(f"unescaped character in value: {ord(char)}")
         out.append(char)
         at += 1
     return "".join(out)

@@ -48,6 +48,19 @@ def test_matches_labels_and_fields(labels: str, fields: str, matches: bool) -> N
     assert select(labels, fields).matches(pod("a", 2, '"app":"web"', "one")) is matches
 
 
+def test_kinds_of_the_cluster_may_be_asked_for_a_namespace() -> None:
+    classes, nodes = REGISTRY.find("storage.k8s.io", "v1", "storageclasses"), REGISTRY.find("", "v1", "nodes")
+    assert classes is not None
+    assert nodes is not None
+    item = Item("slow", b'{"metadata":{"resourceVersion":"2","name":"slow"}}', 2, 1)
+    asked = [
+        Selection(classes, "", parse_labels(""), parse_fields(f"metadata.namespace{text}")) for text in ("=", "=x")
+    ]
+    assert [each.matches(item) for each in asked] == [True, False]
+    with pytest.raises(ApiError, match="field label not supported: metadata.namespace"):
+        Selection(nodes, "", parse_labels(""), parse_fields("metadata.namespace=x"))
+
+
 def test_an_object_that_begins_or_ceases_to_match_is_added_or_deleted() -> None:
     web, db = pod("a", 2, '"app":"web"'), pod("a", 3, '"app":"db"')
     selection = select("app=web")

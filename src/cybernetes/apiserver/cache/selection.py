@@ -105,7 +105,9 @@ def _read(readers: Mapping[str, Callable[[dict[str, Any]], str]], obj: dict[str,
 
 def _check_fields(served: Served, fields: tuple[FieldTerm, ...]) -> None:
     row = served.resource
-    known = {"metadata.name", *(("metadata.namespace",) if row.namespaced else ()), *row.fields}
+    # Kinds of the cluster without fields of their own know a namespace too: all theirs are in none.
+    placed = row.namespaced or not (row.fields or served.custom)
+    known = {"metadata.name", *(("metadata.namespace",) if placed else ()), *row.fields}
     if row.kind == "Namespace":
         known.add("name")
     for term in fields:
