@@ -57,7 +57,7 @@ def test_kinds_of_the_cluster_may_be_asked_for_a_namespace() -> None:
         Selection(classes, "", parse_labels(""), parse_fields(f"metadata.namespace{text}")) for text in ("=", "=x")
     ]
     assert [each.matches(item) for each in asked] == [True, False]
-    with pytest.raises(ApiError, match="field label not supported: metadata.namespace"):
+    with pytest.raises(ApiError, match=r"field label not supported: metadata\.namespace"):
         Selection(nodes, "", parse_labels(""), parse_fields("metadata.namespace=x"))
 
 
