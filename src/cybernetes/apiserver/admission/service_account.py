@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import msgspec
 import orjson
 
 from cybernetes.apiserver.admission.attributes import AdmissionAttributes, Place
@@ -29,11 +30,38 @@ MIRROR = "kubernetes.io/config.mirror"
 _ENFORCE_MOUNTABLE = "kubernetes.io/enforce-mountable-secrets"
 
 
+class _Account(msgspec.Struct, frozen=True, gc=False):
+    """What pods need to know of their account.
+
+    mounts   whether its token is mounted; None where it does not say
+    pulls    names of secrets for pulling images
+    secrets  names of those that its pods may use, where `enforced`
+    """
+
+    mounts: bool | None
+    pulls: tuple[str, ...]
+    secrets: frozenset[str]
+    enforced: bool
+
+
+def _read(account: Object) -> _Account:
+    annotations = account["metadata"].get("annotations") or {}
+    return _Account(
+        account.get("automountServiceAccountToken"),
+        tuple(each.get("name", "") for each in account.get("imagePullSecrets") or ()),
+        frozenset(each.get("name", "") for each in account.get("secrets") or ()),
+        annotations.get(_ENFORCE_MOUNTABLE, "").lower() in ("true", "1", "t"),
+    )
+
+
 class ServiceAccount:
+    """Follows the accounts: each pod asks for its own twice."""
+
     name = "ServiceAccount"
 
     def __init__(self, lister: Lister, catch_up: CatchUp, clock: Clock, random: Random) -> None:
-        self._lister = lister
+        self._accounts: dict[tuple[str, str], _Account] = {}
+        lister.subscribe("", "serviceaccounts", self._changed)
         self._catch_up = catch_up
         self._clock = clock
         self._random = random
@@ -73,15 +101,22 @@ class ServiceAccount:
             )
         self._provide(attributes.new["spec"], account)
 
-    def _account(self, attributes: AdmissionAttributes) -> Object | None:
-        name = attributes.new["spec"].get("serviceAccountName", "")
-        return self._lister.get("", "serviceaccounts", attributes.namespace, name)
+    def _changed(self, old: Object | None, new: Object | None) -> None:
+        metadata = (new or old or {})["metadata"]
+        place = metadata["namespace"], metadata["name"]
+        if new is None:
+            self._accounts.pop(place, None)
+        else:
+            self._accounts[place] = _read(new)
 
-    def _provide(self, spec: Object, account: Object) -> None:
+    def _account(self, attributes: AdmissionAttributes) -> _Account | None:
+        return self._accounts.get((attributes.namespace, attributes.new["spec"].get("serviceAccountName", "")))
+
+    def _provide(self, spec: Object, account: _Account) -> None:
         if _automounts(spec, account):
             _mount_token(spec)
-        if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
-            spec["imagePullSecrets"] = [{"name": each["name"]} for each in account["imagePullSecrets"]]
+        if not spec.get("imagePullSecrets") and account.pulls:
+            spec["imagePullSecrets"] = [{"name": each} for each in account.pulls]
 
     def _validate(self, attributes: AdmissionAttributes) -> None:
         pod = attributes.new
@@ -102,18 +137,15 @@ class ServiceAccount:
         if account is not None:
             self._check_mountable(attributes, account)
 
-    def _check_mountable(self, attributes: AdmissionAttributes, account: Object) -> None:
-        annotations = account["metadata"].get("annotations") or {}
-        if annotations.get(_ENFORCE_MOUNTABLE, "").lower() not in ("true", "1", "t"):
+    def _check_mountable(self, attributes: AdmissionAttributes, account: _Account) -> None:
+        if not account.enforced:
             return
-        mountable = {each.get("name") for each in account.get("secrets") or ()}
-        pulled = {each.get("name") for each in account.get("imagePullSecrets") or ()}
-        for where, secret in references.secrets(attributes.new["spec"]):
-            allowed = pulled if where == "imagePullSecrets" else mountable
-            if secret not in allowed:
+        spec = attributes.new["spec"]
+        for where, secret in references.secrets(spec):
+            if secret not in (account.pulls if where == "imagePullSecrets" else account.secrets):
                 raise attributes.forbidden(
                     f'{where} references the secret "{secret}" which is not referenced by service account '
-                    f'"{account["metadata"]["name"]}"'
+                    f'"{spec["serviceAccountName"]}"'
                 )
 
 
@@ -121,11 +153,11 @@ def is_mirror(pod: Object) -> bool:
     return MIRROR in (pod["metadata"].get("annotations") or {})
 
 
-def _automounts(spec: Object, account: Object) -> bool:
-    for source in (spec, account):
-        if source.get("automountServiceAccountToken") is not None:
-            return bool(source["automountServiceAccountToken"])
-    return True
+def _automounts(spec: Object, account: _Account) -> bool:
+    asked = spec.get("automountServiceAccountToken")
+    if asked is None:
+        asked = account.mounts
+    return True if asked is None else bool(asked)
 
 
 def _mount_token(spec: Object) -> None:
