@@ -26,7 +26,7 @@ class Setup:
     def __init__(self) -> None:
         self.network = Network(SeededRandom(1), Transcript(asyncio.get_running_loop()))
         self.door = Door(lambda user, request, response: None)
-        self.client = SimTransport(self.network, self.door, "here", ANN, lambda request, chunks: chunks)
+        self.client = SimTransport(self.network, [self.door], "here", ANN, lambda request, chunks: chunks)
         self.handled: list[str] = []
         self.door.open(self.handle, contextvars.copy_context())
 

@@ -9,6 +9,7 @@ fails    as told: full, broken, slow
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import shutil
 from collections import deque
 from collections.abc import Callable
@@ -146,6 +147,8 @@ class DiskWriter:
         self._random = random
         self._deliver = deliver
         self._loop = asyncio.get_running_loop()
+        # Whoever writes: the disk belongs to whom opened the store.
+        self._context = contextvars.copy_context()
         self._jobs: deque[Job] = deque()
         self._busy = False
         self._stopped = False
@@ -165,7 +168,8 @@ class DiskWriter:
         if not self._busy:
             self._busy = True
             takes_s = self._disk.slow_s or 0.002
-            self._loop.call_later(takes_s * (1 + self._random.below(100)) / 100, self._step)
+            wait_s = takes_s * (1 + self._random.below(100)) / 100
+            self._loop.call_later(wait_s, self._step, context=self._context)
 
     def _step(self) -> None:
         self._busy = False

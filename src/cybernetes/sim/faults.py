@@ -9,7 +9,7 @@ import msgspec
 
 from cybernetes.base.random import Random
 from cybernetes.sim.machine import Machine
-from cybernetes.sim.world import World
+from cybernetes.sim.world import SECOND, World
 
 # Kinds and how often each is drawn.
 KINDS = (
@@ -102,6 +102,8 @@ class Faults:
         machine = world.machines[number % len(world.machines)]
         back_after_s = fault.for_s / 2
         match fault.kind:
+            case "kill-server" if number & 1 and SECOND in world.components:
+                world.components[SECOND].kill(back_after_s=back_after_s)
             case "kill-server" | "power-server":
                 world.kill_server(power=fault.kind == "power-server", back_after_s=back_after_s)
             case "kill-server-at-commit":

@@ -84,11 +84,12 @@ def simulate(seed: int, database: Path, *, plant: str = "", deeds: int = DEEDS) 
 async def _simulate(seed: int, folder: Path, database: Path, plant: str, deeds: int) -> Result:
     loop = asyncio.get_running_loop()
     random = SeededRandom(seed * 1000)
-    world = World(seed * 1000 + 7, folder / "disk", Plant(plant, SeededRandom(seed)), before=database)
+    two_servers, habits = _kind(SeededRandom(seed * 1000 + 3))
+    plants = Plant(plant, SeededRandom(seed))
+    world = World(seed * 1000 + 7, folder / "disk", plants, before=database, two_servers=two_servers)
     transcript = world.transcript
     loop.set_exception_handler(lambda _, context: _unhandled(transcript, context))
     nodes = [each.name for each in world.machines]
-    habits = _habits(SeededRandom(seed * 1000 + 3))
     users = [
         User(name, world.client(name, ADMIN), SeededRandom(random.below(1 << 32)), transcript, nodes, habits[name])
         for name in USERS
@@ -107,10 +108,13 @@ async def _simulate(seed: int, folder: Path, database: Path, plant: str, deeds: 
     return Result(seed, transcript.digest, loop.time(), transcript.violations, transcript.lines)
 
 
-def _habits(random: Random) -> dict[str, tuple[str, ...]]:
-    """Of each user; one run in four has a full cluster, one in eight jobs by the minute."""
-    crowds, schedules = random.below(4) == 0, random.below(8) == 0
-    return {"ann": (CROWDS,) if crowds else (), "bob": (SCHEDULES,) if schedules else ()}
+def _kind(random: Random) -> tuple[bool, dict[str, tuple[str, ...]]]:
+    """Whether there are two API servers, and each user's habits.
+
+    One run in four has full nodes, one in eight jobs by the minute, one in four two API servers.
+    """
+    crowds, schedules, two_servers = random.below(4) == 0, random.below(8) == 0, random.below(4) == 0
+    return two_servers, {"ann": (CROWDS,) if crowds else (), "bob": (SCHEDULES,) if schedules else ()}
 
 
 async def _settle(world: World, users: list[User]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextvars import Context
 from typing import Any
 
@@ -242,18 +242,21 @@ class Stream:
 
 
 class SimTransport:
-    """One client's way to the API server. watch: wraps the chunks of a watch, to look at them or to harm them."""
+    """One client's way to the API servers; each request goes to any of those that listen.
+
+    watch   wraps the chunks of a watch, to look at them or to harm them
+    """
 
     def __init__(
         self,
         network: Network,
-        door: Door,
+        doors: Sequence[Door],
         machine: str,
         user: User,
         watch: Callable[[Request, AsyncIterator[bytes]], AsyncIterator[bytes]],
     ) -> None:
         self._network = network
-        self._door = door
+        self._doors = doors
         self._machine = machine
         self._user = user
         self._watch = watch
@@ -267,16 +270,21 @@ class SimTransport:
             # A pooled connection that breaks while sending tells nothing; a new one that is refused does.
             outcome = (Outcome.UNKNOWN, Outcome.NOT_DONE)[network.random.below(2)]
             raise _lost(request, "request lost", outcome)
-        response = await self._door.enter(self._user, request)
+        door = self._drawn()
+        response = await door.enter(self._user, request)
         await asyncio.sleep(network.delay())
         if network.loses() or not await network.connected(self._machine, CONNECT_TIMEOUT_S):
             await _close(response.body)
             raise _lost(request, "answer lost", Outcome.UNKNOWN)
         if not isinstance(response.body, bytes):
-            stream = Stream(network, self._door, self._machine, response.body)
-            self._door.attach(stream)
+            stream = Stream(network, door, self._machine, response.body)
+            door.attach(stream)
             response.body = self._watch(request, stream.read())
         return response
+
+    def _drawn(self) -> Door:
+        listening = [each for each in self._doors if each.listening] or self._doors
+        return listening[self._network.random.below(len(listening)) if len(listening) > 1 else 0]
 
     async def close(self) -> None:
         return None

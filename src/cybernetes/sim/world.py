@@ -16,13 +16,14 @@ from functools import cache
 from pathlib import Path
 
 import apsw
+import msgspec
 
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.registry import Registry
 from cybernetes.apiserver.server import ApiServer
 from cybernetes.auth import pki
 from cybernetes.auth.user import AUTHENTICATED, MASTERS, NODE_PREFIX, NODES, User
-from cybernetes.base.errors import EdgeError
+from cybernetes.base.errors import EdgeError, Outcome
 from cybernetes.base.random import Random, SeededRandom
 from cybernetes.client.api import ApiClient
 from cybernetes.controllers.manager import ControllerManager, ManagerConfig
@@ -49,6 +50,8 @@ from cybernetes.store.retention import retain
 from cybernetes.store.sqlite.store import SqliteStore
 from cybernetes.wire.http.message import Request, Response
 
+# The API server that has no store of its own, where there are two.
+SECOND = "apiserver-2"
 NODE_COUNT = 3
 CPU_MILLI = 4000
 # The machine of the API server, controllers and scheduler.
@@ -64,16 +67,18 @@ _PART_OF = {SCHEDULER.name: "scheduler", MANAGER.name: "controllers", PROXY.name
 
 
 class World:
-    """components: by name. machines: the nodes'."""
+    """components: by name. machines: the nodes'. doors: of the API servers; a second one works on the first one's store."""
 
-    def __init__(self, seed: int, folder: Path, plant: Plant, *, before: Path | None = None) -> None:
+    def __init__(
+        self, seed: int, folder: Path, plant: Plant, *, before: Path | None = None, two_servers: bool = False
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.transcript = Transcript(loop)
         self.truth = Truth()
         self.checks = Checks(self.truth, self.transcript, CPU_MILLI)
         self.workloads = WorkloadChecks(self.truth, self.transcript)
         self.network = Network(SeededRandom(seed + 1), self.transcript)
-        self.door = Door(self._seen)
+        self.doors = [Door(self._seen) for _ in range(2 if two_servers else 1)]
         self.disk = Disk(folder, SeededRandom(seed + 2))
         self._layer = DiskLayer(self.disk)
         self._plant = plant
@@ -94,6 +99,7 @@ class World:
             each.name: each
             for each in (
                 self._component("apiserver", self._serve_api, seed),
+                *(self._component(SECOND, self._serve_second, seed) for _ in self.doors[1:]),
                 self._component("controllers", self._serve_controllers, seed),
                 self._component("controllers-standby", self._serve_controllers, seed),
                 self._component("scheduler", self._serve_scheduler, seed),
@@ -111,7 +117,7 @@ class World:
         return next((each for each in self.machines if component == f"kubelet-{each.name}"), None)
 
     def client(self, agent: str, user: User, machine: str = MASTER) -> ApiClient:
-        transport = SimTransport(self.network, self.door, machine, user, self._watched)
+        transport = SimTransport(self.network, self.doors, machine, user, self._watched)
         return ApiClient(transport, user_agent=agent, clock=self.clock)
 
     def lose_power(self, machine: Machine) -> None:
@@ -129,7 +135,7 @@ class World:
     def compact(self) -> None:
         """Forget history up to now, as retention does after some minutes: watches that come back must list again."""
         if self.store is not None:
-            self.door.inside(_compact(self.store))
+            self.doors[0].inside(_compact(self.store))
 
     def kill_server(self, *, power: bool, back_after_s: float = 1.0) -> None:
         """power: what was not synced may be lost, too."""
@@ -190,20 +196,36 @@ class World:
         recorded = self.store = RecordedStore(store, self.checks, self._plant.alter)
         async with asyncio.TaskGroup() as group:
             group.create_task(retain(recorded, self.clock), name="store.retention")
-            server = self.server = ApiServer(recorded, _server_config(), self.clock, random, registry=self.registry)
-            await server.start()
-            self.door.open(lambda user, request: server.handle_as(user, request), contextvars.copy_context())
-            await server.wait()
+            self.server = ApiServer(recorded, self._server_config(), self.clock, random, registry=self.registry)
+            await self._serve(self.server, self.doors[0])
+
+    async def _serve_second(self, random: Random) -> None:
+        if self.store is None or not self.doors[0].listening:
+            raise EdgeError("open", "store", "nobody has opened it yet", outcome=Outcome.NOT_DONE)
+        await self._serve(ApiServer(self.store, self._server_config(), self.clock, random), self.doors[1])
+
+    async def _serve(self, server: ApiServer, door: Door) -> None:
+        await server.start()
+        door.open(lambda user, request: server.handle_as(user, request), contextvars.copy_context())
+        await server.wait()
+
+    def _server_config(self) -> ServerConfig:
+        return msgspec.structs.replace(_server_config(), shared_store=len(self.doors) > 1)
 
     def _gone(self, owner: Owner) -> None:
         self.network.forget(owner)
+        if owner.name == SECOND:
+            self.doors[1].close()
         if owner.name == "apiserver":
-            self.door.close()
+            self.doors[0].close()
             self.server = self.store = None
             self.truth.look()
             self.truth.leave()
             self.disk.lose_power(keeps_all=not self._power_lost)
             self._power_lost = False
+            if SECOND in self.components:
+                # Its store is gone.
+                self.components[SECOND].kill()
         machine = self.machine_of(owner.name)
         if machine is not None:
             machine.runtime.forget_readers()
