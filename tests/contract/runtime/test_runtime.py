@@ -6,7 +6,9 @@ import asyncio
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Awaitable, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +198,31 @@ def test_images_are_found_by_name_and_by_id(holds: Callable[[Body], None]) -> No
         assert found.id in [each.id for each in await runtime.list_images()]
         with pytest.raises(EdgeError):
             await runtime.pull_image(cri.ImageSpec(image="127.0.0.1:9/none:1"), None, sandbox())
+
+    holds(body)
+
+
+class _Nothing(BaseHTTPRequestHandler):
+    """A registry that has nothing."""
+
+    def do_HEAD(self) -> None:
+        self.send_error(404)
+
+    do_GET = do_HEAD
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+def test_an_image_that_its_registry_does_not_have_is_refused_by_name(holds: Callable[[Body], None]) -> None:
+    async def body(runtime: Runtime) -> None:
+        with ThreadingHTTPServer(("127.0.0.1", 0), _Nothing) as registry:
+            threading.Thread(target=registry.serve_forever, daemon=True).start()
+            image = f"127.0.0.1:{registry.server_port}/none:1"
+            with pytest.raises(EdgeError, match="code = NotFound") as refused:
+                await runtime.pull_image(cri.ImageSpec(image=image), None, sandbox())
+            registry.shutdown()
+        assert image in refused.value.message
 
     holds(body)
 

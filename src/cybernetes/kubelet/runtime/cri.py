@@ -128,7 +128,7 @@ class CriRuntime:
     async def sandbox_status(self, sandbox_id: str) -> SandboxStatus:
         request = cri.PodSandboxStatusRequest(pod_sandbox_id=sandbox_id)
         call = self._runtime.PodSandboxStatus(request, timeout=CALL_TIMEOUT_S)
-        status = (await self._call("ask status of sandbox", call, sandbox_id)).status
+        status = (await self._call_on("ask status of sandbox", call, sandbox_id)).status
         network = (status.network.ip, *(each.ip for each in status.network.additional_ips))
         return SandboxStatus(
             id=status.id,
@@ -142,12 +142,14 @@ class CriRuntime:
     async def stop_sandbox(self, sandbox_id: str) -> None:
         request = cri.StopPodSandboxRequest(pod_sandbox_id=sandbox_id)
         with contextlib.suppress(NotFound):
-            await self._call("stop sandbox", self._runtime.StopPodSandbox(request, timeout=CALL_TIMEOUT_S), sandbox_id)
+            await self._call_on(
+                "stop sandbox", self._runtime.StopPodSandbox(request, timeout=CALL_TIMEOUT_S), sandbox_id
+            )
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
         request = cri.RemovePodSandboxRequest(pod_sandbox_id=sandbox_id)
         with contextlib.suppress(NotFound):
-            await self._call(
+            await self._call_on(
                 "remove sandbox", self._runtime.RemovePodSandbox(request, timeout=CALL_TIMEOUT_S), sandbox_id
             )
 
@@ -166,19 +168,19 @@ class CriRuntime:
         request = cri.StopContainerRequest(container_id=container_id, timeout=timeout_s)
         call = self._runtime.StopContainer(request, timeout=timeout_s + STOP_MARGIN_S)
         with contextlib.suppress(NotFound):
-            await self._call("stop container", call, container_id)
+            await self._call_on("stop container", call, container_id)
 
     async def remove_container(self, container_id: str) -> None:
         request = cri.RemoveContainerRequest(container_id=container_id)
         with contextlib.suppress(NotFound):
-            await self._call(
+            await self._call_on(
                 "remove container", self._runtime.RemoveContainer(request, timeout=CALL_TIMEOUT_S), container_id
             )
 
     async def container_status(self, container_id: str) -> ContainerStatus:
         request = cri.ContainerStatusRequest(container_id=container_id)
         call = self._runtime.ContainerStatus(request, timeout=CALL_TIMEOUT_S)
-        status = (await self._call("ask status of container", call, container_id)).status
+        status = (await self._call_on("ask status of container", call, container_id)).status
         user = status.user.linux
         return ContainerStatus(
             id=status.id,
@@ -205,12 +207,12 @@ class CriRuntime:
     async def update_resources(self, container_id: str, resources: cri.LinuxContainerResources) -> None:
         request = cri.UpdateContainerResourcesRequest(container_id=container_id, linux=resources)
         call = self._runtime.UpdateContainerResources(request, timeout=CALL_TIMEOUT_S)
-        await self._call("update resources of container", call, container_id)
+        await self._call_on("update resources of container", call, container_id)
 
     async def reopen_log(self, container_id: str) -> None:
         request = cri.ReopenContainerLogRequest(container_id=container_id)
         call = self._runtime.ReopenContainerLog(request, timeout=CALL_TIMEOUT_S)
-        await self._call("reopen log of container", call, container_id)
+        await self._call_on("reopen log of container", call, container_id)
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout_s: float) -> ExecResult:
         request = cri.ExecSyncRequest(container_id=container_id, cmd=command, timeout=max(1, round(timeout_s)))
@@ -226,16 +228,16 @@ class CriRuntime:
 
     async def exec_url(self, request: cri.ExecRequest) -> str:
         call = self._runtime.Exec(request, timeout=CALL_TIMEOUT_S)
-        return str((await self._call("exec in container", call, request.container_id)).url)
+        return str((await self._call_on("exec in container", call, request.container_id)).url)
 
     async def attach_url(self, request: cri.AttachRequest) -> str:
         call = self._runtime.Attach(request, timeout=CALL_TIMEOUT_S)
-        return str((await self._call("attach to container", call, request.container_id)).url)
+        return str((await self._call_on("attach to container", call, request.container_id)).url)
 
     async def port_forward_url(self, sandbox_id: str) -> str:
         request = cri.PortForwardRequest(pod_sandbox_id=sandbox_id)
         call = self._runtime.PortForward(request, timeout=CALL_TIMEOUT_S)
-        return str((await self._call("forward ports of sandbox", call, sandbox_id)).url)
+        return str((await self._call_on("forward ports of sandbox", call, sandbox_id)).url)
 
     async def image_status(self, reference: str) -> Image | None:
         request = cri.ImageStatusRequest(image=cri.ImageSpec(image=reference))
@@ -256,7 +258,7 @@ class CriRuntime:
     async def remove_image(self, reference: str) -> None:
         request = cri.RemoveImageRequest(image=cri.ImageSpec(image=reference))
         with contextlib.suppress(NotFound):
-            await self._call("remove image", self._images.RemoveImage(request, timeout=CALL_TIMEOUT_S), reference)
+            await self._call_on("remove image", self._images.RemoveImage(request, timeout=CALL_TIMEOUT_S), reference)
 
     async def mount_image(self, reference: str, target: Path) -> None:
         await self._ctr("mount image", "images", "mount", reference, str(target))
@@ -314,9 +316,16 @@ class CriRuntime:
         try:
             return await call
         except grpc.aio.AioRpcError as error:
+            raise self._translated(operation, target or self._socket, error) from error
+
+    async def _call_on(self, operation: str, call: Awaitable[T], target: str) -> T:
+        """A call on something that may be gone. Raises NotFound."""
+        try:
+            return await call
+        except grpc.aio.AioRpcError as error:
             if error.code() == grpc.StatusCode.NOT_FOUND:
                 raise NotFound(error.details()) from error
-            raise self._translated(operation, target or self._socket, error) from error
+            raise self._translated(operation, target, error) from error
 
     def _translated(self, operation: str, target: str, error: grpc.aio.AioRpcError) -> EdgeError:
         code = error.code()
