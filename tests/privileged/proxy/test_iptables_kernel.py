@@ -194,6 +194,9 @@ def test_external_policy_local_keeps_the_source(family: int) -> None:
 def test_changes_are_followed_and_chains_that_nothing_needs_go(family: int) -> None:
     drive(family, [view(family, 1)], [view(family, 2)])
     assert answers(lab.CLIENT, VIP[family], 80, 6) == {"pod2"}
+    drive(family, [view(family, 1)], [view(family, 1, local=[])])
+    assert answers(lab.CLIENT, VIP[family], 80, 6) == {"pod1"}
+    assert "KUBE-SEP-" not in lab.run("ip6tables-save" if family == 6 else "iptables-save", namespace=lab.NODE)
     drive(family, [view(family, 1)], [])
     saved = lab.run("ip6tables-save" if family == 6 else "iptables-save", namespace=lab.NODE)
     assert "KUBE-SEP-" not in saved
