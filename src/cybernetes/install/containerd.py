@@ -234,14 +234,17 @@ state = "{node.containerd_state}"
 
 
 def _render_host(host: RegistryHost) -> str:
+    access = f"""\
+ca = "{host.ca}"
+client = [["{host.certificate}", "{host.key}"]]
+"""
+    # The settings before the table are those of the server that is asked last, once the host has answered "not found".
     return f"""\
 server = "{host.server}"
-
+{access}
 [host."{host.server}"]
-  capabilities = ["pull", "resolve"]
-  ca = "{host.ca}"
-  client = [["{host.certificate}", "{host.key}"]]
-"""
+capabilities = ["pull", "resolve"]
+{access}"""
 
 
 def _toml_bool(value: bool) -> str:

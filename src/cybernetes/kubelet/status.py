@@ -227,8 +227,9 @@ def _terminated(status: ContainerStatus, node: NodeFacts) -> Object:
     result: Object = {
         "exitCode": status.exit_code,
         "reason": status.reason or ("Completed" if status.exit_code == 0 else "Error"),
-        "startedAt": _time(status.started_at),
-        "finishedAt": _time(status.finished_at),
+        # One that never started did so when the clock began, as upstream has it.
+        "startedAt": rfc3339(status.started_at // 1_000_000_000),
+        "finishedAt": rfc3339(status.finished_at // 1_000_000_000),
         "containerID": f"{node.runtime}://{status.id}",
     }
     if status.message:

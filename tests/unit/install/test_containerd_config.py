@@ -12,8 +12,8 @@ from cybernetes.run.layout import NodeLayout
 PLUGIN = {2: "io.containerd.grpc.v1.cri", 3: "io.containerd.cri.v1.runtime"}
 
 
-def settings(*, version: int, crun: bool, root_is_mount: bool = True) -> dict[str, Any]:
-    capabilities = containerd.Capabilities(
+def capabilities(*, version: int, crun: bool, root_is_mount: bool = True) -> containerd.Capabilities:
+    return containerd.Capabilities(
         config_version=version,
         may_lower_oom_score=True,
         systemd_cgroup=False,
@@ -21,7 +21,11 @@ def settings(*, version: int, crun: bool, root_is_mount: bool = True) -> dict[st
         root_is_mount=root_is_mount,
         crun=crun,
     )
-    found: dict[str, Any] = tomllib.loads(containerd.render(NodeLayout(Path("/data/nodes/a")), capabilities))
+
+
+def settings(*, version: int, crun: bool, root_is_mount: bool = True) -> dict[str, Any]:
+    given = capabilities(version=version, crun=crun, root_is_mount=root_is_mount)
+    found: dict[str, Any] = tomllib.loads(containerd.render(NodeLayout(Path("/data/nodes/a")), given))
     return found["plugins"][PLUGIN[version]]["containerd"]  # type: ignore[no-any-return]
 
 
@@ -68,3 +72,16 @@ def test_only_mounts_of_ours_are_taken_back() -> None:
         "99 24 0:71 / /sys/fs/cgroup/hugetlb rw,relatime - cgroup cybernetes rw,hugetlb\n"
     )
     assert cgroups.our_mounts(mountinfo) == [Path("/sys/fs/cgroup/hugetlb")]
+
+
+def test_the_server_that_is_asked_last_is_trusted_like_the_host(tmp_path: Path) -> None:
+    node = NodeLayout(tmp_path)
+    host = containerd.RegistryHost("registry:5000", "https://192.0.2.2:5000", Path("/ca"), Path("/crt"), Path("/key"))
+    containerd.write_configuration(node, capabilities(version=2, crun=False), [host])
+    written = tomllib.loads((node.registry_hosts / "registry:5000" / "hosts.toml").read_text())
+    access = {"ca": "/ca", "client": [["/crt", "/key"]]}
+    assert written == {
+        "server": "https://192.0.2.2:5000",
+        **access,
+        "host": {"https://192.0.2.2:5000": {"capabilities": ["pull", "resolve"], **access}},
+    }
