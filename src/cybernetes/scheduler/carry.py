@@ -243,8 +243,10 @@ class Carrier:
         await self._tell(Failed(placed.waiting, SCHEDULER_ERROR, why))
 
     async def _tell(self, failed: Failed) -> None:
+        """Victims go before the pod's status says so: who reads of a nomination finds them leaving."""
         pod = failed.waiting.pod
         self._announcer.failed(pod, failed.message)
+        evicted = failed.candidate is not None and await self._preempt(pod, failed.candidate)
         patch = failure_status(pod, failed.reason, failed.message, failed.nominated, self._clock.now())
         if patch is not None and not self._state.is_assumed(pod.key):
             try:
@@ -253,23 +255,26 @@ class Carrier:
                 if not is_reason(error, "NotFound"):
                     _log.warning("pod.status_not_written", pod=pod.key, why=str(error))
         if failed.candidate is not None:
-            await self._preempt(pod, failed.candidate)
+            self._let_try_again(pod, failed.candidate, evicted)
 
-    async def _preempt(self, pod: PodEntry, candidate: Candidate) -> None:
-        """Evict the victims; the pod is tried again when they are gone."""
-        queue = self._state.queue
+    async def _preempt(self, pod: PodEntry, candidate: Candidate) -> bool:
+        """Evict the victims; whether that worked."""
         try:
             await self._take_back_nominations(pod, candidate.node)
             await self._evict_all(candidate, pod)
         except (ApiError, EdgeError) as error:
             _log.warning("pod.preemption_failed", pod=pod.key, node=candidate.node, why=str(error))
-            queue.release(pod.key, self._clock.monotonic())
+            return False
+        return True
+
+    def _let_try_again(self, pod: PodEntry, candidate: Candidate, evicted: bool) -> None:
+        """When the victims are gone. Until now nothing could move the pod, so that no status comes after its binding."""
+        queue = self._state.queue
+        # If the victims went meanwhile, no event of theirs will move it any more.
+        if evicted and any(map(self._state.is_leaving, candidate.victims)):
+            queue.unhold(pod.key)
         else:
-            # Until now nothing could move the pod: if the victims went meanwhile, no event of theirs will do it any more.
-            if any(map(self._state.is_leaving, candidate.victims)):
-                queue.unhold(pod.key)
-            else:
-                queue.release(pod.key, self._clock.monotonic())
+            queue.release(pod.key, self._clock.monotonic())
         self._woken()
 
     async def _take_back_nominations(self, pod: PodEntry, node_name: str) -> None:

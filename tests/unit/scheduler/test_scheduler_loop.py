@@ -182,3 +182,7 @@ async def test_victims_are_evicted_together() -> None:
     async with running(api):
         await until(lambda: bound(api, "vip"))
     assert list(api.objects[PODS]) == ["shop/vip"]
+    wrote = [(method, path) for method, path, _ in api.log if "/pods/" in path and "/binding" not in path]
+    told = ("PATCH", "/api/v1/namespaces/shop/pods/vip/status")
+    gone = [("DELETE", f"/api/v1/namespaces/shop/pods/{name}") for name in ("old-1", "old-2")]
+    assert wrote.index(told) > max(map(wrote.index, gone))
