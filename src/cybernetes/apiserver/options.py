@@ -19,6 +19,8 @@ _FIELD_VALIDATION = ("", "Ignore", "Strict", "Warn")
 _MANAGER_MAX = 128
 _EXACT = "Exact"
 _NOT_OLDER = "NotOlderThan"
+_INT64, _UINT64 = 2**63, 2**64
+_INVALID_SYNTAX = "invalid syntax"
 
 
 class WriteOptions(msgspec.Struct, frozen=True):
@@ -104,11 +106,11 @@ def list_options(request: Request, *, watch: bool) -> ListOptions:
     options = ListOptions(
         labels=parse_labels(request.param("labelSelector")),
         fields=parse_fields(request.param("fieldSelector")),
-        limit=max(0, _integer(request, "limit") or 0),
+        limit=max(0, integer(request, "limit") or 0),
         continued=request.param("continue"),
         revision=request.param("resourceVersion"),
         match=request.param("resourceVersionMatch"),
-        timeout_s=_integer(request, "timeoutSeconds"),
+        timeout_s=integer(request, "timeoutSeconds"),
         bookmarks=boolean(request, "allowWatchBookmarks"),
         initial_events=initial,
     )
@@ -119,13 +121,22 @@ def list_options(request: Request, *, watch: bool) -> ListOptions:
     return options
 
 
-def _integer(request: Request, name: str) -> int | None:
-    text = request.param(name)
-    if not text:
+def integer(request: Request, name: str) -> int | None:
+    """A parameter that is a number of 64 bits; None where it is not given. Raises ApiError 400."""
+    if name not in request.query:
         return None
-    if not re.fullmatch(r"[+-]?[0-9]+", text):
-        raise bad_request(f"strconv.ParseInt: parsing {quoted(text)}: invalid syntax")
+    text = request.param(name)
+    wrong = _unfit_number(text, -_INT64, _INT64 - 1) if re.fullmatch(r"[+-]?[0-9]+", text) else _INVALID_SYNTAX
+    if wrong:
+        raise bad_request(f"strconv.ParseInt: parsing {quoted(text)}: {wrong}")
     return int(text)
+
+
+def _unfit_number(digits: str, least: int, most: int) -> str:
+    """What Go says of a decimal number that does not fit; "" for one that does."""
+    # Python refuses to read thousands of digits.
+    fits = len(digits) <= len(str(most)) + 1 and least <= int(digits) <= most
+    return "" if fits else "value out of range"
 
 
 def _list_errors(options: ListOptions) -> list[FieldError]:
@@ -165,9 +176,12 @@ def _watch_errors(options: ListOptions) -> list[FieldError]:
 
 
 def check_revision(text: str, *, watch: bool) -> None:
-    if not text or (text.isascii() and text.isdigit()):
+    if not text:
         return
-    why = f"resourceVersion: Invalid value: {quoted(text)}: strconv.ParseUint: parsing {quoted(text)}: invalid syntax"
+    wrong = _unfit_number(text, 0, _UINT64 - 1) if text.isascii() and text.isdigit() else _INVALID_SYNTAX
+    if not wrong:
+        return
+    why = f"resourceVersion: Invalid value: {quoted(text)}: strconv.ParseUint: parsing {quoted(text)}: {wrong}"
     if watch:
         raise ApiError(500, "", why)
     raise bad_request(f"invalid resource version: {why}")

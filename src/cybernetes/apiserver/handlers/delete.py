@@ -15,7 +15,7 @@ from cybernetes.apiserver.admit import admit, check
 from cybernetes.apiserver.cache.state import Item
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.crd.names import terminate
-from cybernetes.apiserver.options import WriteOptions, boolean
+from cybernetes.apiserver.options import WriteOptions, boolean, integer
 from cybernetes.apiserver.write import ATTEMPTS_MAX, Written, ends, place
 from cybernetes.base.clock import parse_rfc3339, rfc3339
 from cybernetes.base.errors import MODIFIED, bad_request, conflict, not_found
@@ -318,11 +318,9 @@ def _from_protobuf(data: bytes) -> dict[str, Any]:
 
 def _from_query(request: Request) -> dict[str, Any]:
     given: dict[str, Any] = {}
-    if "gracePeriodSeconds" in request.query:
-        text = request.param("gracePeriodSeconds")
-        if not text.lstrip("+-").isdigit():
-            raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-        given["gracePeriodSeconds"] = int(text)
+    grace_s = integer(request, "gracePeriodSeconds")
+    if grace_s is not None:
+        given["gracePeriodSeconds"] = grace_s
     if request.param("propagationPolicy"):
         given["propagationPolicy"] = request.param("propagationPolicy")
     if "orphanDependents" in request.query:

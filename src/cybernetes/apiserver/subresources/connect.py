@@ -7,6 +7,7 @@ fails    404 and 400 for pods that can't answer, 503 when the other side can't b
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,7 +16,7 @@ import msgspec
 from cybernetes.apiserver import respond, sockets
 from cybernetes.apiserver.admit import admit, check, check_may_create
 from cybernetes.apiserver.core import Call, Core, Object
-from cybernetes.apiserver.options import WriteOptions
+from cybernetes.apiserver.options import WriteOptions, integer
 from cybernetes.apiserver.subresources import log_socket
 from cybernetes.base.errors import ApiError, EdgeError, bad_request, not_found
 from cybernetes.model import field
@@ -119,7 +120,8 @@ def connect_options(call: Call) -> Object:
     if info.subresource == "proxy":
         return {**asked, "path": info.rest} if info.rest else asked
     if info.subresource == "portforward":
-        ports = [int(port) for each in request.query.get("ports", ()) for port in each.split(",") if port.isdigit()]
+        listed = [port for each in request.query.get("ports", ()) for port in each.split(",")]
+        ports = [int(port) for port in listed if re.fullmatch("[0-9]{1,5}", port)]
         return {**asked, "ports": ports} if ports else asked
     asked.update({name: True for name in _STREAM_FLAGS if request.param(name) in ("1", "true")})
     if request.param("container"):
@@ -206,13 +208,9 @@ def _check_log_options(call: Call) -> None:
         ("limitBytes", 1, "must be greater than 0"),
         ("sinceSeconds", 1, "must be greater than 0"),
     ):
-        text = call.request.param(name)
-        if not text:
-            continue
-        if not text.lstrip("+-").isdigit():
-            raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-        if int(text) < least:
-            errors.append(field.invalid(Path(name), int(text), why))
+        number = integer(call.request, name)
+        if number is not None and number < least:
+            errors.append(field.invalid(Path(name), number, why))
     if call.request.param("sinceSeconds") and call.request.param("sinceTime"):
         errors.append(field.forbidden(Path(""), "at most one of `sinceTime` or `sinceSeconds` may be specified"))
     if errors:

@@ -127,7 +127,8 @@ def _first_port(pod: Object) -> str:
 
 def _number(wanted: Destination) -> str:
     """The port as a number, or "". Raises ApiError 400 for a name: only services have ports of a name."""
-    if wanted.port and not (wanted.port.isdigit() and 0 < int(wanted.port) <= PORT_MAX):
+    number = int(wanted.port) if re.fullmatch("[0-9]{1,5}", wanted.port) else 0
+    if wanted.port and not 0 < number <= PORT_MAX:
         raise bad_request(f'invalid port "{wanted.port}"')
     return wanted.port
 
