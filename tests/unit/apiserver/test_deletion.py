@@ -42,6 +42,17 @@ def test_a_running_pod_gets_its_grace_period() -> None:
     assert not ends(found)
 
 
+def test_a_period_of_grace_may_be_longer_than_time_can_be_written() -> None:
+    forever = 2**63 - 1
+    found = marked(PODS, pod(), DeleteOptions(grace_s=forever), NOW)
+    assert found is not None
+    assert found["metadata"]["deletionTimestamp"] == "9999-12-31T23:59:59Z"
+    assert found["metadata"]["deletionGracePeriodSeconds"] == forever
+    hastened = marked(PODS, found, DeleteOptions(grace_s=5), NOW)
+    assert hastened is not None
+    assert hastened["metadata"]["deletionGracePeriodSeconds"] == 5
+
+
 def test_a_pod_without_a_node_goes_at_once() -> None:
     found = marked(PODS, pod(node=""), DeleteOptions(), NOW)
     assert found is not None

@@ -155,7 +155,7 @@ def marked(row: Resource, obj: Object, options: DeleteOptions, now: float) -> Ob
         if not _hastened(metadata, grace or 0) and finalizers == metadata.get("finalizers", []) and not ends(obj):
             return None
     else:
-        metadata["deletionTimestamp"] = rfc3339(now + (grace or 0))
+        metadata["deletionTimestamp"] = _moment(now + (grace or 0))
         if row.kind == "CustomResourceDefinition":
             # Its objects go first: the definitions' own loop deletes them and takes the finalizer away.
             finalizers = [*(each for each in finalizers if each != CRD_CLEANUP), CRD_CLEANUP]
@@ -173,13 +173,21 @@ def marked(row: Resource, obj: Object, options: DeleteOptions, now: float) -> Ob
     return obj
 
 
+# The end of the year 9999: no later time can be written, and periods of grace may be any number.
+_LAST_MOMENT = 253_402_300_799
+
+
+def _moment(at: float) -> str:
+    return rfc3339(min(max(at, 0), _LAST_MOMENT))
+
+
 def _hastened(metadata: Object, grace: int) -> bool:
     """Shorten the grace period of a deletion that has begun; False when it is not shorter."""
     was = metadata.get("deletionGracePeriodSeconds") or 0
     if grace >= was:
         return False
     begun = parse_rfc3339(metadata["deletionTimestamp"]) - was
-    metadata["deletionTimestamp"] = rfc3339(begun + grace)
+    metadata["deletionTimestamp"] = _moment(begun + grace)
     metadata["deletionGracePeriodSeconds"] = grace
     return True
 
