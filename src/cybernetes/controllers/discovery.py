@@ -7,10 +7,13 @@ from typing import Any
 import msgspec
 import orjson
 
-from cybernetes.base.errors import ApiError, EdgeError
+from cybernetes.base.errors import ApiError
 from cybernetes.client.answer import whole_body
 from cybernetes.client.api import ApiClient
 from cybernetes.client.target import Target
+
+# All groups with all that is in them, in one answer.
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -26,41 +29,32 @@ class Discovery(msgspec.Struct, frozen=True):
 
 
 async def discover(client: ApiClient) -> Discovery:
-    """Raises ApiError, EdgeError when not even the list of groups can be read."""
+    """Raises ApiError, EdgeError when the server does not tell."""
     found: dict[tuple[str, str], Found] = {}
     failures = []
-    for group, version in [("", "v1"), *await _group_versions(client)]:
-        path = f"/apis/{group}/{version}" if group else f"/api/{version}"
-        try:
-            listed = await _get(client, path)
-        except (ApiError, EdgeError) as error:
-            # One broken extension must not hide the other resources.
-            failures.append(f"{group}/{version}: {error}")
-            continue
-        for row in listed.get("resources") or []:
-            if "/" not in row["name"]:
-                found.setdefault((group, row["name"]), _found(group, version, row))
+    for path in ("/api", "/apis"):
+        for each in (await _get(client, path)).get("items") or ():
+            group = (each.get("metadata") or {}).get("name", "")
+            # The preferred one comes first.
+            for version in each["versions"]:
+                name = version["version"]
+                if version.get("freshness") == "Stale":
+                    # One broken extension must not hide the other resources.
+                    failures.append(f"{group}/{name}: stale GroupVersion discovery: {group}/{name}")
+                    continue
+                for row in version.get("resources") or ():
+                    found.setdefault((group, row["resource"]), _found(group, name, row))
     return Discovery(tuple(found.values()), tuple(failures))
 
 
-async def _group_versions(client: ApiClient) -> list[tuple[str, str]]:
-    """The preferred version of each group first, then its others."""
-    listed = await _get(client, "/apis")
-    versions = []
-    for group in listed.get("groups") or []:
-        preferred = (group.get("preferredVersion") or {}).get("version")
-        offered = [each["version"] for each in group["versions"]]
-        versions += [(group["name"], each) for each in sorted(offered, key=lambda each: each != preferred)]
-    return versions
-
-
 def _found(group: str, version: str, row: dict[str, Any]) -> Found:
-    target = Target(group, version, row["name"], row["kind"], bool(row.get("namespaced")))
+    target = Target(group, version, row["resource"], row["responseKind"]["kind"], row["scope"] == "Namespaced")
     return Found(target, frozenset(row.get("verbs") or ()))
 
 
 async def _get(client: ApiClient, path: str) -> dict[str, Any]:
-    decoded: dict[str, Any] = orjson.loads(await whole_body(await client.raw("GET", path)))
+    answer = await client.raw("GET", path, headers={"accept": AGGREGATED})
+    decoded: dict[str, Any] = orjson.loads(await whole_body(answer))
     return decoded
 
 

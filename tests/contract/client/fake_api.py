@@ -71,6 +71,8 @@ class FakeApi:
         # Called before each request; what it raises is the answer.
         self.fault: Callable[[Request], None] = lambda request: None
         self.down = False
+        # Groups whose own server can't be reached.
+        self.stale: frozenset[str] = frozenset()
         self._clock = clock
         self._log: list[tuple[int, tuple[str, str], str, Object]] = []
         self._changed = asyncio.Event()
@@ -139,12 +141,8 @@ class FakeApi:
 
     def _route(self, request: Request) -> Response:
         parts = request.path.strip("/").split("/")
-        if (
-            request.path in ("/api", "/apis")
-            or (parts[0] == "api" and len(parts) == 2)
-            or (parts[0] == "apis" and len(parts) == 3)
-        ):
-            return _json(200, _discovery(parts))
+        if request.path in ("/api", "/apis"):
+            return _json(200, _discovery(request.path, self.stale))
         group = "" if parts[0] == "api" else parts[1]
         parts = parts[2:] if parts[0] == "api" else parts[3:]
         namespace = ""
@@ -477,35 +475,20 @@ def _merge_list(old: list[Object], patch: list[Object], key: str) -> list[Object
     return merged
 
 
-def _discovery(parts: list[str]) -> Object:
-    if parts == ["api"]:
-        return {"kind": "APIVersions", "versions": ["v1"]}
-    if parts == ["apis"]:
-        groups = sorted({(group, version) for group, version, *_ in RESOURCES if group})
-        return {
-            "kind": "APIGroupList",
-            "groups": [
-                {
-                    "name": group,
-                    "versions": [{"groupVersion": f"{group}/{version}", "version": version}],
-                    "preferredVersion": {"groupVersion": f"{group}/{version}", "version": version},
-                }
-                for group, version in groups
-            ],
-        }
-    group = "" if parts[0] == "api" else parts[1]
+def _discovery(path: str, stale: frozenset[str]) -> Object:
+    """The aggregated document of `/api` or `/apis`."""
     verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
-    rows = [row for row in RESOURCES if row[0] == group and row[1] == parts[-1]]
-    if not rows:
-        raise ApiError(404, "NotFound", "the server could not find the requested resource")
-    return {
-        "kind": "APIResourceList",
-        "groupVersion": "/".join(parts[1:]),
-        "resources": [
-            {"name": plural, "kind": kind, "namespaced": namespaced, "verbs": verbs}
-            for _, _, plural, kind, namespaced in rows
-        ],
-    }
+    items: dict[str, Object] = {}
+    for group, version, plural, kind, namespaced in sorted(RESOURCES):
+        if bool(group) == (path == "/apis"):
+            item = items.setdefault(group, {"metadata": {"name": group}, "versions": []})
+            if not any(each["version"] == version for each in item["versions"]):
+                freshness = "Stale" if group in stale else "Current"
+                item["versions"].append({"version": version, "resources": [], "freshness": freshness})
+            scope = "Namespaced" if namespaced else "Cluster"
+            row = {"resource": plural, "responseKind": {"kind": kind}, "scope": scope, "verbs": verbs}
+            item["versions"][-1]["resources"].append(row)
+    return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": list(items.values())}
 
 
 def _json(code: int, obj: Object) -> Response:
