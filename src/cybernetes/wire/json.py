@@ -45,6 +45,25 @@ def _integer(text: str) -> int | float:
     return number if -(2**63) <= number < 2**64 else near
 
 
+# Enough digits in an exponent for a number that no float holds.
+_EXPONENT = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?[eE]\+?[0-9]{2,}")
+
+
+def check_finite(body: bytes, value: Any) -> None:
+    """For places that take any number: raises SyntaxProblem, in Go's words, for one that no float holds."""
+    large = next((each for each in _EXPONENT.findall(body) if math.isinf(float(each))), None)
+    if large is not None and _has_infinity(value):
+        raise SyntaxProblem(f"json: cannot unmarshal number {large.decode()} into Go value of type float64")
+
+
+def _has_infinity(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_infinity, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_infinity, value))
+    return isinstance(value, float) and math.isinf(value)
+
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 

@@ -201,3 +201,13 @@ def test_trusted_values_are_normalized_too() -> None:
         "metadata": {},
         "spec": {"a": "b"},
     }
+
+
+def test_numbers_that_no_float_holds_are_refused_and_texts_of_them_are_not() -> None:
+    node = node_of({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
+    body = b'{"apiVersion":"example.test/v1","kind":"Thing","spec":%s}'
+    with pytest.raises(ApiError, match=r"cannot unmarshal number -1\.5e999 into Go value of type float64"):
+        decode(node, body % b'{"n":[-1.5e999]}', "application/json", kind="Thing", api_version="example.test/v1")
+    fits = body % b'{"n":1e30,"text":"1e999"}'
+    kept = decode(node, fits, "application/json", kind="Thing", api_version="example.test/v1").object
+    assert kept["spec"] == {"n": 1e30, "text": "1e999"}

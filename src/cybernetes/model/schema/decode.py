@@ -54,6 +54,8 @@ def decode(
     try:
         if media == JSON:
             value = json_codec.decode(body)
+            if isinstance(node, CustomNode):
+                json_codec.check_finite(body, value)
         elif media == YAML:
             from cybernetes.wire import yaml as yaml_codec
 
