@@ -64,7 +64,9 @@ class Connection(asyncio.Protocol):
     async def call(
         self, method: str, path: str, body: bytes = b"", accept: str = "application/json"
     ) -> tuple[int, bytes]:
-        """(status, body). Raises ConnectionError when the server goes away."""
+        """(status, body). Raises ConnectionError when the server goes away, or has gone: it closes what is idle for long."""
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionResetError("the server closed the connection")
         self._waiting = asyncio.get_running_loop().create_future()
         self.send(method, path, body, accept)
         return await self._waiting

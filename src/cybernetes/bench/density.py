@@ -59,9 +59,8 @@ class _Look(msgspec.Struct, frozen=True):
 class _Cluster:
     """The plane, and processes of hollow kubelets; `kubelets` stands for all of them together."""
 
-    def __init__(self, plane: Plane, connection: Connection) -> None:
+    def __init__(self, plane: Plane) -> None:
         self.plane = plane
-        self._connection = connection
         self._kubelets: list[subprocess.Popen[bytes]] = []
         self._admitted = 0
         # How often controllers or scheduler had to be started again: they end when they can't renew their lease in time.
@@ -112,7 +111,10 @@ class _Cluster:
                 raise EdgeError("run", first, f"it ended: {last_words(self.plane.layout.log(first).read_text())}")
 
     async def look(self) -> _Look:
-        _, body = await self._connection.call("GET", "/metrics", accept="text/plain")
+        # A connection of its own: minutes pass between two looks.
+        (asking,) = await self.plane.connections(1)
+        _, body = await asking.call("GET", "/metrics", accept="text/plain")
+        asking.close()
         exposition = body.decode()
         return _Look(time.monotonic(), self._each(cpu_s), latency.buckets(exposition), latency.refused(exposition))
 
@@ -130,8 +132,8 @@ async def run(load: Load, tell: Tell) -> Result:
         await plane.wait_serving()
         for each in COMPONENTS[1:]:
             plane.start(each)
-        watching_nodes, watching_pods, asking, *creating = await plane.connections(3 + CLIENTS)
-        cluster = _Cluster(plane, asking)
+        (watching_nodes,) = await plane.connections(1)
+        cluster = _Cluster(plane)
         nodes = Readiness(watching_nodes, "/api/v1/nodes", PREFIX)
         began = time.perf_counter()
         cluster.start_kubelets(load.nodes)
@@ -140,8 +142,9 @@ async def run(load: Load, tell: Tell) -> Result:
                 cluster.admit(min(load.nodes, ready + STARTING_AT_ONCE))
             nodes_s = max(nodes.at.values()) - began
             watching_nodes.close()
-            await _prepare(asking)
             idle = await _idle(cluster, load.idle_s, tell)
+            watching_pods, *creating = await plane.connections(1 + CLIENTS)
+            await _prepare(creating[0])
             found = await _measure(load, cluster, watching_pods, creating, tell)
             return msgspec.structs.replace(found, figures={"nodes_ready_s": nodes_s, **idle, **found.figures})
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -141,3 +142,8 @@ def test_last_words_are_what_was_logged_and_not_only_what_stood_behind_it() -> N
     said = last_words(log)
     assert said.startswith("2026-01-01T00:00:00.000Z W leader.lost\n")
     assert "the end" in said and len(said) < 1000
+
+
+def test_a_connection_that_the_server_closed_says_so() -> None:
+    with pytest.raises(ConnectionResetError):
+        asyncio.run(Connection().call("GET", "/"))
