@@ -127,6 +127,7 @@ class Proxy:
         failures = 0
         complete = False
         while True:
+            started = self._clock.monotonic()
             try:
                 if not complete or self._settings != self._wanted_settings():
                     await self._install()
@@ -147,15 +148,15 @@ class Proxy:
                 _log.warning("rules.refused", error=error, retry_s=round(wait_s, 3))
                 await self._clock.sleep(wait_s)
                 continue
-            complete = await self._wait()
+            complete = await self._wait(_pause_s(self._clock.monotonic() - started, self._config.sync_min_s))
 
     def _tell_ready(self) -> None:
         ready, self._ready = self._ready, lambda: None
         ready()
 
-    async def _wait(self) -> bool:
-        """Until something changed; False when the rules were found disturbed."""
-        await self._clock.sleep(self._config.sync_min_s)
+    async def _wait(self, pause_s: float) -> bool:
+        """After the pause, until something changed; False when the rules were found disturbed."""
+        await self._clock.sleep(pause_s)
         while True:
             await self._wake.wait()
             if self.state.changed or self._settings != self._wanted_settings():
@@ -258,6 +259,11 @@ class Proxy:
             node_ips=tuple(sorted(node.addresses)),
             service_ranges=config.service_ranges,
         )
+
+
+def _pause_s(took_s: float, min_s: float) -> float:
+    """From the end of one sync to the next, so that they begin `min_s` apart; long ones leave half of it to others."""
+    return max(min_s - took_s, min_s / 2)
 
 
 def _nodeport_ips(allowed: Sequence[str], addresses: Sequence[bytes]) -> tuple[bytes, ...] | None:
