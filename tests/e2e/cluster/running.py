@@ -137,8 +137,11 @@ def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
 
 def container_processes(node: str) -> list[int]:
     """Numbers of the processes in the pods of a node, whose cgroups are below one of the node's own."""
-    files = Path("/sys/fs/cgroup").glob(f"*/cybernetes-{node}/**/cgroup.procs")
-    found = {int(line) for each in files for line in each.read_text().split()}
+    found: set[int] = set()
+    for each in Path("/sys/fs/cgroup").glob(f"*/cybernetes-{node}/**/cgroup.procs"):
+        # A cgroup goes with its container, also between the two.
+        with suppress(FileNotFoundError):
+            found.update(map(int, each.read_text().split()))
     return sorted(found)
 
 
