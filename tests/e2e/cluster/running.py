@@ -139,8 +139,8 @@ def container_processes(node: str) -> list[int]:
     """Numbers of the processes in the pods of a node, whose cgroups are below one of the node's own."""
     found: set[int] = set()
     for each in Path("/sys/fs/cgroup").glob(f"*/cybernetes-{node}/**/cgroup.procs"):
-        # A cgroup goes with its container, also between the two.
-        with suppress(FileNotFoundError):
+        # A cgroup goes with its container, also between the two: ENOENT, or ENODEV once it was opened.
+        with suppress(OSError):
             found.update(map(int, each.read_text().split()))
     return sorted(found)
 
