@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from cybernetes.base.clock import Clock
 from cybernetes.base.random import Random
-from cybernetes.kubelet import probes
+from cybernetes.kubelet import pods, probes
+from cybernetes.kubelet.observe import Observed
 from cybernetes.kubelet.plan import Health
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.prober import Probing
@@ -71,6 +72,33 @@ class Watchman:
 
     def knows(self, container_id: str) -> bool:
         return container_id in self._watched
+
+    def attend(self, pod: Object, observed: Observed, status: Object, pod_ip: str, hooking: frozenset[str]) -> None:
+        """Watch what runs now, and forget what does not.
+
+        status   the pod's, as last said: what it says of an instance was found before a restart of the kubelet
+        hooking  containers whose postStart hook is not done: they are watched after it
+        """
+        running = observed.running()
+        ids = {each.id for each in running}
+        for container in observed.containers:
+            if container.id not in ids:
+                self.forget(container.id)
+        for container in running:
+            if container.id in self._watched or container.id in hooking:
+                continue
+            found = pods.find_container(pod, container.name)
+            if found is None:
+                continue
+            known = _said_of(status, container.id)
+            self.watch(
+                found[1],
+                container.id,
+                container.started_at / 1e9,
+                pod_ip,
+                was_started=bool(known.get("started")),
+                was_ready=bool(known.get("ready")),
+            )
 
     def watch(
         self,
@@ -154,3 +182,17 @@ class Watchman:
             self._say(name, "Warning", "Unhealthy", text)
         elif result.answer is Answer.WARNING:
             self._say(name, "Warning", "ProbeWarning", f"{kind.title} probe warning: {result.output}")
+
+
+def _said_of(status: Object, container_id: str) -> Object:
+    """What a pod's status says of this very instance; nothing of another one."""
+    suffix = f"//{container_id}"
+    return next(
+        (
+            each
+            for field in ("containerStatuses", "initContainerStatuses")
+            for each in status.get(field) or ()
+            if (each.get("containerID") or "").endswith(suffix)
+        ),
+        {},
+    )

@@ -26,7 +26,7 @@ from cybernetes.kubelet.plan import CRASH_LOOP, RunSandbox, StartContainer, Stop
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.progress import Progress
 from cybernetes.kubelet.resize import Resizer
-from cybernetes.kubelet.runtime.api import ContainerStatus, NotFound
+from cybernetes.kubelet.runtime.api import NotFound
 from cybernetes.kubelet.starter import Starter
 from cybernetes.kubelet.stop import Stopper, pod_ip
 from cybernetes.kubelet.tools import Tools
@@ -361,42 +361,9 @@ class PodWorker:
 
     async def _look(self) -> Observed:
         observed = await self._lookout.look(self.pod)
-        running = {each.id: each for each in observed.running()}
-        for container in observed.containers:
-            if container.id not in running:
-                self._watchman.forget(container.id)
-        for container in running.values():
-            if not self._watchman.knows(container.id) and container.id not in self._start.hooking:
-                self._watch(observed, container)
+        ip = pod_ip(self._tools, self.pod, observed)
+        self._watchman.attend(self.pod, observed, self.status, ip, frozenset(self._start.hooking))
         return observed
-
-    def _watch(self, observed: Observed, container: ContainerStatus) -> None:
-        found = pods.find_container(self.pod, container.name)
-        if found is None:
-            return
-        known = self._known_before(container)
-        self._watchman.watch(
-            found[1],
-            container.id,
-            container.started_at / 1e9,
-            pod_ip(self._tools, self.pod, observed),
-            was_started=bool(known.get("started")),
-            was_ready=bool(known.get("ready")),
-        )
-
-    def _known_before(self, container: ContainerStatus) -> Object:
-        """What the pod's status says of this very instance: the results of before a restart of the kubelet."""
-        fields = ("containerStatuses", "initContainerStatuses")
-        suffix = f"//{container.id}"
-        return next(
-            (
-                each
-                for field in fields
-                for each in self.status.get(field) or ()
-                if (each.get("containerID") or "").endswith(suffix)
-            ),
-            {},
-        )
 
     def _publish(self, *, gone: bool = False) -> None:
         verdict = self.verdict
