@@ -10,18 +10,18 @@ Object = dict[str, Any]
 Reference = tuple[str, str, str]
 
 # Volume sources that name a secret, and where in the source.
-_SECRET_FIELDS = (
-    ("secret", ("secretName",)),
-    ("azureFile", ("secretName",)),
-    ("cephfs", ("secretRef", "name")),
-    ("cinder", ("secretRef", "name")),
-    ("flexVolume", ("secretRef", "name")),
-    ("rbd", ("secretRef", "name")),
-    ("iscsi", ("secretRef", "name")),
-    ("scaleIO", ("secretRef", "name")),
-    ("storageos", ("secretRef", "name")),
-    ("csi", ("nodePublishSecretRef", "name")),
-)
+_SECRET_FIELDS = {
+    "secret": ("secretName",),
+    "azureFile": ("secretName",),
+    "cephfs": ("secretRef", "name"),
+    "cinder": ("secretRef", "name"),
+    "flexVolume": ("secretRef", "name"),
+    "rbd": ("secretRef", "name"),
+    "iscsi": ("secretRef", "name"),
+    "scaleIO": ("secretRef", "name"),
+    "storageos": ("secretRef", "name"),
+    "csi": ("nodePublishSecretRef", "name"),
+}
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
@@ -70,13 +70,18 @@ def _of_container(container: Object, whole: str, key: str) -> Iterator[str]:
     for each in container.get("envFrom") or ():
         yield from _named(each.get(whole))
     for each in container.get("env") or ():
-        yield from _named((each.get("valueFrom") or {}).get(key))
+        source = each.get("valueFrom")
+        if source:
+            yield from _named(source.get(key))
 
 
 def _secrets_of_volume(volume: Object) -> Iterator[str]:
-    for source, path in _SECRET_FIELDS:
-        value: Any = volume.get(source)
-        for step in path:
+    # A volume has its name and one source: that is quicker than asking for each that there may be.
+    for source, inner in volume.items():
+        if source not in _SECRET_FIELDS:
+            continue
+        value: Any = inner
+        for step in _SECRET_FIELDS[source]:
             value = (value or {}).get(step)
         if value:
             yield value
