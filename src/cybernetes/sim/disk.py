@@ -110,16 +110,22 @@ class _File(apsw.VFSFile):
         self._disk = disk
         self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
         self._kept = self._name.endswith((".db", "-wal"))
+        # Nobody else writes to what is written here.
+        self._length = self.xFileSize() if self._kept else 0
 
     def xWrite(self, data: bytes, offset: int) -> None:
         if self._kept:
             if self._disk.full:
                 raise apsw.FullError("database or disk is full")
-            length, size = self.xFileSize(), len(data)
-            present = min(size, length - offset)
-            before = self.xRead(present, offset) if present > 0 else b""
+            length, size = self._length, len(data)
+            before = self.xRead(min(size, length - offset), offset) if offset < length else b""
             self._disk.note(self._name, Write(offset, size, before, length))
+            self._length = max(length, offset + size)
         super().xWrite(data, offset)
+
+    def xTruncate(self, length: int) -> None:
+        super().xTruncate(length)
+        self._length = length
 
     def xSync(self, flags: int) -> None:
         if self._disk.broken:

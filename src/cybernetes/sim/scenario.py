@@ -111,9 +111,9 @@ async def _simulate(seed: int, folder: Path, database: Path, plant: str, deeds: 
 def _kind(random: Random) -> tuple[bool, dict[str, tuple[str, ...]]]:
     """Whether there are two API servers, and each user's habits.
 
-    One run in four has full nodes, one in eight jobs by the minute, one in four two API servers.
+    One run in four has full nodes, one in eight two API servers, one in sixteen jobs by the minute.
     """
-    crowds, schedules, two_servers = random.below(4) == 0, random.below(8) == 0, random.below(4) == 0
+    crowds, schedules, two_servers = random.below(4) == 0, random.below(16) == 0, random.below(8) == 0
     return two_servers, {"ann": (CROWDS,) if crowds else (), "bob": (SCHEDULES,) if schedules else ()}
 
 
