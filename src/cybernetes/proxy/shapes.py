@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import enum
 import struct
+import sys
 
 import msgspec
 
@@ -123,7 +124,12 @@ def _external_local(frame: Frame, node_port: bool) -> tuple[Rule, ...]:
 def _spread(frame: Frame, shape: Shape, node_port: bool) -> tuple[Rule, ...]:
     first = LOCAL_FIRST if shape.kind is Kind.LOCAL else 0
     if not shape.affinity_s:
-        return (_spread_freely(frame, shape.count, first, node_port),)
+        drawn = _spread_freely(frame, Choose(shape.count, frame.words + 2, first), node_port)
+        if shape.count == 1:
+            return (drawn,)
+        # A packet may be on its way through these rules while the endpoint of its number goes: the first is left then.
+        left = Put(first.to_bytes(4, sys.byteorder), frame.words + 2)
+        return drawn, _spread_freely(frame, left, node_port)
     memory = affinity_memory(shape.affinity_s).name
     return (
         _return(frame, memory, node_port),
@@ -140,14 +146,14 @@ def _destination(frame: Frame, register: int, node_port: bool) -> tuple[Step, ..
     return address, protocol, port
 
 
-def _spread_freely(frame: Frame, count: int, first: int, node_port: bool) -> Rule:
-    number = frame.words + 2
-    found = number + 1
+def _spread_freely(frame: Frame, number: Choose | Put, node_port: bool) -> Rule:
+    """number: what puts the endpoint's number after the service."""
+    found = frame.words + 3
     return Rule(
         (
             *forget(0),
             *_destination(frame, 0, node_port),
-            Choose(count, number, first),
+            number,
             Find("endpoints", 0, found),
             Rewrite(found, found + frame.words),
         )

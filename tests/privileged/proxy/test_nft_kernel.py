@@ -184,7 +184,9 @@ def test_external_addresses_lead_to_all_endpoints_under_policy_cluster(kernel: K
 
 def test_no_connection_is_lost_while_endpoints_change_and_the_proxy_starts_again(kernel: Kernel, family: int) -> None:
     key = "default/web:http/TCP"
-    kernel.install(view(family, 1))
+    # Other services spread over as many endpoints, so that no chain comes and goes.
+    others = (view(family, *pods, name=f"a/b{len(pods)}", port=1000 + len(pods)) for pods in ((1,), (1, 2)))
+    kernel.install(view(family, 1), *others)
 
     def change() -> None:
         for pods in ((1, 2), (2,), (1,)) * 20:
