@@ -33,10 +33,10 @@ class Servers:
         self.layout = layout
         self.port = port
 
-    def command(self, verb: str, *options: str) -> str:
-        words = [sys.executable, "-c", PROGRAM, verb, "--data-dir", str(self.layout.data_dir), *options]
+    def command(self, *verb_and_options: str) -> str:
+        words = [sys.executable, "-c", PROGRAM, *verb_and_options, "--data-dir", str(self.layout.data_dir)]
         done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-        assert done.returncode == 0, f"{verb} {options}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, f"{verb_and_options}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
     def client(self) -> ApiClient:

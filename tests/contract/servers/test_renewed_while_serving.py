@@ -114,7 +114,7 @@ async def _key_ids(client: ApiClient) -> int:
 
 
 async def _scenario(servers: Servers) -> Busy:
-    client, busy, where = servers.client(), Busy(servers), ("--data-dir", str(servers.layout.data_dir))
+    client, busy = servers.client(), Busy(servers)
     await client.create(SERVICE_ACCOUNTS, {"metadata": {"name": "renewed"}}, namespace=SPACE)
     start = (await client.list(MAPS, namespace=SPACE)).resource_version
     tasks = [asyncio.create_task(each) for each in (busy.work(client), busy.watch(client, start))]
@@ -122,13 +122,13 @@ async def _scenario(servers: Servers) -> Busy:
         _make_old(servers)
         old = files.api_server(servers.layout).certificate.read_bytes()
         await _shown(servers, old)
-        await asyncio.to_thread(servers.command, "certs", "renew", *where)
+        await asyncio.to_thread(servers.command, "certs", "renew")
         renewed = files.api_server(servers.layout).certificate.read_bytes()
         assert renewed != old
         await _shown(servers, renewed)
 
         before = await _token(client)
-        await asyncio.to_thread(servers.command, "certs", "rotate-sa", *where)
+        await asyncio.to_thread(servers.command, "certs", "rotate-sa")
         async with asyncio.timeout(30):
             while await _key_ids(client) < 2:  # noqa: ASYNC110 -- the server is looked at, as anybody would
                 await asyncio.sleep(0.1)
