@@ -76,6 +76,8 @@ def test_pods_are_counted_by_what_they_ask_for(caller: Caller) -> None:
     assert "exceeded quota: pods, requested: requests.example.com/dongle=2, used: requests.example.com/dongle=2" in more
     assert "must specify requests.cpu" in refused(caller, pods, pod("silent"))
     fits["spec"]["containers"][0]["resources"]["requests"] |= {"cpu": "100m", "memory": "100Mi"}
+    # The scheduler may have written its status meanwhile.
+    del fits["metadata"]["resourceVersion"]
     status, answer = caller.call("PUT", f"{pods}/fits", fits)
     assert (status, answer["reason"]) == (422, "Invalid"), answer
     uses(caller, path, **used)
