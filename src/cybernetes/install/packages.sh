@@ -5,7 +5,7 @@ set -eu
 
 NODE="containerd runc crun containernetworking-plugins nftables iptables conntrack iproute2 kmod procps ca-certificates docker-registry"
 BUILD="python3 python3-venv python3-dev gcc libc6-dev"
-TEST="busybox-static etcd-server git"
+TEST="busybox-static etcd-server git curl"
 
 wanted="$NODE"
 for set in "$@"; do
