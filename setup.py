@@ -27,11 +27,10 @@ def extensions() -> list[Extension]:
     return [Extension(f"cybernetes_native.{each.stem}", [str(each.relative_to(ROOT))]) for each in found]
 
 
-def compile_pause() -> None:
-    """The sandbox image's only file: static, so that the image needs nothing else."""
-    folder = ROOT / "src" / "cybernetes" / "install" / "images"
+def compile_static(source: Path) -> None:
+    """A program of one file that needs no other: the sandbox image's only one, and one that runs in any root."""
     compiler = os.environ.get("CC", "cc")
-    subprocess.run([compiler, "-static", "-Os", "-s", "-o", str(folder / "pause"), str(folder / "pause.c")], check=True)
+    subprocess.run([compiler, "-static", "-Os", "-s", "-o", str(source.with_suffix("")), str(source)], check=True)
 
 
 class Generate(build_py):
@@ -43,7 +42,8 @@ class Generate(build_py):
 
         generate_schema.generate(ROOT)
         generate_grpc.generate(ROOT)
-        compile_pause()
+        compile_static(ROOT / "src/cybernetes/install/images/pause.c")
+        compile_static(ROOT / "src/cybernetes/install/own_root.c")
         super().run()
 
 

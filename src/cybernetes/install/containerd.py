@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from cybernetes.base.errors import EdgeError, Outcome, Retry
-from cybernetes.install import cgroups
+from cybernetes.install import cgroups, own_root
 from cybernetes.run.layout import NodeLayout
 
 PAUSE_IMAGE = "registry.cybernetes/pause:1"
@@ -43,28 +43,21 @@ class Capabilities(msgspec.Struct, frozen=True):
     may_lower_oom_score: bool
     systemd_cgroup: bool
     cni_binaries: Path
-    root_is_mount: bool
+    root_is_own: bool
     crun: bool
 
 
 def probe() -> Capabilities:
     """Look at this machine. Raises EdgeError that says which package is missing."""
-    root_is_mount = _root_is_mount()
     effective = int(re.search(r"CapEff:\s*(\w+)", Path("/proc/self/status").read_text())[1], 16)  # type: ignore[index]
     return Capabilities(
         config_version=3 if _major_version() >= 2 else 2,
         may_lower_oom_score=bool(effective >> _CAP_SYS_RESOURCE & 1),
         systemd_cgroup=False,
         cni_binaries=_cni_binaries(),
-        root_is_mount=root_is_mount,
-        crun=root_is_mount and _has_crun() and cgroups.mount_strays(),
+        root_is_own=own_root.is_own(),
+        crun=_has_crun() and cgroups.mount_strays(),
     )
-
-
-def _root_is_mount() -> bool:
-    """Not so in a plain chroot, and runc can't change how a root's mounts propagate that is none itself."""
-    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    return "/" in points
 
 
 def _has_crun() -> bool:
@@ -106,8 +99,9 @@ def _missing(package: str) -> EdgeError:
 def write_configuration(node: NodeLayout, capabilities: Capabilities, registries: Sequence[RegistryHost]) -> None:
     for folder in (node.containerd_root, node.containerd_state, node.cni_conf, node.cni_state, node.registry_hosts):
         folder.mkdir(parents=True, exist_ok=True)
-    if not capabilities.root_is_mount:
-        _write_runc_in_root(node)
+    if not capabilities.root_is_own:
+        for name in _binaries(node, capabilities):
+            own_root.script(name, node.runtimes)
     node.containerd_config.write_text(render(node, capabilities))
     for each in registries:
         hosts = node.registry_hosts / each.name / "hosts.toml"
@@ -115,17 +109,10 @@ def write_configuration(node: NodeLayout, capabilities: Capabilities, registries
         hosts.write_text(_render_host(each))
 
 
-def _write_runc_in_root(node: NodeLayout) -> None:
-    """A runc that first makes the root a mount, in a mount namespace of its own."""
-    root = node.root / "run" / "root"
-    root.mkdir(parents=True, exist_ok=True)
-    enter = 'mount --rbind / "$0" && exec chroot "$0" runc "$@"'
-    node.runc.write_text(f"#!/bin/sh\nexec unshare --mount --propagation unchanged sh -c '{enter}' {root} \"$@\"\n")
-    node.runc.chmod(0o755)
-
-
-def _runc_binary(node: NodeLayout, capabilities: Capabilities) -> str:
-    return "runc" if capabilities.root_is_mount else str(node.runc)
+def _binaries(node: NodeLayout, capabilities: Capabilities) -> dict[str, str]:
+    """The runtimes that there are, and how each is called."""
+    names = ("runc", "crun") if capabilities.crun else ("runc",)
+    return {name: name if capabilities.root_is_own else str(node.runtimes / name) for name in names}
 
 
 def _default_runtime(capabilities: Capabilities) -> str:
@@ -135,9 +122,6 @@ def _default_runtime(capabilities: Capabilities) -> str:
 
 def _runtimes(table: str, node: NodeLayout, capabilities: Capabilities) -> str:
     """The handlers that a RuntimeClass can name, each a subtable."""
-    binaries = {"runc": _runc_binary(node, capabilities)}
-    if capabilities.crun:
-        binaries["crun"] = "crun"
     return "".join(
         f"""
     [{table}.{name}]
@@ -147,7 +131,7 @@ def _runtimes(table: str, node: NodeLayout, capabilities: Capabilities) -> str:
         SystemdCgroup = {_toml_bool(capabilities.systemd_cgroup)}
         BinaryName = "{binary}"
 """
-        for name, binary in binaries.items()
+        for name, binary in _binaries(node, capabilities).items()
     )
 
 

@@ -39,9 +39,9 @@ class NodeLayout(msgspec.Struct, frozen=True):
         return self.root / "run" / "containerd.sock"
 
     @property
-    def runc(self) -> Path:
-        """Stands in for runc where the machine's root is no mount point."""
-        return self.root / "runc"
+    def runtimes(self) -> Path:
+        """Stand-ins for runc and crun, where they can't be called as they are."""
+        return self.root / "runtimes"
 
     @property
     def registry_hosts(self) -> Path:

@@ -19,6 +19,7 @@ from pathlib import Path
 import orjson
 
 from cybernetes.base.errors import EdgeError
+from cybernetes.install import own_root
 from cybernetes.install.oci import ImageConfig, pack, write_archive
 from cybernetes.kubelet.runtime.cri import CriRuntime
 
@@ -97,7 +98,7 @@ class Testbed:
         conf = self.root / "cni"
         conf.mkdir(exist_ok=True)
         (conf / "10-test.conflist").write_bytes(orjson.dumps(_network(self.root)))
-        (self.root / "containerd.toml").write_text(_configuration(self.root, self.socket))
+        (self.root / "containerd.toml").write_text(_configuration(self.root, self.socket, _runtime(self.root)))
 
     def clean(self) -> None:
         """End everything that was started here, and remove it."""
@@ -151,7 +152,11 @@ def _network(root: Path) -> dict[str, object]:
     }
 
 
-def _configuration(root: Path, socket: Path) -> str:
+def _runtime(root: Path) -> str:
+    return "runc" if own_root.is_own() else str(own_root.script("runc", root / "runtimes"))
+
+
+def _configuration(root: Path, socket: Path, runtime: str) -> str:
     return f"""\
 version = 2
 root = "{root}/root"
@@ -172,6 +177,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
   enable_unprivileged_icmp = true
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      BinaryName = "{runtime}"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "{root}/cni"

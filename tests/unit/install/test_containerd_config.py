@@ -12,19 +12,19 @@ from cybernetes.run.layout import NodeLayout
 PLUGIN = {2: "io.containerd.grpc.v1.cri", 3: "io.containerd.cri.v1.runtime"}
 
 
-def capabilities(*, version: int, crun: bool, root_is_mount: bool = True) -> containerd.Capabilities:
+def capabilities(*, version: int, crun: bool, root_is_own: bool = True) -> containerd.Capabilities:
     return containerd.Capabilities(
         config_version=version,
         may_lower_oom_score=True,
         systemd_cgroup=False,
         cni_binaries=Path("/opt/cni/bin"),
-        root_is_mount=root_is_mount,
+        root_is_own=root_is_own,
         crun=crun,
     )
 
 
-def settings(*, version: int, crun: bool, root_is_mount: bool = True) -> dict[str, Any]:
-    given = capabilities(version=version, crun=crun, root_is_mount=root_is_mount)
+def settings(*, version: int, crun: bool, root_is_own: bool = True) -> dict[str, Any]:
+    given = capabilities(version=version, crun=crun, root_is_own=root_is_own)
     found: dict[str, Any] = tomllib.loads(containerd.render(NodeLayout(Path("/data/nodes/a")), given))
     return found["plugins"][PLUGIN[version]]["containerd"]  # type: ignore[no-any-return]
 
@@ -46,9 +46,12 @@ def test_runc_is_the_default_where_crun_does_not_work(version: int) -> None:
     assert list(found["runtimes"]) == ["runc"]
 
 
-def test_a_root_that_is_no_mount_has_a_runc_of_its_own() -> None:
-    found = settings(version=2, crun=False, root_is_mount=False)
-    assert found["runtimes"]["runc"]["options"]["BinaryName"] == "/data/nodes/a/runc"
+def test_runtimes_have_stand_ins_in_a_chroot() -> None:
+    found = settings(version=2, crun=True, root_is_own=False)
+    assert {name: each["options"]["BinaryName"] for name, each in found["runtimes"].items()} == {
+        "runc": "/data/nodes/a/runtimes/runc",
+        "crun": "/data/nodes/a/runtimes/crun",
+    }
 
 
 @pytest.mark.parametrize(
