@@ -32,8 +32,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: own_root PLACE PROGRAM ARGUMENT...\n");
 		return 2;
 	}
+	/* The folder may be gone: a shim outlives that of its first container. */
 	if (!getcwd(working, sizeof working))
-		must(-1, "getcwd");
+		strcpy(working, "/");
 	must(unshare(CLONE_NEWNS), "unshare");
 	int root = must(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "open /");
 	int place = must(open(argv[1], O_PATH | O_DIRECTORY | O_CLOEXEC), argv[1]);

@@ -64,3 +64,11 @@ def test_a_runtimes_stand_in_calls_it_from_the_folder_where_it_was_called(tmp_pa
     written = own_root.script("pwd", tmp_path / "runtimes")
     told = subprocess.run([str(written)], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert told.stdout.strip() == str(tmp_path)
+
+
+def test_a_stand_in_works_from_a_folder_that_is_gone(tmp_path: Path) -> None:
+    written, gone = own_root.script("pwd", tmp_path / "runtimes"), tmp_path / "gone"
+    gone.mkdir()
+    command = f"cd {gone} && rmdir {gone} && exec {written}"
+    told = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "/"
