@@ -1,8 +1,8 @@
 """A process that is told to stop the moment it was started."""
 
 import os
+import select
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,13 +21,9 @@ def handled_by_the_parent() -> Iterator[None]:
 
 
 def exit_status(pid: int) -> int:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return status
-        time.sleep(0.01)
-    os.kill(pid, signal.SIGKILL)
+    ended, _, _ = select.select([os.pidfd_open(pid)], [], [], PATIENCE_S)
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
     return os.waitpid(pid, 0)[1]
 
 
