@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from cybernetes.apiserver.audit.log import LogFile
 from cybernetes.apiserver.audit.numbers import Numbers
 from cybernetes.apiserver.audit.rotation import DAY_S, MEGABYTE, Keep, RotatingFile, outlived, put_aside
@@ -56,6 +58,25 @@ def test_what_was_there_before_a_restart_is_kept(tmp_path):
         file.write(line)
         file.close()
     assert (tmp_path / "audit.log").read_bytes() == b"1\n2\n"
+
+
+class Standing(SystemClock):
+    """A clock that shows noon."""
+
+    def now(self):
+        return NOON
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_files_that_are_put_aside_in_one_moment_have_names_of_their_own(tmp_path, compress):
+    file = RotatingFile(str(tmp_path / "audit.log"), Keep(max_size_mb=1, compress=compress), Standing())
+    lines = [b"%d %s\n" % (n, b"x" * 600_000) for n in range(4)]
+    for line in lines:
+        file.write(line)
+    file.close()
+    aside = [each for each in tmp_path.iterdir() if each.name != "audit.log"]
+    kept = [gzip.decompress(each.read_bytes()) if compress else each.read_bytes() for each in aside]
+    assert sorted([*kept, (tmp_path / "audit.log").read_bytes()]) == lines
 
 
 WRITER = """

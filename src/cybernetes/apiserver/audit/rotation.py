@@ -108,7 +108,7 @@ class RotatingFile:
 
     def _rotate(self, path: Path) -> None:
         now = self._clock.now()
-        aside = put_aside(path, now)
+        aside = _free_name(path, now)
         path.rename(aside)
         # Who waits for the lock finds that this is not the file of that name any more.
         self.close()
@@ -116,6 +116,19 @@ class RotatingFile:
             _compress(aside)
         for name in outlived(os.listdir(path.parent), path, self._keep, now):
             (path.parent / name).unlink(missing_ok=True)
+
+
+def _free_name(path: Path, now: float) -> Path:
+    """A name that no file put aside has: small files fill within the millisecond that names tell apart."""
+    while True:
+        aside = put_aside(path, now)
+        if not aside.exists() and not _packed(aside).exists():
+            return aside
+        now += 0.001
+
+
+def _packed(aside: Path) -> Path:
+    return aside.with_name(aside.name + ".gz")
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
@@ -132,7 +145,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _compress(path: Path) -> None:
-    packed = path.with_name(path.name + ".gz")
+    packed = _packed(path)
     handle = os.open(packed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with path.open("rb") as source, os.fdopen(handle, "wb") as raw, gzip.GzipFile("", "wb", fileobj=raw) as target:
         shutil.copyfileobj(source, target)
