@@ -19,7 +19,7 @@ from cybernetes.base.log import configure as configure_log
 from cybernetes.client.api import ApiClient, is_reason
 from cybernetes.client.kubeconfig import connect
 from cybernetes.client.target import NODES
-from cybernetes.install import administrators, checks, containerd, fabric, images, pki, registry, renewal
+from cybernetes.install import administrators, cgroups, checks, containerd, fabric, images, pki, registry, renewal
 from cybernetes.install.joining import identity
 from cybernetes.install.user_kubeconfig import merge_into_users
 from cybernetes.run import components, control, files
@@ -94,6 +94,7 @@ def _write_files(config: ClusterConfig, layout: Layout) -> None:
     if not _runs_nodes(config):
         return
     fabric.ensure(config)
+    cgroups.hide_strays(layout.run)
     capabilities = containerd.probe()
     for node in config.nodes:
         containerd.write_configuration(layout.node(node.name), capabilities, pki.registry_hosts(config, layout))

@@ -1,8 +1,9 @@
-"""How this machine lays out its cgroups, and what has to be mounted so that every runtime accepts it.
+"""What of this machine's cgroups has to be hidden, so that every runtime accepts them.
 
 Three layouts: only the old hierarchies, a folder a controller (v1); only the unified tree (v2); both (hybrid). In a
-hybrid layout crun refuses to work when the unified tree holds a controller. That is so where nobody mounted the old
-hierarchy of a controller, hugetlb as a rule: mounting it takes the controller out of the unified tree.
+hybrid layout crun works with the old hierarchies only, and refuses when the unified tree lists a controller of its own:
+hugetlb as a rule, where nobody mounted its old hierarchy. An empty file over that list takes nothing from anybody; moving
+the controller would leave a hierarchy behind that ends when the kernel likes.
 
 source  cgroups(7), Documentation/admin-guide/cgroup-v2.rst
 """
@@ -15,41 +16,35 @@ from pathlib import Path
 from cybernetes.base.errors import EdgeError
 
 ROOT = Path("/sys/fs/cgroup")
-# The source of our mounts, by which they are known again.
-_OURS = "cybernetes"
+# Below the hybrid layout's root.
+_LIST = Path("unified/cgroup.controllers")
 
 
 def stray_controllers(root: Path = ROOT) -> list[str]:
-    """Controllers that the unified tree of a hybrid layout holds."""
-    listed = root / "unified" / "cgroup.controllers"
+    """Controllers that the unified tree of a hybrid layout lists."""
+    listed = root / _LIST
     return listed.read_text().split() if listed.exists() else []
 
 
-def mount_strays() -> bool:
-    """Give each stray controller its old hierarchy; whether none is left."""
-    for controller in stray_controllers():
-        point = ROOT / controller
-        point.mkdir(exist_ok=True)
-        subprocess.run(["mount", "-t", "cgroup", "-o", controller, _OURS, str(point)], capture_output=True, check=False)
-    return not stray_controllers()
+def hide_strays(folder: Path) -> None:
+    """Lay an empty file of `folder` over the list where it is not empty. Where that fails, the list stays as it is."""
+    if not stray_controllers():
+        return
+    empty = folder / "no-controllers"
+    folder.mkdir(parents=True, exist_ok=True)
+    empty.write_bytes(b"")
+    subprocess.run(["mount", "--bind", str(empty), str(ROOT / _LIST)], capture_output=True, check=False)
 
 
-def unmount_strays() -> None:
-    """Take back what `mount_strays` mounted, unless another cluster's containers are in it."""
-    for point in our_mounts(Path("/proc/self/mountinfo").read_text()):
-        if any(each.is_dir() for each in point.iterdir()):
-            continue
-        done = subprocess.run(["umount", str(point)], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise EdgeError("unmount", str(point), done.stderr.strip())
-        point.rmdir()
+def show_strays() -> None:
+    """Take the file away again, unless another cluster's nodes have groups here. Raises EdgeError."""
+    if not is_hidden(Path("/proc/self/mountinfo").read_text()) or any(ROOT.glob("*/cybernetes-*")):
+        return
+    done = subprocess.run(["umount", str(ROOT / _LIST)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise EdgeError("unmount", str(ROOT / _LIST), done.stderr.strip())
 
 
-def our_mounts(mountinfo: str) -> list[Path]:
-    """Mount points with our name in the text of /proc/PID/mountinfo."""
-    points = []
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        if after.split()[:2] == ["cgroup", _OURS]:
-            points.append(Path(before.split()[4]))
-    return points
+def is_hidden(mountinfo: str) -> bool:
+    """Whether the text of /proc/PID/mountinfo has a mount on the list."""
+    return any(line.split()[4] == str(ROOT / _LIST) for line in mountinfo.splitlines())

@@ -56,7 +56,7 @@ def probe() -> Capabilities:
         systemd_cgroup=False,
         cni_binaries=_cni_binaries(),
         root_is_own=own_root.is_own(),
-        crun=_has_crun() and cgroups.mount_strays(),
+        crun=_has_crun() and not cgroups.stray_controllers(),
     )
 
 

@@ -30,7 +30,7 @@ def down(layout: Layout, step: Step, *, keep_data: bool) -> None:
             removal.remove_node(layout.node(node.name), cgroup_root(node))
             remove_network(node, layout.node(node.name))
     fabric.remove(config.nodes)
-    cgroups.unmount_strays()
+    cgroups.show_strays()
     if keep_data:
         return
     with step("removing keys, state and kubeconfig"):

@@ -69,12 +69,11 @@ def test_controllers_of_the_unified_tree_beside_the_old_hierarchies_are_stray(tm
     assert cgroups.stray_controllers(tmp_path) == ["hugetlb", "misc"]
 
 
-def test_only_mounts_of_ours_are_taken_back() -> None:
-    mountinfo = (
-        "33 24 0:30 / /sys/fs/cgroup/cpu rw,relatime shared:16 - cgroup cgroup rw,cpu\n"
-        "99 24 0:71 / /sys/fs/cgroup/hugetlb rw,relatime - cgroup cybernetes rw,hugetlb\n"
-    )
-    assert cgroups.our_mounts(mountinfo) == [Path("/sys/fs/cgroup/hugetlb")]
+def test_a_list_that_was_hidden_is_known_by_its_mount() -> None:
+    before = "33 24 0:30 / /sys/fs/cgroup/cpu rw,relatime shared:16 - cgroup cgroup rw,cpu\n"
+    over = "99 40 254:0 /var/lib/c/run/no-controllers /sys/fs/cgroup/unified/cgroup.controllers rw - ext4 /dev/vda rw\n"
+    assert not cgroups.is_hidden(before)
+    assert cgroups.is_hidden(before + over)
 
 
 def test_the_server_that_is_asked_last_is_trusted_like_the_host(tmp_path: Path) -> None:
