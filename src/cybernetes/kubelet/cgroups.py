@@ -31,7 +31,8 @@ class Cgroups:
         self._hierarchies = [mount] if self.v2 else self._find_hierarchies()
 
     def _find_hierarchies(self) -> list[Path]:
-        found = {each.resolve() for each in self._mount.iterdir() if each.is_dir() and (each / "tasks").exists()}
+        # The unified tree of a hybrid layout too: crun makes groups there.
+        found = {each.resolve() for each in self._mount.iterdir() if (each / "cgroup.procs").exists()}
         return sorted(found)
 
     def ensure(self, path: str, limits: CgroupLimits) -> None:
