@@ -30,7 +30,6 @@ STABLE_AFTER_S = 30.0
 # Longer than the API server drains and containerd takes to close its database.
 STOP_TIMEOUT_S = 10.0
 LOG_BYTES_MAX = 16 * 1024 * 1024
-# Padding of the argument vector, so that forked components have room for titles of their own.
 log = Log("supervisor")
 
 

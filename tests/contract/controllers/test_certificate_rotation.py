@@ -3,18 +3,16 @@
 import asyncio
 
 import pytest
+from node_credentials import allow_nodes_to_renew, put_first_certificates
 
 from apiserver_fixture import serving_apiserver
-from cybernetes.apiserver.bootstrap import policy
 from cybernetes.auth import pki
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SeededRandom, SystemRandom
 from cybernetes.client import kubeconfig
 from cybernetes.client.api import ApiClient
-from cybernetes.client.kubeconfig import Access, FileTransport
-from cybernetes.client.target import Target
+from cybernetes.client.kubeconfig import FileTransport
 from cybernetes.controllers.manager import ControllerManager, ManagerConfig
-from cybernetes.run import files
 from cybernetes.run.config import ClusterConfig, NodeConfig
 from cybernetes.run.layout import Layout
 from cybernetes.run.start import Setting
@@ -23,9 +21,6 @@ from cybernetes.wire.http.client import HttpTransport
 from cybernetes.wire.http.message import Request
 from cybernetes.wire.http.tls import client_context
 
-GROUP = "rbac.authorization.k8s.io"
-BINDINGS = Target(GROUP, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
-ROLES = Target(GROUP, "v1", "clusterroles", "ClusterRole", namespaced=False)
 CLOCK, RANDOM = SystemClock(), SystemRandom()
 
 
@@ -36,14 +31,6 @@ def test_when_a_certificate_is_asked_for_anew(seed):
     starts, ends = pki.validity(own.certificate)
     at = due(own.certificate, SeededRandom(seed))
     assert EARLIEST <= (at - starts) / (ends - starts) <= EARLIEST + SPREAD
-
-
-async def allow_nodes_to_renew(admin: ApiClient) -> None:
-    """What the API server of a whole cluster makes by itself."""
-    targets = {"ClusterRole": ROLES, "ClusterRoleBinding": BINDINGS}
-    for each in policy.load("own.yaml"):
-        if "certificate" in each["metadata"]["name"]:
-            await admin.create(targets[each["kind"]], each)
 
 
 def test_a_kubelet_renews_its_certificates_and_goes_on_with_them(tmp_path):
@@ -64,25 +51,8 @@ def test_a_kubelet_renews_its_certificates_and_goes_on_with_them(tmp_path):
             setting = Setting(ClusterConfig(nodes=(node,)), layout, node)
             # Most of their life is over: the time before now that they are valid from.
             terms = pki.Terms(CLOCK.now(), RANDOM, pki.BACKDATE_S // 10)
-            own = pki.client(api.authority, "system:node:n1", ("system:nodes",), terms)
-            serving = pki.serving(
-                api.authority,
-                "system:node:n1",
-                terms,
-                names=["n1"],
-                addresses=["10.0.0.1"],
-                organizations=["system:nodes"],
-            )
-            layout.pki.mkdir()
-            for where, credential in (
-                (files.of(layout, "client-kubelet-n1"), own),
-                (files.kubelet_serving(layout, "n1"), serving),
-            ):
-                where.certificate.write_bytes(credential.certificate)
-                where.key.write_bytes(credential.key)
+            own, serving = put_first_certificates(api, layout, terms, node.address)
             path = layout.kubeconfig("kubelet-n1")
-            access = Access(server=api.url, authority=api.ca, certificate=own.certificate, key=own.key)
-            kubeconfig.write(path, kubeconfig.build(access, name="c", user="system:node:n1"))
             client = kubeconfig.connect(path, user_agent="kubelet", clock=CLOCK)
             rotated = of_node(setting)
             assert [each.wanted.signer.rpartition("/")[2] for each in rotated] == [

@@ -8,17 +8,16 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import orjson
+from node_credentials import allow_nodes_to_renew, put_first_certificates
 
 from apiserver_fixture import RunningApi, serving_apiserver
-from cybernetes.apiserver.bootstrap import policy
 from cybernetes.auth import pki
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.random import SystemRandom
 from cybernetes.client import kubeconfig
 from cybernetes.client.api import ApiClient, PatchType
-from cybernetes.client.kubeconfig import Access
-from cybernetes.client.target import NODES, Target
+from cybernetes.client.target import NODES
 from cybernetes.controllers.certificates.plan import lifetime_s
 from cybernetes.controllers.manager import ControllerManager, ManagerConfig
 from cybernetes.run import files
@@ -55,30 +54,6 @@ class Fast(SystemClock):
         return super().monotonic() * 20
 
 
-def _first_certificates(api: RunningApi, layout: Layout) -> None:
-    terms = pki.Terms(SystemClock().now() - FIRST_LIFE_S, RANDOM, FIRST_LIFE_S + LEFT_S)
-    own = pki.client(api.authority, "system:node:n1", ("system:nodes",), terms)
-    serving = pki.serving(
-        api.authority, "system:node:n1", terms, names=["n1"], addresses=["127.0.0.1"], organizations=["system:nodes"]
-    )
-    layout.pki.mkdir()
-    for where, credential in (
-        (files.of(layout, "client-kubelet-n1"), own),
-        (files.kubelet_serving(layout, "n1"), serving),
-    ):
-        where.certificate.write_bytes(credential.certificate)
-        where.key.write_bytes(credential.key)
-    access = Access(server=api.url, authority=api.ca, certificate=own.certificate, key=own.key)
-    kubeconfig.write(layout.kubeconfig("kubelet-n1"), kubeconfig.build(access, name="c", user="system:node:n1"))
-
-
-async def _let_nodes_renew(admin: ApiClient) -> None:
-    for each in policy.load("own.yaml"):
-        if "certificate" in each["metadata"]["name"]:
-            kind = each["kind"]
-            await admin.create(Target(policy.GROUP, "v1", kind.lower() + "s", kind, namespaced=False), each)
-
-
 @asynccontextmanager
 async def _kubelet(api: RunningApi, layout: Layout) -> AsyncIterator[int]:
     """A server that shows the node's serving certificate; its port."""
@@ -101,9 +76,10 @@ def test_no_request_fails_and_a_watch_goes_on(tmp_path: Path) -> None:
             await api.server.ready()
             layout, clock = Layout(tmp_path), Fast()
             admin = ApiClient(api.transport(), user_agent="test", clock=clock)
-            await _let_nodes_renew(admin)
+            await allow_nodes_to_renew(admin)
             node = await admin.create(NODES, {"metadata": {"name": "n1"}})
-            _first_certificates(api, layout)
+            terms = pki.Terms(SystemClock().now() - FIRST_LIFE_S, RANDOM, FIRST_LIFE_S + LEFT_S)
+            put_first_certificates(api, layout, terms, NODE.address)
             manager = ControllerManager(
                 ApiClient(api.transport_as("system:kube-controller-manager"), user_agent="test", clock=clock),
                 Behind(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import shutil
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -108,8 +107,6 @@ async def reads(servers: Servers, name: str) -> bool:
 
 @pytest.mark.parametrize("store", ["sqlite", "etcd"])
 def test_no_secret_is_on_the_disk_of_a_cluster_with_a_key_service(tmp_path: Path, store: str) -> None:
-    if store == "etcd" and shutil.which("etcd") is None:
-        pytest.skip("etcd is not installed: apt-get install etcd-server")
     socket, file = tmp_path / "kms.sock", tmp_path / "encryption.yaml"
     file.write_text(configuration(KMS % socket, "- identity: {}"))
 

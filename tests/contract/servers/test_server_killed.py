@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import shutil
 import sys
 from pathlib import Path
 
@@ -24,8 +23,6 @@ LATEST_S = 1.0
 
 @pytest.mark.parametrize("store", ["sqlite", "etcd"])
 def test_a_killed_server_loses_nothing_and_repeats_nothing(tmp_path: Path, store: str) -> None:
-    if store == "etcd" and shutil.which("etcd") is None:
-        pytest.skip("etcd is not installed: apt-get install etcd-server")
     moments = random.Random(os.environ.get("HISTORY_SEED", store))
     with several_servers(tmp_path, store, count=1) as servers:
         victims = [("apiserver", moments.random() * LATEST_S) for _ in range(KILLS)]
