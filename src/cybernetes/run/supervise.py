@@ -11,7 +11,6 @@ import contextlib
 import os
 import selectors
 import signal
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from cybernetes.base.log import Log
+from cybernetes.base.private_socket import listen_private
 from cybernetes.run.layout import Layout
 from cybernetes.run.notify import NotifyListener
 from cybernetes.run.process import exec_program, fork_component
@@ -30,6 +30,7 @@ STABLE_AFTER_S = 30.0
 # Longer than the API server drains and containerd takes to close its database.
 STOP_TIMEOUT_S = 10.0
 LOG_BYTES_MAX = 16 * 1024 * 1024
+CONTROL_BACKLOG = 8
 log = Log("supervisor")
 
 
@@ -83,7 +84,7 @@ class Supervisor:
         self._stopping = False
         self._selector = selectors.DefaultSelector()
         self._notify = NotifyListener(layout.notify_socket)
-        self._control = _listen(layout.control_socket)
+        self._control = listen_private(layout.control_socket, CONTROL_BACKLOG)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self, preload: Callable[[], None] = lambda: None) -> None:
@@ -248,8 +249,8 @@ class Supervisor:
             if each.pid:
                 _stop(each.pid)
                 log.info("process.stopped", name=each.process.name)
-        self._control.close()
         self._layout.control_socket.unlink(missing_ok=True)
+        self._control.close()
 
 
 def _stop(pid: int) -> None:
@@ -262,15 +263,6 @@ def _stop(pid: int) -> None:
         signal.sigtimedwait([signal.SIGCHLD], 0.02)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-
-
-def _listen(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    listener.bind(str(path))
-    path.chmod(0o600)
-    listener.listen(8)
-    return listener
 
 
 def _rotate(path: Path) -> None:

@@ -20,6 +20,7 @@ import msgspec
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.base.log import Log
+from cybernetes.base.private_socket import listen_private
 from cybernetes.store.sqlite.channel import settle
 from cybernetes.store.sqlite.expiry import Expiry
 from cybernetes.store.sqlite.frames import Inbox, decode_jobs, encode, frame
@@ -241,14 +242,9 @@ def peer_user(transport: Any) -> int:
 
 
 def _listen(address: Path) -> socket.socket:
-    """Only the owner may connect; nobody can before the mode is set."""
-    address.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
     try:
-        listener.bind(str(address))
-        address.chmod(0o600)
-        listener.listen(BACKLOG)
+        listener = listen_private(address, BACKLOG)
     except OSError as error:
-        listener.close()
         raise EdgeError("listen", str(address), str(error), outcome=Outcome.NOT_DONE, retry=Retry.NEVER) from error
+    listener.setblocking(False)
     return listener
