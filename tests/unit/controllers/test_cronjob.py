@@ -9,7 +9,7 @@ import pytest
 import virtual
 from world import World, template, view_of
 
-from cybernetes.base.clock import parse_rfc3339
+from cybernetes.base.clock import parse_rfc3339, rfc3339
 from cybernetes.controllers.cronjob import plan
 from cybernetes.controllers.cronjob.loop import CronJobController
 from cybernetes.controllers.cronjob.plan import CronJob
@@ -155,5 +155,60 @@ def test_finished_jobs_go_after_their_time() -> None:
             deleted = w.api.all("jobs")
             assert all("foregroundDeletion" in each["metadata"].get("finalizers", []) for each in deleted)
             assert all("deletionTimestamp" in each["metadata"] for each in deleted)
+
+    virtual.run(main())
+
+
+@pytest.mark.parametrize(
+    ("policy", "left"), [("Forbid", ["tick-1"]), ("Replace", ["tick-2"]), ("Allow", ["tick-1", "tick-2"])]
+)
+def test_a_job_made_just_before_an_end_is_known_after_it(policy: str, left: list[str]) -> None:
+    """Its maker ended before the status said so, and came back after the next time."""
+
+    async def main() -> None:
+        w = World(CronJobController, JobController)
+        minute = int(virtual.EPOCH) // 60
+        w.api.put("cronjobs", cron_job(concurrencyPolicy=policy))
+        w.api.put("jobs", job_of_schedule(minute))
+        async with w.running():
+            await w.settle(65)
+            names = {f"tick-{minute}": "tick-1", f"tick-{minute + 1}": "tick-2"}
+            assert [names[each] for each in jobs(w)] == left
+            [live] = w.api.all("cronjobs")
+            assert [names[each["name"]] for each in live["status"]["active"]] == left
+            assert not any(reason == "UnexpectedJob" for reason, _ in w.events())
+
+    virtual.run(main())
+
+
+def job_of_schedule(minute: int, **annotations: str) -> Object:
+    """As the controller would have made it for that minute."""
+    owner = cron_job()
+    template = owner["spec"]["jobTemplate"]
+    metadata = {
+        "name": f"tick-{minute}",
+        "namespace": "default",
+        "annotations": annotations or {plan.SCHEDULED: rfc3339(minute * 60)},
+        "ownerReferences": [
+            {"apiVersion": "batch/v1", "kind": "CronJob", "name": "tick", "uid": "tick-uid", "controller": True}
+        ],
+    }
+    spec = {**template["spec"], "selector": {"matchLabels": {"app": "tick"}}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [{"cronjob.kubernetes.io/instantiate": "manual"}, {plan.SCHEDULED: "soon"}],
+)
+def test_a_job_that_no_schedule_made_stops_nothing(annotations: dict[str, str]) -> None:
+    async def main() -> None:
+        w = World(CronJobController, JobController)
+        w.api.put("cronjobs", cron_job(concurrencyPolicy="Forbid"))
+        w.api.put("jobs", job_of_schedule(1, **annotations))
+        async with w.running():
+            await w.settle(65)
+            assert len(jobs(w)) == 2
+            assert any(reason == "UnexpectedJob" for reason, _ in w.events())
 
     virtual.run(main())

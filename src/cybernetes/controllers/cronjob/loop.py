@@ -19,11 +19,9 @@ from cybernetes.controllers.cronjob.plan import CronJob, CronJobStatus, Referenc
 from cybernetes.controllers.informers import controller_of, decoder
 from cybernetes.controllers.job.objects import Job
 from cybernetes.controllers.loop import Edges, reference, work, write_status
-from cybernetes.controllers.objects import raw
+from cybernetes.controllers.objects import Meta, raw
 from cybernetes.controllers.pod_writes import namespace_is_going
 from cybernetes.model import cron
-
-SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 
 
 class CronJobController:
@@ -104,14 +102,7 @@ class CronJobController:
         made = await self._create(cron_job, at)
         if made is None:
             return
-        new = Reference(
-            kind=JOBS.kind,
-            namespace=made["metadata"]["namespace"],
-            name=made["metadata"]["name"],
-            uid=made["metadata"]["uid"],
-            api_version=JOBS.api_version,
-            resource_version=made["metadata"]["resourceVersion"],
-        )
+        new = planning.reference(msgspec.convert(made["metadata"], Meta))
         kept = tuple(each for each in active if each.uid != new.uid)
         status = msgspec.structs.replace(
             cron_job.status, active=(*kept, new), last_schedule_time=rfc3339(at.timestamp())
@@ -174,7 +165,7 @@ def _body(cron_job: CronJob, at: datetime.datetime) -> dict[str, Any]:
             "name": planning.job_name(cron_job, at),
             "namespace": cron_job.metadata.namespace,
             "labels": metadata.get("labels") or {},
-            "annotations": {**(metadata.get("annotations") or {}), SCHEDULED: stamp},
+            "annotations": {**(metadata.get("annotations") or {}), planning.SCHEDULED: stamp},
             "ownerReferences": [pods.owner_reference(CRON_JOBS.api_version, CRON_JOBS.kind, cron_job.metadata)],
         },
         "spec": template.get("spec") or {},

@@ -6,16 +6,20 @@ source  controllers.md 6; Kubernetes documentation "CronJob"
 from __future__ import annotations
 
 import datetime
+import math
 import zoneinfo
 from collections.abc import Sequence
 
 import msgspec
 
-from cybernetes.base.clock import parse_rfc3339
+from cybernetes.base.clock import parse_rfc3339, rfc3339
+from cybernetes.client.target import JOBS
 from cybernetes.controllers.job.objects import Job, finished
 from cybernetes.controllers.objects import EMPTY, Meta, View
 from cybernetes.model.cron import Schedule
 
+# On a Job, the time that it was made for.
+SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 # More missed times than this are told to the user: the clock may be wrong.
 MISSED_MAX = 100
 
@@ -69,6 +73,7 @@ class Review(msgspec.Struct):
 
 
 def review(cron_job: CronJob, jobs: Sequence[Job]) -> Review:
+    cron_job = recovered(cron_job, jobs)
     by_uid = {job.metadata.uid: job for job in jobs}
     found = Review(cron_job.status)
     active = []
@@ -93,6 +98,40 @@ def review(cron_job: CronJob, jobs: Sequence[Job]) -> Review:
     )
     found.delete = _history(cron_job, jobs)
     return found
+
+
+def recovered(cron_job: CronJob, jobs: Sequence[Job]) -> CronJob:
+    """With those Jobs active that were made for times after the last one that the status knows.
+
+    Who made them ended before it could write so. Without them, a policy of one at a time would let a second one start.
+    """
+    known_s = parse_rfc3339(cron_job.status.last_schedule_time) if cron_job.status.last_schedule_time else 0
+    made = sorted((at_s, job.metadata.name, job) for job in jobs if (at_s := _scheduled_s(job)) > known_s)
+    if not made:
+        return cron_job
+    active = (*cron_job.status.active, *(reference(job.metadata) for _, _, job in made))
+    status = msgspec.structs.replace(cron_job.status, active=active, last_schedule_time=rfc3339(made[-1][0]))
+    return msgspec.structs.replace(cron_job, status=status)
+
+
+def _scheduled_s(job: Job) -> int:
+    """In whole seconds, as the status has them; 0 for a Job that no schedule made."""
+    stamp = job.metadata.annotations.get(SCHEDULED)
+    try:
+        return math.floor(parse_rfc3339(stamp)) if stamp else 0
+    except ValueError:
+        return 0
+
+
+def reference(job: Meta) -> Reference:
+    return Reference(
+        kind=JOBS.kind,
+        namespace=job.namespace,
+        name=job.name,
+        uid=job.uid,
+        api_version=JOBS.api_version,
+        resource_version=job.resource_version,
+    )
 
 
 def _last_success(cron_job: CronJob, jobs: Sequence[Job]) -> str | None:
