@@ -7,9 +7,11 @@ from base64 import b64encode
 from pathlib import Path
 
 import orjson
+import pytest
 from calls import Client, Object
 
 from apiserver_fixture import RunningApi, serving_apiserver
+from cybernetes.apiserver.aggregate import loop
 from cybernetes.auth import pki
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SystemRandom
@@ -118,6 +120,46 @@ def test_requests_reach_the_other_server_with_their_user(tmp_path: Path) -> None
                 await http.stop(1)
 
     asyncio.run(main())
+
+
+def test_a_changed_service_or_endpoint_is_noticed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "EVERY_S", 3600.0)
+
+    async def main() -> None:
+        async with serving_apiserver(tmp_path) as api:
+            transport = api.transport()
+            client = Client(transport)
+            slices = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices"
+            try:
+                path = await client.namespace("shop")
+                await client.ok("POST", "/apis/apiregistration.k8s.io/v1/apiservices", api_service(api.ca))
+                await reason(client, "ServiceNotFound")
+                service = {"metadata": {"name": "ext"}, "spec": {"ports": [{"name": "https", "port": 443}]}}
+                await client.ok("POST", f"{path}/services", service)
+                await reason(client, "EndpointsNotFound")
+                labels = {"kubernetes.io/service-name": "ext"}
+                piece: Object = {"metadata": {"name": "ext", "labels": labels}, "addressType": "IPv4", "endpoints": []}
+                await client.ok("POST", slices, piece)
+                await reason(client, "MissingEndpoints")
+                await client.ok("DELETE", f"{slices}/ext")
+                await reason(client, "EndpointsNotFound")
+                await client.ok("DELETE", f"{path}/services/ext")
+                await reason(client, "ServiceNotFound")
+            finally:
+                await transport.close()
+
+    asyncio.run(main())
+
+
+async def reason(client: Client, wanted: str) -> None:
+    found = ""
+    for _ in range(100):
+        read = await client.ok("GET", "/apis/apiregistration.k8s.io/v1/apiservices/v1.ext.test")
+        found = next((each["reason"] for each in read.get("status", {}).get("conditions") or ()), "")
+        if found == wanted:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{found}, not {wanted}")
 
 
 def test_a_new_api_service_is_asked_for_before_the_next_round(tmp_path: Path) -> None:

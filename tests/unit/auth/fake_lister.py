@@ -45,6 +45,10 @@ class FakeLister:
         found = sorted(self._objects.get((group, plural), {}).items())
         return [copy.deepcopy(obj) for (where, _), obj in found if namespace is None or where == namespace]
 
+    def labelled(self, group: str, plural: str, namespace: str, label: str, value: str) -> list[Object]:
+        found = self.list(group, plural, namespace)
+        return [each for each in found if (each["metadata"].get("labels") or {}).get(label) == value]
+
     def subscribe(self, group: str, plural: str, callback: Change) -> None:
         self._subscribers.setdefault((group, plural), []).append(callback)
         for obj in self.list(group, plural):

@@ -10,6 +10,7 @@ import orjson
 from cybernetes.apiserver.aggregate import plan
 from cybernetes.apiserver.aggregate.serve import GROUP, PLURAL, Aggregator, user_headers
 from cybernetes.apiserver.cache.lister import Lister
+from cybernetes.apiserver.cache.state import Event
 from cybernetes.apiserver.discovery import RemoteVersion
 from cybernetes.apiserver.tending import tend
 from cybernetes.auth.user import MASTERS, User
@@ -27,7 +28,7 @@ log = Log("apiserver.aggregate")
 
 Object = dict[str, Any]
 API_SERVICES = Target(GROUP, "v1", "apiservices", "APIService", namespaced=False)
-# How soon a server that came or went is noticed.
+# How soon it is noticed that a server answers, or does so no more, while its Service and endpoints stay what they are.
 EVERY_S = 5.0
 _ASKING = User("system:kube-aggregator", groups=(MASTERS,))
 
@@ -56,12 +57,29 @@ class Availability:
         return list(self._versions.values())
 
     async def run(self) -> None:
-        """Ask each server when its APIService is new or another one, and every few seconds."""
+        """Ask each server when its APIService, its Service or its endpoints change, and every few seconds."""
         self._lister.subscribe_specs(GROUP, PLURAL, self._spec_changed)
+        self._lister.follow("", "services", self._service_changed)
+        self._lister.follow("discovery.k8s.io", "endpointslices", self._slice_changed)
         await tend(self._queue, self._sync, log, "aggregate.status_failed")
 
     def _spec_changed(self, old: Object | None, new: Object | None) -> None:
         self._queue.add((new or old or {})["metadata"]["name"])
+
+    def _service_changed(self, event: Event) -> None:
+        self._ask_at(event.place)
+
+    def _slice_changed(self, event: Event) -> None:
+        for item in (event.before, event.after):
+            if item is not None:
+                self._ask_at(f"{item.namespace}/{item.labels.get(plan.SERVICE_NAME, '')}")
+
+    def _ask_at(self, service: str) -> None:
+        """Ask again whatever is behind this Service, as NAMESPACE/NAME."""
+        for each in self._aggregator.remote():
+            wanted = plan.service_of(each)
+            if wanted is not None and f"{wanted[0]}/{wanted[1]}" == service:
+                self._queue.add(each["metadata"]["name"])
 
     async def _sync(self, name: str) -> None:
         before = self._versions.get(name)

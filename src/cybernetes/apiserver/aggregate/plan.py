@@ -12,6 +12,8 @@ from cybernetes.wire.http.message import Request, Response
 Object = dict[str, Any]
 
 DEFAULT_PORT = 443
+# The label of EndpointSlices that names their Service.
+SERVICE_NAME = "kubernetes.io/service-name"
 
 
 class Destination(msgspec.Struct, frozen=True):

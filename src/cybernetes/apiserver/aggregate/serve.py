@@ -10,7 +10,15 @@ from typing import Any
 from urllib.parse import quote
 
 from cybernetes.apiserver import respond
-from cybernetes.apiserver.aggregate.plan import Destination, Local, Object, Unavailable, destination, service_of
+from cybernetes.apiserver.aggregate.plan import (
+    SERVICE_NAME,
+    Destination,
+    Local,
+    Object,
+    Unavailable,
+    destination,
+    service_of,
+)
 from cybernetes.apiserver.chain import Passage
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.core import Core
@@ -75,11 +83,7 @@ class Aggregator:
             return self._within[_version_of(api_service)]
         namespace, name, _ = wanted
         service = lister.get("", "services", namespace, name)
-        slices = [
-            each
-            for each in lister.list("discovery.k8s.io", "endpointslices", namespace)
-            if each["metadata"].get("labels", {}).get("kubernetes.io/service-name") == name
-        ]
+        slices = lister.labelled("discovery.k8s.io", "endpointslices", namespace, SERVICE_NAME, name)
         return destination(api_service, service, slices, b64decode(api_service["spec"].get("caBundle") or ""))
 
     async def send(self, found: Destination | Local, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Finds items by the value of a field: the pods of a node, without looking at those of all others."""
+"""Finds items by the value of a field or label: the pods of a node, without looking at those of all others."""
 
 from __future__ import annotations
 
@@ -33,17 +33,26 @@ def text_at(path: str) -> Callable[[bytes], str]:
     return read
 
 
-class Index:
-    """Places by the value of one field, kept by `ResourceState` with each change."""
+def by_field(path: str) -> Callable[[Item], str]:
+    read = text_at(path)
+    return lambda item: read(item.json)
 
-    def __init__(self, path: str) -> None:
-        self._read = text_at(path)
+
+def by_label(label: str) -> Callable[[Item], str]:
+    return lambda item: item.labels.get(label, "")
+
+
+class Index:
+    """Places by a text that `read` finds in an item, "" for none; kept by `ResourceState` with each change."""
+
+    def __init__(self, read: Callable[[Item], str]) -> None:
+        self._read = read
         self._places: dict[str, set[str]] = {}
 
     def change(self, before: Item | None, after: Item | None) -> None:
         """One item's place is the same before and after."""
-        was = self._read(before.json) if before is not None else None
-        does = self._read(after.json) if after is not None else None
+        was = self._read(before) if before is not None else None
+        does = self._read(after) if after is not None else None
         if was == does:
             return
         if before is not None and was is not None:

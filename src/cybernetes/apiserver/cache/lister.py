@@ -62,10 +62,19 @@ class Lister:
         item = self._caches.of(group, plural).state.get(place)
         return item.labels if item is not None else {}
 
+    def labelled(self, group: str, plural: str, namespace: str, label: str, value: str) -> list[Object]:
+        """Objects of a namespace whose label has this value; others cost nothing."""
+        items = self._caches.of(group, plural).state.labelled(label, value, namespace)
+        return [self._decode(group, plural, item) for item in items]
+
     def list(self, group: str, plural: str, namespace: str | None = None) -> list[Object]:
         """All objects in key order, of one namespace or of all (None)."""
         items = self._caches.of(group, plural).state.range(namespace or "")
         return [self._decode(group, plural, item) for item in items]
+
+    def follow(self, group: str, plural: str, callback: Callable[[Event], None]) -> None:
+        """Like `subscribe`, but of changes only, and nothing is decoded."""
+        self._caches.of(group, plural).subscribers.append(callback)
 
     def subscribe(self, group: str, plural: str, callback: Callable[[Object | None, Object | None], None]) -> None:
         """Call `callback(None, obj)` for what exists, then `callback(old, new)` at each change; None is absence.

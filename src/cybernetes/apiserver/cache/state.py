@@ -10,13 +10,16 @@ import msgspec
 from sortedcontainers import SortedDict
 
 from cybernetes.apiserver import stored
-from cybernetes.apiserver.cache.index import Index
+from cybernetes.apiserver.cache.index import Index, by_field, by_label
 from cybernetes.store.api import Event as StoreEvent
 
 # Events kept for watches that come back: at 1,000 writes a second a few seconds of absence. Older ones are
 # read from the store's history, so this is about speed only.
 WINDOW_EVENTS_MAX = 4096
 WINDOW_BYTES_MAX = 8 << 20
+
+
+Reading = Callable[[str], "Callable[[Item], str]"]
 
 
 class _Labelled(msgspec.Struct, gc=False):
@@ -116,8 +119,8 @@ class ResourceState:
         self.window: deque[Event] = deque()
         self.window_from = revision
         self._window_bytes = 0
-        # Made when they are first asked, for most are never: path of a field -> index.
-        self._indexes: dict[str, Index] = {}
+        # Made when they are first asked, for most are never: (how it is read, path of a field or label) -> index.
+        self._indexes: dict[tuple[Reading, str], Index] = {}
 
     def load(self, key: str, value: bytes, revision: int, created: int) -> None:
         """An entry of the first read of the store."""
@@ -159,9 +162,16 @@ class ResourceState:
 
     def having(self, path: str, value: str, namespace: str = "", start: str = "") -> Iterator[Item]:
         """Items of `range` whose field at `path`, a text, has this value; in order."""
-        index = self._indexes.get(path)
+        return self._indexed(by_field, path, value, namespace, start)
+
+    def labelled(self, label: str, value: str, namespace: str = "") -> Iterator[Item]:
+        """Items of `range` whose label has this value; in order."""
+        return self._indexed(by_label, label, value, namespace)
+
+    def _indexed(self, reading: Reading, path: str, value: str, namespace: str, start: str = "") -> Iterator[Item]:
+        index = self._indexes.get((reading, path))
         if index is None:
-            index = self._indexes[path] = Index(path)
+            index = self._indexes[reading, path] = Index(reading(path))
             for item in self.items.values():
                 index.change(None, item)
         least, beyond = _bounds(namespace, start)

@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
 
+from cybernetes.apiserver.aggregate.plan import SERVICE_NAME
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.outbound import is_literal, is_proxyable
 from cybernetes.apiserver.subresources import connect
@@ -174,9 +175,7 @@ def _port_name(service: Object, wanted: Destination) -> str:
 def _endpoints(core: Core, namespace: str, service: str, port_name: str) -> list[tuple[str, int]]:
     """Ready endpoints that are pods of the namespace: whoever writes a slice does not choose what is asked."""
     found = []
-    for each in core.lister.list("discovery.k8s.io", "endpointslices", namespace):
-        if each["metadata"].get("labels", {}).get("kubernetes.io/service-name") != service:
-            continue
+    for each in core.lister.labelled("discovery.k8s.io", "endpointslices", namespace, SERVICE_NAME, service):
         ports = [port["port"] for port in each.get("ports") or () if (port.get("name") or "") == port_name]
         ready = [e for e in each.get("endpoints") or () if e.get("conditions", {}).get("ready") is not False]
         addresses = [e["addresses"][0] for e in ready if _is_of_its_pod(core, namespace, e)]

@@ -94,7 +94,7 @@ class HttpsCaller:
         found = plan.destination(
             {"spec": {"service": service}},
             self._lister.get("", "services", namespace, name),
-            self._slices(namespace, name),
+            self._lister.labelled("discovery.k8s.io", "endpointslices", namespace, plan.SERVICE_NAME, name),
             ca,
         )
         if isinstance(found, Unavailable):
@@ -102,13 +102,6 @@ class HttpsCaller:
             why = f'service "{name}" not found' if missing else f'no endpoints available for service "{name}"'
             raise NotAsked(f'Post "{shown}": {why}')
         return Address(shown, found.url, path, found.server_name, ca)
-
-    def _slices(self, namespace: str, name: str) -> list[Object]:
-        return [
-            each
-            for each in self._lister.list("discovery.k8s.io", "endpointslices", namespace)
-            if (each["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == name
-        ]
 
     def _transport(self, address: Address) -> HttpTransport:
         key = address.url, address.server_name, address.ca
