@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import aiohttp
 import orjson
 from calls import Client, Object, config_map, run
 
 from apiserver_fixture import RunningApi
+from cybernetes.wire.http.connection import Connection
 from cybernetes.wire.http.tls import client_context
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -172,6 +175,31 @@ def test_a_client_that_leaves_is_forgotten(api: RunningApi, space: str) -> None:
                 return
             await asyncio.sleep(0.02)
         raise AssertionError("the watcher is still there")
+
+    run(api, test)
+
+
+def test_the_connection_of_a_watch_that_ended_is_freed_without_a_search(api: RunningApi, space: str) -> None:
+    def connections() -> weakref.WeakSet[Connection]:
+        return weakref.WeakSet(each for each in gc.get_objects() if isinstance(each, Connection))
+
+    async def test(client: Client) -> None:
+        path = await client.namespace(space) + "/configmaps"
+        before = connections()
+        gc.disable()
+        try:
+            async with client.watch(path) as next_event:
+                await client.ok("POST", path, {"metadata": {"name": "a"}})
+                assert await next_event() is not None
+                of_the_watch = connections() - before
+                assert of_the_watch
+            for _ in range(100):
+                if not of_the_watch:
+                    return
+                await asyncio.sleep(0.02)
+        finally:
+            gc.enable()
+        raise AssertionError("the connection is still there")
 
     run(api, test)
 

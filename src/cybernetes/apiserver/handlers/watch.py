@@ -146,6 +146,8 @@ async def _stream(core: Core, cached: Cached, watcher: Watcher, encode: _Frames,
         yield encode.error(error)
     finally:
         cached.hub.leave(watcher)
+        # It knows the connection, which knows this stream: so both are freed at once.
+        watcher.direct = None
 
 
 def _snapshot(state: ResourceState, selection: Selection) -> list[Item]:
