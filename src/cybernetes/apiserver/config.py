@@ -22,7 +22,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     kubelet_authorities       sign the serving certificates of kubelets; b"": theirs are not verified
     kubelet_certificate, kubelet_key  what kubelets know this server by
     advertise                 host:port at which clients reach it
-    service_range, node_port_range    from which services get addresses and ports
+    service_ranges, node_port_range   from which services get addresses, one range a family, and ports
     shared_store              whether other API servers write to the same store
     catches_up                whether every request waits for what they wrote, because asking the store is free
     max_requests_inflight, max_mutating_requests_inflight  together the seats that priority levels share
@@ -51,7 +51,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     kubelet_certificate: bytes = b""
     kubelet_key: bytes = b""
     advertise: str = "127.0.0.1:6443"
-    service_range: str = "10.96.0.0/12"
+    service_ranges: tuple[str, ...] = ("10.96.0.0/12",)
     node_port_range: tuple[int, int] = (30000, 32767)
     shared_store: bool = False
     catches_up: bool = False

@@ -133,7 +133,7 @@ class ApiServer:
         core.admission = security.admission
         self._close_security = security.close
         core.allocator = Allocator(
-            core.lister, self.config.service_range, self.config.node_port_range, core.clock, core.random
+            core.lister, self.config.service_ranges, self.config.node_port_range, core.clock, core.random
         )
         self._aggregator = Aggregator(core, self.config, self._within())
         core.aggregated = self._aggregator.answer
@@ -298,7 +298,7 @@ def _bootstrap_settings(config: ServerConfig, registry: Registry) -> Settings:
         served[resourcemetrics.GROUP, resourcemetrics.VERSION] = None
         extra += policy.load("resource_metrics.yaml")
     return Settings(
-        service_range=config.service_range,
+        service_ranges=config.service_ranges,
         served=tuple(served),
         address=host.strip("[]"),
         port=int(port),

@@ -23,7 +23,7 @@ class Late(SystemClock):
 
 def another(server, address, clock):
     client = ApiClient(InProcessTransport(server.server), user_agent="kube-apiserver", clock=clock)
-    settings = Settings(service_range="10.96.0.0/12", served=(), address=address, identity=address)
+    settings = Settings(service_ranges=("10.96.0.0/12",), served=(), address=address, identity=address)
     return Bootstrap(client, settings, clock)
 
 
@@ -77,7 +77,7 @@ def test_servers_of_one_machine_keep_one_lease_together():
             overtaking = another(server, "10.0.0.1", Late(10))
             transport = Overtaken(server.server, overtaking)
             client = ApiClient(transport, user_agent="kube-apiserver", clock=Late(20))
-            settings = Settings(service_range="10.96.0.0/12", served=(), address="10.0.0.1", identity="10.0.0.1")
+            settings = Settings(service_ranges=("10.96.0.0/12",), served=(), address="10.0.0.1", identity="10.0.0.1")
             await Bootstrap(client, settings, Late(20)).ensure()
             assert transport._other is None, "it was overtaken"
             addresses = (await server.ask("GET", ENDPOINTS)).body["subsets"][0]["addresses"]

@@ -9,7 +9,7 @@ import pytest
 
 from cybernetes.apiserver.registry import Registry
 from cybernetes.apiserver.services import fields
-from cybernetes.apiserver.services.allocator import Allocator
+from cybernetes.apiserver.services.allocator import Allocator, Grant
 from cybernetes.apiserver.services.pools import Addresses, Pool
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import ApiError
@@ -45,16 +45,22 @@ def services() -> Services:
 
 @pytest.fixture
 def allocator(services: Services) -> Allocator:
-    return Allocator(services, "10.96.0.0/28", (30000, 30003), SystemClock(), SeededRandom(1))
+    return Allocator(services, ("10.96.0.0/28",), (30000, 30003), SystemClock(), SeededRandom(1))
 
 
 def service(name: str = "a", **spec: Any) -> Object:
     return {"metadata": {"name": name, "namespace": "shop"}, "spec": {"type": "ClusterIP", **spec}}
 
 
+def give(allocator: Allocator, new: Object, old: Object | None = None, *, dry_run: bool = False) -> Grant:
+    """As the write path does it; what it validates in between is tested elsewhere."""
+    allocator.prepare(ROW, new, old)
+    return allocator.allocate(ROW, new, old, dry_run=dry_run)
+
+
 def test_a_service_gets_an_address_and_its_record_in_one_transaction(allocator: Allocator) -> None:
     obj = service()
-    grant = allocator.allocate(ROW, obj, None, dry_run=False)
+    grant = give(allocator, obj)
     address = obj["spec"]["clusterIP"]
     assert obj["spec"]["clusterIPs"] == [address]
     assert obj["spec"]["ipFamilies"] == ["IPv4"]
@@ -66,34 +72,34 @@ def test_no_address_is_given_twice_while_writes_are_in_flight(allocator: Allocat
     given = []
     for n in range(14):
         obj = service(f"s-{n}")
-        allocator.allocate(ROW, obj, None, dry_run=False)
+        give(allocator, obj)
         given.append(obj["spec"]["clusterIP"])
     assert len(set(given)) == 14
     with pytest.raises(ApiError, match="range is full"):
-        allocator.allocate(ROW, service("one-more"), None, dry_run=False)
+        give(allocator, service("one-more"))
 
 
 def test_a_failed_write_gives_back_what_it_had(allocator: Allocator) -> None:
     asked = service(clusterIP="10.96.0.7", clusterIPs=["10.96.0.7"])
-    allocator.allocate(ROW, asked, None, dry_run=False).fail()
-    allocator.allocate(ROW, service("b", clusterIP="10.96.0.7"), None, dry_run=False)
+    give(allocator, asked).fail()
+    give(allocator, service("b", clusterIP="10.96.0.7"))
     with pytest.raises(ApiError, match="provided IP is already allocated"):
-        allocator.allocate(ROW, service("c", clusterIP="10.96.0.7"), None, dry_run=False)
+        give(allocator, service("c", clusterIP="10.96.0.7"))
 
 
 def test_a_dry_run_keeps_nothing(allocator: Allocator) -> None:
     for _ in range(40):
-        allocator.allocate(ROW, service(), None, dry_run=True)
+        give(allocator, service(), dry_run=True)
 
 
 def test_deleted_services_free_their_address(allocator: Allocator, services: Services) -> None:
     obj = service(clusterIP="10.96.0.7")
-    allocator.allocate(ROW, obj, None, dry_run=False)
+    give(allocator, obj)
     services.tell(None, obj)
     with pytest.raises(ApiError, match="already allocated"):
-        allocator.allocate(ROW, service("b", clusterIP="10.96.0.7"), None, dry_run=False)
+        give(allocator, service("b", clusterIP="10.96.0.7"))
     services.tell(obj, None)
-    allocator.allocate(ROW, service("b", clusterIP="10.96.0.7"), None, dry_run=False)
+    give(allocator, service("b", clusterIP="10.96.0.7"))
 
 
 @pytest.mark.parametrize(
@@ -106,17 +112,17 @@ def test_deleted_services_free_their_address(allocator: Allocator, services: Ser
 )
 def test_what_cannot_be_given_is_invalid(allocator: Allocator, spec: Object, message: str) -> None:
     with pytest.raises(ApiError, match=message) as refused:
-        allocator.allocate(ROW, service(**spec), None, dry_run=False)
+        give(allocator, service(**spec))
     assert refused.value.code == 422
 
 
 def test_node_ports_are_unique_and_shared_between_protocols(allocator: Allocator) -> None:
     ports = [{"port": 53, "protocol": "UDP", "name": "dns"}, {"port": 53, "protocol": "TCP", "name": "dns-tcp"}]
     obj = service(type="NodePort", ports=ports)
-    allocator.allocate(ROW, obj, None, dry_run=False)
+    give(allocator, obj)
     assert obj["spec"]["ports"][0]["nodePort"] == obj["spec"]["ports"][1]["nodePort"]
     other = service("b", type="NodePort", ports=[{"port": 80, "protocol": "TCP"}])
-    allocator.allocate(ROW, other, None, dry_run=False)
+    give(allocator, other)
     assert other["spec"]["ports"][0]["nodePort"] != obj["spec"]["ports"][0]["nodePort"]
 
 
@@ -125,7 +131,7 @@ def test_node_ports_are_marked_in_the_writes_own_transaction(allocator: Allocato
     old = service(type="NodePort", clusterIP="10.96.0.7", clusterIPs=["10.96.0.7"], ports=ports)
     new = service(type="NodePort", clusterIP="10.96.0.7", clusterIPs=["10.96.0.7"], ports=[{**ports[0]}])
     new["spec"]["ports"].append({"port": 82, "protocol": "TCP", "nodePort": 30003})
-    grant = allocator.allocate(ROW, new, old, dry_run=False)
+    grant = give(allocator, new, old)
     assert grant.checks == [Check("/nodeports/30003", 0)]
     assert grant.writes == [Put("/nodeports/30003", b"a"), Delete("/nodeports/30002")]
     assert {write.key for write in allocator.freed(ROW, new)} >= {"/nodeports/30001", "/nodeports/30003"}
@@ -133,7 +139,7 @@ def test_node_ports_are_marked_in_the_writes_own_transaction(allocator: Allocato
 
 def test_headless_services_get_no_address(allocator: Allocator) -> None:
     obj = service(clusterIP="None", clusterIPs=["None"], selector={"a": "b"})
-    grant = allocator.allocate(ROW, obj, None, dry_run=False)
+    grant = give(allocator, obj)
     assert not grant.writes
     assert obj["spec"]["ipFamilyPolicy"] == "SingleStack"
 
@@ -155,7 +161,7 @@ def test_a_change_of_type_drops_what_only_the_former_type_had(allocator: Allocat
     new["spec"]["ports"] = [dict(old["spec"]["ports"][0])]
     fields.drop_of_former_type(new["spec"], old["spec"])
     assert new["spec"] == {"type": "ExternalName", "externalName": "x.test", "ports": [{"port": 80}]}
-    grant = allocator.allocate(ROW, new, old, dry_run=False)
+    grant = give(allocator, new, old)
     assert [write.key for write in grant.writes] == ["/networking.k8s.io/ipaddresses/10.96.0.7", "/nodeports/30001"]
 
 

@@ -58,14 +58,15 @@ _CIDR_MANAGER = "kubernetes-service-cidr-controller"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """service_range: its first address becomes the service `kubernetes`. served: built-in groups and versions.
+    """served: built-in groups and versions.
 
+    service_ranges  one a family; the first address of the first becomes the service `kubernetes`
     address   where this server is reached; the service `kubernetes` has no endpoints where pods can't reach it
     identity  this server's name, unique among those of the cluster
     extra     further roles and bindings, in the form of policy.parse
     """
 
-    service_range: str
+    service_ranges: Sequence[str]
     served: Sequence[tuple[str, str]]
     address: str = ""
     port: int = 6443
@@ -85,10 +86,12 @@ class Bootstrap:
         self._clock = clock
         self._log = Log("apiserver.bootstrap")
         self._gate = asyncio.Semaphore(PARALLEL)
+        self._changed = asyncio.Event()
 
     def change(self, settings: Settings) -> None:
-        """Keep what other settings ask for, from the next round on."""
+        """Keep what other settings ask for, from now on."""
         self._settings = settings
+        self._changed.set()
 
     async def ensure(self) -> None:
         """Make what is missing. Raises ApiError and EdgeError, in groups, of objects that could not be made."""
@@ -108,16 +111,24 @@ class Bootstrap:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._periodic(ADDRESSES_EVERY_S, self._ensure_addresses), name="bootstrap.addresses")
             group.create_task(self._periodic(OBJECTS_EVERY_S, self.ensure), name="bootstrap.objects")
+            group.create_task(self._follow_changes(), name="bootstrap.changes")
 
     async def _periodic(self, every_s: float, work: Callable[[], Any]) -> None:
-        async def guarded() -> None:
-            try:
-                await work()
-            except* (ApiError, EdgeError) as failed:
-                self._log.warning("bootstrap.failed", work=work.__name__, why=str(failed.exceptions[0]))
-
         await self._clock.sleep(every_s)
-        await periodic(self._clock, every_s, guarded)
+        await periodic(self._clock, every_s, lambda: self._guarded(work))
+
+    async def _follow_changes(self) -> None:
+        """Other servers wait for what they are told in ConfigMaps."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self._guarded(self._ensure_config_maps)
+
+    async def _guarded(self, work: Callable[[], Any]) -> None:
+        try:
+            await work()
+        except* (ApiError, EdgeError) as failed:
+            self._log.warning("bootstrap.failed", work=work.__name__, why=str(failed.exceptions[0]))
 
     async def _ensure_policy(self) -> None:
         wanted = [*policy.load(), *self._settings.extra]
@@ -135,13 +146,13 @@ class Bootstrap:
                 await self._apply_condition(_SCHEMAS, schema["metadata"]["name"], condition, fairness.CONSUMER)
 
     async def _ensure_range(self) -> None:
-        cidr = objects.service_cidr([self._settings.service_range])
-        await self._each(_CIDRS, [cidr])
+        cidr = objects.service_cidr(self._settings.service_ranges)
+        await self._each(_CIDRS, [cidr], reconcile.second_range)
         found = await self._client.get(_CIDRS, cidr["metadata"]["name"])
         if not (found.get("status") or {}).get("conditions"):
             ready = objects.service_cidr_ready(rfc3339(self._clock.now()))
             await self._apply_condition(_CIDRS, cidr["metadata"]["name"], ready, _CIDR_MANAGER)
-        service = objects.kubernetes_service(self._settings.service_range, self._settings.port)
+        service = objects.kubernetes_service(self._settings.service_ranges[0], self._settings.port)
         await self._each(_SERVICES, [service])
 
     async def _ensure_config_maps(self) -> None:

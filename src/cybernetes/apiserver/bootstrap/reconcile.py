@@ -54,6 +54,12 @@ def fairness_object(found: Object, wanted: Object) -> Object | None:
     return {**found, "spec": wanted["spec"]}
 
 
+def second_range(found: Object, wanted: Object) -> Object | None:
+    """The ServiceCIDR with the range of the second family, when the cluster got one; other changes are forbidden."""
+    had, has = found["spec"]["cidrs"], wanted["spec"]["cidrs"]
+    return {**found, "spec": wanted["spec"]} if len(had) == 1 and len(has) == 2 and has[:1] == had else None
+
+
 def fields(found: Object, wanted: Object) -> Object | None:
     """The object with `wanted`'s fields, for objects that are ours alone; None when it has them."""
     if _holds(found, wanted):

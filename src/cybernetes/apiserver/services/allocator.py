@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ipaddress
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cybernetes.apiserver import stored
-from cybernetes.apiserver.services import fields
+from cybernetes.apiserver.services import families, fields
 from cybernetes.apiserver.services.fields import SPEC, Object, Spec
 from cybernetes.apiserver.services.pools import Addresses, Pool, Ports
 from cybernetes.auth.lister import Lister
@@ -50,12 +51,15 @@ NOTHING = Grant()
 
 
 class Allocator:
-    """Follows all Services from its construction on."""
+    """Follows all Services from its construction on.
+
+    service_ranges  one, or one of each family; Services get addresses of the first unless they say otherwise
+    """
 
     def __init__(
-        self, lister: Lister, service_range: str, ports: tuple[int, int], clock: Clock, source: Random
+        self, lister: Lister, service_ranges: Sequence[str], ports: tuple[int, int], clock: Clock, source: Random
     ) -> None:
-        self.addresses = Addresses(service_range)
+        self.addresses = {each.family: each for each in map(Addresses, service_ranges)}
         self.ports = Ports(*ports)
         self._clock = clock
         self._random = source
@@ -66,7 +70,7 @@ class Allocator:
         return _is_service(row)
 
     def prepare(self, row: Resource, new: Object, old: Object | None) -> None:
-        """Fill in and drop what follows from the type, before validation."""
+        """Fill in and drop what follows from the type, before validation. Raises ApiError 422."""
         if not _is_service(row):
             return
         spec = new.setdefault("spec", {})
@@ -77,6 +81,7 @@ class Allocator:
             fields.drop_of_former_type(spec, before)
             if spec.get("type") != "LoadBalancer" and before.get("type") == "LoadBalancer":
                 new.setdefault("status", {})["loadBalancer"] = {}
+        families.decide(new, before, tuple(self.addresses))
 
     def allocate(self, row: Resource, new: Object, old: Object | None, *, dry_run: bool) -> Grant:
         """Give the valid Service what it lacks. Raises ApiError 422, 500."""
@@ -85,8 +90,7 @@ class Allocator:
         grant = Grant()
         try:
             before = old.get("spec", {}) if old is not None else {}
-            fields.set_families(new, before, self.addresses.family)
-            self._give_address(new, before if old is not None else None, grant)
+            self._give_addresses(new, before, grant)
             self._give_ports(new, before, grant)
             self._give_health_port(new, before, grant)
             _mark_ports(new, before, grant)
@@ -101,42 +105,36 @@ class Allocator:
         """What goes together with a deleted Service."""
         if not _is_service(row):
             return []
-        addresses = [_ADDRESS_PREFIX + address for address in _addresses(obj["spec"])]
+        addresses = map(_address_key, _addresses(obj["spec"]))
         return [Delete(key) for key in (*addresses, *map(_port_key, sorted(_node_ports(obj["spec"]))))]
 
-    def _give_address(self, service: Object, before: Spec | None, grant: Grant) -> None:
-        spec = service["spec"]
-        had = _addresses(before) if before is not None else []
-        if not fields.needs_address(spec):
-            grant.writes += [Delete(_ADDRESS_PREFIX + address) for address in had]
-            return
-        if fields.headless(spec) or had:
-            return
-        asked = spec.get("clusterIP", "")
-        address = self._hold_address(service, asked, grant) if asked else self._pick_address(grant)
-        spec["clusterIP"], spec["clusterIPs"] = address, [address]
-        grant.checks.append(Check(_ADDRESS_PREFIX + address, 0))
-        grant.writes.append(Put(_ADDRESS_PREFIX + address, self._ip_address(address, service)))
+    def _give_addresses(self, service: Object, before: Spec, grant: Grant) -> None:
+        spec, had, has = service["spec"], _addresses(before), []
+        if fields.needs_address(spec) and not fields.headless(spec):
+            asked = list(spec.get("clusterIPs") or ())
+            asked += [""] * (len(spec["ipFamilies"]) - len(asked))
+            for family, address in zip(spec["ipFamilies"], asked, strict=True):
+                kept = address and address in had
+                has.append(address if kept else self._give_address(service, family, address, asked, grant))
+            spec["clusterIP"], spec["clusterIPs"] = has[0], has
+        grant.writes += [Delete(_address_key(address)) for address in had if address not in has]
 
-    def _hold_address(self, service: Object, asked: str, grant: Grant) -> str:
-        number = self.addresses.number(asked)
-        if number is None:
-            raise self._no_address(service, asked, "the provided network does not match the current range")
-        if not self.addresses.pool.promise(number):
-            raise self._no_address(service, asked, "provided IP is already allocated")
-        grant.hold(self.addresses.pool, number)
-        return asked
+    def _give_address(self, service: Object, family: str, address: str, asked: list[str], grant: Grant) -> str:
+        pool = self.addresses[family]
+        if address:
+            _hold_address(service, pool, address, asked, grant)
+        else:
+            address = self._pick_address(pool, grant)
+        grant.checks.append(Check(_address_key(address), 0))
+        grant.writes.append(Put(_address_key(address), self._ip_address(address, service)))
+        return address
 
-    def _pick_address(self, grant: Grant) -> str:
-        number = self.addresses.pool.pick(self._random)
+    def _pick_address(self, addresses: Addresses, grant: Grant) -> str:
+        number = addresses.pool.pick(self._random)
         if number is None:
             raise _used_up("failed to allocate a serviceIP: range is full")
-        grant.hold(self.addresses.pool, number)
-        return self.addresses.text(number)
-
-    def _no_address(self, service: Object, asked: str, why: str) -> ApiError:
-        error = field.invalid(SPEC.child("clusterIPs"), [asked], f"failed to allocate IP {asked}: {why}")
-        return fields.invalid(service, [error])
+        grant.hold(addresses.pool, number)
+        return addresses.text(number)
 
     def _give_ports(self, service: Object, before: Spec, grant: Grant) -> None:
         spec = service["spec"]
@@ -186,11 +184,11 @@ class Allocator:
         metadata = service["metadata"]
         obj = {
             "metadata": {
-                "name": address,
+                "name": _canonical(address),
                 "uid": random.uid(self._random),
                 "creationTimestamp": rfc3339(self._clock.now()),
                 "labels": {
-                    "ipaddress.kubernetes.io/ip-family": self.addresses.family,
+                    "ipaddress.kubernetes.io/ip-family": families.family_of(address),
                     "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
                 },
             },
@@ -217,13 +215,40 @@ class Allocator:
             return
         spec = service.get("spec", {})
         for address in _addresses(spec):
-            number = self.addresses.number(address)
-            if number is not None:
-                yield self.addresses.pool, number
+            addresses = self.addresses.get(families.family_of(address))
+            number = addresses.number(address) if addresses is not None else None
+            if addresses is not None and number is not None:
+                yield addresses.pool, number
         for port in sorted(_node_ports(spec)):
             number = self.ports.number(port)
             if number is not None:
                 yield self.ports.pool, number
+
+
+def _hold_address(service: Object, addresses: Addresses, address: str, asked: list[str], grant: Grant) -> None:
+    number = addresses.number(address)
+    if number is None:
+        raise _no_address(service, address, asked, "the provided network does not match the current range")
+    if not addresses.pool.promise(number):
+        raise _no_address(service, address, asked, "provided IP is already allocated")
+    grant.hold(addresses.pool, number)
+
+
+def _no_address(service: Object, address: str, asked: list[str], why: str) -> ApiError:
+    error = field.invalid(SPEC.child("clusterIPs"), asked, f"failed to allocate IP {address}: {why}")
+    return fields.invalid(service, [error])
+
+
+def _address_key(address: str) -> str:
+    return f"{_ADDRESS_PREFIX}{_canonical(address)}"
+
+
+def _canonical(address: str) -> str:
+    """As IPAddresses are named: a Service keeps the spelling in which it was asked for."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return address
 
 
 def _node_ports(spec: Spec) -> set[int]:

@@ -58,9 +58,6 @@ def normalize(new: Spec, old: Spec | None) -> None:
 def carry_over(new: Spec, old: Spec) -> None:
     """What was allocated stays where the client left it out, so that repeating a manifest changes nothing."""
     if needs_address(old) and needs_address(new):
-        for name in ("ipFamilyPolicy", "ipFamilies"):
-            if not new.get(name):
-                _set(new, name, old.get(name))
         if not new.get("clusterIP") and old.get("clusterIP"):
             new["clusterIP"] = old["clusterIP"]
         if not new.get("clusterIPs") and new.get("clusterIP") == old.get("clusterIP") and old.get("clusterIPs"):
@@ -112,36 +109,6 @@ def _node_ports(spec: Spec) -> list[int]:
 def _set(spec: Spec, name: str, value: Any) -> None:
     if value:
         spec[name] = value
-
-
-def set_families(service: Object, old: Spec | None, family: str) -> None:
-    """ipFamilyPolicy and ipFamilies in a cluster of one family. Raises ApiError 422 for what it can't give."""
-    spec = service["spec"]
-    if not needs_address(spec):
-        return
-    bare = headless(spec) and not spec.get("selector")
-    policy = spec.get("ipFamilyPolicy") or (old or {}).get("ipFamilyPolicy")
-    if not policy:
-        policy = "RequireDualStack" if bare and not spec.get("ipFamilies") else "SingleStack"
-    families = list(spec.get("ipFamilies") or ())
-    errors = [
-        field.invalid(SPEC.child("ipFamilies").index(i), each, "not configured on this cluster")
-        for i, each in enumerate(families)
-        if each != family and not bare
-    ]
-    if policy == "RequireDualStack" and not bare:
-        why = "this cluster is not configured for dual-stack services"
-        errors.append(field.invalid(SPEC.child("ipFamilyPolicy"), policy, why))
-    if errors:
-        raise invalid(service, errors)
-    spec["ipFamilyPolicy"] = policy
-    spec["ipFamilies"] = families or _families(policy, family, bare=bare)
-
-
-def _families(policy: str, family: str, *, bare: bool) -> list[str]:
-    if not bare or policy == "SingleStack":
-        return [family]
-    return [family, "IPv6" if family == "IPv4" else "IPv4"]
 
 
 def invalid(service: Object, errors: list[field.FieldError]) -> ApiError:

@@ -13,10 +13,12 @@ from cybernetes.base.random import Random
 
 # Random tries before a range is searched number by number.
 TRIES_MAX = 16
+# Addresses that are picked from one range.
+PICKED_MAX = 1 << 20
 
 
 class Pool:
-    """Numbers 0 <= n < size.
+    """Numbers 0 <= n < size are picked; others may be asked for.
 
     taken     how many holders a number has: one, but for the moment in which a Service passes it on
     promised  numbers of writes in flight
@@ -78,8 +80,9 @@ class Addresses:
     def __init__(self, text: str) -> None:
         self.network = ipaddress.ip_network(text)
         self.family = f"IPv{self.network.version}"
-        # At most 2**20 addresses are used of a larger range, as the reference limits it too.
-        size = min(self.network.num_addresses, 1 << 20) - (2 if self.network.version == 4 else 1)
+        self._count = self.network.num_addresses - (2 if self.network.version == 4 else 1)
+        # Of a larger range only the first addresses are picked; who wants another one asks for it.
+        size = min(self._count, PICKED_MAX)
         self.pool = Pool(size, 0 if size <= 16 else min(max(16, size // 16), 256))
 
     def number(self, text: str) -> int | None:
@@ -91,7 +94,7 @@ class Addresses:
         if address.version != self.network.version or address not in self.network:
             return None
         number = int(address) - int(self.network.network_address) - 1
-        return number if 0 <= number < self.pool.size else None
+        return number if 0 <= number < self._count else None
 
     def text(self, number: int) -> str:
         return str(self.network.network_address + number + 1)

@@ -48,7 +48,7 @@ def validate_service(service: Service) -> list[FieldError]:
         errors += _port(port, len(ports) > 1, names_seen, _SPEC.child("ports").index(i))
     errors += validate_labels(spec.get("selector"), _SPEC.child("selector"))
     errors += _session_affinity(spec)
-    errors += _cluster_ips(spec)
+    errors += validate_address_fields(spec)
     for i, address in enumerate(spec.get("externalIPs") or []):
         errors += _external_ip(address, _SPEC.child("externalIPs").index(i))
     errors += _type(spec)
@@ -131,7 +131,8 @@ def _session_affinity(spec: dict[str, Any]) -> list[FieldError]:
     return errors
 
 
-def _cluster_ips(spec: dict[str, Any]) -> list[FieldError]:
+def validate_address_fields(spec: dict[str, Any]) -> list[FieldError]:
+    """clusterIP, clusterIPs, ipFamilies and ipFamilyPolicy, as far as they can be judged without the cluster."""
     if spec.get("type") == "ExternalName":
         return []
     errors: list[FieldError] = []
@@ -333,17 +334,30 @@ def _cluster_ip_changes(spec: dict[str, Any], before: dict[str, Any]) -> list[Fi
         return [invalid(path.index(0), now, "may not change once set")]
     if len(now) == len(then) == 2 and now[1] != then[1]:
         return [invalid(path.index(1), now, "may not change once set")]
-    return []
+    return _release(spec, "clusterIP") if len(now) < len(then) else []
 
 
 def _family_changes(spec: dict[str, Any], before: dict[str, Any]) -> list[FieldError]:
-    if "ExternalName" in (spec.get("type"), before.get("type")):
+    # Nothing was allocated for a headless Service that would depend on its families.
+    if "ExternalName" in (spec.get("type"), before.get("type")) or is_headless(spec) or is_headless(before):
         return []
     now, then, path = spec.get("ipFamilies") or [], before.get("ipFamilies") or [], _SPEC.child("ipFamilies")
     if not then:
         return []
     if not now:
         return [invalid(path.index(0), now, "primary ipFamily can not be unset")]
+    if len(now) == len(then):
+        return [
+            invalid(path.index(0), now, "may not change once set") for a, b in zip(now, then, strict=True) if a != b
+        ]
     if now[0] != then[0]:
         return [invalid(path.index(0), now, "may not change once set")]
-    return []
+    return _release(spec, "ipFamily") if len(now) < len(then) else []
+
+
+def _release(spec: dict[str, Any], what: str) -> list[FieldError]:
+    policy = spec.get("ipFamilyPolicy")
+    if policy == "SingleStack":
+        return []
+    text = f"must be set to 'SingleStack' when releasing the secondary {what}"
+    return [invalid(_SPEC.child("ipFamilyPolicy"), policy, text)]
