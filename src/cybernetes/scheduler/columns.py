@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable
+from statistics import median_high
 
 from cybernetes.scheduler.objects import NodeObject, Taint
 from cybernetes.scheduler.pods import PodEntry
@@ -56,13 +57,20 @@ class LabelColumn:
 
 
 class Image:
-    """One image name: its size and the rows of the nodes that have it."""
+    """One image name; `sizes` has what each node that has it said of it: row -> bytes."""
 
-    __slots__ = ("rows", "size_bytes")
+    __slots__ = ("sizes",)
 
-    def __init__(self, size_bytes: int) -> None:
-        self.size_bytes = size_bytes
-        self.rows: set[int] = set()
+    def __init__(self) -> None:
+        self.sizes: dict[int, int] = {}
+
+    def size_bytes(self) -> int:
+        """The median, the upper of two. cost: linear in the nodes that have the image.
+
+        The reference takes the size of whichever node it heard first. This one doesn't hang on who was first, and whether
+        the image outweighs something else is decided as for at least half of the nodes.
+        """
+        return median_high(self.sizes.values())
 
 
 class Columns:
@@ -321,12 +329,12 @@ class Columns:
             for name in image.names or ():
                 known = self.images.get(name)
                 if known is not None:
-                    known.rows.discard(row)
-                    if not known.rows:
+                    known.sizes.pop(row, None)
+                    if not known.sizes:
                         del self.images[name]
         for image in (node.status.images if node else None) or ():
             for name in image.names or ():
-                self.images.setdefault(name, Image(image.size_bytes)).rows.add(row)
+                self.images.setdefault(name, Image()).sizes.setdefault(row, image.size_bytes)
 
 
 def _restride(flat: array[int], old: int) -> array[int]:

@@ -105,6 +105,6 @@ def image_scores(cycle: Cycle, pod: PodEntry, scenario: dict[str, Any], possible
                 sizes.setdefault(name, set()).add(image["sizeBytes"])
     for choice in itertools.product(*(sorted(sizes[name]) for name in images)):
         for name, size_bytes in zip(images, choice, strict=True):
-            images[name].size_bytes = size_bytes
+            images[name].sizes = dict.fromkeys(images[name].sizes, size_bytes)
         found = score_images(cycle.columns, pod.shape.spec, len(cycle.columns.names))
         yield weighted(cycle, "ImageLocality", found, possible)

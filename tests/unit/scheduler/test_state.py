@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -117,3 +118,28 @@ def test_the_size_of_a_group_follows_its_pods() -> None:
     found.on_pod(one.key, one, entry("one", grouped, nodeName="a"))
     found.on_pod(one.key, one, None)
     assert found.group_size(group) == 0
+
+
+def test_an_image_has_the_median_of_the_sizes_that_nodes_say_whoever_spoke_first() -> None:
+    for order in itertools.permutations([("a", 10), ("b", 30), ("c", 20), ("d", 40)]):
+        found = state()
+        for name, size in order:
+            put_images(found, name, {"names": ["web:1"], "sizeBytes": size})
+        assert found.columns.images["web:1"].size_bytes() == 30
+        put_images(found, "d", {"names": ["db:1"], "sizeBytes": 7})
+        assert found.columns.images["web:1"].size_bytes() == 20
+        found.columns.remove_node("d")
+        assert "db:1" not in found.columns.images
+
+
+def test_of_an_image_that_a_node_lists_twice_the_first_size_counts() -> None:
+    found = state()
+    put_images(found, "a", {"names": ["web:1"], "sizeBytes": 10}, {"names": ["web:1", "web:2"], "sizeBytes": 30})
+    assert found.columns.images["web:1"].size_bytes() == 10
+    assert found.columns.images["web:2"].size_bytes() == 30
+
+
+def put_images(found: ClusterState, name: str, *images: dict[str, Any]) -> None:
+    manifest = node(name)
+    manifest["status"]["images"] = list(images)
+    found.columns.put_node(msgspec.json.decode(json.dumps(manifest).encode(), type=NodeObject))

@@ -38,8 +38,8 @@ def score_images(columns: Columns, spec: PodSpec, rows: int) -> array[int] | Non
     for name in names:
         image = columns.images.get(name)
         if image is not None and columns.count:
-            share = int(float(image.size_bytes) * (float(len(image.rows)) / float(columns.count)))
-            for row in image.rows:
+            share = int(float(image.size_bytes()) * (float(len(image.sizes)) / float(columns.count)))
+            for row in image.sizes:
                 sums[row] = sums.get(row, 0) + share
     if not sums:
         return None
