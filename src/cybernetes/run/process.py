@@ -36,12 +36,12 @@ def fork_component(
     title    what ps and pgrep show
     network  name of the network namespace the child enters, "" to stay
     """
-    pid = _fork()
+    parent, pid = os.getpid(), _fork()
     if pid:
         return pid
     status = 1
     try:
-        _enter_child(log, network)
+        _enter_child(parent, log, network)
         os.environ.update(environment)
         set_title(title)
         spare_garbage_collection()
@@ -65,11 +65,11 @@ def spare_garbage_collection() -> None:
 
 def exec_program(command: Sequence[str], *, log: Path, environment: Mapping[str, str], network: str = "") -> int:
     """Fork and execute another program; its process id."""
-    pid = _fork()
+    parent, pid = os.getpid(), _fork()
     if pid:
         return pid
     try:
-        _enter_child(log, network)
+        _enter_child(parent, log, network)
         os.execvpe(command[0], list(command), {**os.environ, **environment})
     except BaseException:
         traceback.print_exc()
@@ -89,13 +89,12 @@ def _fork() -> int:
     return pid
 
 
-def _enter_child(log: Path, network: str) -> None:
+def _enter_child(parent: int, log: Path, network: str) -> None:
     os.setsid()
-    # The kernel ends the child when its supervisor dies, so that no orphan serves with stale state.
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     for each in (*_STOPPING, signal.SIGCHLD):
         signal.signal(each, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    die_with(parent)
     log_file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
     devnull = os.open(os.devnull, os.O_RDONLY)
     os.dup2(devnull, 0)
@@ -104,6 +103,16 @@ def _enter_child(log: Path, network: str) -> None:
     os.closerange(3, 4096)
     if network:
         enter_network(network)
+
+
+def die_with(parent: int) -> None:
+    """Let the kernel end this process when its parent dies, so that no orphan serves with stale state.
+
+    parent  the process that forked this one; when it is gone already, this one ends at once
+    """
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def enter_network(name: str) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cybernetes.run.process import exec_program, fork_component
+from cybernetes.run.process import die_with, exec_program, fork_component
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +45,23 @@ def test_the_parent_hears_signals_after_it_has_started_a_process(tmp_path: Path)
     pid = exec_program(("true",), log=tmp_path / "log", environment={})
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
     assert exit_status(pid) == 0
+
+
+def test_a_child_whose_parent_ended_before_it_could_listen_for_that_ends_too() -> None:
+    reading, writing = os.pipe()
+    parent = os.fork()
+    if parent == 0:
+        me = os.getpid()
+        if os.fork():
+            os._exit(0)
+        os.close(reading)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        while os.getppid() == me:
+            os.sched_yield()
+        die_with(me)
+        signal.pause()
+    os.close(writing)
+    assert exit_status(parent) == 0
+    ended, _, _ = select.select([reading], [], [], PATIENCE_S)
+    assert ended, "the orphan lives"
+    os.close(reading)
