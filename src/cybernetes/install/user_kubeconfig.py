@@ -37,9 +37,21 @@ def merge_into_users(own: Path) -> Path:
     return _rewrite(users_file(), merge)
 
 
+def is_in_users(own: Path) -> bool:
+    """Whether the user's kubeconfig has the cluster of `own`: its name alone may be that of another one, elsewhere."""
+    path = users_file()
+    document = (yaml.safe_load(path.read_text()) if path.exists() else None) or {}
+    there = _servers(document)
+    return all(there.get(name) == server for name, server in _servers(yaml.safe_load(own.read_text())).items())
+
+
+def _servers(document: dict[str, Any]) -> dict[str, str]:
+    return {each["name"]: each["cluster"].get("server", "") for each in document.get("clusters") or []}
+
+
 def remove_from_users(own: Path) -> None:
-    """Take out what `merge_into_users` added; another current context is left alone."""
-    if not users_file().exists() or not own.exists():
+    """Take out what `merge_into_users` added; another current context is left alone, and so is another cluster."""
+    if not own.exists() or not is_in_users(own):
         return
     removed = yaml.safe_load(own.read_text())
 

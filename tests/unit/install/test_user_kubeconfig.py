@@ -50,6 +50,15 @@ def test_removal_leaves_the_others(own: Path, tmp_path: Path) -> None:
     assert document["current-context"] == ""
 
 
+def test_another_cluster_of_the_same_name_stays(own: Path, tmp_path: Path) -> None:
+    elsewhere = kubeconfig("cybernetes")
+    elsewhere["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:7443"
+    users = tmp_path / "users"
+    users.write_text(yaml.safe_dump(elsewhere))
+    remove_from_users(own)
+    assert yaml.safe_load(users.read_text()) == elsewhere
+
+
 def test_the_first_existing_file_of_the_list_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     second = tmp_path / "second"
     second.touch()
