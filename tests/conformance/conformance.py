@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+
+from cybernetes.install.machine import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = Path(__file__).with_name("floors.tsv")
@@ -81,7 +82,7 @@ def tokens(kubeconfig: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def server(home: Path, tokens: Path) -> Iterator[str]:
     """A fresh API server without controllers, which asks for tokens where the kubeconfig leads; gives its URL."""
-    port = _free_port()
+    port = free_port(0)
     start: list[str | Path] = [CYBERNETES, "up", "--only", "apiserver", "--data-dir", home, "--port", str(port)]
     start += ["--apiserver-arg", f"authentication-token-webhook-config-file={tokens}"]
     try:
@@ -97,12 +98,6 @@ def server(home: Path, tokens: Path) -> Iterator[str]:
         yield f"https://127.0.0.1:{port}"
     finally:
         subprocess.run([CYBERNETES, "down", "--data-dir", home], stdout=subprocess.DEVNULL, timeout=START_TIMEOUT_S)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-    return port
 
 
 def replay(golden: Path, home: Path, url: str, arguments: list[str]) -> Score:

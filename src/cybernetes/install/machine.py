@@ -5,6 +5,13 @@ from __future__ import annotations
 import re
 import socket
 
+from cybernetes.base.errors import EdgeError
+from cybernetes.base.random import SystemRandom
+
+# Below the NodePorts, and below what Linux gives to connections that go out.
+OWN_PORTS = range(20_000, 30_000)
+PORTS_TRIED_MAX = 100
+
 
 def name() -> str:
     """The host name as a node name: a lower-case RFC 1123 subdomain."""
@@ -24,13 +31,24 @@ def address() -> str:
 
 
 def free_port(preferred: int) -> int:
-    """The preferred port of loopback, or one that the kernel chooses when it is taken."""
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise AssertionError("the kernel always has a free port")
+    """The preferred port of loopback (0: none), or one of OWN_PORTS when it is taken.
+
+    The kernel would give one out of those that it also gives to connections that go out: it may be taken again before
+    anybody listens, and at each restart.
+    """
+    random = SystemRandom()
+    candidates = (OWN_PORTS.start + random.below(len(OWN_PORTS)) for _ in range(PORTS_TRIED_MAX))
+    for port in (preferred, *candidates):
+        if port and _is_free(port):
+            return port
+    raise EdgeError("find a free port", "127.0.0.1", f"{PORTS_TRIED_MAX} of {OWN_PORTS} are taken")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

@@ -5,25 +5,20 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import socket
 
 from cybernetes.base.clock import SystemClock
+from cybernetes.install.machine import free_port
 from cybernetes.proxy.config import ProxyConfig
 from cybernetes.proxy.health import Health
 from cybernetes.proxy.objects import Endpoint, NodeFacts, Service, ServicePort, Slice, pack
 from cybernetes.proxy.state import State
 
 ADDRESS = "127.0.0.1"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
-        return int(probe.getsockname()[1])
+PATIENCE_S = 60
 
 
 def ask(port: int, path: str) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection(ADDRESS, port, timeout=5)
+    connection = http.client.HTTPConnection(ADDRESS, port, timeout=PATIENCE_S)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -38,7 +33,7 @@ def placed(*nodes: str) -> Slice:
 
 
 async def until_answered(port: int, path: str) -> tuple[int, dict[str, str], bytes]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 return await asyncio.to_thread(ask, port, path)
@@ -47,7 +42,7 @@ async def until_answered(port: int, path: str) -> tuple[int, dict[str, str], byt
 
 
 async def until_refused(port: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 await asyncio.to_thread(ask, port, "/")
@@ -58,7 +53,7 @@ async def until_refused(port: int) -> None:
 
 def test_a_health_check_node_port_tells_how_many_endpoints_are_here() -> None:
     async def run() -> None:
-        port, own, metrics = free_port(), free_port(), free_port()
+        port, own, metrics = (free_port(0) for _ in range(3))
         health = Health(SystemClock(), ProxyConfig(node="here", bind=ADDRESS, health_port=own, metrics_port=metrics))
         state = State(NodeFacts("here"))
         given = Service(

@@ -68,13 +68,13 @@ def test_hooks_change_and_refuse_over_tls(served):
 
     async def scenario():
         http = HttpServer(judge)
-        await http.listen("127.0.0.1", 18943, tls)
+        port = await http.listen("127.0.0.1", 0, tls)
         try:
             async with running() as server:
                 await server.namespace("shop")
                 await server.namespace("other")
                 for kind, path in (("Mutating", "/mutate"), ("Validating", "/validate")):
-                    made = configuration(kind, f"https://127.0.0.1:18943{path}", ca)
+                    made = configuration(kind, f"https://127.0.0.1:{port}{path}", ca)
                     await server.make(CONFIGURATIONS.format(kind.lower()), made)
                 await server.server.core.consistent()
                 good = await server.make(CONFIG_MAPS, config_map("good"))
@@ -95,11 +95,11 @@ def test_a_hook_with_another_certificate_is_not_believed(served):
 
     async def scenario():
         http = HttpServer(judge)
-        await http.listen("127.0.0.1", 18944, tls)
+        port = await http.listen("127.0.0.1", 0, tls)
         try:
             async with running() as server:
                 await server.namespace("shop")
-                made = configuration("Validating", "https://127.0.0.1:18944/validate", stranger)
+                made = configuration("Validating", f"https://127.0.0.1:{port}/validate", stranger)
                 await server.make(CONFIGURATIONS.format("validating"), made)
                 await server.server.core.consistent()
                 answer = await server.ask("POST", CONFIG_MAPS, config_map("good"))

@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from tests.contract.store.etcd_process import EtcdProcess, free_port
+from tests.contract.store.etcd_process import EtcdProcess
 
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError
 from cybernetes.client.api import ApiClient
 from cybernetes.client.kubeconfig import connect
 from cybernetes.install import pki
+from cybernetes.install.machine import free_port
 from cybernetes.run import config as cluster_config
 from cybernetes.run import control, files
 from cybernetes.run.config import ApiServerConfig, ClusterConfig, StoreConfig
@@ -67,7 +68,7 @@ def several_servers(folder: Path, store: str, count: int = 2, arguments: Mapping
     """So many API servers on `sqlite` or `etcd`, with these flags, until the block ends. Skips where etcd is missing."""
     if store == "etcd" and shutil.which("etcd") is None:
         pytest.skip("etcd is not installed: apt-get install etcd-server")
-    layout, port, etcd = Layout(folder / "cluster"), free_port(), None
+    layout, port, etcd = Layout(folder / "cluster"), free_port(0), None
     config = ClusterConfig(only=("apiserver",), api_server=ApiServerConfig(port=port))
     if store == "etcd":
         layout.pki.mkdir(parents=True)

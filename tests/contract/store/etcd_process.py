@@ -7,16 +7,18 @@ import subprocess
 import time
 from pathlib import Path
 
+from cybernetes.install.machine import free_port
+
 
 class EtcdProcess:
     """Listens on `endpoint` of this machine until `stop`; `restart` keeps its data."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self._folder = folder
-        self._port = free_port()
+        self._port = free_port(0)
         self.endpoint = f"127.0.0.1:{self._port}"
         client = f"{'https' if '--cert-file' in arguments else 'http'}://{self.endpoint}"
-        peer = f"http://127.0.0.1:{free_port()}"
+        peer = f"http://127.0.0.1:{free_port(0)}"
         self._command = [
             *("etcd", "--data-dir", str(folder / "data"), "--log-level", "error", "--unsafe-no-fsync"),
             *("--listen-client-urls", client, "--advertise-client-urls", client),
@@ -31,7 +33,7 @@ class EtcdProcess:
     def start(self) -> None:
         with (self._folder / "log").open("ab") as log:
             self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        for _ in range(200):
+        for _ in range(1200):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self._port)) == 0:
                     return
@@ -41,9 +43,3 @@ class EtcdProcess:
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

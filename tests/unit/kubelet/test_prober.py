@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from cybernetes.base.clock import SystemClock
+from cybernetes.install.machine import free_port
 from cybernetes.kubelet.prober import Prober
 from cybernetes.kubelet.probes import Answer, Result
 from cybernetes.kubelet.runtime.api import ExecResult
@@ -73,15 +73,9 @@ def test_http_probes_judge_by_the_status() -> None:
     _with_http(body)
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 @pytest.mark.parametrize(("kind", "head"), [("tcpSocket", ""), ("httpGet", 'Get "http://127.0.0.1:{port}/": ')])
 def test_refused_connections_read_as_in_go(kind: str, head: str) -> None:
-    port = _free_port()
+    port = free_port(0)
     result = asyncio.run(_ask({kind: {"port": port}}))
     wanted = head.format(port=port) + f"dial tcp 127.0.0.1:{port}: connect: connection refused"
     assert result == Result(Answer.FAILURE, wanted)
@@ -121,7 +115,7 @@ def test_grpc_probes_ask_the_health_service() -> None:
         await server.stop(None)
         assert good == Result(Answer.SUCCESS, "service healthy")
         assert bad == Result(Answer.FAILURE, 'service unhealthy (responded with "NOT_SERVING")')
-        away = await _ask({"grpc": {"port": _free_port()}, "timeoutSeconds": 1})
+        away = await _ask({"grpc": {"port": free_port(0)}, "timeoutSeconds": 1})
         assert away.answer is Answer.FAILURE
         assert "within 1s: context deadline exceeded" in away.output
 
