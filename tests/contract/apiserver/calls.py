@@ -61,7 +61,7 @@ class Client:
             nonlocal rest
             while b"\n" not in rest:
                 try:
-                    rest += await asyncio.wait_for(chunks.__anext__(), 10)
+                    rest += await asyncio.wait_for(chunks.__anext__(), 60)
                 except StopAsyncIteration:
                     return None
             line, rest = rest.split(b"\n", 1)

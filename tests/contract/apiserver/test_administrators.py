@@ -41,7 +41,7 @@ def test_what_is_bound_can_be_unbound_and_stays_so(tmp_path: Path) -> None:
                 return True
 
             async def until(wanted: bool) -> None:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while await allowed() is not wanted:  # noqa: ASYNC110 -- asked as anybody would
                         await asyncio.sleep(0)
 

@@ -125,7 +125,7 @@ def test_exec_joins_both_connections(tmp_path: Path) -> None:
         assert answer.status == 101
         assert answer.upgrade is not None
         peer = Pipe([b"hello ", b"bye"])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await answer.upgrade(peer)
         assert b"".join(peer.received) == b"HELLO BYE"
         asked = kubelet.asked[-1]
@@ -215,7 +215,7 @@ def test_what_follows_an_upgrade_that_failed_goes_nowhere(tmp_path: Path) -> Non
         writer.write(
             f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n{sneaked}".encode()
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             first = await reader.readuntil(b"\r\n")
             assert b" 200 " in first
             # What comes behind is a request to the API server, and it has no such path.

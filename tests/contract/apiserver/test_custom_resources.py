@@ -66,11 +66,11 @@ async def served(client: Client, group: str, space: str) -> str:
 
 
 async def until(check: Callable[[], Awaitable[bool]]) -> None:
-    for _ in range(500):
+    for _ in range(3000):
         if await check():
             return
         await asyncio.sleep(0.02)
-    raise AssertionError("it did not come to pass in ten seconds")
+    raise AssertionError("it did not come to pass in a minute")
 
 
 async def missing(client: Client, path: str) -> bool:

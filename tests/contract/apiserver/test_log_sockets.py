@@ -21,7 +21,7 @@ def test_a_log_is_a_series_of_messages_behind_an_empty_one(tmp_path: Path, proto
         url = f"{api.url}/api/v1/namespaces/shop/pods/web/log?container=app"
         tls = client_context(api.ca, api.certificate, api.key)
         async with (
-            asyncio.timeout(10),
+            asyncio.timeout(60),
             aiohttp.ClientSession() as session,
             session.ws_connect(url, ssl=tls, protocols=[protocol] if protocol else []) as socket,
         ):
@@ -39,7 +39,7 @@ def test_a_log_is_a_series_of_messages_behind_an_empty_one(tmp_path: Path, proto
 def test_unknown_protocols_and_failures_are_refused_before_the_upgrade(tmp_path: Path) -> None:
     async def test(api: RunningApi, client: Client, kubelet: Kubelet) -> None:
         tls = client_context(api.ca, api.certificate, api.key)
-        async with asyncio.timeout(10), aiohttp.ClientSession() as session:
+        async with asyncio.timeout(60), aiohttp.ClientSession() as session:
             for name, protocol, status in (("web", "tea.k8s.io", 403), ("broken", "binary.k8s.io", 400)):
                 url = f"{api.url}/api/v1/namespaces/shop/pods/{name}/log"
                 with pytest.raises(aiohttp.WSServerHandshakeError) as refused:

@@ -69,7 +69,7 @@ def test_a_kubelet_renews_its_certificates_and_goes_on_with_them(tmp_path):
                 )
 
             try:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     while not await renewed():  # noqa: ASYNC110 -- files are looked at, as anybody would
                         await asyncio.sleep(0.05)
                 for each in rotated:

@@ -38,7 +38,7 @@ class Cluster(msgspec.Struct):
         live = await self.admin.get(target, name, namespace="default")
         return (live.get("status") or {}).get(field)
 
-    async def until(self, true: Callable[[], Awaitable[bool]], timeout_s: float = 20) -> None:
+    async def until(self, true: Callable[[], Awaitable[bool]], timeout_s: float = 60) -> None:
         async with asyncio.timeout(timeout_s):
             while not await true():  # noqa: ASYNC110 -- the server is asked, as any client would
                 await asyncio.sleep(0.05)

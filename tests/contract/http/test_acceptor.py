@@ -17,7 +17,7 @@ from cybernetes.wire.http import acceptor
 from cybernetes.wire.http.acceptor import AT_ONCE, Acceptor, listen
 
 MANY = 5 * AT_ONCE
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 class Rounds:

@@ -28,7 +28,7 @@ def talk(
         port = await server.listen("127.0.0.1", 0)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await talking(reader, writer)
         finally:
             writer.close()

@@ -20,7 +20,7 @@ from cybernetes.scheduler.loop import Scheduler
 from cybernetes.scheduler.snapshot import Snapshot
 from cybernetes.wire.http.message import Transport
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 SPACE = "shop"
 CLASSES = Target("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
 

@@ -176,7 +176,7 @@ async def prepared(server, hook):
     await server.make(
         "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition(hook.client_config("/convert"))
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         for version in ("v1", "v2"):
             while (await server.ask("GET", f"/apis/{GROUP}/{version}")).code != 200:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

@@ -78,7 +78,7 @@ def _make_old(servers: Servers) -> None:
 
 async def _shown(servers: Servers, certificate: bytes) -> None:
     """Until the server shows this certificate to whoever connects."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             where = ("127.0.0.1", servers.port)
             shown = await asyncio.to_thread(ssl.get_server_certificate, where)
@@ -129,7 +129,7 @@ async def _scenario(servers: Servers) -> Busy:
 
         before = await _token(client)
         await asyncio.to_thread(servers.command, "certs", "rotate-sa")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await _key_ids(client) < 2:  # noqa: ASYNC110 -- the server is looked at, as anybody would
                 await asyncio.sleep(0.1)
         after = await _token(client)
@@ -139,7 +139,7 @@ async def _scenario(servers: Servers) -> Busy:
     finally:
         tasks[0].cancel()
         await asyncio.wait(tasks[:1])
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while busy.watched != busy.written and not busy.failed:  # noqa: ASYNC110 -- of a stream that is read elsewhere
                 await asyncio.sleep(0.02)
         tasks[1].cancel()

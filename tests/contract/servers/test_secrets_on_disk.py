@@ -69,7 +69,7 @@ def on_disk(folder: Path, *texts: bytes) -> bool:
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await holds():  # noqa: ASYNC110 -- the server is looked at, as anybody would
             await asyncio.sleep(0.1)
 

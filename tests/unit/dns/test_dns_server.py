@@ -58,7 +58,7 @@ class Serving:
     async def ask(self, name: str, kind: str = "A", *, tcp: bool = False, **options: object) -> dns.message.Message:
         query = dns.message.make_query(name, kind, **options)  # type: ignore[arg-type]
         over = dns.asyncquery.tcp if tcp else dns.asyncquery.udp
-        return await over(query, HOST, timeout=5, port=self.server.port)
+        return await over(query, HOST, timeout=60, port=self.server.port)
 
 
 @contextlib.asynccontextmanager
@@ -66,7 +66,7 @@ async def serving() -> AsyncIterator[Serving]:
     made = Serving()
     listening = asyncio.Event()
     task = asyncio.create_task(made.server.run(HOST, 0, listening))
-    await asyncio.wait_for(listening.wait(), 5)
+    await asyncio.wait_for(listening.wait(), 60)
     try:
         yield made
     finally:

@@ -42,7 +42,7 @@ class World:
     async def until(self, name: str, holds: Callable[[Object], bool]) -> Object:
         found: Object = {}
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while True:
                     found = await self.client.get(PODS, name, namespace="default")
                     if holds(found.get("status", {})):
@@ -52,7 +52,7 @@ class World:
             raise AssertionError(found.get("status")) from None
 
     async def node_until(self, holds: Callable[[Object], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while True:
                 with suppress(ApiError):
                     if holds((await self.client.get(NODE_OBJECTS, "n")).get("status") or {}):
@@ -60,7 +60,7 @@ class World:
                 await asyncio.sleep(0.005)
 
     async def gone(self, name: str) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             with suppress(ApiError):
                 while True:
                     await self.client.get(PODS, name, namespace="default")
@@ -110,10 +110,34 @@ def is_ready(status: Object) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", []))
 
 
+def test_a_node_tells_its_addresses_of_both_families_and_puts_them_right() -> None:
+    def internal(node: Object) -> list[str]:
+        return [each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP"]
+
+    async def scenario() -> None:
+        async with world(second_node_ip="fd00::1", status_update_s=0.02) as w:
+            node = await until(w, lambda node: internal(node) == ["192.0.2.1", "fd00::1"])
+            node["status"]["addresses"] = [{"type": "InternalIP", "address": "192.0.2.9"}]
+            await w.client.update(NODE_OBJECTS, node, subresource="status")
+            node = await until(w, lambda node: internal(node) == ["192.0.2.1", "fd00::1"])
+            assert node["status"]["addresses"][2] == {"type": "Hostname", "address": "n"}
+
+    async def until(w: World, holds: Callable[[Object], bool]) -> Object:
+        async with asyncio.timeout(5):
+            while True:
+                with suppress(ApiError):
+                    node = await w.client.get(NODE_OBJECTS, "n")
+                    if holds(node):
+                        return node
+                await asyncio.sleep(0.01)
+
+    asyncio.run(scenario())
+
+
 def test_the_node_is_registered_and_kept_alive() -> None:
     async def scenario() -> None:
         async with world(labels={"zone": "a"}, status_update_s=0.05) as w:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while True:
                     with suppress(ApiError):
                         lease = await w.client.get(LEASES, "n", namespace="kube-node-lease")

@@ -60,7 +60,7 @@ def written(server: Server) -> None:
         server.writer.see(pod({}))
         server.writer.set(pod({}), ready("True"))
         running = asyncio.ensure_future(server.writer.run())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await server.writer.settled("u1")
         running.cancel()
 

@@ -57,7 +57,7 @@ def scenario(start: Setting, act) -> None:
         await store.txn([], [Put(KEY, b"secret"), Put("/core/configmaps/a/b", b"open")])
         task = asyncio.create_task(encryption.run())
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await act(inner, store, encryption)
         finally:
             task.cancel()
@@ -161,7 +161,7 @@ def test_another_key_of_a_service_seals_everything_again(tmp_path):
         assert plain.value == b"open"
         await inner.txn([], [Put(KEY, b"left plain by a former key")])
         service.key_id = "2"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await inner.get(KEY)).value == b"left plain by a former key":  # noqa: ASYNC110
                 await asyncio.sleep(0)
 

@@ -14,7 +14,7 @@ from cybernetes.run.layout import Layout
 from cybernetes.run.notify import notify_ready
 from cybernetes.run.supervise import Process, ProcessStatus, Supervisor
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 def serve_until_stopped() -> None:

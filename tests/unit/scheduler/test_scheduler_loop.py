@@ -17,7 +17,7 @@ from cybernetes.scheduler.loop import Scheduler
 from cybernetes.wire.http.message import Request, Response
 
 PODS, NODES = "/api/v1/pods", "/api/v1/nodes"
-PATIENCE_S = 5.0
+PATIENCE_S = 60.0
 
 
 @asynccontextmanager
