@@ -3,6 +3,9 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+# One program under two names.
+PROGRAMS = ("cybernetes", "cyb")
+
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -18,4 +21,5 @@ def command(ctx: click.Context, shell: str) -> None:
     root = ctx.find_root()
     chosen = get_completion_class(shell)
     assert chosen is not None, shell
-    click.echo(chosen(root.command, {}, "cybernetes", "_CYBERNETES_COMPLETE").source())
+    for program in PROGRAMS:
+        click.echo(chosen(root.command, {}, program, "_CYBERNETES_COMPLETE").source())

@@ -29,7 +29,7 @@ def command(data_dir: Path, security: bool) -> None:
     Each finding that matters says how to mend it. Exit code 1 when something would keep a cluster from running, or
     when a recommendation of the benchmark does not hold.
     """
-    layout = Layout(data_dir)
+    layout = options.existing(data_dir) if security else Layout(data_dir)
     config = cluster_config.read(layout.config) if layout.config.exists() else cluster_config.ClusterConfig()
     failed = _security(config, layout) if security else _machine(config, layout)
     if failed:
@@ -45,8 +45,6 @@ def _machine(config: cluster_config.ClusterConfig, layout: Layout) -> bool:
 
 
 def _security(config: cluster_config.ClusterConfig, layout: Layout) -> bool:
-    if not layout.config.exists():
-        raise click.UsageError(f"there is no cluster in {layout.data_dir}")
     from cybernetes.install.benchmark import checks as benchmark
     from cybernetes.install.benchmark import facts
 

@@ -19,27 +19,28 @@ def command() -> None:
 @click.option("-n", "--namespace", default="default", show_default=True, help="The pod's namespace.")
 @options.data_dir
 def pod(name: str, namespace: str, data_dir: Path) -> None:
-    """Every node for one pod: scores by plugin where it could run, reasons where it could not.
+    """Every node for one pod: what it scores, or why not there.
 
-    The page is computed from the cluster's present state with the scheduler's own code.
+    Scores by plugin for nodes where the pod could run, reasons for those where it could not: computed from the
+    cluster's present state with the scheduler's own code.
+
+    \b
+    cybernetes explain pod web-1 -n shop
     """
-    kubeconfig = Layout(data_dir).admin_kubeconfig
-    if not kubeconfig.exists():
-        raise click.ClickException(f"no cluster in {data_dir}; start one with: cybernetes up")
-    click.echo(asyncio.run(_explained(data_dir, namespace, name)))
+    click.echo(asyncio.run(_explained(options.administered(data_dir), namespace, name)))
 
 
-async def _explained(data_dir: Path, namespace: str, name: str) -> str:
+async def _explained(layout: Layout, namespace: str, name: str) -> str:
     from cybernetes.base.clock import SystemClock
     from cybernetes.cli.schedule import empty_snapshot
     from cybernetes.client.kubeconfig import connect
     from cybernetes.client.target import PODS
     from cybernetes.scheduler.explain import explain_placed, render
 
-    client = connect(Layout(data_dir).admin_kubeconfig, user_agent="cybernetes-explain", clock=SystemClock())
+    client = connect(layout.admin_kubeconfig, user_agent="cybernetes-explain", clock=SystemClock())
     try:
         asked = await client.get(PODS, name, namespace=namespace)
-        snapshot = empty_snapshot(data_dir)
+        snapshot = empty_snapshot(layout.data_dir)
         for target in snapshot.TARGETS:
             async for page in client.pages(target):
                 snapshot.add(target, page.items)

@@ -9,7 +9,6 @@ import click
 
 from cybernetes.cli import options
 from cybernetes.run import config as cluster_config
-from cybernetes.run.layout import Layout
 
 _TIMEOUT_S = 5
 
@@ -23,7 +22,7 @@ def command(url: str, data_dir: Path) -> None:
     \b
     cybernetes fetch http://hello.hello.svc.cluster.local/
     """
-    config = cluster_config.read(Layout(data_dir).config)
+    config = cluster_config.read(options.existing(data_dir).config)
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != "http" or not parts.hostname:
         raise click.UsageError("give a URL that begins with http://")

@@ -6,7 +6,6 @@ import click
 
 from cybernetes.cli import options
 from cybernetes.install.user_kubeconfig import merge_into_users
-from cybernetes.run.layout import Layout
 
 
 @click.command()
@@ -14,9 +13,7 @@ from cybernetes.run.layout import Layout
 @options.data_dir
 def command(merge: bool, data_dir: Path) -> None:
     """Print the administrator's kubeconfig, or merge it into yours."""
-    own = Layout(data_dir).admin_kubeconfig
-    if not own.exists():
-        raise click.ClickException(f"no cluster in {data_dir}; start one with: cybernetes up")
+    own = options.administered(data_dir).admin_kubeconfig
     if not merge:
         click.echo(own.read_text(), nl=False)
         return

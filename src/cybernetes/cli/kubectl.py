@@ -3,11 +3,16 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from cybernetes.cli import options
 from cybernetes.run.layout import DEFAULT_DATA_DIR, Layout
+
+_ALONE = frozenset({"completion", "help", "kustomize", "options"})
+_TELLING = frozenset({"-h", "--help", "--client"})
 
 
 class _AsTyped(click.Command):
@@ -27,8 +32,14 @@ def command(arguments: tuple[str, ...]) -> None:
     """
     binary = kubectl_binary()
     data_dir = Path(os.environ.get("CYBERNETES_DATA_DIR", DEFAULT_DATA_DIR))
-    environment = {**os.environ, "KUBECONFIG": str(Layout(data_dir).admin_kubeconfig)}
+    layout = options.administered(data_dir) if needs_cluster(arguments) else Layout(data_dir)
+    environment = {**os.environ, "KUBECONFIG": str(layout.admin_kubeconfig)}
     os.execve(binary, ["kubectl", *arguments], environment)
+
+
+def needs_cluster(arguments: Sequence[str]) -> bool:
+    """Whether kubectl would ask a server. Without one it looks for port 8080 of this machine, which tells nobody why."""
+    return bool(arguments) and arguments[0] not in _ALONE and not _TELLING.intersection(arguments)
 
 
 def kubectl_binary() -> str:

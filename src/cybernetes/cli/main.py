@@ -75,7 +75,11 @@ def cybernetes() -> None:
 def main() -> None:
     try:
         cybernetes(prog_name="cybernetes")
-    except ApiError as refused:
-        sys.exit(f"error: {refused.message}")
-    except EdgeError as failed:
-        sys.exit(f"error: {failed}")
+    except (ApiError, EdgeError, PermissionError) as error:
+        sys.exit(f"Error: {said(error)}")
+
+
+def said(error: ApiError | EdgeError | PermissionError) -> str:
+    if isinstance(error, ApiError):
+        return error.message
+    return str(error) if isinstance(error, EdgeError) else f"{error}; try it with sudo"

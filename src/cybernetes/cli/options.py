@@ -9,8 +9,8 @@ import click
 import msgspec
 
 from cybernetes.run import apiserver_args
-from cybernetes.run.config import ClusterConfig
-from cybernetes.run.layout import DEFAULT_DATA_DIR
+from cybernetes.run.config import ClusterConfig, NetworkConfig
+from cybernetes.run.layout import DEFAULT_DATA_DIR, Layout
 
 data_dir = click.option(
     "--data-dir",
@@ -20,6 +20,52 @@ data_dir = click.option(
     envvar="CYBERNETES_DATA_DIR",
     help="Where the cluster keeps everything.",
 )
+
+
+service_range = click.option(
+    "--service-cluster-ip-range",
+    "service_range",
+    default=None,
+    metavar="CIDR[,CIDR]",
+    help="Addresses of Services: a range, or one of each family, the cluster's own one first.  [default: 10.96.0.0/12]",
+)
+pod_range = click.option(
+    "--cluster-cidr",
+    "pod_range",
+    default=None,
+    metavar="CIDR[,CIDR]",
+    help="Addresses of pods: a range, or one of each family, the cluster's own one first.  [default: 10.244.0.0/16]",
+)
+
+
+def with_ranges(network: NetworkConfig, service_range: str | None, pod_range: str | None) -> NetworkConfig:
+    """The network with other ranges, None for those that stay. Raises UsageError."""
+    given = {"service_range": service_range, "pod_range": pod_range}
+    try:
+        return msgspec.structs.replace(network, **{name: text for name, text in given.items() if text is not None})
+    except ValueError as wrong:
+        raise click.UsageError(str(wrong)) from wrong
+
+
+def existing(data_dir: Path) -> Layout:
+    """The layout of the cluster that is there, running or not. Raises ClickException when there is none."""
+    layout = Layout(data_dir)
+    if not layout.config.exists():
+        raise click.ClickException(f"no cluster in {data_dir}; start one with: {up_command(data_dir)}")
+    return layout
+
+
+def administered(data_dir: Path) -> Layout:
+    """That of a cluster whose administrator this machine's user is. Raises ClickException on one that only joined."""
+    layout = Layout(data_dir)
+    if not layout.admin_kubeconfig.exists():
+        existing(data_dir)
+        raise click.ClickException("this machine is only a node; type it where the control plane is")
+    return layout
+
+
+def up_command(data_dir: Path) -> str:
+    return "cybernetes up" if data_dir == Path(DEFAULT_DATA_DIR) else f"cybernetes up --data-dir {data_dir}"
 
 
 def with_apiserver_args(config: ClusterConfig, texts: Mapping[str, str]) -> ClusterConfig:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import click
 import orjson
 import yaml
 
+from cybernetes.base.errors import ApiError
 from cybernetes.cli import options
 from cybernetes.run import config as cluster_config
 from cybernetes.run.layout import Layout
+from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.snapshot import Snapshot
 
 
@@ -54,28 +57,70 @@ def command(
     """
     from cybernetes.base.random import SeededRandom
     from cybernetes.scheduler.dryrun import decide_all, render
-    from cybernetes.scheduler.manifests import NotPods, completed, pods_of
 
-    manifests = [each for file in files for each in yaml.safe_load_all(file.read_bytes()) if each]
+    pods = _pods(files, namespace)
     saved = _read(snapshot) if snapshot is not None else asyncio.run(_saved(_kubeconfig(data_dir)))
     if save is not None:
         save.write_bytes(orjson.dumps(saved))
     cluster = empty_snapshot(data_dir)
     cluster.add_saved(saved)
     cluster.place_running()
-    try:
-        pods = [cluster.entry(completed(each, cluster.priorities)) for each in pods_of(manifests, namespace)]
-    except NotPods as wrong:
-        raise click.ClickException(str(wrong)) from wrong
-    outcomes = decide_all(cluster, pods, SeededRandom(seed))
+    outcomes = decide_all(cluster, [_entry(cluster, each) for each in pods], SeededRandom(seed))
     click.echo(render(outcomes))
     if not all(each.node for each in outcomes):
         raise SystemExit(1)
 
 
+def _pods(files: Sequence[Path], namespace: str) -> list[dict[str, Any]]:
+    """Pods of the files' manifests. Raises ClickException when there are none, or when nobody can say which."""
+    from cybernetes.scheduler.manifests import NotPods, makes_pods, objects_of, pods_of
+
+    found: list[dict[str, Any]] = []
+    passed_over = []
+    for file in files:
+        try:
+            for each in objects_of(_documents(file)):
+                if makes_pods(each):
+                    found += pods_of(each, namespace)
+                else:
+                    passed_over.append(f"{each['kind']} {(each.get('metadata') or {}).get('name', '')}")
+        except NotPods as wrong:
+            raise click.ClickException(f"{file}: {wrong}") from wrong
+    if passed_over:
+        click.echo(f"passed over, not known to make pods: {', '.join(passed_over)}", err=True)
+    if not found:
+        raise click.ClickException(f"no pods in {', '.join(map(str, files))}")
+    return found
+
+
+def _documents(file: Path) -> list[Any]:
+    """What is not empty in a file: YAML, or JSON, of which clusters are large. Raises ClickException that names the place."""
+    data = file.read_bytes()
+    try:
+        return [orjson.loads(data)]
+    except orjson.JSONDecodeError:
+        # Else it is YAML, which JSON is too, but read a hundred times slower.
+        pass
+    try:
+        return [each for each in yaml.safe_load_all(data) if each]
+    except yaml.YAMLError as wrong:
+        raise click.ClickException(f"can't read {file}: {wrong}") from wrong
+
+
+def _entry(cluster: Snapshot, pod: dict[str, Any]) -> PodEntry:
+    from cybernetes.scheduler.manifests import NotPods, completed
+
+    try:
+        return cluster.entry(completed(pod, cluster.priorities))
+    except NotPods as wrong:
+        raise click.ClickException(str(wrong)) from wrong
+    except ApiError as wrong:
+        raise click.ClickException(f"pod {pod['metadata']['name']}: {wrong.message}") from wrong
+
+
 def _read(snapshot: Path) -> dict[str, Any]:
-    data = snapshot.read_bytes()
-    found: Any = yaml.safe_load(data) if snapshot.suffix in (".yaml", ".yml") else orjson.loads(data)
+    documents = _documents(snapshot)
+    found = documents[0] if len(documents) == 1 else None
     if not isinstance(found, dict) or "items" not in found:
         raise click.ClickException(f"{snapshot} is no List of objects; write one with --save")
     return found
@@ -84,7 +129,9 @@ def _read(snapshot: Path) -> dict[str, Any]:
 def _kubeconfig(data_dir: Path) -> Path:
     found = Layout(data_dir).admin_kubeconfig
     if not found.exists():
-        raise click.ClickException(f"no cluster in {data_dir}; start one with: cybernetes up, or give --snapshot")
+        raise click.ClickException(
+            f"no cluster in {data_dir}; start one with: {options.up_command(data_dir)}; or give --snapshot"
+        )
     return found
 
 

@@ -8,7 +8,6 @@ import click
 from cybernetes.cli import options
 from cybernetes.cli.progress import step
 from cybernetes.install import secrets
-from cybernetes.run.layout import Layout
 
 
 @click.group()
@@ -24,5 +23,6 @@ def rotate(data_dir: Path) -> None:
     The cluster must run, and goes on meanwhile. With an encryption provider configuration, which has keys of its
     own, only what that leaves to the cluster is sealed again: put new keys first in that file instead.
     """
+    layout = options.administered(data_dir)
     with step("sealing Secrets with a new key"):
-        asyncio.run(secrets.rotate(Layout(data_dir)))
+        asyncio.run(secrets.rotate(layout))

@@ -15,7 +15,7 @@ from cybernetes.wire import negotiate
 
 Object = dict[str, Any]
 
-# Kind -> where the number of pods is; None where there is one for each node or one at a time.
+# Kind -> where the number of pods is.
 REPLICAS = {
     "Deployment": "replicas",
     "ReplicaSet": "replicas",
@@ -23,29 +23,45 @@ REPLICAS = {
     "StatefulSet": "replicas",
     "Job": "parallelism",
 }
+# Kind -> how many pods it makes, which no manifest says.
+UNCOUNTED = {"DaemonSet": "one on each node that it fits", "CronJob": "those of a Job at a time; give that Job"}
 POD = "io.k8s.api.core.v1.Pod"
 
 
 class NotPods(ValueError):
-    """A manifest that makes no pods."""
+    """A manifest of which nobody can say what pods it makes."""
 
 
-def pods_of(manifests: Iterable[Object], namespace: str) -> Iterator[Object]:
-    """Pods with a name, a namespace and a uid. Raises NotPods."""
-    for manifest in manifests:
-        kind, meta = manifest.get("kind", ""), manifest.get("metadata") or {}
-        space = meta.get("namespace") or namespace
-        if kind == "List" or kind.endswith("List"):
-            yield from pods_of(manifest.get("items") or (), namespace)
-        elif kind == "Pod":
-            yield _named(manifest, meta.get("name") or meta.get("generateName", "pod-"), space)
-        elif kind in REPLICAS:
-            count = (manifest.get("spec") or {}).get(REPLICAS[kind], 1)
-            for n in range(count):
-                yield _named(manifest["spec"]["template"], f"{meta.get('name', kind.lower())}-{n}", space)
+def objects_of(documents: Iterable[Any]) -> Iterator[Object]:
+    """The objects of documents, those of lists one by one. Raises NotPods for a document that is none."""
+    for document in documents:
+        kind = document.get("kind") if isinstance(document, dict) else None
+        if not isinstance(kind, str):
+            raise NotPods("a document without kind is no manifest")
+        if kind.endswith("List"):
+            yield from objects_of(document.get("items") or ())
         else:
-            known = ", ".join(["Pod", *REPLICAS])
-            raise NotPods(f"{kind or 'a document without kind'} {meta.get('name', '')} makes no pods; known: {known}")
+            yield document
+
+
+def makes_pods(manifest: Object) -> bool:
+    return manifest["kind"] == "Pod" or manifest["kind"] in REPLICAS or manifest["kind"] in UNCOUNTED
+
+
+def pods_of(manifest: Object, namespace: str) -> Iterator[Object]:
+    """Pods with a name, a namespace and a uid; of what `makes_pods`. Raises NotPods."""
+    kind, meta, spec = manifest["kind"], manifest.get("metadata") or {}, manifest.get("spec") or {}
+    space = meta.get("namespace") or namespace
+    if kind in UNCOUNTED:
+        raise NotPods(f"{kind} {meta.get('name', '')} makes {UNCOUNTED[kind]}")
+    if kind == "Pod":
+        yield _named(manifest, meta.get("name") or meta.get("generateName", "pod-"), space)
+        return
+    count = spec.get(REPLICAS[kind], 1)
+    if not isinstance(count, int) or "template" not in spec:
+        raise NotPods(f"{kind} {meta.get('name', '')} needs a number of {REPLICAS[kind]} and a template")
+    for n in range(count):
+        yield _named(spec["template"], f"{meta.get('name', kind.lower())}-{n}", space)
 
 
 def _named(template: Object, name: str, namespace: str) -> Object:

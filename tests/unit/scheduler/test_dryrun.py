@@ -9,7 +9,7 @@ from memory_api import node, pod
 
 from cybernetes.base.random import SeededRandom
 from cybernetes.scheduler.dryrun import Outcome, decide_all, render
-from cybernetes.scheduler.manifests import NotPods, completed, pods_of
+from cybernetes.scheduler.manifests import NotPods, completed, makes_pods, objects_of, pods_of
 from cybernetes.scheduler.snapshot import Snapshot
 
 
@@ -25,7 +25,7 @@ def of(kind: str, obj: dict[str, Any], api_version: str = "v1") -> dict[str, Any
 
 
 def outcomes(snapshot: Snapshot, *pods: dict[str, Any]) -> list[Outcome]:
-    manifests = pods_of([of("Pod", each) for each in pods], "shop")
+    manifests = [found for each in pods for found in pods_of(of("Pod", each), "shop")]
     entries = [snapshot.entry(completed(each, snapshot.priorities)) for each in manifests]
     return decide_all(snapshot, entries, SeededRandom(1))
 
@@ -71,10 +71,25 @@ def test_a_priority_class_gives_its_number() -> None:
 def test_workloads_are_the_pods_that_they_would_make() -> None:
     template = {"metadata": {"labels": {"app": "x"}}, "spec": pod("x")["spec"]}
     deployment = of("Deployment", {"metadata": {"name": "web"}, "spec": {"replicas": 2, "template": template}})
-    names = [each["metadata"]["name"] for each in pods_of([{"kind": "List", "items": [deployment]}], "shop")]
+    (listed,) = objects_of([{"kind": "List", "items": [deployment]}])
+    names = [each["metadata"]["name"] for each in pods_of(listed, "shop")]
     assert names == ["web-0", "web-1"]
-    with pytest.raises(NotPods, match="Service web makes no pods"):
-        list(pods_of([of("Service", {"metadata": {"name": "web"}})], "shop"))
+    assert not makes_pods(of("Service", {"metadata": {"name": "web"}}))
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ("just a text", "a document without kind"),
+        ({"metadata": {"name": "x"}}, "a document without kind"),
+        (of("DaemonSet", {"metadata": {"name": "agent"}}), "DaemonSet agent makes one on each node"),
+        (of("CronJob", {"metadata": {"name": "night"}}), "give that Job"),
+        (of("Deployment", {"metadata": {"name": "web"}}), "needs a number of replicas and a template"),
+    ],
+)
+def test_what_nobody_can_count_is_refused(document: object, said: str) -> None:
+    with pytest.raises(NotPods, match=said):
+        [pod for each in objects_of([document]) for pod in pods_of(each, "shop")]
 
 
 def test_pods_of_other_schedulers_and_gated_ones_stay() -> None:
