@@ -8,6 +8,8 @@ from pathlib import Path
 
 from cybernetes.network import apply
 from cybernetes.network.links.netlink import KernelLinks
+from cybernetes.network.policy.kernel import KernelFilter
+from cybernetes.network.policy.script import remove_script
 from cybernetes.proxy.packets.nft import NftPackets
 from cybernetes.run.config import NodeConfig
 from cybernetes.run.layout import NodeLayout
@@ -28,6 +30,7 @@ def remove_network(node: NodeConfig, places: NodeLayout) -> None:
 
 async def _remove(places: NodeLayout) -> None:
     await apply.remove(KernelLinks(), places.cni_conf)
+    await KernelFilter().run(remove_script())
     for family in _FAMILIES:
         packets = NftPackets(family)
         await packets.remove()

@@ -18,18 +18,29 @@ from cybernetes.apiserver.bootstrap import policy
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SeededRandom
 from cybernetes.client.api import ApiClient
-from cybernetes.client.target import ENDPOINT_SLICES, NODES, SERVICES, Target
+from cybernetes.client.target import (
+    ENDPOINT_SLICES,
+    NETWORK_POLICIES,
+    NODES,
+    PODS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+    Target,
+)
 from cybernetes.dns.config import DnsConfig
 from cybernetes.dns.loop import Dns
 from cybernetes.network.links.api import Route
 from cybernetes.network.links.fake import FakeLinks
 from cybernetes.network.loop import Network
 from cybernetes.network.plan import CNI_FILE, NetworkConfig
+from cybernetes.network.policy.loop import Policies
+from cybernetes.network.policy.script import remove_script
 from cybernetes.proxy.config import ProxyConfig
 from cybernetes.proxy.dataplane import TableDataplane
 from cybernetes.proxy.loop import Proxy
 from cybernetes.proxy.objects import pack
-from cybernetes.proxy.packets.fake import FakePackets, Landed, Machine, Packet
+from cybernetes.proxy.packets.fake import FakePackets
+from cybernetes.proxy.packets.machine import Landed, Machine, Packet
 
 CLOCK = SystemClock()
 NODE_IP = "127.0.0.1"
@@ -142,13 +153,49 @@ async def test_the_network_follows_nodes(tmp_path: Path) -> None:
             await until(lambda: not links.table)
 
 
-async def allow_dns(admin: ApiClient) -> None:
-    """What an installation gives the user of cluster DNS."""
+async def allow_own_components(admin: ApiClient) -> None:
+    """What an installation gives the users of components that Kubernetes does not have."""
     for each in policy.load("own.yaml"):
         group, _, version = each["apiVersion"].partition("/")
         namespaced = not each["kind"].startswith("Cluster")
         target = Target(group, version, f"{each['kind'].lower()}s", each["kind"], namespaced=namespaced)
         await admin.create(target, each, namespace=each["metadata"].get("namespace", ""))
+
+
+class _Scripts:
+    """A kernel that takes everything."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    async def run(self, script: str) -> None:
+        self.ran.append(script)
+
+
+async def test_policies_are_installed_changed_and_removed(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (api, admin):
+        await allow_own_components(admin)
+        kernel = _Scripts()
+        policies = Policies(client(api, "system:kube-proxy"), kernel, CLOCK, SeededRandom(1), "n1")
+        started = asyncio.Event()
+        started.set()
+        async with running(policies.run(), started):
+            await until(lambda: kernel.ran == [remove_script()])
+            spec = {"nodeName": "n1", "containers": [{"name": "c", "image": "i"}]}
+            pod = {"metadata": {"name": "web", "labels": {"app": "web"}}, "spec": spec}
+            await admin.create(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, namespace="default")
+            created = await admin.create(PODS, pod, namespace="default")
+            created["status"] = {"phase": "Running", "podIPs": [{"ip": "10.244.1.7"}], "podIP": "10.244.1.7"}
+            created = await admin.update(PODS, created, subresource="status")
+            denied = {"metadata": {"name": "deny"}, "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}}
+            await admin.create(NETWORK_POLICIES, denied, namespace="default")
+            await until(lambda: "ingress4 { 10.244.1.7 : goto" in kernel.ran[-1])
+            assert kernel.ran[-1].startswith("add table inet cybernetes-policy\ndelete table")
+            created["status"]["phase"] = "Failed"
+            await admin.update(PODS, created, subresource="status")
+            await until(lambda: kernel.ran[-1].startswith("delete element inet cybernetes-policy ingress4"))
+            await admin.delete(NETWORK_POLICIES, "deny", namespace="default")
+            await until(lambda: kernel.ran[-1] == remove_script())
 
 
 async def test_dns_answers_publishes_itself_and_outlives_the_api_server(tmp_path: Path) -> None:
@@ -157,7 +204,7 @@ async def test_dns_answers_publishes_itself_and_outlives_the_api_server(tmp_path
     config = DnsConfig(node="n1", address=own, port=0, resolv_conf=resolv_conf, snapshot=names)
     async with contextlib.AsyncExitStack() as stack:
         async with serving(tmp_path) as (api, admin):
-            await allow_dns(admin)
+            await allow_own_components(admin)
             server = Dns(client(api, "system:cybernetes:dns"), CLOCK, SeededRandom(1), config, ready=ready.set)
             await stack.enter_async_context(running(server.run(), ready))
 

@@ -1,0 +1,194 @@
+"""Policies, pods and namespaces, and the table that follows from them. Pure.
+
+Each policy has a chain a direction. Each combination of policies that some pod of this node has is a chain that asks
+theirs in turn, and a map leads from a pod's address to the chain of its combination.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Literal
+
+from cybernetes.model import selector
+from cybernetes.network.policy.ledger import Ledger
+from cybernetes.network.policy.objects import Namespace, Pod, Policy, Rule, Selected
+from cybernetes.network.policy.pools import Labels, Pools, family_of
+from cybernetes.network.policy.rows import FAMILIES, Pool, Row, egress_rows, ingress_rows, short
+
+Direction = Literal["ingress", "egress"]
+DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
+
+
+def map_name(direction: Direction, family: int) -> str:
+    """The map from addresses of this node's pods to chains."""
+    return f"{direction}{family}"
+
+
+def itself_name(family: int) -> str:
+    """The set of pairs (address, the same address) of isolated pods: what a pod sends to itself always passes."""
+    return f"itself{family}"
+
+
+def policy_chain(direction: Direction, key: str) -> str:
+    return f"policy-{direction}-{short(key)}"
+
+
+class State:
+    """node: whose pods' packets are filtered here. ledger: what the kernel should hold."""
+
+    def __init__(self, node: str) -> None:
+        self.ledger = Ledger()
+        self._node = node
+        self._pools = Pools(self.ledger)
+        self._policies: dict[str, Policy] = {}
+        self._policies_in: dict[str, dict[str, None]] = {}
+        self._pods: dict[str, Pod] = {}
+        self._pods_in: dict[str, dict[str, None]] = {}
+        self._namespaces: dict[str, Labels] = {}
+        # By pod and direction the chain of its combination; by chain how many pods have it.
+        self._chain_of: dict[tuple[str, Direction], str] = {}
+        self._users: Counter[str] = Counter()
+        # Whose an address is in a map: one may be given on before the pod that had it is gone.
+        self._owners: dict[tuple[Direction, str], str] = {}
+        for family in FAMILIES:
+            self.ledger.open_set(itself_name(family))
+            for direction in DIRECTIONS:
+                self.ledger.open_set(map_name(direction, family))
+
+    @property
+    def has_policies(self) -> bool:
+        return bool(self._policies)
+
+    def reduce_policy(self, key: str, old: Policy | None, new: Policy | None) -> None:
+        if new is not None:
+            self._policies[key] = new
+            self._policies_in.setdefault(new.namespace, {})[key] = None
+        elif old is not None:
+            del self._policies[key]
+            _discard(self._policies_in, old.namespace, key)
+        for direction in DIRECTIONS:
+            self._write(policy_chain(direction, key), _rows(new, direction))
+        for pod in sorted({*self._selected_by(old), *self._selected_by(new)}):
+            self._isolate(pod)
+
+    def reduce_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
+        namespace = key.partition("/")[0]
+        self._pools.pod_changed(old, new, self._namespaces.get(namespace))
+        if old is not None and (new is None or new.addresses != old.addresses):
+            for direction in DIRECTIONS:
+                self._lead(key, old, direction, ())
+        if new is None:
+            del self._pods[key]
+            _discard(self._pods_in, namespace, key)
+            return
+        self._pods[key] = new
+        self._pods_in.setdefault(namespace, {})[key] = None
+        self._isolate(key)
+
+    def reduce_namespace(self, key: str, old: Namespace | None, new: Namespace | None) -> None:
+        before, after = (each.labels if each is not None else None for each in (old, new))
+        self._pools.namespace_changed([self._pods[each] for each in self._pods_in.get(key, ())], before, after)
+        if after is None:
+            del self._namespaces[key]
+        else:
+            self._namespaces[key] = after
+
+    def _selected_by(self, policy: Policy | None) -> Iterator[str]:
+        if policy is None:
+            return
+        fits = selector.matcher(policy.subjects.pods)
+        for key in self._pods_in.get(policy.namespace, ()):
+            if fits(self._pods[key].labels):
+                yield key
+
+    def _write(self, chain: str, rows: tuple[Row, ...] | None) -> None:
+        """New pools before old ones go: one that both use stays."""
+        before = self.ledger.chains.get(chain, ())
+        for pool in _pools_of(rows or ()):
+            self._pools.use(pool, self._candidates(pool.pods))
+        for pool in _pools_of(before):
+            self._pools.leave(pool)
+        if rows is None:
+            self.ledger.drop(chain)
+        else:
+            self.ledger.write(chain, rows)
+
+    def _candidates(self, selected: Selected) -> Iterator[tuple[Pod, Labels | None]]:
+        keys = self._pods_in.get(selected.namespace, ()) if selected.namespace else self._pods
+        for key in keys:
+            pod = self._pods[key]
+            yield pod, self._namespaces.get(pod.namespace)
+
+    def _isolate(self, key: str) -> None:
+        """Only of this node's pods; one that came anew under the same name may be on another by now."""
+        pod = self._pods[key]
+        selecting = list(self._selecting(pod)) if pod.node == self._node else []
+        for direction in DIRECTIONS:
+            asked = [each for each in selecting if _rules(self._policies[each], direction) is not None]
+            self._lead(key, pod, direction, tuple(policy_chain(direction, each) for each in asked))
+
+    def _selecting(self, pod: Pod) -> Iterator[str]:
+        for key in sorted(self._policies_in.get(pod.namespace, ())):
+            if selector.matcher(self._policies[key].subjects.pods)(pod.labels):
+                yield key
+
+    def _lead(self, key: str, pod: Pod, direction: Direction, asked: tuple[str, ...]) -> None:
+        """Have the chains in `asked` decide over the pod's packets; () opens it."""
+        wanted = f"{direction}-{short(' '.join(asked))}" if asked and pod.addresses else ""
+        before = self._chain_of.get((key, direction), "")
+        if wanted == before:
+            return
+        if wanted:
+            self.ledger.write(wanted, (*(f"jump {each}" for each in asked), "drop"))
+            self._users[wanted] += 1
+            self._chain_of[key, direction] = wanted
+        else:
+            del self._chain_of[key, direction]
+        for address in pod.addresses:
+            self._point(key, direction, address, wanted)
+        if before:
+            self._unuse(before)
+
+    def _point(self, key: str, direction: Direction, address: str, chain: str) -> None:
+        family = family_of(address)
+        if chain:
+            self._owners[direction, address] = key
+            self.ledger.put(map_name(direction, family), address, chain)
+        elif self._owners.get((direction, address)) == key:
+            del self._owners[direction, address]
+            self.ledger.take(map_name(direction, family), address)
+        pair = f"{address} . {address}"
+        if any((each, address) in self._owners for each in DIRECTIONS):
+            self.ledger.put(itself_name(family), pair)
+        else:
+            self.ledger.take(itself_name(family), pair)
+
+    def _unuse(self, chain: str) -> None:
+        self._users[chain] -= 1
+        if not self._users[chain]:
+            del self._users[chain]
+            self.ledger.drop(chain)
+
+
+def _rules(policy: Policy, direction: Direction) -> tuple[Rule, ...] | None:
+    return policy.ingress if direction == "ingress" else policy.egress
+
+
+def _rows(policy: Policy | None, direction: Direction) -> tuple[Row, ...] | None:
+    if policy is None or _rules(policy, direction) is None:
+        return None
+    return ingress_rows(policy) if direction == "ingress" else egress_rows(policy)
+
+
+def _pools_of(chain: tuple[Row | str, ...]) -> Iterator[Pool]:
+    for row in chain:
+        if isinstance(row, Row):
+            yield from row.pools()
+
+
+def _discard(index: dict[str, dict[str, None]], value: str, key: str) -> None:
+    keys = index[value]
+    del keys[key]
+    if not keys:
+        del index[value]
