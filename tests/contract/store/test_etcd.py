@@ -136,7 +136,7 @@ def test_a_watch_goes_on_after_the_server_was_away(tmp_path: Path):
 
 
 async def write_when_back(store: EtcdStore, write: Put) -> int:
-    for _ in range(100):
+    for _ in range(600):
         try:
             return await store.txn([], [write])
         except EdgeError:

@@ -8,7 +8,7 @@ from cybernetes.store.api import Batch, Event, Put, Store
 
 async def settle(store: Store, key: str) -> None:
     """Until `key` is gone; the end of a lease reaches some stores through a thread."""
-    for _ in range(500):
+    for _ in range(6000):
         if await store.get(key) is None:
             return
         await asyncio.sleep(0.01)
@@ -59,7 +59,7 @@ def test_a_write_without_the_lease_takes_the_key_out_of_it(stepped_opener, stepp
 
 def test_a_lease_ends_in_real_time(run):
     async def scenario(store: Store) -> None:
-        await store.txn([], [Put("/short", b"x", await store.grant(1))])
+        await store.txn([], [Put("/short", b"x", await store.grant(2))])
         await settle(store, "/short")
 
     run(scenario)

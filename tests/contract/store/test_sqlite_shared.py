@@ -250,11 +250,11 @@ def test_a_lease_of_one_ends_for_all_also_after_a_restart(tmp_path: Path) -> Non
         async with serving(tmp_path):
             one, other = await open_store(tmp_path), await open_store(tmp_path)
             watch = other.watch("/a", await other.revision())
-            await one.txn([], [Put("/a", b"1", await one.grant(1))])
+            await one.txn([], [Put("/a", b"1", await one.grant(2))])
             batches = [await anext(watch)]
             while batches[-1].events == () or batches[-1].events[0].value is not None:
                 batches.append(await anext(watch))
-            await one.txn([], [Put("/b", b"1", await one.grant(1))])
+            await one.txn([], [Put("/b", b"1", await one.grant(2))])
         async with serving(tmp_path):
             after = await other.revision()
             async for batch in other.watch("/b", after - 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,15 @@ async def compare(steps: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         disk = await SqliteStore.open(Path(folder) / "state.db", clock=SystemClock(), launch=inline.launch)
         memory = MemoryStore(SystemClock())
-        everything = [store.watch("", await store.revision()) for store in (disk, memory)]
+        begin = await memory.revision()
+        assert await disk.revision() == begin
+        everything = [store.watch("", begin) for store in (disk, memory)]
         for step in steps:
             wanted = await outcome(carry_out(memory, step))
             assert await outcome(carry_out(disk, step)) == wanted, step
         end = await memory.revision()
         assert await disk.revision() == end
-        seen = [await outcome(read_until(watch, end)) for watch in everything]
+        seen = [await outcome(read_until(watch, begin, end)) for watch in everything]
         assert seen[0] == seen[1]
         await disk.close()
         await memory.close()
@@ -86,7 +89,7 @@ async def carry_out(store: Store, step: tuple[Any, ...]) -> object:
         case "range", prefix, start, limit, offset:
             return await store.range(prefix, start=start, limit=limit, revision=at(offset) if offset else 0)
         case "history", prefix, offset:
-            return await read_until(store.watch(prefix, at(offset)), now)
+            return await read_until(store.watch(prefix, at(offset)), at(offset), now)
         case "compact", offset:
             return await store.compact(at(offset))
     raise AssertionError(step)
@@ -98,16 +101,24 @@ async def guess(store: Store, key: str, n: int) -> int:
     return (entry.revision if entry else 0) + (1 if n == 3 else 0)
 
 
-async def read_until(watch: Any, revision: int) -> list[Batch]:
+async def read_until(watch: Any, after: int, revision: int) -> list[Batch]:
+    """What a watch that begins behind `after` tells up to `revision`."""
     found: list[Batch] = []
-    # Reading starts with a first batch at least, so that a refusal shows.
-    while not found or found[-1].revision < revision:
-        try:
-            found.append(await asyncio.wait_for(anext(watch), 0.01))
-        except TimeoutError:
-            break
+    if after >= revision:
+        await begun(watch)
+    while (found[-1].revision if found else after) < revision:
+        found.append(await anext(watch))
     await watch.aclose()
     return [batch for batch in found if batch.events]
+
+
+async def begun(watch: Any) -> None:
+    """A watch that has nothing to tell yet; raises what it is refused with."""
+    first = asyncio.ensure_future(anext(watch))
+    await asyncio.sleep(0)
+    first.cancel()
+    with suppress(asyncio.CancelledError):
+        await first
 
 
 async def outcome(answer: Awaitable[object]) -> object:
