@@ -13,7 +13,7 @@ from rich.table import Table
 
 from cybernetes.cli import options
 from cybernetes.cli.progress import step
-from cybernetes.install import authority, renewal, table
+from cybernetes.install import authority, renewal, rotation, table
 from cybernetes.run import config as cluster_config
 from cybernetes.run.layout import Layout
 
@@ -27,7 +27,7 @@ _SAID = {
     "switch": "signing everything with the new authority",
     "finish": "forgetting the old authority",
 }
-_TOGETHER = "waiting for machines that joined"
+_TOGETHER = "waiting for other machines"
 
 
 @click.group(invoke_without_command=True)
@@ -67,34 +67,53 @@ def renew(data_dir: Path) -> None:
 @command.command("rotate-ca")
 @options.data_dir
 @click.option(
+    "--authority",
+    "which",
+    type=click.Choice(tuple(authority.AUTHORITIES)),
+    default=authority.CLUSTER.name,
+    show_default=True,
+    help="Which one: the cluster's, that of front proxies, or that of the etcd that `up` started.",
+)
+@click.option(
     "--step", "only", type=click.Choice(authority.STEPS), default=None, help="Just one step.  [default: all, in turn]"
 )
-def rotate_ca(data_dir: Path, only: str | None) -> None:
-    """Replace the cluster's certificate authority while the cluster runs.
+@click.option(
+    "--pause",
+    "pause_s",
+    type=click.FloatRange(min=0),
+    default=SETTLE_S,
+    show_default=True,
+    help="Seconds after each step, for programs to notice.",
+)
+def rotate_ca(data_dir: Path, which: str, only: str | None, pause_s: float) -> None:
+    """Replace a certificate authority while the cluster runs.
 
-    Three steps with a pause after each; machines that joined go along, and are waited for. Programs in pods that read
-    ca.crt only at their start have to be started again between `switch` and `finish`; do the steps one by one then.
+    Three steps with a pause after each; machines that joined, and others of the control plane, go along and are waited
+    for. Programs in pods that read ca.crt only at their start have to be started again between `switch` and `finish`;
+    do the steps one by one then.
     """
-    layout = Layout(data_dir)
+    layout, of = Layout(data_dir), authority.AUTHORITIES[which]
     config = cluster_config.read(layout.config)
     if config.joined:
         raise click.ClickException("this machine is only a node; type it where the control plane is")
-    following = authority.next_step(layout)
+    rotation.refuse_what_is_not_there(config, of)
+    following = authority.next_step(layout, of)
     if only is not None and only != following:
         raise click.UsageError(f"the step that comes next is {following}")
     steps = [only] if only else list(authority.STEPS[authority.STEPS.index(following) :])
     with step(_TOGETHER):
-        asyncio.run(authority.go_along(config, layout))
+        asyncio.run(rotation.settle(config, layout, of))
     for each in steps:
         with step(_SAID[each]):
-            getattr(authority, each)(config, layout)
-            asyncio.run(authority.go_along(config, layout))
-            time.sleep(SETTLE_S)
+            asyncio.run(rotation.take(config, layout, of, each))
+            time.sleep(pause_s)
 
 
 @command.command("rotate-sa")
 @options.data_dir
 def rotate_sa(data_dir: Path) -> None:
     """Sign service account tokens with a new key; those signed before are believed until they end."""
+    layout = Layout(data_dir)
+    asyncio.run(rotation.refuse_with_others(cluster_config.read(layout.config), layout, "the key of service accounts"))
     with step("signing tokens with a new key"):
-        renewal.rotate_account_key(Layout(data_dir))
+        renewal.rotate_account_key(layout)

@@ -31,6 +31,7 @@ def create(hours: float, control_plane: bool, data_dir: Path) -> None:
     from cybernetes.base.clock import SystemClock
     from cybernetes.base.random import SystemRandom
     from cybernetes.client.api import ApiClient
+    from cybernetes.install import sealing
     from cybernetes.install.joining import authorities, invitation
     from cybernetes.run import config as cluster_config
     from cybernetes.run import files
@@ -43,7 +44,7 @@ def create(hours: float, control_plane: bool, data_dir: Path) -> None:
         raise click.ClickException(why)
     authority = files.ca(layout).certificate.read_bytes()
     random = SystemRandom()
-    token, key = invitation.new_token(random), random.token(authorities.KEY_BYTES)
+    token, key = invitation.new_token(random), random.token(sealing.KEY_BYTES)
 
     async def invite(client: ApiClient) -> None:
         groups = authorities.GROUPS if control_plane else (invitation.JOINERS,)

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import ApiError, EdgeError, Outcome, Retry
@@ -19,7 +20,18 @@ from cybernetes.base.log import configure as configure_log
 from cybernetes.client.api import ApiClient, is_reason
 from cybernetes.client.kubeconfig import connect
 from cybernetes.client.target import NODES
-from cybernetes.install import administrators, cgroups, checks, containerd, fabric, images, pki, registry, renewal
+from cybernetes.install import (
+    administrators,
+    cgroups,
+    checks,
+    containerd,
+    fabric,
+    images,
+    members,
+    pki,
+    registry,
+    renewal,
+)
 from cybernetes.install.joining import identity
 from cybernetes.install.user_kubeconfig import merge_into_users
 from cybernetes.run import components, control, files
@@ -34,8 +46,10 @@ START_TIMEOUT_S = 60
 _LOOK_S = 0.1
 # The guardian starts a killed supervisor again; not faster than this, should it die at once.
 _GUARD_PAUSE_S = 0.5
-# How often certificates are looked at while the cluster runs.
-CHORE_EVERY_S = 3600
+# How often certificates are looked at while the cluster runs, and whether another machine of the control plane leads a
+# rotation: two small requests.
+CHORE_EVERY_S = 3600.0
+FOLLOW_EVERY_S = 5.0
 Step = Callable[[str], contextlib.AbstractContextManager[None]]
 
 
@@ -121,7 +135,7 @@ def start_supervisor(config: ClusterConfig, layout: Layout) -> None:
             os._exit(0)
         _detach(layout)
         set_title("cybernetes guardian")
-        _guard(lambda: _supervise(config, layout, processes), lambda: _renew(config, layout))
+        _guard(lambda: _supervise(config, layout, processes), _chores(config, layout))
     except BaseException:
         traceback.print_exc()
     finally:
@@ -137,14 +151,38 @@ def _detach(layout: Layout) -> None:
     os.dup2(log, 2)
 
 
-def _guard(supervise: Callable[[], None], chore: Callable[[], None]) -> None:
+class _Chore(NamedTuple):
+    do: Callable[[], None]
+    every_s: float
+
+
+def _chores(config: ClusterConfig, layout: Layout) -> _Chore:
+    """Renew certificates every hour; with several machines of the control plane look soon what the others do."""
+    if not members.has_others(config):
+        return _Chore(lambda: _renew(config, layout), CHORE_EVERY_S)
+    renewed, said = time.monotonic(), ""
+
+    def both() -> None:
+        nonlocal renewed, said
+        why = _follow(config, layout)
+        if why != said:
+            sys.stderr.write(f"authorities of other machines: {why or 'followed'}\n")
+            said = why
+        if time.monotonic() - renewed >= CHORE_EVERY_S:
+            renewed = time.monotonic()
+            _renew(config, layout)
+
+    return _Chore(both, FOLLOW_EVERY_S)
+
+
+def _guard(supervise: Callable[[], None], chore: _Chore) -> None:
     """Start `supervise` in a process of its own whenever it ends; do the chore now and then meanwhile."""
     while True:
         pid = os.fork()
         if pid == 0:
             supervise()
             os._exit(0)
-        wait_for(pid, chore, CHORE_EVERY_S)
+        wait_for(pid, chore.do, chore.every_s)
         _, status = os.waitpid(pid, 0)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
             os._exit(0)
@@ -169,6 +207,16 @@ def _renew(config: ClusterConfig, layout: Layout) -> None:
         renewal.renew(config, layout)
     except (EdgeError, OSError, ValueError):
         traceback.print_exc()
+
+
+def _follow(config: ClusterConfig, layout: Layout) -> str:
+    """Where another machine of the control plane replaces an authority, do it here, too; why that can't be now, or ""."""
+    try:
+        asyncio.run(members.follow(config, layout))
+    except (EdgeError, ApiError, OSError, ValueError) as failed:
+        # Its API server may just start; the machine that leads waits for this one.
+        return str(failed)
+    return ""
 
 
 def _supervise(config: ClusterConfig, layout: Layout, processes: list) -> None:

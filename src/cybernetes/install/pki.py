@@ -63,13 +63,15 @@ class Issuer:
             (files.etcd_ca(self._layout), "etcd-ca"),
         ):
             # Never made anew by itself: everything trusts it. `cybernetes certs rotate-ca` does that in steps.
-            if not (where.certificate.exists() and where.key.exists()):
+            if not (where.certificate.exists() and (where.key.exists() or self._is_foreign(where))):
                 put(where, pki.ca(name, self._ca_terms))
         key = files.service_account_key(self._layout)
         if not key.exists():
             write_private(key, pki.new_key(self._terms.random))
         if not files.envelope_key(self._layout).exists():
             write_private(files.envelope_key(self._layout), b64encode(self._terms.random.token(32)) + b"\n")
+        if not files.members_key(self._layout).exists():
+            write_private(files.members_key(self._layout), self._terms.random.token(32))
 
     def control_plane(self) -> None:
         layout = self._layout
@@ -159,7 +161,12 @@ class Issuer:
     ) -> None:
         if where.certificate.exists() and where.key.exists() and self._lasts(where, signer):
             return
-        put(where, make())
+        if signer.key.exists():
+            put(where, make())
+
+    def _is_foreign(self, authority: files.CertificateFiles) -> bool:
+        """Whether an authority is of somebody who keeps its key: that of an etcd which others run."""
+        return authority == files.etcd_ca(self._layout) and bool(self._config.store.endpoints)
 
     def _lasts(self, where: files.CertificateFiles, signer: files.CertificateFiles) -> bool:
         certificate = where.certificate.read_bytes()

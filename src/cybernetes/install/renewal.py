@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import yaml
 
 from cybernetes.auth.pki import new_key, public_key
@@ -12,33 +14,53 @@ from cybernetes.install.user_kubeconfig import merge_into_users, users_file
 from cybernetes.run import control, files
 from cybernetes.run.config import ClusterConfig
 from cybernetes.run.layout import Layout
-from cybernetes.run.private import write_private
+from cybernetes.run.private import exclusive, write_private
+from cybernetes.run.supervise import ProcessStatus
+
+# A process that takes longer has troubles of its own; the supervisor goes on trying.
+AGAIN_WITHIN_S = 30.0
 
 
 def renew(config: ClusterConfig, layout: Layout) -> list[str]:
     """Write what soon ends anew; names of processes that were started again. A node's are its kubelet's to renew."""
     if config.joined:
         return []
-    before = _restarting(config, layout)
-    admin = layout.admin_kubeconfig.read_bytes()
-    pki.Issuer(config, layout).control_plane()
-    if layout.admin_kubeconfig.read_bytes() != admin:
-        refresh_users(layout)
-    after = _restarting(config, layout)
+    with exclusive(layout.pki):
+        before = _restarting(config, layout)
+        admin = layout.admin_kubeconfig.read_bytes()
+        pki.Issuer(config, layout).control_plane()
+        if layout.admin_kubeconfig.read_bytes() != admin:
+            refresh_users(layout)
+        after = _restarting(config, layout)
     return restart(layout, [name for name in after if after[name] != before[name]])
 
 
 def restart(layout: Layout, names: list[str]) -> list[str]:
-    """Those that run and were started again."""
-    done = []
-    for name in names:
-        try:
-            control.ask(layout.control_socket, f"restart {name}")
-            done.append(name)
-        except EdgeError:
-            # Nothing runs: whatever starts next reads the files.
-            continue
-    return done
+    """Start those that run again, one after the other; their names. `apiserver` stands for all of this machine."""
+    try:
+        there = control.status(layout.control_socket)
+    except EdgeError:
+        # Nothing runs: whatever starts next reads the files.
+        return []
+    found = [each for name in names for each in there if each.name == name or _is_another(each.name, name)]
+    for each in found:
+        control.ask(layout.control_socket, f"restart {each.name}")
+        _wait_again(layout, each)
+    return [each.name for each in found]
+
+
+def _is_another(process: str, name: str) -> bool:
+    return name == "apiserver" and process.startswith("apiserver-")
+
+
+def _wait_again(layout: Layout, before: ProcessStatus) -> None:
+    """Until the process is there anew, so that others like it serve meanwhile."""
+    deadline = time.monotonic() + AGAIN_WITHIN_S
+    while time.monotonic() < deadline:
+        time.sleep(0.05)
+        now = [each for each in control.status(layout.control_socket) if each.name == before.name]
+        if now and now[0].ready and now[0].pid != before.pid:
+            return
 
 
 def refresh_users(layout: Layout) -> None:

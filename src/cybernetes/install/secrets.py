@@ -13,6 +13,7 @@ from cybernetes.base.random import SystemRandom
 from cybernetes.client.api import ApiClient
 from cybernetes.client.kubeconfig import connect
 from cybernetes.install.pki import write_private
+from cybernetes.install.rotation import refuse_with_others
 from cybernetes.run import config as cluster_config
 from cybernetes.run import files
 from cybernetes.run.layout import Layout
@@ -31,6 +32,7 @@ async def rotate(layout: Layout) -> None:
 
     Keys before it stay in the file for a while: history that was not compacted yet is sealed with them.
     """
+    await refuse_with_others(cluster_config.read(layout.config), layout, "the key of Secrets")
     client = connect(layout.admin_kubeconfig, user_agent="cybernetes-secrets", clock=SystemClock())
     try:
         # Not before all is sealed with the key that is first now: those far behind it are dropped.

@@ -7,9 +7,11 @@ from pathlib import Path
 import msgspec
 
 from cybernetes.auth import pki
+from cybernetes.install.authority import AUTHORITIES
 from cybernetes.run.layout import Layout
 
-_AUTHORITIES = ("ca", "front-proxy-ca", "etcd-ca", "ca-next")
+_AUTHORITIES = {each.file: f"cybernetes certs rotate-ca --authority {each.name}" for each in AUTHORITIES.values()}
+_AUTHORITIES |= {f"{file}-next": command for file, command in _AUTHORITIES.items()}
 _OF_NODES = ("kubelet-", "client-kubelet-", "client-proxy-", "client-dns-")
 
 
@@ -38,5 +40,5 @@ def _row(path: Path) -> Row:
 
 def _renewed_by(name: str) -> str:
     if name in _AUTHORITIES:
-        return "cybernetes certs rotate-ca" if name in ("ca", "ca-next") else "-"
+        return _AUTHORITIES[name]
     return "the node's kubelet" if name.startswith(_OF_NODES) else "itself, hourly"

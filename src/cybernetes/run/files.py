@@ -78,6 +78,11 @@ def envelope_key(layout: Layout) -> Path:
     return layout.pki / "secrets.key"
 
 
+def members_key(layout: Layout) -> Path:
+    """What the machines of a control plane seal with what is for each other only."""
+    return layout.pki / "members.key"
+
+
 def super_admin_kubeconfig(layout: Layout) -> Path:
     """For when roles and bindings are broken: whom no rule can stop. It stays on this machine."""
     return layout.data_dir / "super-admin.kubeconfig"

@@ -64,6 +64,7 @@ class _Running(msgspec.Struct):
     restarts: int = 0
     failures: int = 0
     start_after: float = 0.0
+    asked: bool = False
     last_exit: str = ""
 
 
@@ -166,8 +167,9 @@ class Supervisor:
     def _on_exit(self, each: _Running, status: int) -> None:
         now = time.monotonic()
         each.last_exit = _describe_exit(status)
-        each.failures = 0 if now - each.started_at > STABLE_AFTER_S else each.failures + 1
-        delay = min(RESTART_LIMIT_S, RESTART_FIRST_S * 2 ** max(0, each.failures - 1))
+        each.failures = 0 if each.asked or now - each.started_at > STABLE_AFTER_S else each.failures + 1
+        delay = 0.0 if each.asked else min(RESTART_LIMIT_S, RESTART_FIRST_S * 2 ** max(0, each.failures - 1))
+        each.asked = False
         each.start_after = now + delay
         each.restarts += 1
         log.warning(
@@ -219,6 +221,7 @@ class Supervisor:
         if each is None:
             return msgspec.json.encode({"error": f"no process {name}"})
         if each.pid:
+            each.asked = True
             os.kill(each.pid, signal.SIGTERM)
         each.start_after = 0
         return b"[]"

@@ -18,9 +18,10 @@ from cybernetes.base.random import SystemRandom
 from cybernetes.client import kubeconfig
 from cybernetes.client.api import ApiClient
 from cybernetes.client.kubeconfig import Access
-from cybernetes.client.target import ENDPOINTS, NODES, Target
+from cybernetes.client.target import CONFIG_MAPS, ENDPOINTS, NODES, Target
 from cybernetes.controllers.manager import ControllerManager, ManagerConfig
-from cybernetes.install import agreement
+from cybernetes.install import agreement, members
+from cybernetes.install.authority import CLUSTER
 from cybernetes.run import files
 from cybernetes.run.config import ApiServerConfig, ClusterConfig, NodeConfig
 from cybernetes.run.layout import Layout
@@ -142,7 +143,7 @@ def test_machines_that_do_not_go_along_and_other_control_planes_are_named(tmp_pa
             admin = ApiClient(api.transport(), user_agent="test", clock=CLOCK)
             here = ClusterConfig(nodes=(NODE,), api_server=CONFIG.api_server)
             try:
-                await agreement.alone(admin, here)
+                await agreement.accounted(admin, here)
                 for name in ("n1", "far"):
                     await admin.create(NODES, {"metadata": {"name": name}})
                 with pytest.raises(EdgeError, match="far: not gone along yet"):
@@ -150,8 +151,15 @@ def test_machines_that_do_not_go_along_and_other_control_planes_are_named(tmp_pa
                 addresses = [{"ip": "10.0.0.2"}, {"ip": "10.0.0.9"}]
                 endpoints = {"metadata": {"name": "kubernetes"}, "subsets": [{"addresses": addresses, "ports": [PORT]}]}
                 await admin.create(ENDPOINTS, endpoints, namespace="default")
-                with pytest.raises(EdgeError, match=r"10\.0\.0\.2: several machines of the control plane"):
-                    await agreement.alone(admin, here)
+                with pytest.raises(EdgeError, match=r"10\.0\.0\.2: machines of the control plane that don't go along"):
+                    await agreement.accounted(admin, here)
+                said = {"metadata": {"name": members.MEMBERS, "namespace": members.NAMESPACE}}
+                told = {"second": "address=10.0.0.2 node=far"}
+                await admin.create(CONFIG_MAPS, {**said, "data": told}, namespace=members.NAMESPACE)
+                await agreement.accounted(admin, here)
+                await agreement.reached(admin, here, api.ca, CLOCK)
+                with pytest.raises(EdgeError, match="second: not gone along yet.*ConfigMap"):
+                    await agreement.members_reached(admin, here, CLUSTER, api.ca, CLOCK, within_s=0.2)
             finally:
                 await admin.close()
 

@@ -36,9 +36,9 @@ class Servers:
         self.layout = layout
         self.port = port
 
-    def command(self, *verb_and_options: str) -> str:
+    def command(self, *verb_and_options: str, patience_s: float = PATIENCE_S) -> str:
         words = [sys.executable, "-c", PROGRAM, *verb_and_options, "--data-dir", str(self.layout.data_dir)]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=patience_s, check=False)
         assert done.returncode == 0, f"{verb_and_options}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
@@ -73,7 +73,7 @@ def several_servers(folder: Path, store: str, count: int = 2, arguments: Mapping
     if store == "etcd":
         layout.pki.mkdir(parents=True)
         pki.ensure(config, layout)
-        etcd = _etcd(folder, layout)
+        etcd = own_etcd(folder, layout)
         config = ClusterConfig(
             only=config.only, api_server=config.api_server, store=StoreConfig(kind="etcd", endpoints=(etcd.endpoint,))
         )
@@ -90,7 +90,8 @@ def several_servers(folder: Path, store: str, count: int = 2, arguments: Mapping
             etcd.stop()
 
 
-def _etcd(folder: Path, layout: Layout) -> EtcdProcess:
+def own_etcd(folder: Path, layout: Layout) -> EtcdProcess:
+    """With the server certificate of the data directory."""
     place, server = folder / "etcd", files.etcd_server(layout)
     place.mkdir()
     return EtcdProcess(

@@ -23,5 +23,5 @@ def test_nodes_elsewhere_that_have_not_said_it_are_waited_for() -> None:
 
 def test_servers_elsewhere_are_those_with_other_addresses() -> None:
     endpoints = {"subsets": [{"addresses": [{"ip": "10.0.0.2"}, {"ip": "10.0.0.1"}]}]}
-    assert other_servers(endpoints, "10.0.0.1") == ["10.0.0.2"]
-    assert other_servers({}, "10.0.0.1") == []
+    assert other_servers(endpoints, ["10.0.0.1"]) == ["10.0.0.2"]
+    assert other_servers({}, ["10.0.0.1"]) == []

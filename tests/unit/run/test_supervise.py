@@ -86,6 +86,16 @@ def test_a_killed_process_comes_back_with_another_pid(start: Callable[..., Layou
     assert row.last_exit == "SIGKILL"
 
 
+def test_a_process_that_is_told_to_start_again_does_so_without_a_pause(start: Callable[..., Layout]) -> None:
+    layout = start(Process(name="server", main=serve_until_stopped))
+    pid = 0
+    # As failures these would take minutes.
+    for _ in range(12):
+        pid = wait_for(layout, lambda rows, pid=pid: rows["server"].ready and rows["server"].pid != pid)["server"].pid
+        control.ask(layout.control_socket, "restart server")
+    assert wait_for(layout, lambda rows: rows["server"].restarts == 12)["server"].last_exit
+
+
 def test_a_process_that_ends_at_once_is_restarted_ever_more_slowly(start: Callable[..., Layout]) -> None:
     layout = start(Process(name="broken", main=end_at_once))
     began = time.monotonic()

@@ -6,17 +6,15 @@ API nor its store ever knows them.
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cybernetes.base.errors import ApiError, EdgeError, Outcome, Retry
 from cybernetes.base.random import Random
 from cybernetes.client.api import ApiClient
 from cybernetes.client.target import SECRETS
+from cybernetes.install import sealing
 from cybernetes.install.joining.invitation import JOINERS, MANAGER, readable
 from cybernetes.run.config import ClusterConfig, NodeConfig
 from cybernetes.run.layout import Layout
@@ -27,14 +25,13 @@ Object = dict[str, Any]
 NAME, NAMESPACE = "cybernetes-authorities", "kube-system"
 CONTROL_PLANES = "system:bootstrappers:cybernetes:control-planes"
 GROUPS = (JOINERS, CONTROL_PLANES)
-KEY_BYTES = 32
 # What every API server of a cluster must share; all else each machine makes for itself.
 SHARED_FILES = (
     *("ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd-ca.crt", "etcd-ca.key"),
     *("apiserver-etcd-client.crt", "apiserver-etcd-client.key", "sa.key", "secrets.key"),
+    "members.key",
 )
 _CONFIG = "config.yaml"
-_NONCE_BYTES = 12
 
 
 def why_not(config: ClusterConfig) -> str:
@@ -52,11 +49,11 @@ async def publish(
 ) -> None:
     """Seal the authorities into a Secret that goes with the token's (`owner`)."""
     files = {name: (layout.pki / name).read_bytes() for name in SHARED_FILES if (layout.pki / name).exists()}
-    secret = sealed(files | {_CONFIG: msgspec.yaml.encode(config)}, key, random)
-    metadata = owner["metadata"]
-    reference = {"apiVersion": "v1", "kind": "Secret", "name": metadata["name"], "uid": metadata["uid"]}
-    secret["metadata"]["ownerReferences"] = [reference]
-    await client.apply(SECRETS, secret, field_manager=MANAGER)
+    data = sealing.sealed(files | {_CONFIG: msgspec.yaml.encode(config)}, key, random)
+    of = owner["metadata"]
+    reference = {"apiVersion": "v1", "kind": "Secret", "name": of["name"], "uid": of["uid"]}
+    metadata = {"name": NAME, "namespace": NAMESPACE, "ownerReferences": [reference]}
+    await client.apply(SECRETS, {"metadata": metadata, "data": data}, field_manager=MANAGER)
     for target, obj in readable(SECRETS, NAMESPACE, NAME, {"kind": "Group", "name": CONTROL_PLANES}):
         await client.apply(target, obj, field_manager=MANAGER)
 
@@ -64,10 +61,13 @@ async def publish(
 async def fetch(client: ApiClient, layout: Layout, node: NodeConfig, key: bytes) -> ClusterConfig:
     """Write the authorities; the configuration of this machine as one of the control plane."""
     try:
-        contents = opened(await client.get(SECRETS, NAME, namespace=NAMESPACE), key)
+        secret = await client.get(SECRETS, NAME, namespace=NAMESPACE)
+        contents = sealing.opened(secret["data"], (*SHARED_FILES, _CONFIG), key)
     except ApiError as refusal:
         why = f"{refusal.message}; make another invitation with: cybernetes token create --control-plane"
         raise _refused(why) from refusal
+    except ValueError as wrong:
+        raise _refused(f"the key is of another invitation ({wrong})") from wrong
     config = msgspec.yaml.decode(contents.pop(_CONFIG), type=ClusterConfig)
     for name, content in contents.items():
         write_private(layout.pki / name, content)
@@ -79,26 +79,6 @@ def as_member(config: ClusterConfig, node: NodeConfig) -> ClusterConfig:
     api_server = msgspec.structs.replace(config.api_server, bind_address="0.0.0.0", advertise_address=node.address)
     host = config.registry_address if config.registry else ""
     return msgspec.structs.replace(config, api_server=api_server, nodes=(node,), registry_host=host)
-
-
-def sealed(contents: dict[str, bytes], key: bytes, random: Random) -> Object:
-    cipher, data = AESGCM(key), {}
-    for name, content in contents.items():
-        nonce = random.token(_NONCE_BYTES)
-        data[name] = base64.b64encode(nonce + cipher.encrypt(nonce, content, name.encode())).decode()
-    return {"metadata": {"name": NAME, "namespace": NAMESPACE}, "data": data}
-
-
-def opened(secret: Object, key: bytes) -> dict[str, bytes]:
-    """Raises EdgeError for another key."""
-    try:
-        cipher, contents = AESGCM(key), {}
-        for name in {*SHARED_FILES, _CONFIG} & set(secret["data"]):
-            data = base64.b64decode(secret["data"][name])
-            contents[name] = cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], name.encode())
-    except (InvalidTag, ValueError) as wrong:
-        raise _refused("the key is of another invitation") from wrong
-    return contents
 
 
 def _refused(why: str) -> EdgeError:
