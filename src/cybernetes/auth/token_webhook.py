@@ -19,7 +19,6 @@ from cybernetes.base.log import Log
 log = Log("auth.webhook")
 
 GROUP, KIND = "authentication.k8s.io", "TokenReview"
-DEFAULT_TTL_S = 120.0
 
 Found = tuple[User, tuple[str, ...]]
 

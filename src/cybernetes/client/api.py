@@ -52,11 +52,6 @@ class ApiClient:
         self._transport = transport
         self._headers = {"user-agent": user_agent, **(headers or {})}
 
-    def with_headers(self, headers: Mapping[str, str]) -> ApiClient:
-        """The same server with further headers on every request, such as another identity's bearer token."""
-        merged = {**self._headers, **headers}
-        return ApiClient(self._transport, user_agent=merged["user-agent"], clock=self.clock, headers=merged)
-
     async def get(
         self,
         target: Target,

@@ -57,14 +57,6 @@ class Cgroups:
         folder = (self._mount if self.v2 else self._mount / "cpu") / path.lstrip("/")
         return sorted(each.name for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
 
-    def memory_usage(self, path: str) -> int | None:
-        name = "memory.current" if self.v2 else "memory.usage_in_bytes"
-        folder = self._mount if self.v2 else self._mount / "memory"
-        try:
-            return int((folder / path.lstrip("/") / name).read_text())
-        except OSError:
-            return None
-
     def _ensure_v1(self, path: str, limits: CgroupLimits) -> None:
         folders = {}
         for name in _V1_LIMITED:

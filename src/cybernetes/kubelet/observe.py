@@ -12,8 +12,6 @@ import msgspec
 
 from cybernetes.kubelet.runtime.api import Container, ContainerStatus, Sandbox, SandboxStatus, State
 
-NOTHING_SEEN: tuple[()] = ()
-
 
 class Rows(msgspec.Struct, frozen=True):
     """A pod's rows, ordered by id so that equal content is equal."""
@@ -45,14 +43,6 @@ class Observed(msgspec.Struct, frozen=True):
 
     def running(self) -> list[ContainerStatus]:
         return [each for each in self.containers if each.state is State.RUNNING]
-
-    def with_container(self, status: ContainerStatus) -> Observed:
-        others = (each for each in self.containers if each.id != status.id)
-        return msgspec.structs.replace(self, containers=newest_first((*others, status)))
-
-    def with_sandbox(self, status: SandboxStatus) -> Observed:
-        others = (each for each in self.sandboxes if each.id != status.id)
-        return msgspec.structs.replace(self, sandboxes=_newest_sandbox((*others, status)))
 
 
 def newest_first(containers: Iterable[ContainerStatus]) -> tuple[ContainerStatus, ...]:

@@ -26,11 +26,6 @@ class Program:
         self._program = program
 
     @property
-    def returns_bool(self) -> bool:
-        """Whether the result can be a boolean, as far as types are known."""
-        return self._program.type.kind in ("bool", "dyn")
-
-    @property
     def type_name(self) -> str:
         return str(self._program.type)
 

@@ -70,11 +70,6 @@ def priority_classes() -> list[Object]:
     ]
 
 
-def priority_of(group: str, version: str) -> tuple[int, int] | None:
-    """(groupPriorityMinimum, versionPriority) of a built-in group and version; None for others."""
-    return _PRIORITIES.get((group, version))
-
-
 def api_services(served: Iterable[tuple[str, str]]) -> list[Object]:
     """An APIService for each built-in (group, version) of `served`, apiregistration itself aside."""
     known = sorted({each for each in served if each in _PRIORITIES})

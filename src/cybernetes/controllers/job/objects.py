@@ -9,7 +9,6 @@ from cybernetes.controllers.objects import EMPTY, Condition, Meta, Selector, Vie
 TRACKING = "batch.kubernetes.io/job-tracking"
 INDEX = "batch.kubernetes.io/job-completion-index"
 INDEX_FAILURES = "batch.kubernetes.io/job-index-failure-count"
-INDEX_IGNORED = "batch.kubernetes.io/job-index-ignored-failure-count"
 MANAGER = "kubernetes.io/job-controller"
 
 

@@ -108,10 +108,6 @@ class FakeRuntime:
         error = EdgeError(operation, "fake", message, outcome=Outcome.NOT_DONE, retry=Retry.LATER)
         self._failures.setdefault(operation, []).extend([error] * times)
 
-    def offer_image(self, name: str) -> None:
-        """`name` can be pulled from now on."""
-        self._pullable[_normal(name)] = _image(name)
-
     def end(self, container_id: str, exit_code: int) -> None:
         """The container ends now, by itself."""
         container = self._containers[container_id]

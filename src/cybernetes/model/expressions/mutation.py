@@ -12,7 +12,7 @@ from typing import Any
 
 from cybernetes.cel import times, types
 from cybernetes.cel.errors import EvaluationError
-from cybernetes.cel.types import StructType, list_of
+from cybernetes.cel.types import StructType
 from cybernetes.cel.values import Duration, ObjectValue, Optional, Timestamp, UInt
 
 ROOT = "Object"
@@ -24,7 +24,6 @@ def _patch(fields: dict[str, Any]) -> ObjectValue:
 
 
 JSON_PATCH = StructType("JSONPatch", {"op": _TEXT, "path": _TEXT, "from": _TEXT, "value": types.DYN}, _patch)
-JSON_PATCHES = list_of(JSON_PATCH)
 # More distinct names than policies have.
 _NAMES_MAX = 4096
 

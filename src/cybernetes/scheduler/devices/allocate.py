@@ -69,7 +69,6 @@ class _Search:
         self._claims = claims
         self._pools = pools
         self._usable = [each for pool in pools if not pool.incomplete and not pool.invalid for each in pool.devices]
-        self._by_pool = {pool.id: pool for pool in pools}
         self._taken = set(taken)
         self._left = {pool.id: _left(pool, taken) for pool in pools}
         self._classes = classes

@@ -14,7 +14,6 @@ import msgspec
 
 from cybernetes.base import duration
 
-KMS_TIMEOUT_S = 3.0
 _LENGTHS = {"aesgcm": (16, 24, 32), "aescbc": (16, 24, 32), "secretbox": (32,)}
 
 

@@ -21,7 +21,7 @@ _CONTROL = 0x80000000
 _VERSION = 3
 FLAG_FIN = 1
 
-PROTOCOL_ERROR, REFUSED_STREAM, CANCEL = 1, 3, 5
+REFUSED_STREAM, CANCEL = 3, 5
 
 _WORDS = (
     "options head post put delete trace accept accept-charset accept-encoding accept-language accept-ranges age allow "
@@ -121,9 +121,6 @@ class Spdy:
 
     def send(self, stream: int, data: bytes, *, fin: bool = False) -> None:
         self._out += struct.pack(">II", stream, (FLAG_FIN if fin else 0) << 24 | len(data)) + data
-
-    def go_away(self) -> None:
-        self._control(_GOAWAY, 0, struct.pack(">II", 0, 0))
 
     def receive(self, data: bytes) -> Iterator[Event]:
         """Events of all frames that are complete. Raises SpdyError."""
