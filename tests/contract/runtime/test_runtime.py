@@ -242,7 +242,9 @@ def test_ends_are_hinted_and_those_of_commands_are_not(holds: Callable[[Body], N
         await asyncio.sleep(0.3)
         assert seen == []
         await runtime.stop_container(made, 5)
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(60):
+            while not seen:  # noqa: ASYNC110 -- of a stream that is read elsewhere
+                await asyncio.sleep(0.02)
         listening.cancel()
         assert seen == [made]
 
