@@ -7,6 +7,7 @@ what belongs to the kubelet, the watch shows it and it is written again.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Any
 
 from cybernetes.base.clock import Clock
@@ -23,6 +24,8 @@ _log = Log("kubelet")
 
 # Patches under way at once; a burst of pods becoming ready is written side by side.
 WRITERS = 8
+# Versions remembered of a pod: so many writes may be answered before the watch shows the first.
+MADE_MAX = 4
 _RETRY_FIRST_S = 0.2
 _RETRY_LIMIT_S = 10.0
 
@@ -41,8 +44,10 @@ class _Entry:
         self.api_uid = ""
         self.gone = False
         self.attempts = 0
-        # How often the watch has shown the pod.
+        # How often the watch has shown the pod as somebody else made it, and the versions that this kubelet has made
+        # and the watch has not shown yet.
         self.sightings = 0
+        self.made: deque[str] = deque(maxlen=MADE_MAX)
         self.settled = asyncio.Event()
 
     def difference(self) -> Object:
@@ -67,8 +72,12 @@ class StatusWriter:
         uid = static_uid or meta["uid"]
         entry = self._entry(uid, meta["namespace"], meta["name"])
         entry.api_uid = meta["uid"]
-        entry.known = pod.get("status") or {}
-        entry.sightings += 1
+        if meta.get("resourceVersion") in entry.made:
+            # The answer told so already, and perhaps a later one since.
+            entry.made.remove(meta["resourceVersion"])
+        else:
+            entry.known = pod.get("status") or {}
+            entry.sightings += 1
         if entry.wanted is not None:
             self._enqueue(uid, entry)
 
@@ -159,6 +168,7 @@ class StatusWriter:
         entry.attempts = 0
         made = answer.get("status") or {}
         entry.echo = (wanted, made)
+        entry.made.append(answer["metadata"].get("resourceVersion", ""))
         if entry.sightings == sightings:
             entry.known = made
         # Else the watch has shown something meanwhile, which may be later than this answer: somebody else's change

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
+
+import pytest
 
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import ApiError
@@ -94,3 +97,60 @@ def test_a_change_by_somebody_else_that_the_watch_showed_before_the_answer_is_un
     written(server)
     assert server.status == ready("True")
     assert server.patches == 2
+
+
+class Slow:
+    """Numbers its versions; `before` happens while a patch is under way, given the number that the patch will get."""
+
+    def __init__(self, before: Callable[[StatusWriter, int], None]) -> None:
+        self.before = before
+        self.version = 0
+        self.writer: StatusWriter | None = None
+
+    async def patch(self, *_: object, **__: object) -> Object:
+        assert self.writer is not None
+        self.version += 1
+        self.before(self.writer, self.version)
+        await asyncio.sleep(0)
+        return version(self.version)
+
+
+PHASES = {1: ready("False"), 2: ready("True")}
+
+
+def version(number: int) -> Object:
+    found = pod(PHASES[number])
+    found["metadata"]["resourceVersion"] = str(number)
+    return found
+
+
+def late_during_the_next(writer: StatusWriter, number: int) -> None:
+    if number == 2:
+        writer.see(version(1))
+
+
+def not_at_all(writer: StatusWriter, number: int) -> None:
+    """The watch shows both only when both have been answered."""
+
+
+@pytest.mark.parametrize(("before", "afterwards"), [(late_during_the_next, [2]), (not_at_all, [1, 2])])
+def test_what_this_kubelet_wrote_and_the_watch_shows_late_is_no_news(
+    before: Callable[[StatusWriter, int], None], afterwards: list[int]
+) -> None:
+    server = Slow(before)
+
+    async def main() -> None:
+        writer = server.writer = StatusWriter(cast(ApiClient, server), SystemClock(), SeededRandom(1))
+        writer.see(pod({}))
+        running = asyncio.ensure_future(writer.run())
+        async with asyncio.timeout(60):
+            for wanted in PHASES.values():
+                writer.set(pod({}), wanted)
+                await writer.settled("u1")
+            for shown in afterwards:
+                writer.see(version(shown))
+                await writer.settled("u1")
+        running.cancel()
+
+    asyncio.run(main())
+    assert server.version == 2
