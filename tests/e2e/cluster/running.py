@@ -37,7 +37,8 @@ class Cluster:
         subprocess.run(["ip", "netns", "add", self.namespace], check=True)
         self.inside("ip", "link", "set", "lo", "up")
         nodes = tuple(
-            NodeConfig(name, f"10.89.0.{11 + i}", f"cyb-{name}", 110) for i, name in enumerate(self._node_names)
+            NodeConfig(name=name, address=f"10.89.0.{11 + i}", network=f"cyb-{name}", max_pods=110)
+            for i, name in enumerate(self._node_names)
         )
         cluster_config.write(self.folder / "wanted.yaml", _config(nodes))
 
