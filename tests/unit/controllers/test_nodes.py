@@ -258,6 +258,27 @@ def test_pods_that_nobody_will_remove_are_removed() -> None:
     virtual.run(main())
 
 
+def test_pods_that_are_being_deleted_on_a_node_out_of_service_are_removed() -> None:
+    async def main() -> None:
+        w = World(PodGc)
+        w.kubelet_on = False
+        w.api.put("nodes", node("dead", ready="Unknown"))
+        for name in ("stays", "goes"):
+            found = pod(name)
+            found["spec"]["nodeName"] = "dead"
+            w.api.put("pods", found)
+        w.api.edit("pods", "goes", lambda p: p["metadata"].update(deletionTimestamp="2026-01-01T00:00:00Z"))
+        async with w.running():
+            await w.settle(30)
+            assert len(w.api.all("pods")) == 2, "its kubelet may come back"
+            taint = {"key": garbage.OUT_OF_SERVICE, "effect": "NoExecute"}
+            w.api.edit("nodes", "dead", lambda n: n["spec"].update(taints=[taint]))
+            await w.settle(30)
+            assert [p["metadata"]["name"] for p in w.api.all("pods")] == ["stays"]
+
+    virtual.run(main())
+
+
 def test_of_ended_pods_the_oldest_go_first() -> None:
     from cybernetes.controllers.objects import Pod
 

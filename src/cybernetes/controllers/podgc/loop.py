@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from cybernetes.base.clock import rfc3339
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
@@ -23,8 +25,10 @@ class PodGc:
     def __init__(self, edges: Edges) -> None:
         self._edges = edges
         self._missing_since: dict[str, float] = {}
-        self._pods = edges.informers.pods
         self._nodes = edges.informers.nodes
+        self._dead_nodes = edges.informers.nodes.index(plan.out_of_service)
+        self._suspects = edges.informers.pods.index(plan.suspicions)
+        self._by_node = edges.informers.pods_by_node
 
     async def run(self) -> None:
         await self._edges.informers.wait_synced()
@@ -36,11 +40,12 @@ class PodGc:
             await self._edges.clock.sleep(PERIOD_S)
 
     async def _round(self) -> None:
-        every = list(self._pods.items.values())
-        garbage = plan.out_of_service(every, self._nodes.items)
-        garbage += plan.never_placed(every)
-        garbage += plan.orphans(every, await self._gone(every))
-        garbage += plan.ended(every)
+        dead = [node.metadata.name for node in self._dead_nodes.get(plan.OUT_OF_SERVICE)]
+        garbage = plan.left_behind(self._on(dead))
+        garbage += plan.never_placed(self._suspects.get(plan.NEVER_PLACED))
+        garbage += plan.orphans(self._on(await self._gone()))
+        if self._suspects.count(plan.ENDED) > plan.TERMINATED_MAX:
+            garbage += plan.ended(self._suspects.get(plan.ENDED))
         for each in garbage:
             try:
                 await self._remove(each)
@@ -48,12 +53,16 @@ class PodGc:
                 if not is_reason(error, "NotFound"):
                     _log.info("pod.not-removed", pod=each.pod.metadata.key, why=str(error))
 
-    async def _gone(self, every: list[Pod]) -> set[str]:
-        missing = plan.missing_nodes(every, self._nodes.items.keys())
+    def _on(self, nodes: Iterable[str]) -> list[Pod]:
+        return [pod for name in nodes for pod in self._by_node.get(name)]
+
+    async def _gone(self) -> list[str]:
+        """Names of nodes that pods are bound to and that do not exist."""
+        missing = set(self._by_node.values()) - self._nodes.items.keys()
         now = self._edges.clock.monotonic()
         self._missing_since = {name: self._missing_since.get(name, now) for name in sorted(missing)}
         quarantined = [name for name, since in self._missing_since.items() if now - since >= QUARANTINE_S]
-        return {name for name in quarantined if not await self._exists(name)}
+        return [name for name in quarantined if not await self._exists(name)]
 
     async def _exists(self, node: str) -> bool:
         try:
