@@ -14,7 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from cybernetes.apiserver.core import Core
 from cybernetes.apiserver.request import RequestInfo
-from cybernetes.apiserver.spread import Spread
+from cybernetes.base.spread import Spread
 from cybernetes.store.api import Delete, Put
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

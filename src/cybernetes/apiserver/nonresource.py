@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import cybernetes
-from cybernetes.apiserver import health, metrics, respond
+from cybernetes.apiserver import metrics, respond
 from cybernetes.apiserver.chain import Passage
 from cybernetes.apiserver.core import Core
 from cybernetes.apiserver.flowcontrol import dumps
 from cybernetes.apiserver.routing import nothing_there
 from cybernetes.base.errors import ApiError
+from cybernetes.wire.http import health
 from cybernetes.wire.http.message import Response
 
 # The version of Kubernetes whose API is served: clients decide by it what they may ask for.

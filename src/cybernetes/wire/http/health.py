@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from cybernetes.apiserver import respond
 from cybernetes.wire.http.message import Request, Response
 
 # A check returns "" when all is well, else the reason, which only the log sees.
@@ -16,7 +15,7 @@ def answer(request: Request, checks: Checks) -> Response:
     _, kind, *rest = request.path.split("/")
     if rest and rest[0]:
         if rest[0] not in checks:
-            return respond.text(404, "404 page not found\n")
+            return _text(404, "404 page not found\n")
         checks = {rest[0]: checks[rest[0]]}
     excluded = set(request.query.get("exclude", []))
     lines, failed = [], []
@@ -33,7 +32,12 @@ def answer(request: Request, checks: Checks) -> Response:
         listed = ", ".join(f'"{name}"' for name in unknown)
         lines.append(f"warn: some health checks cannot be excluded: no matches for {listed}\n")
     if failed:
-        return respond.text(500, "".join(lines) + f"{kind} check failed\n")
+        return _text(500, "".join(lines) + f"{kind} check failed\n")
     if "verbose" in request.query:
-        return respond.text(200, "".join(lines) + f"{kind} check passed\n")
-    return respond.text(200, "ok")
+        return _text(200, "".join(lines) + f"{kind} check passed\n")
+    return _text(200, "ok")
+
+
+def _text(status: int, message: str) -> Response:
+    headers = [("Cache-Control", "no-cache, private"), ("Content-Type", "text/plain; charset=utf-8")]
+    return Response(status, [*headers, ("X-Content-Type-Options", "nosniff")], message.encode())
