@@ -12,7 +12,8 @@ from cybernetes.apiserver.cache.state import Event, Item
 # Events that a watcher may be behind; one that is further back is closed, relists, and is quicker that way.
 QUEUE_MAX = 4096
 # Watchers that are sent to in one turn of the loop: the first of many hear sooner, and other requests come between.
-TURN_WATCHERS = 32
+# What is written leaves at the end of a turn; a turn itself costs a microsecond or two.
+TURN_WATCHERS = 16
 
 Entry = tuple[str, Event] | int
 

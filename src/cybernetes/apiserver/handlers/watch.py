@@ -217,6 +217,8 @@ class _Frames:
 
     def ready(self, entries: list[Entry]) -> bytes:
         """Of a resource without views."""
+        if len(entries) == 1 and not self._columns:
+            return self._entry(entries[0])
         return self._joined([self._entry(each) for each in entries])
 
     async def entries(self, entries: list[Entry]) -> bytes:
