@@ -11,6 +11,7 @@ from world import World, pod, replica_set, template, view_of
 from cybernetes.controllers import selecting
 from cybernetes.controllers.daemonset.fits import Fits
 from cybernetes.controllers.daemonset.objects import DaemonSet
+from cybernetes.controllers.nodelifecycle.health import Health, Lease
 from cybernetes.controllers.objects import Node, Selector
 
 MANY = 200
@@ -95,3 +96,17 @@ def test_pods_to_adopt_are_found_among_those_without_an_owner() -> None:
     world = with_pods(*owned, *bare, pod("orphan", app="web"))
     found = selecting.orphans(world.informers, "default", Selector(match_labels={"app": "web"}))
     assert [each.metadata.name for each in found] == ["orphan"]
+
+
+def test_a_look_for_silent_nodes_ends_at_the_first_that_was_heard_of() -> None:
+    health = Health()
+    for n in range(MANY):
+        health.heard_of(node(n), 0.0)
+    for n in range(2, MANY):
+        health.renewed(view_of({"metadata": {"name": f"node-{n}"}, "spec": {"renewTime": "a"}}, Lease), 40.0)
+    assert health.silent(50.0, 50.0) == []
+    assert health.silent(50.0, 51.0) == ["node-0", "node-1"]
+    health.renewed(view_of({"metadata": {"name": "node-0"}, "spec": {"renewTime": "b"}}, Lease), 51.0)
+    assert health.silent(50.0, 60.0) == ["node-1"]
+    assert health.silent(50.0, 91.0)[:2] == ["node-1", "node-2"]
+    assert health.silent(50.0, 200.0)[-1] == "node-0"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from itertools import takewhile
+
 import msgspec
 
 from cybernetes.controllers.objects import Node, View
@@ -32,20 +35,24 @@ class _Heard(msgspec.Struct):
 
 class Health:
     def __init__(self) -> None:
-        self._heard: dict[str, _Heard] = {}
+        # Whoever was heard last is the last, so a look for the silent ones ends at the first that is not.
+        self._heard: OrderedDict[str, _Heard] = OrderedDict()
 
     def heard_of(self, node: Node, now: float) -> None:
-        heard = self._heard.setdefault(node.metadata.name, _Heard(now))
+        name = node.metadata.name
+        heard = self._heard.setdefault(name, _Heard(now))
         ready = condition(node.status.conditions, "Ready")
         # A status that we wrote ourselves, Unknown, is no sign of life: its heartbeat stays.
         heartbeat = (ready.last_heartbeat_time or "") if ready and ready.status != "Unknown" else heard.heartbeat
         if heartbeat != heard.heartbeat:
             heard.heartbeat, heard.at = heartbeat, now
+            self._heard.move_to_end(name)
 
     def renewed(self, lease: Lease, now: float) -> None:
         heard = self._heard.setdefault(lease.metadata.name, _Heard(now))
         if (lease.spec.renew_time or "") != heard.renewed:
             heard.renewed, heard.at = lease.spec.renew_time or "", now
+            self._heard.move_to_end(lease.metadata.name)
 
     def forget(self, name: str) -> None:
         self._heard.pop(name, None)
@@ -54,6 +61,10 @@ class Health:
         """Count all silences from now."""
         for each in self._heard.values():
             each.at = now
+
+    def silent(self, longer_than_s: float, now: float) -> list[str]:
+        """Names of those that were not heard of for longer than that, the longest first; costs as much as there are."""
+        return [name for name, _ in takewhile(lambda each: now - each[1].at > longer_than_s, self._heard.items())]
 
     def silent_s(self, name: str, now: float) -> float:
         heard = self._heard.get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Awaitable
 from typing import Any
 
@@ -39,7 +39,10 @@ class NodeLifecycleController:
         self._all_silent = False
         selection = Selection(namespace="kube-node-lease")
         self._leases = edges.informers.make(LEASES, decoder(Lease), selection=selection)
-        edges.informers.nodes.on_change(self._on_node)
+        nodes = edges.informers.nodes
+        self._by_zone = nodes.index(lambda node: (plan.zone_of(node),))
+        self._not_ready = nodes.index(lambda node: (plan.zone_of(node),) if plan.ready_status(node) != "True" else ())
+        nodes.on_change(self._on_node)
         self._leases.on_change(self._on_lease)
 
     async def run(self) -> None:
@@ -56,6 +59,8 @@ class NodeLifecycleController:
                 self._say(old, "RemovingNode", f"Node {name} event: Removing Node {name} from Controller")
             return
         self._health.heard_of(new, self._edges.clock.monotonic())
+        if plan.no_execute_key(new) is None:
+            self._released.discard(name)
         if old is None:
             self._say(new, "RegisteredNode", f"Node {name} event: Registered Node {name} in Controller")
         was = plan.ready_status(old) if old else "True"
@@ -73,13 +78,19 @@ class NodeLifecycleController:
 
     async def _monitor(self) -> None:
         while True:
-            self._release()
-            for node in list(self._edges.informers.nodes.items.values()):
+            silent = self._silent()
+            self._release(silent)
+            for node in silent:
                 try:
                     await self._check_silence(node)
                 except (ApiError, EdgeError) as error:
                     _log.info("status.not-written", node=node.metadata.name, why=str(error))
             await self._edges.clock.sleep(MONITOR_S)
+
+    def _silent(self) -> list[Node]:
+        nodes = self._edges.informers.nodes.items
+        names = self._health.silent(min(GRACE_S, STARTUP_GRACE_S), self._edges.clock.monotonic())
+        return [nodes[name] for name in names if name in nodes and self._is_silent(nodes[name])]
 
     async def _check_silence(self, node: Node) -> None:
         name = node.metadata.name
@@ -95,16 +106,15 @@ class NodeLifecycleController:
         grace_s = STARTUP_GRACE_S if never else GRACE_S
         return self._health.silent_s(node.metadata.name, self._edges.clock.monotonic()) > grace_s
 
-    def _ready_status(self, node: Node) -> str:
-        """As it is about to be: of nodes that fall silent together none may be judged before the others."""
-        return "Unknown" if self._is_silent(node) else plan.ready_status(node)
+    def _zones(self, silent: list[Node]) -> dict[str, plan.ZoneState]:
+        """As they are about to be: of nodes that fall silent together none may be judged before the others."""
+        soon = Counter(plan.zone_of(node) for node in silent if plan.ready_status(node) == "True")
+        sizes = {zone: self._by_zone.count(zone) for zone in self._by_zone.values()}
+        return {zone: plan.zone_state(size, self._not_ready.count(zone) + soon[zone]) for zone, size in sizes.items()}
 
-    def _release(self) -> None:
+    def _release(self, silent: list[Node]) -> None:
         """Let nodes that are not ready be tainted with NoExecute, as fast as their zone allows."""
-        zones: dict[str, list[Node]] = defaultdict(list)
-        for node in self._edges.informers.nodes.items.values():
-            zones[plan.zone_of(node)].append(node)
-        states = {zone: plan.zone_state(map(self._ready_status, nodes)) for zone, nodes in zones.items()}
+        states = self._zones(silent)
         all_silent = bool(states) and all(each is plan.ZoneState.FULL for each in states.values())
         if all_silent != self._all_silent:
             self._all_silent = all_silent
@@ -117,16 +127,16 @@ class NodeLifecycleController:
         if all_silent:
             self._released.clear()
             return
-        for zone, nodes in zones.items():
-            self._release_zone(zone, nodes, plan.rate(states[zone], len(nodes)))
+        for zone, state in states.items():
+            self._release_zone(zone, plan.rate(state, self._by_zone.count(zone)))
 
-    def _release_zone(self, zone: str, nodes: list[Node], rate: float) -> None:
+    def _release_zone(self, zone: str, rate: float) -> None:
         now = self._edges.clock.monotonic()
-        for node in nodes:
+        for node in self._not_ready.get(zone):
             name = node.metadata.name
-            if plan.no_execute_key(node) is None:
-                self._released.discard(name)
-            elif name not in self._released and rate > 0 and self._next_release.get(zone, 0.0) <= now:
+            if plan.no_execute_key(node) is None or name in self._released:
+                continue
+            if rate > 0 and self._next_release.get(zone, 0.0) <= now:
                 self._released.add(name)
                 self._next_release[zone] = now + 1 / rate
                 self._queue.add(name)

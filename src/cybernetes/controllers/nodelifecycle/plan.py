@@ -6,7 +6,6 @@ source  controllers.md 10 and 18; Kubernetes documentation "Node Status", "Taint
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
 from typing import Any
 
 from cybernetes.base.clock import rfc3339
@@ -126,14 +125,11 @@ def zone_of(node: Node) -> str:
     return f"{region}:\x00:{zone}" if region or zone else ""
 
 
-def zone_state(statuses: Iterable[str]) -> ZoneState:
-    """statuses: Ready of each node of the zone."""
-    known = list(statuses)
-    ready = sum(each == "True" for each in known)
-    silent = len(known) - ready
-    if ready == 0 and silent > 0:
+def zone_state(size: int, silent: int) -> ZoneState:
+    """Of a zone with so many nodes, of which so many are not Ready."""
+    if silent == size > 0:
         return ZoneState.FULL
-    if silent > 2 and silent / len(known) >= PARTIAL_SHARE:
+    if silent > 2 and silent / size >= PARTIAL_SHARE:
         return ZoneState.PARTIAL
     return ZoneState.NORMAL
 
