@@ -187,6 +187,19 @@ def test_commands_run_and_report_their_exit_code(holds: Callable[[Body], None]) 
     holds(body)
 
 
+def test_only_what_runs_has_statistics(holds: Callable[[Body], None]) -> None:
+    async def body(runtime: Runtime) -> None:
+        box, made = await started(runtime, UNTIL_TERM)
+        ended = await runtime.create_container(box, container(UNTIL_TERM, "ended"), sandbox())
+        await runtime.start_container(ended)
+        await runtime.stop_container(ended, 0)
+        rows = {row.id: row for row in await runtime.stats()}
+        assert list(rows) == [made]
+        assert (rows[made].uid, rows[made].name) == ("uid-p", "c") and rows[made].timestamp > 0
+
+    holds(body)
+
+
 def test_images_are_found_by_name_and_by_id(holds: Callable[[Body], None]) -> None:
     async def body(runtime: Runtime) -> None:
         found = await runtime.image_status(SHELL)

@@ -234,7 +234,9 @@ class Runtime(Protocol):
 
     async def image_filesystem(self) -> Filesystem: ...
 
-    async def stats(self) -> list[Stats]: ...
+    async def stats(self) -> list[Stats]:
+        """Of the containers that run: one that ended uses nothing, and is not listed."""
+        ...
 
     def hints(self) -> AsyncIterator[Hint]:
         """Hints while the stream lasts; ends with EdgeError. Hints get lost: a periodic relist is the truth."""

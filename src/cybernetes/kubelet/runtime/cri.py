@@ -292,7 +292,8 @@ class CriRuntime:
 
     async def stats(self) -> list[Stats]:
         call = self._runtime.ListContainerStats(cri.ListContainerStatsRequest(), timeout=CALL_TIMEOUT_S)
-        return [_stats(each) for each in (await self._call("ask statistics of", call)).stats]
+        # containerd 1 lists what ended, too, with its files and without numbers of processors and memory.
+        return [_stats(each) for each in (await self._call("ask statistics of", call)).stats if each.HasField("cpu")]
 
     async def hints(self) -> AsyncIterator[Hint]:
         stream = self._events.Subscribe(containerd_events_pb2.SubscribeRequest(filters=[_ENDS]))

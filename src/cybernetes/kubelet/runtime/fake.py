@@ -90,7 +90,6 @@ class FakeRuntime:
     def __init__(self, clock: Clock, images: Sequence[str] = (), *, delays: Delays | None = None) -> None:
         self._clock = clock
         self._images = {_normal(name): _image(name) for name in images}
-        self._pullable: dict[str, Image] = {}
         self._delays = delays or Delays()
         self._sandboxes: dict[str, _Sandbox] = {}
         self._containers: dict[str, _Container] = {}
@@ -308,10 +307,9 @@ class FakeRuntime:
         self._enter("pull_image", (spec, auth))
         await self._clock.sleep(self._delays.pull_s)
         name = _normal(spec.image)
-        image = self._pullable.get(name) or self._images.get(name)
+        image = self._images.get(name)
         if image is None:
             raise EdgeError("pull image", spec.image, f'rpc error: code = NotFound desc = "{spec.image}": not found')
-        self._images[name] = image
         return image.id
 
     async def remove_image(self, reference: str) -> None:
@@ -331,7 +329,8 @@ class FakeRuntime:
 
     async def stats(self) -> list[Stats]:
         self._enter("stats", None)
-        return []
+        running = (each for each in self._containers.values() if self._state(each) is State.RUNNING)
+        return [_idle(each, self._now_ns()) for each in running]
 
     async def hints(self) -> AsyncIterator[Hint]:
         self._enter("hints", None)
@@ -395,6 +394,23 @@ class FakeRuntime:
         return EdgeError(
             operation, target, "a fake runtime has no streams", outcome=Outcome.NOT_DONE, retry=Retry.NEVER
         )
+
+
+def _idle(container: _Container, now_ns: int) -> Stats:
+    return Stats(
+        id=container.id,
+        uid=container.config.labels.get(LABEL_UID, ""),
+        name=container.config.metadata.name,
+        timestamp=now_ns,
+        cpu_ns=0,
+        working_set_bytes=0,
+        memory_usage_bytes=0,
+        rss_bytes=0,
+        page_faults=0,
+        major_page_faults=0,
+        filesystem_bytes=0,
+        filesystem_inodes=0,
+    )
 
 
 def _normal(name: str) -> str:
