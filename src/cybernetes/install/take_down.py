@@ -30,7 +30,9 @@ def down(layout: Layout, step: Step, *, keep_data: bool) -> None:
             removal.remove_node(layout.node(node.name), cgroup_root(node))
             remove_network(node, layout.node(node.name))
     fabric.remove(config.nodes)
-    cgroups.show_strays()
+    if config.nodes:
+        # An API server alone hid nothing, and may end while the nodes of another cluster begin.
+        cgroups.show_strays()
     if keep_data:
         return
     with step("removing keys, state and kubeconfig"):
