@@ -8,7 +8,7 @@ PYTHON := $(VENV)/bin/python
 CYBERNETES := $(VENV)/bin/cybernetes
 PACKAGES := src/cybernetes/install/packages.sh
 STAMP := $(VENV)/.built
-INPUTS := pyproject.toml setup.py $(wildcard ext/cybernetes_native/*.pyx ext/cybernetes_native/*.pxd proto/*.py proto/*/*.tsv src/cybernetes/install/images/*.c src/cybernetes/install/*.c)
+INPUTS := pyproject.toml setup.py $(wildcard ext/cybernetes_native/*.pyx ext/cybernetes_native/*.pxd proto/*.py proto/*/*.tsv src/cybernetes/install/images/*.c src/cybernetes/install/*.c src/cybernetes/network/cni/*.[ch])
 
 .PHONY: help up down build packages check test test-unit sim perf conformance behaviours wheel clean
 
