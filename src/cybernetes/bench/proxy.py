@@ -39,7 +39,7 @@ async def run(load: Load, tell: Tell) -> Result:
     kernel_rules.leave_the_machine()
     network = NetworkConfig(proxy_mode=load.mode)  # type: ignore[arg-type]
     node = NodeConfig("node-1", kernel_rules.OWN_ADDRESS)
-    with echoing(network.service_range), running(nodes=(node,), network=network) as plane:
+    with echoing(network.service_ranges[0]), running(nodes=(node,), network=network) as plane:
         await plane.wait_serving()
         connections = await plane.connections(CLIENTS)
         tell(f"creating {load.services} services")

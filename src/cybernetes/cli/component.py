@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 
 from cybernetes.cli import options
 from cybernetes.run import apiserver_args, components
@@ -28,12 +29,23 @@ def command(component: str) -> click.Command:
         "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
     )
     @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+    @options.service_range
+    @options.pod_range
     def run(
-        data_dir: Path, config_file: Path | None, node: str, log_level: str, log_format: str, **flags: str | None
+        data_dir: Path,
+        config_file: Path | None,
+        node: str,
+        log_level: str,
+        log_format: str,
+        service_range: str | None,
+        pod_range: str | None,
+        **flags: str | None,
     ) -> None:
         layout = Layout(data_dir)
         given = {name.replace("_", "-"): text for name, text in flags.items() if text is not None}
         config = options.with_apiserver_args(cluster_config.read(config_file or layout.config), given)
+        network = options.with_ranges(config.network, service_range, pod_range)
+        config = msgspec.structs.replace(config, network=network)
         components.run(component, config, layout, node=node, log_level=log_level, log_format=log_format)
 
     if component == "apiserver":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from cybernetes.cli import options
 from cybernetes.cli.progress import step
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 @click.option("--token", required=True, help="From `cybernetes token create`.")
 @click.option("--ca-hash", "ca_hash", required=True, help="Hash of the cluster's authority, printed with the token.")
 @click.option("--node-name", default="", help="Name of the node.  [default: this machine's host name]")
-@click.option("--address", default="", help="Where others reach this node.  [default: the default route's address]")
+@click.option(
+    "--address",
+    default="",
+    metavar="IP[,IP]",
+    help="Where others reach this node, of one family or both.  [default: the default route's addresses]",
+)
 @click.option("--control-plane-key", default="", help="From `cybernetes token create --control-plane`.")
 @options.data_dir
 def command(
@@ -41,10 +47,14 @@ def command(
     layout = Layout(data_dir)
     if layout.config.exists():
         raise click.ClickException(f"there is a cluster in {data_dir} already; take it away with: cybernetes down")
-    node = NodeConfig(name=node_name or machine.name(), address=address or machine.address())
+    first, _, second = address.partition(",")
+    node = NodeConfig(name=node_name or machine.name(), address=first or machine.address(), second_address=second)
     began = time.monotonic()
     with step("finding the cluster"):
         found = asyncio.run(discovery.discover(server, token, ca_hash, node, SystemClock()))
+    if not address:
+        node = msgspec.structs.replace(node, second_address=machine.second_address(found.config.network.families))
+        found = msgspec.structs.replace(found, config=msgspec.structs.replace(found.config, nodes=(node,)))
     bring_up.check(found.config, layout)
     config = asyncio.run(_member(found, layout, node, control_plane_key) if control_plane_key else _node(found, layout))
     bring_up.up(config, layout, step)

@@ -10,7 +10,15 @@ from cybernetes.cli import options
 from cybernetes.cli.progress import step
 from cybernetes.install import bring_up, fabric, machine
 from cybernetes.run import config as cluster_config
-from cybernetes.run.config import COMPONENTS, PROCESSES_MAX, ApiServerConfig, ClusterConfig, NodeConfig, StoreConfig
+from cybernetes.run.config import (
+    COMPONENTS,
+    PROCESSES_MAX,
+    ApiServerConfig,
+    ClusterConfig,
+    NetworkConfig,
+    NodeConfig,
+    StoreConfig,
+)
 from cybernetes.run.layout import Layout
 
 
@@ -28,6 +36,9 @@ from cybernetes.run.layout import Layout
     default=None,
     help="Processes of the API server, on one port and one store.  [default: 1]",
 )
+@click.option("--dual-stack", is_flag=True, help="Addresses of IPv4 and of IPv6 for pods, and Services that ask.")
+@options.service_range
+@options.pod_range
 @click.option(
     "--config",
     "config_file",
@@ -53,6 +64,9 @@ def command(
     only: str,
     port: int | None,
     apiservers: int | None,
+    dual_stack: bool,
+    service_range: str | None,
+    pod_range: str | None,
     config_file: Path | None,
     api_server_args: tuple[str, ...],
     merge_kubeconfig: bool | None,
@@ -64,11 +78,16 @@ def command(
     \b
     cybernetes up                                     one node: this machine
     cybernetes up --nodes 3                           three nodes on this machine, a network namespace each
+    cybernetes up --dual-stack                        IPv4 and IPv6
     cybernetes up --only apiserver --data-dir DIR     just the API server, on loopback; DIR/admin.kubeconfig
     """
     layout = Layout(data_dir)
     chosen = _components(only)
-    config = _existing(layout, config_file) or _new(chosen, nodes)
+    existing = _existing(layout, config_file)
+    network = options.with_ranges(existing.network if existing else NetworkConfig(), service_range, pod_range)
+    if dual_stack:
+        network = cluster_config.dual_stack(network)
+    config = msgspec.structs.replace(existing, network=network) if existing else _new(chosen, nodes, network)
     args = {name.removeprefix("--"): value for name, _, value in (each.partition("=") for each in api_server_args)}
     server = {name: value for name, value in (("port", port), ("processes", apiservers)) if value is not None}
     config = options.with_apiserver_args(_with_flags(config, chosen, store, server), args)
@@ -97,22 +116,23 @@ def _existing(layout: Layout, config_file: Path | None) -> ClusterConfig | None:
     return cluster_config.read(layout.config) if layout.config.exists() else None
 
 
-def _new(chosen: tuple[str, ...], nodes: int) -> ClusterConfig:
+def _new(chosen: tuple[str, ...], nodes: int, network: NetworkConfig) -> ClusterConfig:
     if chosen and "kubelet" not in chosen:
-        return ClusterConfig(only=chosen, api_server=ApiServerConfig(port=machine.free_port(6443)))
+        return ClusterConfig(only=chosen, network=network, api_server=ApiServerConfig(port=machine.free_port(6443)))
+    families = network.families
     if nodes == 1:
-        address = machine.address()
-        node = NodeConfig(name=machine.name(), address=address)
-        return ClusterConfig(
-            only=chosen,
-            nodes=(node,),
-            api_server=ApiServerConfig(bind_address="0.0.0.0", advertise_address=address),
+        address = machine.address(families[0])
+        planned: tuple[NodeConfig, ...] = (
+            NodeConfig(name=machine.name(), address=address, second_address=machine.second_address(families)),
         )
-    return ClusterConfig(
-        only=chosen,
-        nodes=fabric.plan_nodes(nodes),
-        api_server=ApiServerConfig(bind_address="0.0.0.0", advertise_address=fabric.machine_address()),
-    )
+    else:
+        address, planned = fabric.machine_address(families[0]), fabric.plan_nodes(nodes, families)
+    api_server = ApiServerConfig(bind_address=_ANYWHERE[families[0]], advertise_address=address)
+    return ClusterConfig(only=chosen, nodes=planned, network=network, api_server=api_server)
+
+
+# The second one takes connections of both families.
+_ANYWHERE = {4: "0.0.0.0", 6: "::"}
 
 
 def _with_flags(

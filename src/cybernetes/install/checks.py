@@ -184,7 +184,7 @@ def _route(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:
         "warning",
         "route",
         "no default route: this machine itself won't reach addresses of Services; pods will",
-        f"ip route add {config.network.service_range} dev INTERFACE",
+        f"ip route add {config.network.service_ranges[0]} dev INTERFACE",
     )
 
 

@@ -2,6 +2,7 @@
 
 The machine itself is on the bridge too, so that the API server reaches every node and nodes reach
 it. Service and pod addresses are routed to the first node, whose proxy and routes carry them on.
+Where pods have two address families, nodes have an address of each.
 """
 
 from __future__ import annotations
@@ -16,26 +17,37 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from cybernetes.run.config import ClusterConfig, NodeConfig
 
-FABRIC_RANGE = ipaddress.ip_network("10.89.0.0/24")
+FABRIC_RANGES = {4: ipaddress.ip_network("10.89.0.0/24"), 6: ipaddress.ip_network("fd00:10:89::/64")}
 BRIDGE = "cyb-fabric"
 _TABLE = "cybernetes-fabric"
 _FIRST_NODE = 11
 _EXISTS = 17
+# Nobody else gives out addresses on the bridge: no need to wait for whether one is taken.
+_NO_DUPLICATE_DETECTION = 0x02
+_DEFAULT_ROUTE = {4: "0.0.0.0/0", 6: "::/0"}
 
 
-def machine_address() -> str:
+def machine_address(version: int) -> str:
     """The machine's own address on the bridge."""
-    return str(FABRIC_RANGE[1])
+    return str(FABRIC_RANGES[version][1])
 
 
-def plan_nodes(count: int) -> tuple[NodeConfig, ...]:
-    """node-1 … node-N, each in a namespace of its own with an address on the bridge."""
+def plan_nodes(count: int, families: Sequence[int]) -> tuple[NodeConfig, ...]:
+    """node-1 … node-N, each in a namespace of its own with an address of each family on the bridge."""
     return tuple(
         NodeConfig(
-            name=f"node-{i}", address=str(FABRIC_RANGE[_FIRST_NODE + i - 1]), network=f"cyb-node-{i}", max_pods=110
+            name=f"node-{i}",
+            address=_node_address(i, families[0]),
+            second_address=_node_address(i, families[1]) if len(families) > 1 else "",
+            network=f"cyb-node-{i}",
+            max_pods=110,
         )
         for i in range(1, count + 1)
     )
+
+
+def _node_address(i: int, version: int) -> str:
+    return str(FABRIC_RANGES[version][_FIRST_NODE + i - 1])
 
 
 def ensure(config: ClusterConfig) -> None:
@@ -43,11 +55,13 @@ def ensure(config: ClusterConfig) -> None:
     nodes = [each for each in config.nodes if each.network]
     if not nodes:
         return
+    families = config.network.families
     with IPRoute() as machine:
-        bridge = _ensure_bridge(machine)
+        bridge = _ensure_bridge(machine, families)
         for each in nodes:
             _ensure_node(machine, bridge, each)
         _ensure_routes(machine, config, nodes[0])
+    # Not for IPv6: a machine that forwards ignores the routers it has its addresses from.
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     _masquerade()
 
@@ -77,11 +91,12 @@ def _delete_link(machine: IPRoute, name: str) -> None:
         machine.link("del", index=link)
 
 
-def _ensure_bridge(machine: IPRoute) -> int:
+def _ensure_bridge(machine: IPRoute, families: Sequence[int]) -> int:
     if not machine.link_lookup(ifname=BRIDGE):
         machine.link("add", ifname=BRIDGE, kind="bridge")
     bridge: int = machine.link_lookup(ifname=BRIDGE)[0]
-    _add_address(machine, bridge, machine_address())
+    for version in families:
+        _add_address(machine, bridge, machine_address(version))
     machine.link("set", index=bridge, state="up")
     return bridge
 
@@ -97,9 +112,12 @@ def _ensure_node(machine: IPRoute, bridge: int, node: NodeConfig) -> None:
     with NetNS(node.network) as inside:
         loopback, eth0 = inside.link_lookup(ifname="lo")[0], inside.link_lookup(ifname="eth0")[0]
         inside.link("set", index=loopback, state="up")
-        _add_address(inside, eth0, node.address)
+        for address in node.addresses:
+            _add_address(inside, eth0, address)
         inside.link("set", index=eth0, state="up")
-        inside.route("replace", dst="default", gateway=machine_address())
+        for address in node.addresses:
+            version = ipaddress.ip_address(address).version
+            inside.route("replace", dst=_DEFAULT_ROUTE[version], gateway=machine_address(version))
 
 
 def _outside(node: NodeConfig) -> str:
@@ -108,16 +126,21 @@ def _outside(node: NodeConfig) -> str:
 
 
 def _add_address(links: IPRoute | NetNS, index: int, address: str) -> None:
+    version = ipaddress.ip_address(address).version
+    flags = {"flags": _NO_DUPLICATE_DETECTION} if version == 6 else {}
     try:
-        links.addr("add", index=index, address=address, prefixlen=FABRIC_RANGE.prefixlen)
+        links.addr("add", index=index, address=address, prefixlen=FABRIC_RANGES[version].prefixlen, **flags)
     except NetlinkError as refused:
         if refused.code != _EXISTS:
             raise
 
 
 def _ensure_routes(machine: IPRoute, config: ClusterConfig, first: NodeConfig) -> None:
-    for destination in (config.network.service_range, config.network.pod_range):
-        machine.route("replace", dst=destination, gateway=first.address)
+    gateways = {ipaddress.ip_address(each).version: each for each in first.addresses}
+    for destination in (*config.network.service_ranges, *config.network.pod_ranges):
+        gateway = gateways.get(ipaddress.ip_network(destination).version)
+        if gateway is not None:
+            machine.route("replace", dst=destination, gateway=gateway)
 
 
 def _masquerade() -> None:
@@ -125,7 +148,7 @@ def _masquerade() -> None:
 table ip {_TABLE} {{
     chain postrouting {{
         type nat hook postrouting priority srcnat; policy accept;
-        ip saddr {FABRIC_RANGE} oifname != "{BRIDGE}" masquerade
+        ip saddr {FABRIC_RANGES[4]} oifname != "{BRIDGE}" masquerade
     }}
 }}
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Sequence
 
 from cybernetes.base.errors import EdgeError
 from cybernetes.base.random import SystemRandom
@@ -19,15 +20,28 @@ def name() -> str:
     return cleaned or "node-1"
 
 
-def address() -> str:
-    """The address that the default route leaves by; loopback where there is none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+def address(version: int = 4) -> str:
+    """The address of this family that the default route leaves by; loopback where there is none."""
+    family, anywhere, loopback = _FAMILIES[version]
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
             # Connecting a datagram socket sends nothing; the kernel only chooses the source address.
-            probe.connect(("192.0.2.1", 9))
+            probe.connect((anywhere, 9))
         except OSError:
-            return "127.0.0.1"
+            return loopback
         return str(probe.getsockname()[0])
+
+
+# Addresses for documentation: nobody has them, so the default route leads there.
+_FAMILIES = {4: (socket.AF_INET, "192.0.2.1", "127.0.0.1"), 6: (socket.AF_INET6, "2001:db8::1", "::1")}
+
+
+def second_address(families: Sequence[int]) -> str:
+    """The address of the second family; "" where there is no such family, or no way out with it."""
+    if len(families) < 2:
+        return ""
+    found = address(families[1])
+    return "" if found == _FAMILIES[families[1]][2] else found
 
 
 def free_port(preferred: int) -> int:

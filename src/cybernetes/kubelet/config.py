@@ -19,6 +19,7 @@ EVICTION_HARD = {
 class KubeletConfig(msgspec.Struct, frozen=True, kw_only=True):
     """node_ip is what pods in the host's network and clients reach; cert paths are PEM files.
 
+    second_node_ip     the node's address of the other family; "" for none
     client_ca          verifies clients of port 10250; None: the port is not opened
     static_pod_path    folder of manifests; None: no static pods
     resolv_conf        the node's own, for dnsPolicy Default
@@ -29,6 +30,7 @@ class KubeletConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     node_name: str
     node_ip: str
+    second_node_ip: str = ""
     root_dir: Path = Path("/var/lib/kubelet")
     pod_log_dir: Path = Path("/var/log/pods")
     container_log_dir: Path | None = Path("/var/log/containers")
@@ -63,6 +65,10 @@ class KubeletConfig(msgspec.Struct, frozen=True, kw_only=True):
     image_gc_low_percent: int = 80
     allowed_unsafe_sysctls: tuple[str, ...] = ()
     register_node: bool = True
+
+    @property
+    def node_ips(self) -> tuple[str, ...]:
+        return (self.node_ip, self.second_node_ip) if self.second_node_ip else (self.node_ip,)
 
     def pod_dir(self, uid: str) -> Path:
         return self.root_dir / "pods" / uid

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from cybernetes.kubelet import pods
@@ -19,9 +21,12 @@ LOG_TAIL_LINES_MAX = 80
 
 
 class Lookout:
-    def __init__(self, runtime: Runtime, host: Host) -> None:
+    """node_ips: the node's addresses; pods have the family of the first one first."""
+
+    def __init__(self, runtime: Runtime, host: Host, node_ips: Sequence[str]) -> None:
         self._runtime = runtime
         self._host = host
+        self._node_ips = node_ips
         self._rows = Rows()
         self.observed = Observed()
 
@@ -49,7 +54,7 @@ class Lookout:
         if known is not None and not status.ips:
             # A stopped sandbox has lost its address; the pod's status keeps it.
             return msgspec.structs.replace(status, ips=known.ips)
-        return status
+        return msgspec.structs.replace(status, ips=in_order(status.ips, self._node_ips))
 
     async def _container(self, pod: Object, row: Container) -> ContainerStatus | None:
         if row in self._rows.containers:
@@ -76,6 +81,16 @@ class Lookout:
             tail = await self._host.read_tail(status.log_path, LOG_TAIL_BYTES_MAX * 2)
             return log_text(tail)
         return status.message
+
+
+def in_order(ips: Sequence[str], node_ips: Sequence[str]) -> tuple[str, ...]:
+    """A pod's addresses as its status has them: one a family, that of the node's first address first.
+
+    source  Kubernetes documentation "IPv4/IPv6 dual-stack": the order of podIPs
+    """
+    first = {":" in ip: ip for ip in reversed(ips)}
+    primary = bool(node_ips) and ":" in node_ips[0]
+    return tuple(first[six] for six in (primary, not primary) if six in first)
 
 
 def log_text(tail: str) -> str:

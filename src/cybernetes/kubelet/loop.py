@@ -154,7 +154,7 @@ class Kubelet:
                     random=self._random,
                     config=self._config,
                     facts=facts,
-                    node=NodeFacts((self._config.node_ip,)),
+                    node=NodeFacts(self._config.node_ips),
                     allocatable=node_status.allocatable(self._config, facts),
                     events=events,
                     statuses=StatusWriter(self._client, self._clock, self._random),

@@ -187,13 +187,6 @@ def _changed(old: Object, new: Object) -> Object:
     """The part of the status to send; heartbeats always go along."""
     changed = {name: value for name, value in new.items() if name == "conditions" or old.get(name) != value}
     if "addresses" in changed:
-        stale = [each for each in old.get("addresses") or () if each not in new["addresses"]]
-        changed["addresses"] = [
-            *new["addresses"],
-            *(
-                {"$patch": "delete", "type": each["type"]}
-                for each in stale
-                if each["type"] not in {e["type"] for e in new["addresses"]}
-            ),
-        ]
+        # They are merged by type, and a node with two families has two of one type.
+        changed["addresses"] = [*new["addresses"], {"$patch": "replace"}]
     return changed

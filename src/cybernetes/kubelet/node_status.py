@@ -120,7 +120,7 @@ def node_status(config: KubeletConfig, facts: HostFacts, view: NodeView, previou
     version = view.version
     return {
         "addresses": [
-            {"type": "InternalIP", "address": config.node_ip},
+            *({"type": "InternalIP", "address": each} for each in config.node_ips),
             {"type": "Hostname", "address": config.node_name},
         ],
         "capacity": _quantities(capacity(config, facts)),

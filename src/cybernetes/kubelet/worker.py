@@ -57,7 +57,7 @@ class PodWorker:
         self._ending = False
         self._interrupt = asyncio.Event()
         self._errors = 0
-        self._lookout = Lookout(tools.runtime, tools.host)
+        self._lookout = Lookout(tools.runtime, tools.host, tools.node.ips)
         self._stopper = Stopper(tools)
         self._start = Progress(seen_at=tools.clock.now(), fresh_from=tools.clock.monotonic())
         self._watchman = Watchman(tools.prober, tools.clock, tools.random, tools.group, self._say, self.wake.set)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -49,31 +50,116 @@ class StoreConfig(_Section, frozen=True):
     endpoints: tuple[str, ...] = ()
 
 
+class ServingConfig(_Section, frozen=True):
+    """Where scheduler and controller manager serve their health and metrics over HTTPS; port 0: nowhere."""
+
+    bind_address: str = "127.0.0.1"
+    scheduler_port: int = 10259
+    controller_manager_port: int = 10257
+
+
 class NetworkConfig(_Section, frozen=True):
+    """service_range, pod_range: a range, or two with a comma between, one of each address family.
+
+    The first is the cluster's own family: that of the Services `kubernetes` and `kube-dns`, and of every Service that
+    does not ask for another one. Services have only families that pods have too.
+    node_mask_size, node_mask_size_ipv6: what a node gets of the pods' range of IPv4, and of that of IPv6
+    """
+
     service_range: str = "10.96.0.0/12"
     pod_range: str = "10.244.0.0/16"
     # Pods of one node: a /24 has room for 254 addresses, above the 250 pods a node may run.
     node_mask_size: int = 24
+    node_mask_size_ipv6: int = 64
     cluster_domain: str = "cluster.local"
     proxy_mode: Literal["nftables", "iptables"] = "nftables"
+
+    def __post_init__(self) -> None:
+        services, pods = _families("serviceRange", self.service_ranges), _families("podRange", self.pod_ranges)
+        if not set(services) <= set(pods):
+            raise ValueError(f"serviceRange {self.service_range}: podRange {self.pod_range} has no such family")
+        if ipaddress.ip_network(self.service_ranges[0]).num_addresses < _SERVICES_MIN:
+            raise ValueError(f"serviceRange {self.service_ranges[0]}: must have {_SERVICES_MIN} addresses or more")
+        for whole, mask in self.node_parts:
+            size = ipaddress.ip_network(whole).prefixlen
+            if not size <= mask <= size + _NODES_BITS_MAX:
+                raise ValueError(f"podRange {whole}: can't be divided into ranges of /{mask}, one for each node")
+
+    @property
+    def service_ranges(self) -> tuple[str, ...]:
+        return tuple(self.service_range.split(","))
+
+    @property
+    def pod_ranges(self) -> tuple[str, ...]:
+        return tuple(self.pod_range.split(","))
+
+    @property
+    def node_parts(self) -> tuple[tuple[str, int], ...]:
+        """(range of all pods, mask size of a node's part), one a family."""
+        masks = {4: self.node_mask_size, 6: self.node_mask_size_ipv6}
+        return tuple((each, masks[ipaddress.ip_network(each).version]) for each in self.pod_ranges)
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """4, 6 or both: those that pods have, the first one first."""
+        return tuple(ipaddress.ip_network(each).version for each in self.pod_ranges)
 
     @property
     def dns_address(self) -> str:
         """The tenth address of the service range, as installers of Kubernetes choose it."""
-        return str(ipaddress.ip_network(self.service_range)[10])
+        return str(ipaddress.ip_network(self.service_ranges[0])[10])
 
     @property
     def kubernetes_address(self) -> str:
-        return str(ipaddress.ip_network(self.service_range)[1])
+        return str(ipaddress.ip_network(self.service_ranges[0])[1])
+
+
+# DNS has the tenth address of the range.
+_SERVICES_MIN = 16
+# Parts of a range are numbered; upstream has as many at most.
+_NODES_BITS_MAX = 16
+
+
+def _families(name: str, ranges: Sequence[str]) -> Sequence[int]:
+    """Raises ValueError unless it is one range, or one of each family."""
+    try:
+        found = [ipaddress.ip_network(each).version for each in ranges]
+    except ValueError as wrong:
+        raise ValueError(f"{name}: {wrong}") from wrong
+    if len(found) > len(set(found)):
+        raise ValueError(f"{name} {','.join(ranges)}: at most one range of each address family")
+    return found
+
+
+def dual_stack(network: NetworkConfig) -> NetworkConfig:
+    """With ranges of the other family behind those of the one family that it has."""
+    if len(network.service_ranges) > 1:
+        return network
+    had = network.families[0]
+    services, pods = _OTHER_RANGES[had]
+    pod_range = network.pod_range if len(network.pod_ranges) > 1 else f"{network.pod_range},{pods}"
+    return msgspec.structs.replace(network, service_range=f"{network.service_range},{services}", pod_range=pod_range)
+
+
+# IPv6 as kind has it: unique local addresses, a /64 for each of 256 nodes.
+_OTHER_RANGES = {4: ("fd00:10:96::/112", "fd00:10:244::/56"), 6: ("10.96.0.0/12", "10.244.0.0/16")}
 
 
 class NodeConfig(_Section, frozen=True):
-    """One node on this machine. network: its network namespace; "" for the machine's own."""
+    """One node on this machine. network: its network namespace; "" for the machine's own.
+
+    second_address  of the other family, where pods have both; "" for none: pods in the node's network have one then
+    """
 
     name: str
     address: str
+    second_address: str = ""
     network: str = ""
     max_pods: int = 250
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return (self.address, self.second_address) if self.second_address else (self.address,)
 
 
 class ClusterConfig(_Section, frozen=True):
@@ -82,6 +168,7 @@ class ClusterConfig(_Section, frozen=True):
     api_server: ApiServerConfig = ApiServerConfig()
     store: StoreConfig = StoreConfig()
     network: NetworkConfig = NetworkConfig()
+    serving: ServingConfig = ServingConfig()
     nodes: tuple[NodeConfig, ...] = ()
     # A KubeSchedulerConfiguration; what it leaves out has Kubernetes' defaults.
     scheduler: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from tests.unit.kubelet.making import init, pod
 
 from cybernetes.kubelet import backoff, env, images, naming, pods, probes, resources
 from cybernetes.kubelet.backoff import Entry
-from cybernetes.kubelet.lookout import log_text
+from cybernetes.kubelet.lookout import in_order, log_text
 from cybernetes.kubelet.puller import _is_reference
 from cybernetes.kubelet.serve import logs
 from cybernetes.kubelet.serve.logs import LogOptions
@@ -84,6 +84,22 @@ def test_missing_sources_are_named() -> None:
     found = env.Sources({("Secret", "shop", "s"): {"data": {}}})
     with pytest.raises(env.ConfigError, match="couldn't find key k in Secret shop/s"):
         env.environment(obj, container, env.EnvContext((), (), (), found, {}))
+
+
+@pytest.mark.parametrize(
+    ("found", "node", "expected"),
+    [
+        (("10.244.0.7", "fd00::7"), ("10.0.0.1", "fd00:1::1"), ("10.244.0.7", "fd00::7")),
+        (("10.244.0.7", "fd00::7"), ("fd00:1::1",), ("fd00::7", "10.244.0.7")),
+        (("fd00::7", "fd00::8", "10.244.0.7"), ("10.0.0.1",), ("10.244.0.7", "fd00::7")),
+        (("fd00::7",), ("10.0.0.1",), ("fd00::7",)),
+        ((), ("10.0.0.1",), ()),
+    ],
+)
+def test_a_pod_has_an_address_of_each_family_the_nodes_own_family_first(
+    found: tuple[str, ...], node: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    assert in_order(found, node) == expected
 
 
 def test_hosts_files_list_addresses_and_aliases() -> None:

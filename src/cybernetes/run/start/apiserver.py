@@ -166,7 +166,7 @@ def _server_config(setting: Setting, access: Access) -> ServerConfig:
         kubelet_certificate=client.certificate.read_bytes(),
         kubelet_key=client.key.read_bytes(),
         advertise=f"{config.api_address}:{config.api_server.port}",
-        service_ranges=(config.network.service_range,),
+        service_ranges=config.network.service_ranges,
         request_timeout_s=parse_duration(args.request_timeout),
         max_requests_inflight=_share(args.max_requests_inflight, config),
         max_mutating_requests_inflight=_share(args.max_mutating_requests_inflight, config),

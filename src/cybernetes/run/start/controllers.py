@@ -26,7 +26,7 @@ async def serve(setting: Setting) -> None:
             root_ca=files.ca(setting.layout).certificate.read_text(),
             signer=files.ca(setting.layout).read(),
             account_key=files.service_account_key(setting.layout).read_bytes(),
-            pod_ranges=((network.pod_range, network.node_mask_size),),
+            pod_ranges=network.node_parts,
         ),
         accounts=FileTransport(kubeconfig, clock, identity=False),
     )

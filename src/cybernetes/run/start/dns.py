@@ -19,7 +19,7 @@ async def serve(setting: Setting) -> None:
         address=node.address,
         domain=network.cluster_domain,
         service_address=network.dns_address,
-        cluster_ranges=(network.pod_range, network.service_range),
+        cluster_ranges=(*network.pod_ranges, *network.service_ranges),
         snapshot=setting.layout.node(node.name).dns_snapshot,
     )
     await Dns(client, clock, SystemRandom(), config, ready=notify_ready).run()

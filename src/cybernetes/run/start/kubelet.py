@@ -45,6 +45,7 @@ def _config(setting: Setting) -> KubeletConfig:
     return KubeletConfig(
         node_name=node.name,
         node_ip=node.address,
+        second_node_ip=node.second_address,
         root_dir=places.kubelet,
         pod_log_dir=places.pod_logs,
         container_log_dir=None,

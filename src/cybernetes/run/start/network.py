@@ -24,7 +24,7 @@ async def serve(setting: Setting) -> None:
         node=node.name,
         conf_dir=places.cni_conf,
         state_dir=places.cni_state,
-        pod_ranges=(setting.config.network.pod_range,),
+        pod_ranges=setting.config.network.pod_ranges,
     )
     random = SystemRandom()
     async with asyncio.TaskGroup() as group:

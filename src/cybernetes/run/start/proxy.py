@@ -27,8 +27,8 @@ async def serve(setting: Setting) -> None:
     config = ProxyConfig(
         node=node.name,
         mode=network.proxy_mode,
-        cluster_ranges=(network.pod_range,),
-        service_ranges=(network.service_range,),
+        cluster_ranges=network.pod_ranges,
+        service_ranges=network.service_ranges,
         # Upstream's defaults: iptables take node ports on every address of the node, localhost too.
         nodeport_addresses=() if network.proxy_mode == "iptables" else ("primary",),
         bind=node.address,
