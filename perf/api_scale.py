@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import api
 from cybernetes.apiserver import stored
 from cybernetes.base.clock import SystemClock
+from cybernetes.bench.connection import pss_mb
 from cybernetes.store.api import Put
 from cybernetes.store.sqlite.store import SqliteStore
 from cybernetes.wire.http.tls import client_context
@@ -132,8 +133,8 @@ async def example(url: str, tls: ssl.SSLContext) -> bytes:
 
 async def list_all(url: str, tls: ssl.SSLContext, server: int) -> list[api.Row]:
     connection = await api.connect(url, tls)
-    before = api.memory_mb(server)
     forget_peak(server)
+    before = peak_mb(server)
     started = time.perf_counter()
     status, body = await connection.call("GET", "/api/v1/namespaces/large/pods")
     took = time.perf_counter() - started
@@ -151,14 +152,14 @@ def measure(folder: Path) -> list[api.Row]:
     large: Server | None = None
     try:
         body = asyncio.run(example(small.url, small.tls))
-        empty_mb = api.memory_mb(small.pid)
+        empty_mb = pss_mb(small.pid)
         uvloop.run(fill(folder / "large/state.db", body, PODS))
         large = Server(folder / "large")
         rows: list[api.Row] = [
             ("start to ready, 150,000 pods", large.start_s, "s"),
             ("start to ready, 150,000 pods: processor time", api.cpu_s(large.pid), "s"),
         ]
-        memory = api.memory_mb(large.pid)
+        memory = pss_mb(large.pid)
         rows.append(("memory of server and store, 150,000 pods", memory, "MB"))
         rows.append(("memory of one more pod", (memory - empty_mb) / PODS * 1024, "KB"))
         rows += uvloop.run(list_all(large.url, large.tls, large.pid))
