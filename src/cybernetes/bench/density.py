@@ -19,7 +19,7 @@ from cybernetes.bench import latency, workloads
 from cybernetes.bench.bindings import PATH
 from cybernetes.bench.connection import Connection, cpu_s, post_all, pss_mb
 from cybernetes.bench.hollow import PREFIX
-from cybernetes.bench.plane import Plane, last_words, running
+from cybernetes.bench.plane import Plane, component_of, last_words, running
 from cybernetes.bench.readiness import Readiness
 from cybernetes.bench.result import Result, Tell, percentile
 from cybernetes.run.config import NetworkConfig
@@ -36,15 +36,22 @@ STOP_TIMEOUT_S = 30.0
 NETWORK = NetworkConfig(pod_range="10.0.0.0/8", service_range="172.30.0.0/16")
 POD_PREFIX = "pod-"
 COMPONENTS = ("apiserver", "controller-manager", "scheduler")
+# Connections that are tried to reach each of several API servers: the kernel deals them out by chance.
+SCRAPES_MAX = 200
+_STARTED = "process_start_time_seconds "
 
 
 class Load(msgspec.Struct, frozen=True):
-    """per_second: pods created a second, 0 for as many as the API server takes; idle_s: how long nothing happens before."""
+    """per_second: pods created a second, 0 for as many as the API server takes; idle_s: how long nothing happens before.
+
+    servers: processes of the API server, on one port and one store.
+    """
 
     nodes: int
     pods: int
     per_second: float = 0.0
     idle_s: float = 30.0
+    servers: int = 1
 
 
 class _Look(msgspec.Struct, frozen=True):
@@ -111,25 +118,40 @@ class _Cluster:
                 raise EdgeError("run", first, f"it ended: {last_words(self.plane.layout.log(first).read_text())}")
 
     async def look(self) -> _Look:
-        # A connection of its own: minutes pass between two looks.
-        (asking,) = await self.plane.connections(1)
-        _, body = await asking.call("GET", "/metrics", accept="text/plain")
-        asking.close()
-        exposition = body.decode()
-        return _Look(time.monotonic(), self._each(cpu_s), latency.buckets(exposition), latency.refused(exposition))
+        told = await self._expositions()
+        buckets = latency.merged([latency.buckets(each) for each in told])
+        return _Look(time.monotonic(), self._each(cpu_s), buckets, sum(map(latency.refused, told)))
+
+    async def _expositions(self) -> list[str]:
+        """What each API server tells of itself."""
+        servers = sum(component_of(name) == "apiserver" for name in self.plane.processes)
+        found: dict[str, str] = {}
+        for _ in range(SCRAPES_MAX):
+            # A connection of its own: minutes pass between two looks.
+            (asking,) = await self.plane.connections(1)
+            _, body = await asking.call("GET", "/metrics", accept="text/plain")
+            asking.close()
+            exposition = body.decode()
+            found[next(line for line in exposition.splitlines() if line.startswith(_STARTED))] = exposition
+            if len(found) == servers:
+                return list(found.values())
+        raise EdgeError("ask", "apiserver", f"only {len(found)} of {servers} answered {SCRAPES_MAX} connections")
 
     def memory(self) -> dict[str, float]:
         return self._each(pss_mb)
 
     def _each(self, measured: Callable[[int], float]) -> dict[str, float]:
-        found = {each.replace("-", "_"): measured(self.plane.pid(each)) for each in COMPONENTS}
+        found = {each.replace("-", "_"): sum(map(measured, self.plane.pids(each))) for each in COMPONENTS}
         return found | {"kubelets": sum(measured(each.pid) for each in self._kubelets)}
 
 
 async def run(load: Load, tell: Tell) -> Result:
     """Raises EdgeError when nodes or pods are not Ready within LIMIT_S."""
-    with running(("apiserver",), network=NETWORK) as plane:
+    with running(("apiserver",), network=NETWORK, servers=load.servers) as plane:
         await plane.wait_serving()
+        for number in range(2, load.servers + 1):
+            plane.start(f"apiserver-{number}")
+            await plane.wait_logged(f"apiserver-{number}", "apiserver.started")
         for each in COMPONENTS[1:]:
             plane.start(each)
         (watching_nodes,) = await plane.connections(1)

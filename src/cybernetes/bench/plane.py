@@ -42,10 +42,11 @@ class Plane:
     def url(self) -> str:
         return self.config.server_url
 
-    def start(self, component: str) -> None:
-        command = [sys.executable, "-c", RUN, component, "--data-dir", str(self.layout.data_dir)]
-        with self.layout.log(component).open("ab") as log:
-            self.processes[component] = subprocess.Popen(
+    def start(self, name: str) -> None:
+        """A component, or one more process of it: `apiserver`, `apiserver-2`, ..."""
+        command = [sys.executable, "-c", RUN, component_of(name), "--data-dir", str(self.layout.data_dir)]
+        with self.layout.log(name).open("ab") as log:
+            self.processes[name] = subprocess.Popen(
                 # A session of its own, as under the supervisor: the kernel shares the processor among sessions.
                 command,
                 stdout=log,
@@ -65,6 +66,11 @@ class Plane:
 
     def pid(self, component: str) -> int:
         return self.processes[component].pid
+
+    def pids(self, component: str) -> list[int]:
+        """Of all processes of a component; the store's is one of the API server's."""
+        names = {component, "store"} if component == "apiserver" else {component}
+        return [each.pid for name, each in self.processes.items() if component_of(name) in names]
 
     async def connections(self, count: int, user: str = "") -> list[Connection]:
         """Connections as whom no limit holds up, or as a component."""
@@ -110,6 +116,10 @@ class Plane:
                 each.wait()
 
 
+def component_of(name: str) -> str:
+    return re.sub(r"-\d+$", "", name)
+
+
 def last_words(log: str) -> str:
     """Of a log the last lines that were written as such, then whatever else stands at its end."""
     lines = log.splitlines()
@@ -125,19 +135,23 @@ def running(
     *,
     nodes: tuple[NodeConfig, ...] = (),
     network: NetworkConfig = USUAL_NETWORK,
+    servers: int = 1,
 ) -> Iterator[Plane]:
-    """A control plane on loopback below a temporary folder (in `folder`, if given); these components run."""
+    """A control plane on loopback below a temporary folder (in `folder`, if given); these components run.
+
+    servers: how many API servers there may be; the first is a component, others are started by name.
+    """
     with tempfile.TemporaryDirectory(prefix="cybernetes-bench-", dir=folder) as place:
         layout = Layout(Path(place))
         for each in (layout.run, layout.logs):
             each.mkdir(parents=True)
-        api_server = ApiServerConfig(port=machine.free_port(0))
+        api_server = ApiServerConfig(port=machine.free_port(0), processes=servers)
         config = ClusterConfig(only=components, api_server=api_server, nodes=nodes, network=network)
         cluster_config.write(layout.config, config)
         pki.ensure(config, layout)
         plane = Plane(layout, config)
         try:
-            for name in components:
+            for name in (*(("store",) if config.has_store_process else ()), *components):
                 plane.start(name)
             yield plane
         finally:

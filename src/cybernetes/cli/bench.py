@@ -103,6 +103,13 @@ def proxy(services: int, mode: str, changes: int, json_file: Path | None, plot_f
     help="Pods created a second; 0: as fast as may be.",
 )
 @click.option("--idle", type=click.FloatRange(0), default=30.0, show_default=True, help="Seconds without load before.")
+@click.option(
+    "--apiservers",
+    type=click.IntRange(1, 16),
+    default=1,
+    show_default=True,
+    help="Processes that share its port and store.",
+)
 @options.data_dir
 @_outputs
 def density(
@@ -111,6 +118,7 @@ def density(
     pods: int | None,
     rate: float,
     idle: float,
+    apiservers: int,
     data_dir: Path,
     json_file: Path | None,
     plot_file: Path | None,
@@ -118,12 +126,14 @@ def density(
     """Many pods: on hollow nodes, or real containers on the cluster that runs.
 
     With --hollow, `p50` and `p99` are from a pod's creation until it is seen Ready; `api p99` is of all ordinary requests.
-    --rate and --idle are for hollow nodes.
+    --rate, --idle and --apiservers are for hollow nodes.
     """
     if hollow:
         from cybernetes.bench.density import Load, run
 
-        _measure([("hollow", partial(run, Load(nodes, pods or 30 * nodes, rate, idle)))], json_file, plot_file)
+        _measure(
+            [("hollow", partial(run, Load(nodes, pods or 30 * nodes, rate, idle, apiservers)))], json_file, plot_file
+        )
         return
     from cybernetes.bench.containers import run as run_real
 

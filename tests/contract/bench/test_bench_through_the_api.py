@@ -23,8 +23,8 @@ def test_pods_are_bound_through_the_api(tmp_path: Path) -> None:
 
 def test_pods_start_on_hollow_nodes(tmp_path: Path) -> None:
     out = tmp_path / "r.json"
-    arguments = ["density", "--hollow", "--nodes", "2", "--pods", "6", "--idle", "0.5", "--json", str(out)]
-    done = CliRunner().invoke(command, arguments)
+    arguments = ["density", "--hollow", "--nodes", "2", "--pods", "6", "--idle", "0.5", "--apiservers", "2"]
+    done = CliRunner().invoke(command, [*arguments, "--json", str(out)])
     assert done.exit_code == 0, done.output
     [found] = json.loads(out.read_text())["results"]
     assert (found["workload"], found["nodes"], found["pods"]) == ("hollow", 2, 6)
