@@ -5,6 +5,12 @@ from __future__ import annotations
 from tests.e2e.cluster.running import CYBERNETES, NODES, Cluster, command_line, container_processes, kill, wait_until
 
 NAME = "http://hello.hello.svc.cluster.local/"
+NO_INGRESS = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: nobody, namespace: hello}
+spec: {podSelector: {}, policyTypes: [Ingress]}
+"""
 
 
 def _ready(cluster: Cluster) -> list[str]:
@@ -68,6 +74,28 @@ def test_dead_container_is_restarted(cluster: Cluster) -> None:
 
     wait_until(restarted_once, 40, "the container runs again")
     assert {uid for uid, _, _ in cluster.pods("hello").values()} == {uid for uid, _, _ in before.values()}
+
+
+def test_a_network_policy_keeps_others_away(cluster: Cluster) -> None:
+    items = cluster.get("-n", "hello", "pods")["items"]
+    assert isinstance(items, list)
+    node, address = items[0]["spec"]["nodeName"], f"{items[0]['status']['podIP']}:8080"
+    other = next(each for each in NODES if each != node)
+
+    def answers(caller: str) -> bool:
+        on_node = ("nsenter", f"--net=/run/netns/cyb-{caller}")
+        return cluster.inside(*on_node, "curl", "-sf", "-m", "1", f"http://{address}/", check=False).returncode == 0
+
+    assert answers(other)
+    policy = cluster.folder / "policy.yaml"
+    policy.write_text(NO_INGRESS)
+    cluster.kubectl("apply", "-f", str(policy))
+    try:
+        wait_until(lambda: not answers(other), 20, "packets of the other node are kept away")
+        assert answers(node), "probes come from the pod's own node"
+    finally:
+        cluster.kubectl("delete", "-f", str(policy))
+    wait_until(lambda: answers(other), 20, "the pod is open again")
 
 
 def test_second_up_changes_nothing(cluster: Cluster) -> None:
