@@ -96,7 +96,7 @@ async def run_sandbox(tools: Tools, launch: Launch, attempt: int) -> str:
     except EdgeError as error:
         message = f"Failed to create pod sandbox: {error.message}"
         tools.say(launch.pod, "", "Warning", "FailedCreatePodSandBox", message)
-        raise StartFailed("", message, 1.0) from error
+        raise StartFailed("", message) from error
     except StartFailed as failed:
         message = f"Failed to create pod sandbox: {failed.message}"
         tools.say(launch.pod, "", "Warning", "FailedCreatePodSandBox", message)

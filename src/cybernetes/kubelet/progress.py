@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from cybernetes.base.random import Random
+from cybernetes.base.tasks import backoff
 from cybernetes.kubelet import images
 from cybernetes.kubelet.backoff import Entry
 from cybernetes.kubelet.volumes.layout import MountedVolume
+
+# The last is how long upstream waits after any failure.
+SANDBOX_FIRST_S, SANDBOX_LIMIT_S = 1.0, 10.0
 
 
 class Progress(msgspec.Struct):
@@ -30,7 +35,17 @@ class Progress(msgspec.Struct):
     entries: dict[str, Entry] = {}
     waiting: dict[str, tuple[str, str]] = {}
     failed: dict[str, float] = {}
+    sandbox_failures: int = 0
     hooking: set[str] = set()
+
+    def sandbox_failed(self, now: float, random: Random) -> None:
+        """Hold the next try back, each time longer: where a network or a runtime is broken every pod tries.
+
+        Each try costs as much as a pod that starts, and their events would use up what a pod may say.
+        """
+        wait_s = backoff(self.sandbox_failures, first_s=SANDBOX_FIRST_S, limit_s=SANDBOX_LIMIT_S, random=random)
+        self.failed[""] = now + wait_s
+        self.sandbox_failures += 1
 
     def look_again(self) -> None:
         """What the pod is made from has changed: its volumes are old, and what failed may succeed now."""

@@ -46,8 +46,10 @@ class Starter:
     async def run_sandbox(self, pod: Object, attempt: int) -> None:
         try:
             await launch.run_sandbox(self._tools, self._launch(pod), attempt)
-        except StartFailed as failed:
-            self._progress.failed[""] = self._tools.clock.monotonic() + failed.wait_s
+        except StartFailed:
+            self._progress.sandbox_failed(self._tools.clock.monotonic(), self._tools.random)
+        else:
+            self._progress.sandbox_failures = 0
 
     def _launch(self, pod: Object) -> Launch:
         start = self._progress
