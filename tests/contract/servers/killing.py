@@ -32,7 +32,9 @@ async def record(servers: Servers, victims: Iterable[tuple[str, float]]) -> Hist
                     restarts = servers.processes()[victim].restarts
                     servers.kill(victim)
                     await asyncio.to_thread(servers.wait_back, victim, restarts)
-                await asyncio.sleep(BETWEEN_S)
+                enough = len(history.acknowledged) + WRITERS
+                while len(history.acknowledged) < enough:  # noqa: ASYNC110 -- of writers that go on
+                    await asyncio.sleep(0.02)
                 stop.set()
             end = await client.list(MAPS, namespace=SPACE)
             last.set_result(max(int(each["metadata"]["resourceVersion"]) for each in end.objects()))

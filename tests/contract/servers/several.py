@@ -47,10 +47,19 @@ class Servers:
         return connect(self.layout.admin_kubeconfig, user_agent="test", clock=SystemClock())
 
     def processes(self) -> dict[str, ProcessStatus]:
-        return {each.name: each for each in control.status(self.layout.control_socket)}
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return {each.name: each for each in control.status(self.layout.control_socket)}
+            except EdgeError:
+                # The supervisor hangs up on who is too slow to ask, as a process of a busy machine may be.
+                if time.monotonic() > deadline:
+                    raise
 
     def kill(self, name: str) -> None:
-        os.kill(self.processes()[name].pid, signal.SIGKILL)
+        pid = self.processes()[name].pid
+        assert pid, f"{name} does not run"
+        os.kill(pid, signal.SIGKILL)
 
     def wait_back(self, name: str, restarts: int) -> None:
         """Until a process that was killed serves again."""
@@ -58,9 +67,7 @@ class Servers:
         while now is None or not (now.ready and now.restarts > restarts):
             assert time.monotonic() < deadline, f"{name} does not come back: {now}"
             time.sleep(0.02)
-            # The supervisor hangs up on who is too slow to ask, as a process of a busy machine may be.
-            with contextlib.suppress(EdgeError):
-                now = self.processes()[name]
+            now = self.processes()[name]
 
 
 @contextlib.contextmanager

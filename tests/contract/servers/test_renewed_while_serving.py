@@ -9,7 +9,6 @@ from contextlib import aclosing
 from pathlib import Path
 
 import orjson
-import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
@@ -148,7 +147,6 @@ async def _scenario(servers: Servers) -> Busy:
     return busy
 
 
-@pytest.mark.timeout(120)
 def test_renewing_certificates_and_keys_is_noticed_by_nobody(tmp_path: Path) -> None:
     with several_servers(tmp_path, "sqlite", count=1) as servers:
         restarts = servers.processes()["apiserver"].restarts

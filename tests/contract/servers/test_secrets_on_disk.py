@@ -63,9 +63,17 @@ def configuration(*providers: str) -> str:
 
 
 def on_disk(folder: Path, *texts: bytes) -> bool:
-    files = [each for part in ("cluster/store", "etcd") for each in (folder / part).rglob("*") if each.is_file()]
-    assert files
-    return any(text in each.read_bytes() for each in files for text in texts)
+    found = [each for part in ("cluster/store", "etcd") for each in (folder / part).rglob("*") if each.is_file()]
+    assert found
+    return any(text in content for content in map(_content, found) for text in texts)
+
+
+def _content(file: Path) -> bytes:
+    """Stores remove files of theirs at any time."""
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:

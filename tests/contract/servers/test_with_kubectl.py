@@ -79,7 +79,7 @@ def write_map(servers: Servers, n: int) -> None:
 def test_apply_watch_and_delete(servers: Servers) -> None:
     """Each kubectl is a connection of its own, dealt to any of the two."""
     assert kubectl(servers, "apply", "-f", "-", given=MANIFEST).count("created") == 4
-    kubectl(servers, "wait", "--for=condition=Established", "crd/carts.shop.example", "--timeout=30s")
+    kubectl(servers, "wait", "--for=condition=Established", "crd/carts.shop.example", "--timeout=50s")
     write_map(servers, 0)
     follow = ("-n", "shop", "get", "configmap", "-w", "--no-headers", "-o", "custom-columns=N:.data.count")
     watching = subprocess.Popen(command(servers, *follow), stdout=subprocess.PIPE, text=True)
@@ -116,8 +116,9 @@ def test_no_address_and_no_port_is_given_twice(servers: Servers) -> None:
         )
         assert len({each["spec"]["clusterIP"] for each in made}) == 80
         assert len({each["spec"]["ports"][0]["nodePort"] for each in made}) == 80
+        free = free_node_port((await clients[0].list(SERVICES)).objects())
         wanted = (
-            each.create(SERVICES, service(f"w-{n}", nodePort=32222), namespace="default")
+            each.create(SERVICES, service(f"w-{n}", nodePort=free), namespace="default")
             for n, each in enumerate(clients)
         )
         outcomes = await asyncio.gather(*wanted, return_exceptions=True)
@@ -127,6 +128,11 @@ def test_no_address_and_no_port_is_given_twice(servers: Servers) -> None:
             await each.close()
 
     asyncio.run(scenario())
+
+
+def free_node_port(services: list[dict]) -> int:
+    taken = {port.get("nodePort") for each in services for port in each["spec"].get("ports") or ()}
+    return next(port for port in range(30000, 32768) if port not in taken)
 
 
 def test_verbs_know_every_process(servers: Servers) -> None:
