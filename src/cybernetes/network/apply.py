@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cybernetes.base.errors import EdgeError, Outcome
 from cybernetes.network.links.api import Links, Route
-from cybernetes.network.plan import CNI_FILE, Desired
+from cybernetes.network.plan import CNI_FILE, FORWARD_IPV6, Desired
 
 
 async def apply(desired: Desired, before: Desired, links: Links, conf_dir: Path) -> None:
@@ -17,6 +17,8 @@ async def apply(desired: Desired, before: Desired, links: Links, conf_dir: Path)
     Routes are compared with the kernel's. The CNI file comes last: it is what tells the runtime that pods can start.
     """
     if desired.sysctls != before.sysctls:
+        if FORWARD_IPV6 in desired.sysctls:
+            await links.keep_routers()
         await links.set_sysctls(desired.sysctls)
     failed = await _apply_routes(desired.routes, links)
     if desired.masquerade is not None and desired.masquerade != before.masquerade:

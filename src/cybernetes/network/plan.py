@@ -16,6 +16,7 @@ CNI_VERSION = "1.0.0"
 # Containerd takes the first file by name; administrators who bring their own plugin use a lower number.
 CNI_FILE = "10-cybernetes.conflist"
 NETWORK_NAME = "cybernetes"
+FORWARD_IPV6 = "net/ipv6/conf/all/forwarding"
 
 
 class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,15 +88,13 @@ def _host(address: str) -> str:
 
 
 def sysctls(pod_ranges: Sequence[str]) -> dict[str, str]:
-    """Forwarding for the families that pods have. IPv6 forwarding would end the node's own autoconfiguration
-    where that is in use, hence accept_ra=2: accept router advertisements nevertheless."""
+    """Forwarding for the families that pods have."""
     versions = {ipaddress.ip_network(each).version for each in pod_ranges}
     values = {}
     if 4 in versions:
         values["net/ipv4/ip_forward"] = "1"
     if 6 in versions:
-        values["net/ipv6/conf/all/accept_ra"] = "2"
-        values["net/ipv6/conf/all/forwarding"] = "1"
+        values[FORWARD_IPV6] = "1"
     return values
 
 

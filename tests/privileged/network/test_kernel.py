@@ -89,6 +89,18 @@ asyncio.run(main())
     assert "10.99.0.0/16" in run("ip", "route")
 
 
+def test_an_interface_with_a_router_goes_on_hearing_it(node: str) -> None:
+    script = """
+import asyncio
+from cybernetes.network.links.netlink import KernelLinks
+asyncio.run(KernelLinks().keep_routers())
+"""
+    run("ip", "-6", "route", "add", "default", "via", "fd00::9", "dev", "fabric", "proto", "ra")
+    inside(script)
+    values = [run("cat", f"/proc/sys/net/ipv6/conf/{name}/accept_ra").strip() for name in ("fabric", "far")]
+    assert values == ["2", "1"]
+
+
 def test_a_node_out_of_reach_is_said_to_be(node: str) -> None:
     script = """
 import asyncio

@@ -56,6 +56,15 @@ def test_the_cni_configuration_has_the_node_s_ranges_and_host_ports(tmp_path: Pa
     assert host_ports["capabilities"] == {"portMappings": True}
 
 
+def test_a_node_that_forwards_ipv6_goes_on_hearing_its_router(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    for node, kept in ((N1, False), (Node("n1", ("10.244.1.0/24", "fd01:1::/64"), ("10.0.0.1",)), True)):
+        links = FakeLinks()
+        asyncio.run(apply(plan([node], settings), Desired(), links, settings.conf_dir))
+        assert links.routers_kept == kept
+        assert links.sysctls.get("net/ipv6/conf/all/forwarding", "0") == str(int(kept))
+
+
 def test_without_a_pod_range_there_are_only_routes(tmp_path: Path) -> None:
     desired = plan([Node("n1"), N2], config(tmp_path))
     assert desired.routes

@@ -48,6 +48,13 @@ class Links(Protocol):
         """
         ...
 
+    async def keep_routers(self) -> None:
+        """Have interfaces that got routes from a router go on hearing it, when the machine forwards IPv6 itself.
+
+        Linux makes a machine that forwards deaf to routers, and its default route would end.
+        """
+        ...
+
     async def set_sysctls(self, values: Mapping[str, str]) -> None:
         """Names with slashes, below /proc/sys."""
         ...

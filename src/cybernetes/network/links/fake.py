@@ -17,6 +17,8 @@ class FakeLinks:
         self.masqueraded: Masquerade | None = None
         self.accepted: tuple[str, ...] = ()
         self.sysctls: dict[str, str] = {}
+        # Whether it was asked for before anything was forwarded.
+        self.routers_kept = False
 
     async def routes(self) -> frozenset[Route]:
         return frozenset(self.table.values())
@@ -36,6 +38,9 @@ class FakeLinks:
 
     async def accept_forwarding(self, pods: Sequence[str]) -> None:
         self.accepted = tuple(pods)
+
+    async def keep_routers(self) -> None:
+        self.routers_kept = not self.sysctls.get("net/ipv6/conf/all/forwarding")
 
     async def set_sysctls(self, values: Mapping[str, str]) -> None:
         self.sysctls.update(values)

@@ -19,6 +19,8 @@ from cybernetes.network.links.api import Masquerade, Route
 
 # Unassigned by the kernel and by known routing daemons (rtnetlink.h, /etc/iproute2/rt_protos).
 ROUTE_PROTOCOL = 151
+# RTPROT_RA
+_TOLD_BY_ROUTER = 9
 TABLE = "cybernetes-network"
 FORWARD_CHAIN = "CYBERNETES-FORWARD"
 _COMMAND_TIMEOUT_S = 10.0
@@ -44,6 +46,10 @@ class KernelLinks:
             if shutil.which(program) is not None:
                 await asyncio.to_thread(_accept_forwarding, program, _of_version(tuple(pods), version))
 
+    async def keep_routers(self) -> None:
+        for interface in await asyncio.to_thread(_interfaces_with_routers):
+            _set_sysctl(f"net/ipv6/conf/{interface}/accept_ra", "2")
+
     async def set_sysctls(self, values: Mapping[str, str]) -> None:
         for name, value in values.items():
             _set_sysctl(name, value)
@@ -60,6 +66,20 @@ def _routes() -> frozenset[Route]:
                 if message["proto"] == ROUTE_PROTOCOL and destination and gateway:
                     found.add(Route(f"{destination}/{message['dst_len']}", str(gateway)))
     return frozenset(found)
+
+
+def _interfaces_with_routers() -> list[str]:
+    """Those whose routes were told by a router, and which would not hear it while the machine forwards."""
+    from pyroute2 import IPRoute
+
+    with IPRoute() as kernel:
+        told = {
+            route.get_attr("RTA_OIF")
+            for route in kernel.get_routes(family=10, proto=_TOLD_BY_ROUTER)
+            if route["proto"] == _TOLD_BY_ROUTER
+        }
+        names = [link.get_attr("IFLA_IFNAME") for index in sorted(told) for link in kernel.get_links(index)]
+    return [each for each in names if Path(f"/proc/sys/net/ipv6/conf/{each}/accept_ra").read_text().strip() == "1"]
 
 
 def _change_route(command: str, route: Route) -> None:
