@@ -29,6 +29,7 @@ from cybernetes.install import (
     images,
     members,
     pki,
+    programs,
     registry,
     renewal,
 )
@@ -111,7 +112,9 @@ def _write_files(config: ClusterConfig, layout: Layout) -> None:
     cgroups.hide_strays(layout.run)
     capabilities = containerd.probe()
     for node in config.nodes:
-        containerd.write_configuration(layout.node(node.name), capabilities, pki.registry_hosts(config, layout))
+        places = layout.node(node.name)
+        containerd.write_configuration(places, capabilities, pki.registry_hosts(config, layout))
+        programs.place(places, capabilities)
     if config.runs_registry:
         registry.write_configuration(
             layout.registry_config,

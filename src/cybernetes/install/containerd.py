@@ -99,9 +99,6 @@ def _missing(package: str) -> EdgeError:
 def write_configuration(node: NodeLayout, capabilities: Capabilities, registries: Sequence[RegistryHost]) -> None:
     for folder in (node.containerd_root, node.containerd_state, node.cni_conf, node.cni_state, node.registry_hosts):
         folder.mkdir(parents=True, exist_ok=True)
-    if not capabilities.root_is_own:
-        for name in _binaries(node, capabilities):
-            own_root.script(name, node.runtimes)
     node.containerd_config.write_text(render(node, capabilities))
     for each in registries:
         hosts = node.registry_hosts / each.name / "hosts.toml"
@@ -109,10 +106,9 @@ def write_configuration(node: NodeLayout, capabilities: Capabilities, registries
         hosts.write_text(_render_host(each))
 
 
-def _binaries(node: NodeLayout, capabilities: Capabilities) -> dict[str, str]:
-    """The runtimes that there are, and how each is called."""
-    names = ("runc", "crun") if capabilities.crun else ("runc",)
-    return {name: name if capabilities.root_is_own else str(node.runtimes / name) for name in names}
+def runtimes(capabilities: Capabilities) -> tuple[str, ...]:
+    """Those that there are."""
+    return ("runc", "crun") if capabilities.crun else ("runc",)
 
 
 def _default_runtime(capabilities: Capabilities) -> str:
@@ -129,9 +125,9 @@ def _runtimes(table: str, node: NodeLayout, capabilities: Capabilities) -> str:
 
       [{table}.{name}.options]
         SystemdCgroup = {_toml_bool(capabilities.systemd_cgroup)}
-        BinaryName = "{binary}"
+        BinaryName = "{node.runtimes / name}"
 """
-        for name, binary in _binaries(node, capabilities).items()
+        for name in runtimes(capabilities)
     )
 
 
@@ -169,7 +165,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
     default_runtime_name = "{_default_runtime(capabilities)}"
 {_runtimes('plugins."io.containerd.grpc.v1.cri".containerd.runtimes', node, capabilities)}
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{capabilities.cni_binaries}"
+    bin_dir = "{node.cni_bin}"
     conf_dir = "{node.cni_conf}"
 
   [plugins."io.containerd.grpc.v1.cri".registry]
@@ -208,7 +204,7 @@ state = "{node.containerd_state}"
     default_runtime_name = "{_default_runtime(capabilities)}"
 {_runtimes('plugins."io.containerd.cri.v1.runtime".containerd.runtimes', node, capabilities)}
   [plugins."io.containerd.cri.v1.runtime".cni]
-    bin_dirs = ["{capabilities.cni_binaries}"]
+    bin_dirs = ["{node.cni_bin}", "{capabilities.cni_binaries}"]
     conf_dir = "{node.cni_conf}"
 
 [plugins."io.containerd.grpc.v1.cri"]

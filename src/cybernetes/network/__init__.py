@@ -13,6 +13,6 @@ start    loop.Network.run -> plan.plan -> apply.apply
     await apply.remove(links, conf_dir)     takes everything back
     policy.loop.Policies(client, kernel, clock, random, node).run()     what NetworkPolicies keep from pods
 
-Pods are joined by routed pairs (CNI `ptp`), not by a bridge: on a bridge packets between two pods of a node can
+Pods are joined by routed pairs (the CNI plugin in `cni/`), not by a bridge: on a bridge packets between two pods of a node can
 pass below conntrack, and then the answer of a Service's endpoint does not find its way back.
 """

@@ -16,6 +16,8 @@ CNI_VERSION = "1.0.0"
 # Containerd takes the first file by name; administrators who bring their own plugin use a lower number.
 CNI_FILE = "10-cybernetes.conflist"
 NETWORK_NAME = "cybernetes"
+# Ours: cni/main.c.
+PLUGIN = "cybernetes"
 FORWARD_IPV6 = "net/ipv6/conf/all/forwarding"
 
 
@@ -25,7 +27,7 @@ class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True):
     conf_dir      where the runtime looks for CNI configuration
     state_dir     where the address plugin keeps which addresses are taken
     pod_ranges    of the whole cluster: traffic to them keeps the pod's address
-    mtu           of pods' interfaces; 0: that of the node's interface, as the plugin finds it
+    mtu           of pods' interfaces; 0: 1500
     """
 
     node: str
@@ -101,21 +103,15 @@ def sysctls(pod_ranges: Sequence[str]) -> dict[str, str]:
 def render_cni(pod_ranges: Sequence[str], config: NetworkConfig) -> bytes:
     """Routed pairs, addresses from the node's ranges, host ports.
 
-    source  CNI specification 1.0.0; plugins ptp, host-local, portmap
+    source  CNI specification 1.0.0; cni/main.c
     """
-    default = {4: "0.0.0.0/0", 6: "::/0"}
-    versions = [ipaddress.ip_network(each).version for each in pod_ranges]
     pair = {
-        "type": "ptp",
-        "ipMasq": False,
+        "type": PLUGIN,
+        "dataDir": str(config.state_dir),
+        "ranges": list(pod_ranges),
         **({"mtu": config.mtu} if config.mtu else {}),
-        "ipam": {
-            "type": "host-local",
-            "dataDir": str(config.state_dir),
-            "ranges": [[{"subnet": each}] for each in pod_ranges],
-            "routes": [{"dst": default[version]} for version in versions],
-        },
+        "capabilities": {"portMappings": True},
+        "snat": True,
     }
-    host_ports = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
-    shown = {"cniVersion": CNI_VERSION, "name": NETWORK_NAME, "plugins": [pair, host_ports]}
+    shown = {"cniVersion": CNI_VERSION, "name": NETWORK_NAME, "plugins": [pair]}
     return orjson.dumps(shown, option=orjson.OPT_INDENT_2) + b"\n"

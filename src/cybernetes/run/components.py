@@ -168,6 +168,8 @@ def _containerd(layout: Layout, node: NodeConfig) -> Process:
     return Process(
         name=f"containerd-{node.name}",
         command=("containerd", "--config", str(places.containerd_config)),
+        # For the runtimes that it starts: they need not copy themselves where nobody can write them (install/programs.py).
+        environment={"_LIBCONTAINER_CLONED_BINARY": "1"},
         network=node.network,
         notifies=False,
         probe=lambda: _accepts(places.containerd_socket),

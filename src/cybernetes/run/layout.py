@@ -40,7 +40,7 @@ class NodeLayout(msgspec.Struct, frozen=True):
 
     @property
     def runtimes(self) -> Path:
-        """Stand-ins for runc and crun, where they can't be called as they are."""
+        """runc and crun as containerd calls them."""
         return self.root / "runtimes"
 
     @property
@@ -50,6 +50,10 @@ class NodeLayout(msgspec.Struct, frozen=True):
     @property
     def cni_conf(self) -> Path:
         return self.root / "cni" / "net.d"
+
+    @property
+    def cni_bin(self) -> Path:
+        return self.root / "cni" / "bin"
 
     @property
     def cni_state(self) -> Path:

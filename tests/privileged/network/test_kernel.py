@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cybernetes.install.programs import place_plugins
 from cybernetes.network.objects import Node
 from cybernetes.network.plan import CNI_FILE, NetworkConfig, plan
 
@@ -89,18 +90,6 @@ asyncio.run(main())
     assert "10.99.0.0/16" in run("ip", "route")
 
 
-def test_an_interface_with_a_router_goes_on_hearing_it(node: str) -> None:
-    script = """
-import asyncio
-from cybernetes.network.links.netlink import KernelLinks
-asyncio.run(KernelLinks().keep_routers())
-"""
-    run("ip", "-6", "route", "add", "default", "via", "fd00::9", "dev", "fabric", "proto", "ra")
-    inside(script)
-    values = [run("cat", f"/proc/sys/net/ipv6/conf/{name}/accept_ra").strip() for name in ("fabric", "far")]
-    assert values == ["2", "1"]
-
-
 def test_a_node_out_of_reach_is_said_to_be(node: str) -> None:
     script = """
 import asyncio
@@ -160,22 +149,23 @@ asyncio.run(links.accept_forwarding(RANGES))
     assert "CYBERNETES" not in run("iptables-save")
 
 
-@pytest.mark.skipif(not (PLUGINS / "ptp").exists(), reason="CNI plugins are not installed")
 def test_pods_of_one_node_reach_each_other_and_themselves_by_a_service(node: str, tmp_path: Path) -> None:
     config = settings(tmp_path)
     desired = plan([Node("n1", ("10.244.1.0/24",), ("10.0.0.1",))], config)
     network = json.loads(desired.cni)
+    plugins = tmp_path / "bin"
+    place_plugins(plugins, PLUGINS)
     pods = {}
     for name in ("a", "b"):
         pair = {**network["plugins"][0], "cniVersion": network["cniVersion"], "name": network["name"]}
         added = run(
-            str(PLUGINS / "ptp"),
+            str(plugins / "cybernetes"),
             stdin=json.dumps(pair),
             CNI_COMMAND="ADD",
             CNI_CONTAINERID=f"px-{name}",
             CNI_NETNS=f"/run/netns/{NAMESPACE}-{name}",
             CNI_IFNAME="eth0",
-            CNI_PATH=str(PLUGINS),
+            CNI_PATH=str(plugins),
         )
         pods[name] = json.loads(added)["ips"][0]["address"].partition("/")[0]
     run("ip", "route", "add", "default", "via", "10.0.0.2")

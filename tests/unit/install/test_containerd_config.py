@@ -12,19 +12,19 @@ from cybernetes.run.layout import NodeLayout
 PLUGIN = {2: "io.containerd.grpc.v1.cri", 3: "io.containerd.cri.v1.runtime"}
 
 
-def capabilities(*, version: int, crun: bool, root_is_own: bool = True) -> containerd.Capabilities:
+def capabilities(*, version: int, crun: bool) -> containerd.Capabilities:
     return containerd.Capabilities(
         config_version=version,
         may_lower_oom_score=True,
         systemd_cgroup=False,
         cni_binaries=Path("/opt/cni/bin"),
-        root_is_own=root_is_own,
+        root_is_own=True,
         crun=crun,
     )
 
 
-def settings(*, version: int, crun: bool, root_is_own: bool = True) -> dict[str, Any]:
-    given = capabilities(version=version, crun=crun, root_is_own=root_is_own)
+def settings(*, version: int, crun: bool) -> dict[str, Any]:
+    given = capabilities(version=version, crun=crun)
     found: dict[str, Any] = tomllib.loads(containerd.render(NodeLayout(Path("/data/nodes/a")), given))
     return found["plugins"][PLUGIN[version]]["containerd"]  # type: ignore[no-any-return]
 
@@ -34,8 +34,8 @@ def test_crun_is_the_default_where_it_works_and_runc_stays_to_be_named(version: 
     found = settings(version=version, crun=True)
     assert found["default_runtime_name"] == "crun"
     assert {name: each["options"]["BinaryName"] for name, each in found["runtimes"].items()} == {
-        "runc": "runc",
-        "crun": "crun",
+        "runc": "/data/nodes/a/runtimes/runc",
+        "crun": "/data/nodes/a/runtimes/crun",
     }
 
 
@@ -46,12 +46,12 @@ def test_runc_is_the_default_where_crun_does_not_work(version: int) -> None:
     assert list(found["runtimes"]) == ["runc"]
 
 
-def test_runtimes_have_stand_ins_in_a_chroot() -> None:
-    found = settings(version=2, crun=True, root_is_own=False)
-    assert {name: each["options"]["BinaryName"] for name, each in found["runtimes"].items()} == {
-        "runc": "/data/nodes/a/runtimes/runc",
-        "crun": "/data/nodes/a/runtimes/crun",
-    }
+@pytest.mark.parametrize("version", [2, 3])
+def test_plugins_are_looked_for_in_the_node_s_folder_first(version: int) -> None:
+    rendered = containerd.render(NodeLayout(Path("/data/nodes/a")), capabilities(version=version, crun=True))
+    cni = tomllib.loads(rendered)["plugins"][PLUGIN[version]]["cni"]
+    folders = cni["bin_dirs"] if version == 3 else [cni["bin_dir"]]
+    assert folders[0] == "/data/nodes/a/cni/bin"
 
 
 @pytest.mark.parametrize(

@@ -49,20 +49,10 @@ def test_pods_keep_their_address_towards_the_cluster_only(tmp_path: Path) -> Non
 def test_the_cni_configuration_has_the_node_s_ranges_and_host_ports(tmp_path: Path) -> None:
     two_families = Node("n1", ("10.244.1.0/24", "fd01:1::/64"), ("10.0.0.1",))
     shown = orjson.loads(plan([two_families], config(tmp_path)).cni)
-    pair, host_ports = shown["plugins"]
-    assert pair["type"] == "ptp"
-    assert pair["ipam"]["ranges"] == [[{"subnet": "10.244.1.0/24"}], [{"subnet": "fd01:1::/64"}]]
-    assert pair["ipam"]["routes"] == [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]
-    assert host_ports["capabilities"] == {"portMappings": True}
-
-
-def test_a_node_that_forwards_ipv6_goes_on_hearing_its_router(tmp_path: Path) -> None:
-    settings = config(tmp_path)
-    for node, kept in ((N1, False), (Node("n1", ("10.244.1.0/24", "fd01:1::/64"), ("10.0.0.1",)), True)):
-        links = FakeLinks()
-        asyncio.run(apply(plan([node], settings), Desired(), links, settings.conf_dir))
-        assert links.routers_kept == kept
-        assert links.sysctls.get("net/ipv6/conf/all/forwarding", "0") == str(int(kept))
+    (pair,) = shown["plugins"]
+    assert pair["type"] == "cybernetes"
+    assert pair["ranges"] == ["10.244.1.0/24", "fd01:1::/64"]
+    assert pair["capabilities"] == {"portMappings": True}
 
 
 def test_without_a_pod_range_there_are_only_routes(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""Puts the programs that a node's containerd runs where it looks for them: runc and crun, and the CNI plugins.
+
+A container could write to the runtime that joins it, through /proc/PID/exe. So runc and crun copy themselves into memory
+first and execute that, at every call. They don't where they find themselves on a read-only mount and are told so by
+`_LIBCONTAINER_CLONED_BINARY=1`: such a mount is made here, which halves what a call takes. Without the mount or the
+variable they copy themselves as ever. In a chroot they are called by stand-ins (own_root).
+
+Containerd 1.x looks for CNI plugins in one folder, so those of the machine are linked into the node's. Beside what the
+configuration names it calls `loopback` for each pod; that is the plugin of our own, too.
+
+source  CVE-2019-5736; is_self_cloned in cloned_binary.c of runc 1.1 and crun 1.8
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from cybernetes import network
+from cybernetes.base.errors import EdgeError, Outcome, Retry
+from cybernetes.install import own_root
+from cybernetes.install.containerd import Capabilities, runtimes
+from cybernetes.install.removal import unmount_below
+from cybernetes.network.plan import PLUGIN
+from cybernetes.run.layout import NodeLayout
+
+_PLUGIN_BINARY = Path(network.__file__).with_name("cni") / "plugin"
+_PLUGIN_NAMES = (PLUGIN, "loopback")
+
+
+def place(node: NodeLayout, capabilities: Capabilities) -> None:
+    """Raises EdgeError when one is missing, or a runtime can't be made read-only."""
+    for name in runtimes(capabilities):
+        if capabilities.root_is_own:
+            read_only_copy(name, node.runtimes)
+        else:
+            own_root.script(name, node.runtimes)
+    place_plugins(node.cni_bin, capabilities.cni_binaries)
+
+
+def read_only_copy(program: str, folder: Path) -> Path:
+    """A copy in `folder` that nobody can write, not even who runs it."""
+    found = shutil.which(program)
+    if found is None:
+        raise EdgeError("find", program, "not installed", outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
+    copy = folder / program
+    folder.mkdir(parents=True, exist_ok=True)
+    unmount_below(copy)
+    _copy(Path(found), copy)
+    done = subprocess.run(["mount", "--bind", "-o", "ro", copy, copy], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise EdgeError("mount", str(copy), done.stderr.strip(), outcome=Outcome.NOT_DONE)
+    return copy
+
+
+def place_plugins(folder: Path, machines: Path) -> None:
+    """folder: the node's own; what an administrator has put there stays. machines: where the packages' plugins are."""
+    if not _PLUGIN_BINARY.exists():
+        raise EdgeError("find", str(_PLUGIN_BINARY), "run: make build", outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in folder.iterdir():
+        if each.is_symlink():
+            each.unlink()
+    for name in _PLUGIN_NAMES:
+        _copy(_PLUGIN_BINARY, folder / name)
+    for each in sorted(machines.iterdir()):
+        if not (folder / each.name).exists():
+            (folder / each.name).symlink_to(each)
+
+
+def _copy(program: Path, target: Path) -> None:
+    """Who runs the one from before keeps that."""
+    fresh = target.with_name(f".{target.name}.new")
+    shutil.copyfile(program, fresh)
+    fresh.chmod(0o755)
+    fresh.replace(target)
