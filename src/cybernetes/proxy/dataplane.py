@@ -59,7 +59,10 @@ class TableDataplane:
         rest = iter(views)
         while some := {view.key: view for view in islice(rest, PLANNED_AT_ONCE)}:
             ledger.change(some, view_of)
-        await self._packets.adopt(await self._packets.dump(), ledger.rule_set())
+        installed = await self._packets.dump()
+        if installed is not None:
+            ledger.keep(installed.shapes)
+        await self._packets.adopt(installed, ledger.rule_set())
         self._ledger = ledger
 
     async def change(self, changes: Mapping[str, PortView | None], view_of: ViewOf) -> None:

@@ -46,7 +46,10 @@ class Delta(msgspec.Struct, frozen=True):
 
     @property
     def empty(self) -> bool:
-        return not (self.add or self.remove or self.chains_added or self.chains_removed)
+        return self == _NO_CHANGE
+
+
+_NO_CHANGE = Delta()
 
 
 def diff_rows(installed: Iterable[bytes], wanted: Iterable[bytes]) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
@@ -73,6 +76,9 @@ class Ledger:
     """What the kernel should hold, kept by service port so that a change can be told from it.
 
     A delta must be committed or the ledger thrown away: it is ahead of the kernel from `change` on.
+
+    Shapes that lose their last service go with the change after that: until then packets may be between the row that
+    named the shape and the shape's chain.
     """
 
     def __init__(self, family: int, settings: Settings) -> None:
@@ -85,16 +91,21 @@ class Ledger:
         # Rows that more than one port has: ports of one service, services of one endpoint.
         self._shared: Counter[bytes] = Counter()
         self._shapes: Counter[tuple[str, bytes]] = Counter()
+        self._left: set[tuple[str, bytes]] = set()
 
     def rule_set(self) -> RuleSet:
         """Everything that should be installed."""
         rows = {row for entry in self._ports.values() for row in entry.rows}
-        return rule_set(self.frame, rows.union(fixed_rows(self.family, self.settings)))
+        return rule_set(self.frame, rows.union(fixed_rows(self.family, self.settings)), self._left)
+
+    def keep(self, shapes: Iterable[tuple[str, bytes]]) -> None:
+        """Shapes (map, encoded) that are found in the kernel: those that nothing needs go with the next change."""
+        self._left = set(shapes) - self._shapes.keys()
 
     def chain_names(self) -> frozenset[str]:
         """All chains that should be there."""
         fixed = (chain.name for chain in self.frame.chains())
-        return frozenset((*fixed, *self._chains_of(set(self._shapes))))
+        return frozenset((*fixed, *self._chains_of(self._left.union(self._shapes))))
 
     def change(self, changes: Mapping[str, PortView | None], view_of: Callable[[str], PortView | None]) -> Delta:
         """Take in service ports by key; None for one that is gone.
@@ -107,14 +118,15 @@ class Ledger:
         views = {key: changes[key] if key in changes else view_of(key) for key in affected}
         added: set[bytes] = set()
         removed: set[bytes] = set()
-        shapes_before = set(self._shapes)
+        there, used = self._left.union(self._shapes), set(self._shapes)
         for key in affected:
             new = self._entry(views[key], words.get(key))
             old = self._ports.pop(key, _NOTHING)
             if new.rows:
                 self._ports[key] = new
             self._count(old.rows, new.rows, added, removed)
-        return self._delta(added, removed, shapes_before)
+        self._left = used - self._shapes.keys()
+        return self._delta(added, removed, there)
 
     def _claim(self, changes: Mapping[str, PortView | None], words: Mapping[str, tuple[bytes, ...]]) -> set[str]:
         """Note who claims what; returns the changed ports and those that share an address with them."""
@@ -188,7 +200,7 @@ class Ledger:
         return True
 
     def _delta(self, added: set[bytes], removed: set[bytes], before: set[tuple[str, bytes]]) -> Delta:
-        after = set(self._shapes)
+        after = self._left.union(self._shapes)
         rows = (tuple(sorted(added)), tuple(sorted(removed)))
         if before == after:
             return Delta(*rows)

@@ -67,13 +67,17 @@ def rules(views: Iterable[PortView], family: int, settings: Settings) -> RuleSet
     return rule_set(frame, rows)
 
 
-def rule_set(frame: Frame, rows: Iterable[bytes]) -> RuleSet:
-    """The chains that these rows need, and the rows."""
+def rule_set(frame: Frame, rows: Iterable[bytes], kept: Iterable[tuple[str, bytes]] = ()) -> RuleSet:
+    """The chains that these rows need, and the rows.
+
+    kept  (map of shapes, encoded shape) of further ones that have to be there
+    """
     ordered = tuple(sorted(rows))
     chains: dict[str, Chain] = {chain.name: chain for chain in frame.chains()}
     shapes: dict[str, dict[bytes, str]] = {name: {} for name in SHAPE_MAPS}
     memories: set[int] = set()
-    for name, encoded in sorted({found for row in ordered if (found := shape_of(row, frame.family))}):
+    named = {found for row in ordered if (found := shape_of(row, frame.family))}
+    for name, encoded in sorted(named.union(kept)):
         shape, node_port = decode(encoded), is_node_port(name)
         chains.update((chain.name, chain) for chain in chains_for(frame, shape, node_port))
         shapes[name][encoded] = chain_name(shape, node_port)

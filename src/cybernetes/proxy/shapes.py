@@ -123,18 +123,18 @@ def _external_local(frame: Frame, node_port: bool) -> tuple[Rule, ...]:
 
 def _spread(frame: Frame, shape: Shape, node_port: bool) -> tuple[Rule, ...]:
     first = LOCAL_FIRST if shape.kind is Kind.LOCAL else 0
-    if not shape.affinity_s:
-        drawn = _spread_freely(frame, Choose(shape.count, frame.words + 2, first), node_port)
-        if shape.count == 1:
-            return (drawn,)
+    number = frame.words + 2
+    drawn: list[Choose | Put] = [Choose(shape.count, number, first)]
+    if shape.count > 1:
         # A packet may be on its way through these rules while the endpoint of its number goes: the first is left then.
-        left = Put(first.to_bytes(4, sys.byteorder), frame.words + 2)
-        return drawn, _spread_freely(frame, left, node_port)
+        drawn.append(Put(first.to_bytes(4, sys.byteorder), number))
+    if not shape.affinity_s:
+        return tuple(_spread_freely(frame, each, node_port) for each in drawn)
     memory = affinity_memory(shape.affinity_s).name
     return (
         _return(frame, memory, node_port),
         _spread_and_remember(frame, memory, shape.count, first, node_port),
-        _spread_and_forget(frame, shape.count, first, node_port),
+        *(_spread_and_forget(frame, each, node_port) for each in drawn),
     )
 
 
@@ -186,14 +186,14 @@ def _spread_and_remember(frame: Frame, memory: str, count: int, first: int, node
     )
 
 
-def _spread_and_forget(frame: Frame, count: int, first: int, node_port: bool) -> Rule:
-    """When the memory is full, new clients are served without affinity."""
+def _spread_and_forget(frame: Frame, number: Choose | Put, node_port: bool) -> Rule:
+    """When the memory is full, new clients are served without affinity. number: as in `_spread_freely`."""
     tag = frame.words + 2
     found = tag + 1
     return Rule(
         (
             *_destination(frame, 0, node_port),
-            Choose(count, tag, first),
+            number,
             Find("affinity-choices", 0, tag),
             *keep(tag),
             Find("affinity-endpoints", 0, found),

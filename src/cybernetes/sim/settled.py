@@ -8,7 +8,7 @@ from typing import Any
 
 from cybernetes.base.random import SeededRandom
 from cybernetes.proxy.objects import pack, unpack
-from cybernetes.proxy.packets.fake import Landed, Machine, Packet
+from cybernetes.proxy.packets.machine import Landed, Machine, Packet
 from cybernetes.sim.truth import Truth, object_of
 from cybernetes.sim.users import User
 from cybernetes.sim.workloads import CROWD_LABEL

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
+import socket
+import struct
 import time
 from collections.abc import Iterator
 
@@ -14,7 +17,9 @@ from cybernetes.proxy.diff import Delta, Ledger
 from cybernetes.proxy.frame import LocalPods, Settings
 from cybernetes.proxy.objects import pack
 from cybernetes.proxy.packets.nft import NftPackets
+from cybernetes.proxy.rules import SERVICE_IPS
 from cybernetes.proxy.select import Selected
+from cybernetes.proxy.shapes import Kind, Shape
 from cybernetes.proxy.state import PortView
 
 from . import lab
@@ -24,6 +29,8 @@ pytestmark = pytest.mark.privileged
 VIP = {4: "10.96.0.5", 6: "fd96::5"}
 OTHER_VIP = {4: "10.96.0.6", 6: "fd96::6"}
 EXTERNAL = {4: "198.51.100.9", 6: "fd98::9"}
+NETLINK_NETFILTER, NEWS_OF_TABLES = 12, 1 << 6
+NEW_CHAIN, NEW_ELEMENTS = 10 << 8 | 3, 10 << 8 | 12
 
 
 @pytest.fixture(scope="module")
@@ -184,9 +191,7 @@ def test_external_addresses_lead_to_all_endpoints_under_policy_cluster(kernel: K
 
 def test_no_connection_is_lost_while_endpoints_change_and_the_proxy_starts_again(kernel: Kernel, family: int) -> None:
     key = "default/web:http/TCP"
-    # Other services spread over as many endpoints, so that no chain comes and goes.
-    others = (view(family, *pods, name=f"a/b{len(pods)}", port=1000 + len(pods)) for pods in ((1,), (1, 2)))
-    kernel.install(view(family, 1), *others)
+    kernel.install(view(family, 1))
 
     def change() -> None:
         for pods in ((1, 2), (2,), (1,)) * 20:
@@ -199,6 +204,45 @@ def test_no_connection_is_lost_while_endpoints_change_and_the_proxy_starts_again
         changing.result()
     assert wrong == []
     assert answered > 10
+
+
+def test_a_packet_that_has_read_the_shape_before_a_change_still_finds_its_chain(kernel: Kernel, family: int) -> None:
+    kernel.install(view(family, 1, 2))
+    kernel.change("default/web:http/TCP", view(family, 1))
+    (row,) = (each for each in kernel.ledger.rule_set().rows if each[0] == SERVICE_IPS)
+    before = row[:-4] + Shape(Kind.CLUSTER, 2).encode()
+    asyncio.run(kernel.packets.commit(Delta(add=(before,), remove=(row,))))
+    assert answers(lab.CLIENT, VIP[family], 80, 8) == {"pod1"}
+    asyncio.run(kernel.packets.commit(Delta(add=(row,), remove=(before,))))
+    kernel.change("default/web:http/TCP", view(family, 1, node_port=30080))
+    assert "cluster-2" not in asyncio.run(kernel.packets.chains())
+
+
+def test_a_new_chain_is_there_a_transaction_before_what_leads_to_it(kernel: Kernel, family: int) -> None:
+    kernel.install(view(family, 1))
+    with lab.inside(lab.NODE):
+        news = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+    with news:
+        news.bind((0, NEWS_OF_TABLES))
+        kernel.change("default/web:http/TCP", view(family, 1, 2))
+        told = list(told_of(news))
+    chains = {generation for kind, generation in told if kind == NEW_CHAIN}
+    elements = {generation for kind, generation in told if kind == NEW_ELEMENTS}
+    assert len(chains) == 1
+    assert len(elements - chains) == 1
+    assert max(chains) < max(elements)
+
+
+def told_of(news: socket.socket) -> Iterator[tuple[int, int]]:
+    """(what, generation of the rule set) of everything that the kernel has announced."""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            some = news.recv(1 << 20, socket.MSG_DONTWAIT)
+            at = 0
+            while at < len(some):
+                size, kind = struct.unpack_from("=IH", some, at)
+                yield kind, struct.unpack_from(">H", some, at + 18)[0]
+                at += size + -size % 4
 
 
 def test_a_client_is_forgotten_when_its_time_is_over(kernel: Kernel, family: int) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cybernetes.base.random import SeededRandom
 from cybernetes.native import iptext as plain_text
 from cybernetes.native import nft as plain
 from cybernetes.proxy import plan
 from cybernetes.proxy.diff import Ledger
 from cybernetes.proxy.frame import LocalPods, Settings
 from cybernetes.proxy.packets.fake import FakePackets
+from cybernetes.proxy.packets.machine import Landed, Machine, Packet
 from cybernetes.proxy.select import Selected
 from cybernetes.proxy.state import PortView
 
@@ -81,12 +85,75 @@ def test_changes_one_by_one_lead_where_planning_everything_leads(bursts: list[di
                 if view is not None:
                     present[key] = view
             await packets.commit(ledger.change(burst, present.get))
+            assert await packets.chains() == ledger.chain_names()
+            # Chains that lose their last service go with the change after that.
+            await packets.commit(ledger.change({}, present.get))
             wanted = plan.rules(present.values(), 4, SETTINGS)
             assert packets.rule_set() == wanted
             assert ledger.rule_set() == wanted
             assert await packets.chains() == ledger.chain_names()
 
     asyncio.run(run())
+
+
+NODE, POD, CLIENT = bytes((10, 0, 0, 1)), bytes((10, 244, 9, 9)), bytes((198, 51, 100, 7))
+# More than a packet does on its way through the longest rules.
+LOOKS = 16
+
+
+# Where a node has an endpoint of its own the cluster has one.
+selections = (
+    views(NAMES[0]).map(lambda view: view.selected).filter(lambda found: bool(found.cluster) or not found.local)
+)
+
+
+@st.composite
+def endpoint_changes(draw: st.DrawFn) -> tuple[PortView, PortView]:
+    """A service port before and after its endpoints changed."""
+    before = msgspec.structs.replace(draw(views(NAMES[0])), protocol=6, port=80, source_ranges=())
+    return tuple(msgspec.structs.replace(before, selected=draw(selections)) for _ in range(2))  # type: ignore[return-value]
+
+
+@settings(max_examples=40, deadline=None)
+@given(endpoint_changes(), st.booleans(), st.sampled_from([NODE, POD, CLIENT]), st.integers(0, 5))
+def test_no_packet_is_lost_whenever_on_its_way_endpoints_change(
+    change: tuple[PortView, PortView], again: bool, source: bytes, seed: int
+) -> None:
+    """Between any two of its looks; by a commit, or by a proxy that starts again."""
+    before, after = change
+    ways = [(before.cluster_ip, 80), *((each, 80) for each in before.external_ips)]
+    ways += [(NODE, before.node_port)] if before.node_port else []
+    known = {each[:4] for view in change for each in (*view.selected.cluster, *view.selected.local)}
+    with asyncio.Runner() as runner:
+        for destination, port in ways:
+            packet = Packet(source, destination, 6, port, local=source == NODE)
+            for looks in range(LOOKS):
+                ledger, packets = Ledger(4, SETTINGS), FakePackets(4)
+                ledger.change({before.key: before}, lambda key: None)
+                runner.run(packets.adopt(None, ledger.rule_set()))
+                through = Machine(packets, frozenset((NODE,)), SeededRandom(seed))
+                old = through.send(packet)
+                taking = _take_anew(packets, after) if again else _take(packets, ledger, after)
+                fate = through.send_across(packet, looks, partial(runner.run, taking))
+                if fate is None:
+                    taking.close()
+                    break
+                if all(isinstance(each, Landed) and each.destination in known for each in (old, through.send(packet))):
+                    assert isinstance(fate, Landed)
+                    assert fate.destination in known
+
+
+async def _take(packets: FakePackets, ledger: Ledger, view: PortView) -> None:
+    await packets.commit(ledger.change({view.key: view}, lambda key: None))
+
+
+async def _take_anew(packets: FakePackets, view: PortView) -> None:
+    ledger = Ledger(4, SETTINGS)
+    ledger.change({view.key: view}, lambda key: None)
+    installed = await packets.dump()
+    assert installed is not None
+    ledger.keep(installed.shapes)
+    await packets.adopt(installed, ledger.rule_set())
 
 
 layouts = st.lists(

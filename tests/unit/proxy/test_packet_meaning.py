@@ -10,7 +10,8 @@ from cybernetes.base.random import SeededRandom
 from cybernetes.proxy import plan
 from cybernetes.proxy.frame import LocalPods, Settings
 from cybernetes.proxy.objects import pack
-from cybernetes.proxy.packets.fake import Dropped, FakePackets, Fate, Landed, Machine, Packet, Rejected
+from cybernetes.proxy.packets.fake import FakePackets
+from cybernetes.proxy.packets.machine import Dropped, Fate, Landed, Machine, Packet, Rejected
 from cybernetes.proxy.select import Selected
 from cybernetes.proxy.state import PortView
 

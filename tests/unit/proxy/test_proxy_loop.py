@@ -17,7 +17,8 @@ from cybernetes.proxy.config import ProxyConfig
 from cybernetes.proxy.dataplane import TableDataplane
 from cybernetes.proxy.loop import Proxy
 from cybernetes.proxy.objects import pack
-from cybernetes.proxy.packets.fake import FakePackets, Fate, Landed, Machine, Packet, Rejected
+from cybernetes.proxy.packets.fake import FakePackets
+from cybernetes.proxy.packets.machine import Fate, Landed, Machine, Packet, Rejected
 
 NODE, CLIENT, VIP = pack("10.0.0.1"), pack("198.51.100.7"), pack("10.96.0.5")
 NODE6, CLIENT6, VIP6 = pack("fd02::1"), pack("2001:db8::7"), pack("fd96::5")

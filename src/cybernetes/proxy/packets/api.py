@@ -16,15 +16,17 @@ class Installed(msgspec.Struct, frozen=True):
     rows      elements, as in RuleSet.rows
     chains    names of all chains
     memories  timeouts of the affinity maps
+    shapes    (map of shapes, encoded shape) of all that lead to chains
     """
 
     rows: frozenset[bytes]
     chains: frozenset[str]
     memories: frozenset[int]
+    shapes: frozenset[tuple[str, bytes]]
 
 
 class Packets(Protocol):
-    """Each call is one transaction: all or nothing, and no packet sees half of it. Raises EdgeError.
+    """Each call is all or nothing, and no packet sees half of it. Raises EdgeError.
 
     After an EdgeError the state in the kernel is the one before or, with outcome UNKNOWN, the one wanted:
     call `adopt` with a fresh dump.

@@ -25,6 +25,7 @@ _HOOKS = {0: "prerouting", 1: "input", 2: "forward", 3: "output", 4: "postroutin
 # What the kernel says of a verdict's length.
 _VERDICT_BYTES = 16
 _MEMORY_PREFIX = "affinity-"
+_SHAPES = SetSpec("", SetKind.VERDICTS, (Part.KEPT,))
 # Netlink speaks in the byte order of the machine.
 _ORDER = sys.byteorder
 
@@ -39,7 +40,8 @@ def read_installed(netlink: Netlink, family: int, table: str) -> Installed | Non
     rows: set[bytes] = set()
     for index, spec in enumerate(SETS):
         rows.update(_rows(netlink, family, table, index, spec))
-    return Installed(frozenset(rows), frozenset(chains), frozenset(memories))
+    shapes = frozenset(_shapes(netlink, family, table))
+    return Installed(frozenset(rows), frozenset(chains), frozenset(memories), shapes)
 
 
 def read_chains(netlink: Netlink, family: int, table: str) -> frozenset[str]:
@@ -80,7 +82,7 @@ def _chains(netlink: Netlink, family: int, table: str) -> dict[str, tuple[str, s
 def _sets_match(sets: dict[str, tuple[int, int, int, int]], memories: set[int], family: int) -> bool:
     specs = [*SETS, *(affinity_memory(timeout_s) for timeout_s in memories)]
     expected = {spec.name: _shape_of(spec, family) for spec in specs}
-    marks = _shape_of(SetSpec("", SetKind.VERDICTS, (Part.KEPT,)), family)
+    marks = _shape_of(_SHAPES, family)
     expected.update((name, marks) for name in SHAPE_MAPS)
     return sets == expected
 
@@ -105,6 +107,13 @@ def _rows(netlink: Netlink, family: int, table: str, index: int, spec: SetSpec) 
     for _, body in answers:
         elements = attributes(body).get(3, b"")
         yield from _elements(elements, tag, spec, family)
+
+
+def _shapes(netlink: Netlink, family: int, table: str) -> Iterator[tuple[str, bytes]]:
+    for name in SHAPE_MAPS:
+        for _, body in netlink.dump(NFT | GET_ELEMENTS, family, text(1, table) + text(2, name), f"map {name}"):
+            for row in _elements(attributes(body).get(3, b""), b"", _SHAPES, family):
+                yield name, row[: _SHAPES.key_bytes(family)]
 
 
 def _elements(elements: bytes, tag: bytes, spec: SetSpec, family: int) -> Iterator[bytes]:

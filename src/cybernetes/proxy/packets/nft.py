@@ -1,5 +1,8 @@
 """Packet rules in nf_tables: table `kube-proxy`, one netlink transaction a change.
 
+Chains that are new have one of their own, before: a packet that came under the rules before a transaction finds a chain
+that the transaction made, through a map, but no rules in it.
+
 Small transactions run where they are called: the kernel needs microseconds. Large ones would hold up the
 event loop, so they go to a thread, which the kernel serves without Python's lock.
 """
@@ -10,8 +13,10 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+import msgspec
+
 from cybernetes.native import load
-from cybernetes.proxy.diff import Delta, diff_rows
+from cybernetes.proxy.diff import Delta, ShapeEntry, diff_rows
 from cybernetes.proxy.packets.api import Installed
 from cybernetes.proxy.packets.dump import read_chains, read_installed
 from cybernetes.proxy.packets.messages import FAMILIES, Writer
@@ -20,6 +25,7 @@ from cybernetes.proxy.rules import (
     REJECT_CHAIN,
     SETS,
     SHAPE_MAPS,
+    Chain,
     Part,
     RuleSet,
     SetKind,
@@ -60,6 +66,8 @@ class NftPackets:
     async def adopt(self, installed: Installed | None, wanted: RuleSet) -> int:
         there = installed.rows if installed is not None else frozenset[bytes]()
         add, remove = diff_rows(there, wanted.rows)
+        if installed is not None:
+            installed = await self._make_chains(installed, wanted)
         writer = Writer(self._family, TABLE)
         if installed is None:
             _begin_anew(writer)
@@ -76,13 +84,10 @@ class NftPackets:
         if delta.empty:
             return
         writer = Writer(self._family, TABLE)
-        for number, timeout_s in enumerate(delta.memories_added):
-            writer.new_set(affinity_memory(timeout_s), number + 1)
-        for chain in delta.chains_added:
-            writer.new_chain(chain)
-            writer.new_rules(chain)
-        for entry in delta.shapes_added:
-            writer.new_verdicts(entry.map, [(entry.shape, entry.chain)])
+        _write_new(writer, delta.memories_added, delta.chains_added, delta.shapes_added)
+        if writer.parts:
+            await self._send(writer)
+            writer = Writer(self._family, TABLE)
         self._write_rows(writer, delta.add, delta.remove)
         for entry in delta.shapes_removed:
             writer.del_keys(entry.map, [entry.shape])
@@ -92,7 +97,8 @@ class NftPackets:
             writer.del_chain(name)
         for timeout_s in delta.memories_removed:
             writer.del_set(affinity_memory(timeout_s).name)
-        await self._send(writer)
+        if writer.parts:
+            await self._send(writer)
 
     async def remove(self) -> None:
         writer = Writer(self._family, TABLE)
@@ -103,6 +109,26 @@ class NftPackets:
 
     async def close(self) -> None:
         self._netlink.close()
+
+    async def _make_chains(self, installed: Installed, wanted: RuleSet) -> Installed:
+        """Those that are not there yet, and what leads to them; returns what is there then."""
+        memories = set(wanted.memories) - installed.memories
+        chains = [chain for name, chain in wanted.chains.items() if name not in installed.chains]
+        shapes = [
+            ShapeEntry(name, shape, chain)
+            for name, found in wanted.shapes.items()
+            for shape, chain in found.items()
+            if (name, shape) not in installed.shapes
+        ]
+        writer = Writer(self._family, TABLE)
+        _write_new(writer, sorted(memories), chains, shapes)
+        if writer.parts:
+            await self._send(writer)
+        return msgspec.structs.replace(
+            installed,
+            memories=installed.memories | memories,
+            chains=installed.chains.union(chain.name for chain in chains),
+        )
 
     def _write_rows(self, writer: Writer, add: Sequence[bytes], remove: Sequence[bytes]) -> None:
         """Adds before removes; but a key whose data changes has to go before it can come again."""
@@ -151,6 +177,17 @@ def _begin_anew(writer: Writer) -> None:
     writer.new_table(COMMENT)
     for number, spec in enumerate((*SETS, *SHAPE_SETS)):
         writer.new_set(spec, 1000 + number)
+
+
+def _write_new(writer: Writer, memories: Sequence[int], chains: Sequence[Chain], shapes: Sequence[ShapeEntry]) -> None:
+    """Memories, whole chains that may use them, and what leads to those."""
+    for number, timeout_s in enumerate(memories):
+        writer.new_set(affinity_memory(timeout_s), number + 1)
+    for chain in chains:
+        writer.new_chain(chain)
+        writer.new_rules(chain)
+    for entry in shapes:
+        writer.new_verdicts(entry.map, [(entry.shape, entry.chain)])
 
 
 def _write_chains(writer: Writer, installed: Installed | None, wanted: RuleSet) -> list[str]:
