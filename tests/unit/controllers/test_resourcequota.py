@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import pytest
 import virtual
 from world import World, pod
 
+from cybernetes.client import api
 from cybernetes.controllers.resourcequota import plan
 from cybernetes.controllers.resourcequota.loop import ResourceQuotaController
 
@@ -70,5 +73,35 @@ def test_a_charge_for_what_is_not_stored_yet_is_kept() -> None:
             w.api.edit("resourcequotas", "q", lambda q: q["status"]["used"].update(pods="1"))
             await w.settle()
             assert w.api.all("resourcequotas")[0]["status"]["used"] == {"pods": "1"}
+
+    virtual.run(main())
+
+
+def test_pages_add_up_and_a_count_that_takes_long_is_made_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "PAGE_SIZE", 2)
+
+    async def main() -> None:
+        w = World(ResourceQuotaController)
+        w.kubelet_on = False
+        w.api.put("resourcequotas", quota(pods="50", **{"requests.cpu": "50"}))
+        for n in range(5):
+            w.api.put("pods", sized(f"p{n}", "300m"))
+        counts: list[float] = []
+
+        async def slow(*arguments: Any, **named: Any) -> Any:
+            counts.append(w.clock.monotonic())
+            await asyncio.sleep(1)
+            return await listed(*arguments, **named)
+
+        listed, w.client.list = w.client.list, slow  # type: ignore[method-assign]
+        async with w.running():
+            await w.settle(10)
+            assert w.api.all("resourcequotas")[0]["status"]["used"]["pods"] == "5"
+            counts.clear()
+            w.api.remove("pods", "p0")
+            await w.settle(20)
+            assert counts == [], "the last count took three seconds"
+            await w.settle(20)
+            assert w.api.all("resourcequotas")[0]["status"]["used"]["pods"] == "4"
 
     virtual.run(main())

@@ -17,10 +17,13 @@ from cybernetes.controllers.loop import Edges, work
 from cybernetes.controllers.objects import Meta, Metadata, Pod, View, raw
 from cybernetes.controllers.resourcequota import plan
 from cybernetes.model import quantity
+from cybernetes.model.pod_resources import Amounts, total
 
 RESYNC_S = 300.0
 # Several objects often go together; they are counted once.
 SETTLE_S = 0.5
+# Counting reads all that is limited: where that takes long, it is done so much less often.
+RESTS_PER_COUNT = 10
 
 
 class _Quota(View, frozen=True, gc=False):
@@ -36,6 +39,8 @@ class ResourceQuotaController:
         self._edges = edges
         self._quotas = edges.informers.make(RESOURCE_QUOTAS, decoder(_Quota))
         self._by_namespace = self._quotas.index(lambda each: (each.metadata.namespace,))
+        # How long counting took last, in seconds.
+        self._took_s: dict[str, float] = {}
         self._queue = edges.queue()
         self._targets: dict[plan.Resource, Target] = {}
         self._watched: dict[Target, Informer[Metadata]] = {}
@@ -63,30 +68,34 @@ class ResourceQuotaController:
 
     def _count_again(self, namespace: str) -> None:
         for key in self._by_namespace.keys(namespace):
-            self._queue.add_after(key, SETTLE_S)
+            self._queue.add_after(key, max(SETTLE_S, RESTS_PER_COUNT * self._took_s.get(key, 0.0)))
 
     async def sync(self, key: str) -> float | None:
         quota = self._quotas.items.get(key)
         if quota is None or quota.metadata.deletion_timestamp:
+            self._took_s.pop(key, None)
             return None
         wanted = {"spec": raw(quota.spec)}
         hard = wanted["spec"].get("hard") or {}
-        objects = {each: await self._list(each, quota.metadata.namespace) for each in plan.resources(hard)}
-        used = plan.used(wanted, objects, self._edges.clock.now())
+        began = self._edges.clock.monotonic()
+        used = await self._count(wanted, quota.metadata.namespace)
+        self._took_s[key] = self._edges.clock.monotonic() - began
         status = raw(quota.status)
         if not (_equal(status.get("hard"), hard) and _equal(status.get("used"), used)):
             # Its service account may not read single quotas, so the object is put together from what is known.
             await self._write(quota, {"hard": hard, "used": used})
         return RESYNC_S
 
-    async def _list(self, resource: plan.Resource, namespace: str) -> list[dict[str, Any]]:
-        """Raises EdgeError when nothing of that name is served."""
-        target = await self._target(resource)
-        self._watch(target)
-        found: list[dict[str, Any]] = []
-        async for page in self._edges.client.pages(target, namespace=namespace):
-            found += page.objects()
-        return found
+    async def _count(self, wanted: dict[str, Any], namespace: str) -> Amounts:
+        """Page by page: a namespace may hold more than is good to have at once. Raises EdgeError for what nobody serves."""
+        now = self._edges.clock.now()
+        used = plan.used(wanted, {}, now)
+        for resource in plan.resources(wanted["spec"].get("hard") or {}):
+            target = await self._target(resource)
+            self._watch(target)
+            async for page in self._edges.client.pages(target, namespace=namespace):
+                used = total([used, plan.used(wanted, {resource: page.objects()}, now)])
+        return used
 
     async def _target(self, resource: plan.Resource) -> Target:
         if resource not in self._targets:
