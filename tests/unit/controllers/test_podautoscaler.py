@@ -185,6 +185,13 @@ def test_a_workload_follows_its_load() -> None:
             load.milli = None
             await w.settle(30)
             assert conditions()["ScalingActive"] == ("False", "FailedGetResourceMetric")
+            why = "the server could not find the requested resource (get pods.metrics.k8s.io)"
+            fetching = f"unable to fetch metrics from resource metrics API: {why}"
+            failed = f"failed to get cpu utilization: unable to get metrics for resource cpu: {fetching}"
+            assert ("FailedGetResourceMetric", failed) in w.events()
+            first = f"failed to get cpu resource metric value: {failed}"
+            summary = f"invalid metrics (1 invalid out of 1), first error is: {first}"
+            assert ("FailedComputeMetricsReplicas", summary) in w.events()
             assert len(w.pods()) == 1
 
     virtual.run(main())

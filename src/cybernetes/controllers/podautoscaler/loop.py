@@ -15,7 +15,7 @@ from cybernetes.controllers.loop import Edges, reference, work, write_status
 from cybernetes.controllers.objects import Condition
 from cybernetes.controllers.podautoscaler import limits, sources
 from cybernetes.controllers.podautoscaler.limits import Memory, Told
-from cybernetes.controllers.podautoscaler.objects import Autoscaler, MeasuredPod
+from cybernetes.controllers.podautoscaler.objects import Autoscaler, MeasuredPod, Metric
 from cybernetes.controllers.podautoscaler.sources import Scaled, Sources
 from cybernetes.controllers.podautoscaler.usage import NoMetrics, Proposal, Tolerance
 from cybernetes.controllers.pods import condition
@@ -118,12 +118,12 @@ class PodAutoscalerController:
             self._edges.clock.now(),
         )
         proposals: list[tuple[Proposal, str]] = []
-        failures: list[tuple[str, str]] = []
+        failures: list[tuple[Metric, Exception]] = []
         for metric in autoscaler.spec.metrics:
             try:
                 proposal, described = await self._sources.propose(metric, scaled)
             except (NoMetrics, ApiError, EdgeError) as error:
-                failures.append((f"FailedGet{metric.type}Metric", str(error)))
+                failures.append((metric, error))
                 continue
             proposals.append((proposal, described))
             outcome.shown.append(sources.shown(metric, proposal))
@@ -140,15 +140,17 @@ class PodAutoscalerController:
         outcome.conditions["ScalingLimited"] = held.limited
         return f"{best} above target" if held.replicas > outcome.current else "All metrics below target"
 
-    def _tell_failures(self, autoscaler: Autoscaler, outcome: _Outcome, failures: list[tuple[str, str]]) -> None:
-        for reason, error in failures:
-            self._say(autoscaler, "Warning", reason, error)
-        reason, error = failures[0]
-        count = len(autoscaler.spec.metrics)
-        summary = f"invalid metrics ({len(failures)} invalid out of {count}), first error is: {error}"
+    def _tell_failures(
+        self, autoscaler: Autoscaler, outcome: _Outcome, failures: list[tuple[Metric, Exception]]
+    ) -> None:
+        for metric, error in failures:
+            self._say(autoscaler, "Warning", f"FailedGet{metric.type}Metric", str(error))
+        metric, error = failures[0]
+        invalid = f"invalid metrics ({len(failures)} invalid out of {len(autoscaler.spec.metrics)})"
+        summary = f"{invalid}, first error is: failed to get {sources.value_of(metric)}: {error}"
         self._say(autoscaler, "Warning", "FailedComputeMetricsReplicas", summary)
         message = f"the HPA was unable to compute the replica count: {error}"
-        outcome.conditions["ScalingActive"] = Told("False", reason, message)
+        outcome.conditions["ScalingActive"] = Told("False", f"FailedGet{metric.type}Metric", message)
 
     async def _pods(self, namespace: str, selector: str) -> list[MeasuredPod]:
         found: list[MeasuredPod] = []

@@ -42,50 +42,61 @@ class Sources:
             case Metric(resource=ResourceSource() as source) | Metric(container_resource=ResourceSource() as source):
                 return await self._resource(source, scaled)
             case Metric(pods=NamedSource() as source):
-                with_value = await _got(
-                    "pods", source, custom.of_pods(self._client, scaled.namespace, scaled.selector, source)
-                )
+                with_value = await _got(source, custom.of_pods(self._client, scaled.namespace, scaled.selector, source))
                 return _by_pods(source.name, source.target, with_value, scaled), f"pods metric {source.name}"
             case Metric(object=NamedSource() as source):
                 ref = source.described_object
                 target = await self._kinds.target(ref.api_version, ref.kind)
-                total = await _got("object", source, custom.of_object(self._client, scaled.namespace, target, source))
+                total = await _got(source, custom.of_object(self._client, scaled.namespace, target, source))
                 return _by_total(total, source.target, scaled), f"{ref.kind} metric {source.name}"
             case Metric(external=NamedSource() as source):
-                total = await _got("external", source, custom.external(self._client, scaled.namespace, source))
+                total = await _got(source, custom.external(self._client, scaled.namespace, source))
                 return _by_total(total, source.target, scaled), f"external metric {source.name}({source.selector})"
         raise NoMetrics(f"unknown metric source type {metric.type!r}")
 
     async def _resource(self, source: ResourceSource, scaled: Scaled) -> tuple[Proposal, str]:
-        samples = await self._samples(source, scaled)
-        if not samples:
-            raise NoMetrics(
-                f"unable to get metrics for resource {source.name}: no metrics returned from resource metrics API"
-            )
         target = source.target
         average = _nano(target.average_value)
         wanted = Wanted(source.name, source.container, target.average_utilization, average)
-        proposal = usage.propose(scaled.replicas, wanted, scaled.pods, samples, scaled.tolerance, scaled.now)
+        try:
+            samples = await self._samples(source, scaled)
+            proposal = usage.propose(scaled.replicas, wanted, scaled.pods, samples, scaled.tolerance, scaled.now)
+        except NoMetrics as error:
+            kind = "utilization" if average is None else "usage"
+            raise NoMetrics(f"failed to get {source.name} {kind}: {error}") from error
         kind = f"{source.name} container resource" if source.container else f"{source.name} resource"
         return proposal, kind if average is not None else f"{kind} utilization (percentage of request)"
 
     async def _samples(self, source: ResourceSource, scaled: Scaled) -> dict[str, Sample]:
+        unable = f"unable to get metrics for resource {source.name}"
         try:
-            return await metrics.read(self._client, scaled.namespace, scaled.selector, source.name, source.container)
+            found = await metrics.read(self._client, scaled.namespace, scaled.selector, source.name, source.container)
         except (ApiError, EdgeError) as error:
             missing = isinstance(error, ApiError) and error.code == 404
             why = "the server could not find the requested resource (get pods.metrics.k8s.io)" if missing else error
-            raise NoMetrics(
-                f"failed to get {source.name} utilization: unable to get metrics for resource {source.name}: "
-                f"unable to fetch metrics from resource metrics API: {why}"
-            ) from error
+            raise NoMetrics(f"{unable}: unable to fetch metrics from resource metrics API: {why}") from error
+        if not found:
+            raise NoMetrics(f"{unable}: no metrics returned from resource metrics API")
+        return found
 
 
-async def _got(kind: str, source: NamedSource, reading: Any) -> Any:
+def value_of(metric: Metric) -> str:
+    """What a metric gives, in the words of the summary of failures."""
+    match metric:
+        case Metric(resource=ResourceSource() as source):
+            return f"{source.name} resource metric value"
+        case Metric(container_resource=ResourceSource() as source):
+            return f"{source.name} container metric value"
+        case Metric(external=NamedSource() as source):
+            return f"{source.name} external metric value"
+    return f"{metric.type.lower()} metric value"
+
+
+async def _got(source: NamedSource, reading: Any) -> Any:
     try:
         return await reading
     except (NoMetrics, ApiError, EdgeError) as error:
-        raise NoMetrics(f"failed to get {kind} metric value: unable to get metric {source.name}: {error}") from error
+        raise NoMetrics(f"unable to get metric {source.name}: {error}") from error
 
 
 def _by_pods(name: str, target: MetricTarget, samples: dict[str, Sample], scaled: Scaled) -> Proposal:
