@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cybernetes import network
@@ -25,6 +25,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     max_leaves=12,
 )
 OBJECTS = st.dictionaries(NAMES, VALUES, max_size=5)
+LIMITS = settings(max_examples=100, deadline=None)
 Encode = Callable[[Any], bytes]
 ENCODERS = st.sampled_from(
     [
@@ -52,6 +53,7 @@ def rest(at: int) -> Any:
     return json.JSONDecoder().raw_decode(ctypes.string_at(at).decode())[0]
 
 
+@LIMITS
 @given(OBJECTS, NAMES, ENCODERS)
 def test_members_are_found(reader: ctypes.CDLL, wanted: dict[str, Any], name: str, encode: Encode) -> None:
     text = ctypes.c_char_p(encode(wanted))
@@ -61,6 +63,7 @@ def test_members_are_found(reader: ctypes.CDLL, wanted: dict[str, Any], name: st
         assert rest(at) == wanted[name]
 
 
+@LIMITS
 @given(st.lists(VALUES, max_size=5), ENCODERS)
 def test_elements_are_found_one_after_the_other(reader: ctypes.CDLL, wanted: list[Any], encode: Encode) -> None:
     text = ctypes.c_char_p(encode(wanted))
@@ -72,6 +75,7 @@ def test_elements_are_found_one_after_the_other(reader: ctypes.CDLL, wanted: lis
     assert found == wanted
 
 
+@LIMITS
 @given(PLAIN)
 def test_text_is_copied_where_it_fits(reader: ctypes.CDLL, wanted: str) -> None:
     buffer = ctypes.create_string_buffer(12)
@@ -81,15 +85,16 @@ def test_text_is_copied_where_it_fits(reader: ctypes.CDLL, wanted: str) -> None:
         assert buffer.value.decode() == wanted
 
 
+@LIMITS
 @given(st.integers(-(2**40), 2**40))
 def test_numbers_are_read(reader: ctypes.CDLL, wanted: int) -> None:
     assert reader.json_number(ctypes.c_char_p(str(wanted).encode())) == wanted
 
 
+@LIMITS
 @given(st.binary(max_size=60))
 def test_nothing_is_read_behind_the_end(reader: ctypes.CDLL, text: bytes) -> None:
     given_text = text.replace(b"\0", b" ")
-    start = ctypes.create_string_buffer(given_text)
     for prefix in (b'{"x": ', b"["):
         start = ctypes.create_string_buffer(prefix + given_text)
         begin, end = ctypes.addressof(start), ctypes.addressof(start) + len(start)
