@@ -21,23 +21,20 @@ static const char *after_value(const char *at)
 {
 	int depth = 0;
 
-	do {
+	for (const char *start = at; *at;) {
+		if (!depth && at != start && strchr(",]} \t\r\n", *at))
+			return at;
 		if (*at == '"') {
 			at = after_string(at);
 			continue;
 		}
 		if (*at == '{' || *at == '[')
 			depth++;
-		if (*at == '}' || *at == ']') {
-			/* The end of what the value is in. */
-			if (!depth)
-				return at;
-			depth--;
-		}
-		if (!depth && *at == ',')
+		/* Without a beginning it is the end of what the value is in. */
+		if ((*at == '}' || *at == ']') && !depth--)
 			return at;
 		at++;
-	} while (*at && (depth || !strchr(",]} \t\r\n", *at)));
+	}
 	return at;
 }
 
