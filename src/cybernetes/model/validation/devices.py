@@ -1,11 +1,10 @@
-"""Rules of device classes, claims and slices.
+"""Rules of device classes and claims, and of the names in them.
 
 source  "Validation" 5, resource
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -25,24 +24,27 @@ from cybernetes.model.field import (
     too_many,
 )
 from cybernetes.model.validation import names
-from cybernetes.model.validation.selectors import validate_node_selector
 
 Object = dict[str, Any]
 MODES = ("All", "ExactCount")
 EFFECTS = ("NoExecute", "NoSchedule", "None")
 EXPRESSION_MAX = 10 * 1024
 REQUESTS_MAX, SELECTORS_MAX, CONSTRAINTS_MAX, CONFIGS_MAX, FIRST_MAX = 32, 32, 32, 32, 8
-DEVICES_MAX, ATTRIBUTES_MAX, VALUE_MAX, DRIVER_MAX, IDENTIFIER_MAX = 128, 32, 64, 63, 32
-_SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?\Z")
-_NODE_CHOICES = "`nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection`"
+DRIVER_MAX, IDENTIFIER_MAX = 63, 32
 
 
 def validate_device_class(device_class: Object) -> list[FieldError]:
     spec, path = device_class["spec"], Path("spec")
     errors = selectors(spec.get("selectors") or [], path.child("selectors"))
-    for i, each in enumerate(spec.get("config") or ()):
-        errors += _opaque(each, path.child("config").index(i))
+    configs, at = spec.get("config") or [], path.child("config")
+    errors += at_most(configs, CONFIGS_MAX, at)
+    for i, each in enumerate(configs):
+        errors += _opaque(each, at.index(i))
     return errors
+
+
+def at_most(listed: Sequence[Object], limit: int, path: Path) -> list[FieldError]:
+    return [too_many(path, len(listed), limit)] if len(listed) > limit else []
 
 
 def selectors(listed: Sequence[Object], path: Path) -> list[FieldError]:
@@ -77,7 +79,7 @@ def _opaque(config: Object, path: Path) -> list[FieldError]:
     if opaque is None:
         return [required(path.child("opaque"))]
     where = path.child("opaque")
-    errors = _driver(opaque["driver"], where.child("driver"))
+    errors = driver_name(opaque["driver"], where.child("driver"))
     parameters = opaque.get("parameters")
     if parameters is None:
         errors.append(required(where.child("parameters")))
@@ -86,7 +88,7 @@ def _opaque(config: Object, path: Path) -> list[FieldError]:
     return errors
 
 
-def _driver(name: str, path: Path) -> list[FieldError]:
+def driver_name(name: str, path: Path) -> list[FieldError]:
     if not name:
         return [required(path)]
     errors = [too_long(path, DRIVER_MAX)] if len(name) > DRIVER_MAX else []
@@ -105,9 +107,7 @@ def claim_spec(spec: Object, path: Path) -> list[FieldError]:
     devices, where = spec["devices"], path.child("devices")
     requests = devices.get("requests") or []
     known = _request_names(requests)
-    errors: list[FieldError] = []
-    if len(requests) > REQUESTS_MAX:
-        errors.append(too_many(where.child("requests"), len(requests), REQUESTS_MAX))
+    errors = at_most(requests, REQUESTS_MAX, where.child("requests"))
     seen: set[str] = set()
     for i, each in enumerate(requests):
         at = where.child("requests").index(i)
@@ -115,9 +115,12 @@ def claim_spec(spec: Object, path: Path) -> list[FieldError]:
         if each["name"] and each["name"] in seen:
             errors.append(duplicate(at, each["name"]))
         seen.add(each["name"])
-    for i, each in enumerate(devices.get("constraints") or ()):
+    constraints, configs = devices.get("constraints") or [], devices.get("config") or []
+    errors += at_most(constraints, CONSTRAINTS_MAX, where.child("constraints"))
+    for i, each in enumerate(constraints):
         errors += _constraint(each, known, where.child("constraints").index(i))
-    for i, each in enumerate(devices.get("config") or ()):
+    errors += at_most(configs, CONFIGS_MAX, where.child("config"))
+    for i, each in enumerate(configs):
         at = where.child("config").index(i)
         errors += _references(each.get("requests") or [], known, at.child("requests")) + _opaque(each, at)
     return errors
@@ -259,135 +262,6 @@ def fully_qualified(name: str, path: Path) -> list[FieldError]:
     if name and "/" not in name:
         errors.append(invalid(path, name, "a fully qualified name must be a domain and a name separated by a slash"))
     return errors
-
-
-def validate_slice(piece: Object) -> list[FieldError]:
-    spec, path = piece["spec"], Path("spec")
-    errors = _driver(spec["driver"], path.child("driver"))
-    errors += _pool(spec["pool"], path.child("pool"))
-    errors += _nodes(spec, path)
-    devices = spec.get("devices") or []
-    if len(devices) > DEVICES_MAX:
-        errors.append(too_many(path.child("devices"), len(devices), DEVICES_MAX))
-    seen: set[str] = set()
-    for i, each in enumerate(devices):
-        at = path.child("devices").index(i)
-        errors += _device(each, at)
-        if each["name"] in seen:
-            errors.append(duplicate(at, each["name"]))
-        seen.add(each["name"])
-    return errors
-
-
-def _pool(pool: Object, path: Path) -> list[FieldError]:
-    errors = []
-    name, where = pool["name"], path.child("name")
-    if not name:
-        errors.append(required(where))
-    else:
-        for part in name.split("/"):
-            errors += [invalid(where, part, each) for each in names.dns_subdomain(part)]
-    if pool["resourceSliceCount"] <= 0:
-        count = pool["resourceSliceCount"]
-        errors.append(invalid(path.child("resourceSliceCount"), count, "must be greater than zero"))
-    if pool["generation"] < 0:
-        detail = "must be greater than or equal to zero"
-        errors.append(invalid(path.child("generation"), pool["generation"], detail))
-    return errors
-
-
-def _nodes(spec: Object, path: Path) -> list[FieldError]:
-    """From which nodes the devices can be reached: said once."""
-    errors: list[FieldError] = []
-    chosen = 0
-    name = spec.get("nodeName")
-    if name is not None:
-        chosen += 1 if name else 0
-        if not name:
-            detail = "must be either unset or set to a non-empty string"
-            errors.append(invalid(path.child("nodeName"), name, detail))
-        else:
-            errors += [invalid(path.child("nodeName"), name, each) for each in names.dns_subdomain(name)]
-    selector = spec.get("nodeSelector")
-    if selector is not None:
-        chosen += 1
-        where = path.child("nodeSelector")
-        terms = selector.get("nodeSelectorTerms") or []
-        if len(terms) != 1:
-            detail = "must have exactly one node selector term"
-            errors.append(invalid(where.child("nodeSelectorTerms"), terms, detail))
-        else:
-            errors += validate_node_selector(selector, where)
-    for flag in ("allNodes", "perDeviceNodeSelection"):
-        value = spec.get(flag)
-        if value is not None:
-            chosen += 1
-            if not value:
-                errors.append(invalid(path.child(flag), value, "must be either unset or set to true"))
-    if chosen == 0:
-        errors.append(required(path, f"exactly one of {_NODE_CHOICES} is required"))
-    elif chosen > 1:
-        detail = f"exactly one of {_NODE_CHOICES} is required, but multiple fields are set"
-        errors.append(invalid(path, None, detail))
-    return errors
-
-
-def _device(device: Object, path: Path) -> list[FieldError]:
-    name = device["name"]
-    errors = [invalid(path.child("name"), name, each) for each in names.dns_label(name)]
-    attributes, capacity = device.get("attributes") or {}, device.get("capacity") or {}
-    if len(attributes) + len(capacity) > ATTRIBUTES_MAX:
-        detail = f"the total number of attributes and capacities must not exceed {ATTRIBUTES_MAX}"
-        errors.append(invalid(path, len(attributes) + len(capacity), detail))
-    for key, each in attributes.items():
-        at = path.child("attributes").key(key)
-        errors += qualified(key, at) + _attribute(each, at)
-    for key in capacity:
-        errors += qualified(key, path.child("capacity").key(key))
-    for i, each in enumerate(device.get("taints") or ()):
-        errors += taint(each, path.child("taints").index(i))
-    return errors
-
-
-def _attribute(attribute: Object, path: Path) -> list[FieldError]:
-    kinds = ("bool", "int", "string", "version")
-    chosen = [name for name in kinds if attribute.get(name) is not None]
-    errors = []
-    text = attribute.get("string")
-    if text is not None and len(text) > VALUE_MAX:
-        errors.append(too_long(path.child("string"), VALUE_MAX))
-    version = attribute.get("version")
-    if version is not None and not _SEMVER.match(version):
-        detail = "must be a string compatible with semver.org spec 2.0.0"
-        errors.append(invalid(path.child("version"), version, detail))
-    if len(chosen) != 1:
-        errors.append(invalid(path, "" if not chosen else attribute, "exactly one value must be specified"))
-    return errors
-
-
-def taint(each: Object, path: Path) -> list[FieldError]:
-    errors = [invalid(path.child("key"), each["key"], problem) for problem in names.qualified_name(each["key"])]
-    value = each.get("value")
-    if value:
-        errors += [invalid(path.child("value"), value, problem) for problem in names.label_value(value)]
-    if not each["effect"]:
-        errors.append(required(path.child("effect")))
-    elif each["effect"] not in EFFECTS:
-        errors.append(not_supported(path.child("effect"), each["effect"], EFFECTS))
-    return errors
-
-
-def validate_taint_rule(rule: Object) -> list[FieldError]:
-    spec, path = rule["spec"], Path("spec")
-    chosen = spec.get("deviceSelector") or {}
-    errors: list[FieldError] = []
-    where = path.child("deviceSelector")
-    if chosen.get("driver") is not None:
-        errors += _driver(chosen["driver"], where.child("driver"))
-    if chosen.get("device") is not None:
-        name = chosen["device"]
-        errors += [invalid(where.child("device"), name, each) for each in names.dns_label(name)]
-    return errors + taint(spec["taint"], path.child("taint"))
 
 
 def immutable_spec(new: Object, old: Object) -> list[FieldError]:

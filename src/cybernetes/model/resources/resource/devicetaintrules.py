@@ -1,7 +1,7 @@
 from cybernetes.model.printing.cluster import DEVICE_TAINT_RULES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
-from cybernetes.model.validation.devices import validate_taint_rule
+from cybernetes.model.validation.device_slices import validate_taint_rule
 
 RESOURCE = Resource(
     group="resource.k8s.io",

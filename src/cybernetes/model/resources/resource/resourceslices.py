@@ -2,7 +2,7 @@ from cybernetes.model.printing.cluster import RESOURCE_SLICES
 from cybernetes.model.resource import Resource
 from cybernetes.model.selectable import paths
 from cybernetes.model.strategy import first_generation, next_generation, standard
-from cybernetes.model.validation.devices import validate_slice
+from cybernetes.model.validation.device_slices import validate_slice
 
 RESOURCE = Resource(
     group="resource.k8s.io",
