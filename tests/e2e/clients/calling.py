@@ -14,7 +14,7 @@ import urllib3
 import yaml
 
 Object = dict[str, Any]
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Caller:
@@ -86,8 +86,8 @@ class Caller:
         self.until(path, lambda obj: obj.get("code") == 404)
 
     def watch(self, path: str, **query: str) -> Iterator[tuple[str, Object]]:
-        """(type, object) of each event from now on, until the server ends the watch after some seconds."""
-        query = {"watch": "1", "timeoutSeconds": "15", **query}
+        """(type, object) of each event from now on, until the server ends the watch after a minute."""
+        query = {"watch": "1", "timeoutSeconds": "60", **query}
         url = f"{self.url}{path}?" + "&".join(f"{k}={_quoted(v)}" for k, v in query.items())
         answer = self.pool.request("GET", url, preload_content=False, retries=False)
         assert answer.status == 200, answer.data

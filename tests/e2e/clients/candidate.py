@@ -11,8 +11,8 @@ config.load_kube_config(kubeconfig)
 leaderelection.LeaderElection(
     electionconfig.Config(
         ConfigMapLock("election", namespace, name),
-        lease_duration=3,
-        renew_deadline=2,
+        lease_duration=6,
+        renew_deadline=4,
         retry_period=1,
         onstarted_leading=lambda: print(name, flush=True),
         onstopped_leading=None,

@@ -25,12 +25,14 @@ def control_plane() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="cyb-clients-"))
     chosen = ("--only", "apiserver,controller-manager,scheduler", "--data-dir", str(folder))
     try:
-        done = subprocess.run([str(CYBERNETES), "up", *chosen], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [str(CYBERNETES), "up", *chosen], capture_output=True, text=True, timeout=180, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         kubeconfig = folder / "admin.kubeconfig"
         # Controllers are at work once the first account is there.
         administrator = Shell(program("kubectl", 37), kubeconfig, "default", folder)
-        administrator.run("wait", "--for=create", "serviceaccount/default", "--timeout=50s")
+        administrator.run("wait", "--for=create", "serviceaccount/default", "--timeout=100s")
         yield kubeconfig
     finally:
         subprocess.run([str(CYBERNETES), "down", "--data-dir", str(folder)], capture_output=True, check=False)

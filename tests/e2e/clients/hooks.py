@@ -19,6 +19,8 @@ from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SystemRandom
 
 Object = dict[str, Any]
+# Within the time that hooks are given by default; and long after any limit, however busy the machine is.
+DELAY_S, TOO_LATE_S = 2.0, 60.0
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1"
 
 
@@ -29,7 +31,10 @@ def review(path: str, request: Object) -> Object:
         case "/always-deny":
             return _refused("this webhook denies all requests")
         case "/always-allow-delay":
-            time.sleep(2)
+            time.sleep(DELAY_S)
+            return {"allowed": True}
+        case "/always-allow-too-late":
+            time.sleep(TOO_LATE_S)
             return {"allowed": True}
         case "/unwanted":
             unwanted = "unwanted" in str(obj.get("data")) + str((obj.get("metadata") or {}).get("name"))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import orjson
 
-TIMEOUT_S = 60
+TIMEOUT_S = 150
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -46,6 +47,14 @@ class Shell:
 
     def out(self, *arguments: str, stdin: str = "") -> str:
         return self.run(*arguments, stdin=stdin).out
+
+    def until_out(self, wanted: str, *arguments: str) -> str:
+        """What the program says once it says this, too."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while wanted not in (said := self.out(*arguments)):
+            assert time.monotonic() < deadline, f"{' '.join(arguments)}\nwithout {wanted!r}:\n{said}"
+            time.sleep(0.1)
+        return said
 
     def fails(self, *arguments: str, stdin: str = "", code: int = 1) -> str:
         """What the program says of its failure."""

@@ -145,9 +145,9 @@ def test_refusals(oldest_and_newest: Shell) -> None:
 def test_rollouts(oldest_and_newest: Shell) -> None:
     kubectl = oldest_and_newest
     kubectl.run("create", "deployment", "web", "--image=example/web:1")
-    kubectl.run("wait", "--for=jsonpath={.status.observedGeneration}=1", "deployment/web", "--timeout=10s")
+    kubectl.run("wait", "--for=jsonpath={.status.observedGeneration}=1", "deployment/web", "--timeout=100s")
     assert kubectl.out("set", "image", "deployment/web", "web=example/web:2") == "deployment.apps/web image updated\n"
-    kubectl.run("wait", "--for=jsonpath={.status.observedGeneration}=2", "deployment/web", "--timeout=10s")
+    kubectl.run("wait", "--for=jsonpath={.status.observedGeneration}=2", "deployment/web", "--timeout=100s")
     history = kubectl.out("rollout", "history", "deployment/web")
     assert history.splitlines()[1].split() == ["REVISION", "CHANGE-CAUSE"]
     assert [line.split() for line in history.splitlines()[2:4]] == [["1", "<none>"], ["2", "<none>"]]
@@ -186,7 +186,7 @@ def test_kustomize_prune_and_delete(oldest_and_newest: Shell, tmp_path: Path) ->
     )
     assert pruned == "configmap/first unchanged\nconfigmap/second pruned\n"
     assert 'configmap "first" deleted' in kubectl.out("delete", "cm", "-l", "set=p")
-    assert kubectl.run("wait", "--for=delete", "configmap/first", "--timeout=5s").out == ""
+    assert kubectl.run("wait", "--for=delete", "configmap/first", "--timeout=100s").out == ""
     assert kubectl.out("delete", "cm", "absent", "--ignore-not-found") == ""
 
 

@@ -83,28 +83,28 @@ def operator(kubeconfig: Path, namespace: str, monkeypatch: pytest.MonkeyPatch) 
     thread = threading.Thread(target=serve, name="operator")
     thread.start()
     try:
-        assert ready.wait(20)
+        assert ready.wait(60)
         yield
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(60)
     assert not failed and not thread.is_alive()
 
 
 def test_an_operator_follows_its_objects(kubectl: Shell, control_plane: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kubectl.run("apply", "-f", "-", stdin=DEFINITION)
-    kubectl.run("wait", "--for=condition=Established", "crd/boxes.kopf.example.com", "--timeout=10s")
+    kubectl.run("wait", "--for=condition=Established", "crd/boxes.kopf.example.com", "--timeout=100s")
     try:
         with operator(control_plane, kubectl.namespace, monkeypatch):
             kubectl.run("apply", "-f", "-", stdin=BOX % "one")
-            kubectl.run("wait", "--for=jsonpath={.status.make.made}=one of 2", "box/one", "--timeout=20s")
+            kubectl.run("wait", "--for=jsonpath={.status.make.made}=one of 2", "box/one", "--timeout=100s")
             box = kubectl.get("bx", "one")
             assert box["metadata"]["finalizers"] == ["kopf.zalando.org/KopfFinalizerMarker"]
             assert box["metadata"]["labels"] == {"size": "2"}
             assert kubectl.out("get", "bx", "--no-headers").split() == ["one", "one", "of", "2"]
             kubectl.run("patch", "box", "one", "--type=merge", "-p", '{"spec":{"size":3}}')
-            kubectl.run("wait", "--for=jsonpath={.status.resized}=2 to 3", "box/one", "--timeout=20s")
-            kubectl.run("delete", "box", "one", "--timeout=20s")
-        assert "the box is gone" in kubectl.out("events", "--for=box/one")
+            kubectl.run("wait", "--for=jsonpath={.status.resized}=2 to 3", "box/one", "--timeout=100s")
+            kubectl.run("delete", "box", "one", "--timeout=100s")
+        assert kubectl.until_out("the box is gone", "events", "--for=box/one")
     finally:
         kubectl.run("delete", "crd", "boxes.kopf.example.com", "--wait=false")

@@ -67,7 +67,7 @@ def test_a_watch_goes_on_where_it_ended(api: client.ApiClient, kubectl: Shell) -
     seen = []
     watching = watch.Watch()
     for event in watching.stream(
-        core.list_namespaced_config_map, space, label_selector="w=1", resource_version=version, timeout_seconds=20
+        core.list_namespaced_config_map, space, label_selector="w=1", resource_version=version, timeout_seconds=60
     ):
         seen.append((event["type"], event["object"].metadata.name))
         if seen[-1] == ("ADDED", "b"):
@@ -86,7 +86,7 @@ def test_dynamic_objects_are_applied_and_watched(api: client.ApiClient, kubectl:
     found.patch(
         name="web", namespace=space, body={"spec": {"paused": True}}, content_type="application/merge-patch+json"
     )
-    event = next(iter(found.watch(namespace=space, timeout=10)))
+    event = next(iter(found.watch(namespace=space, timeout=60)))
     assert (event["type"], event["object"].spec.paused) == ("ADDED", True)
     found.delete(name="web", namespace=space)
 

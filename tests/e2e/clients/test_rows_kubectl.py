@@ -10,7 +10,7 @@ from tests.e2e.clients.shell import Shell
 def made(kubectl: Shell, name: str, replicas: int) -> None:
     document = {"apiVersion": "v1", "kind": "ReplicationController", **controller(name, replicas)}
     kubectl.run("create", "-f", "-", stdin=orjson.dumps(document).decode())
-    kubectl.run("wait", f"--for=jsonpath={{.status.replicas}}={replicas}", f"rc/{name}", "--timeout=20s")
+    kubectl.run("wait", f"--for=jsonpath={{.status.replicas}}={replicas}", f"rc/{name}", "--timeout=100s")
 
 
 def test_a_replication_controller_is_scaled_described_exposed_and_stopped(kubectl: Shell) -> None:
@@ -21,9 +21,9 @@ def test_a_replication_controller_is_scaled_described_exposed_and_stopped(kubect
     image = "{{(index .spec.containers 0).image}}"
     assert kubectl.out("get", "pod", names[0], "-o", "template", f"--template={image}") == "example/x:1"
     assert kubectl.out("scale", "rc", "demo", "--replicas=1", "--timeout=1m") == "replicationcontroller/demo scaled\n"
-    kubectl.run("wait", "--for=jsonpath={.status.replicas}=1", "rc/demo", "--timeout=20s")
+    kubectl.run("wait", "--for=jsonpath={.status.replicas}=1", "rc/demo", "--timeout=100s")
     kubectl.run("scale", "rc", "demo", "--replicas=2")
-    kubectl.run("wait", "--for=jsonpath={.status.replicas}=2", "rc/demo", "--timeout=20s")
+    kubectl.run("wait", "--for=jsonpath={.status.replicas}=2", "rc/demo", "--timeout=100s")
 
     of_controller = kubectl.out("describe", "rc", "demo")
     for wanted in ("Name:", "Namespace:", "Image(s)", "Image:", "Selector:", "Labels:", "Replicas:", "Pods Status:"):
@@ -47,8 +47,8 @@ def test_a_replication_controller_is_scaled_described_exposed_and_stopped(kubect
 
     for name in kubectl.out("get", "pods", "-l", "rc=demo", "-o", "name").split():
         assert kubectl.out("patch", name, "-p", '{"metadata":{"annotations":{"x":"y"}}}') == f"{name} patched\n"
-    assert "deleted" in kubectl.out("delete", "rc", "demo", "--grace-period=0", "--force", "--timeout=20s")
-    kubectl.run("wait", "--for=delete", "pod", "-l", "rc=demo", "--timeout=20s")
+    assert "deleted" in kubectl.out("delete", "rc", "demo", "--grace-period=0", "--force", "--timeout=100s")
+    kubectl.run("wait", "--for=delete", "pod", "-l", "rc=demo", "--timeout=100s")
 
 
 def test_labels_come_and_go(kubectl: Shell) -> None:

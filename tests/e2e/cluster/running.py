@@ -82,9 +82,10 @@ class Cluster:
 
     def ready_by_node(self, namespace: str) -> dict[str, int]:
         """Node -> how many pods are there that run and are ready."""
-        rows = self.kubectl("-n", namespace, "get", "pods", "--no-headers", "-o", "wide", check=False).splitlines()
-        fields = [row.split() for row in rows]
-        return dict(Counter(each[6] for each in fields if each[2] == "Running" and each[1] == "2/2"))
+        answer = self.kubectl("-n", namespace, "get", "pods", "-o", "json", check=False)
+        items = orjson.loads(answer)["items"] if answer else []
+        here = [each for each in items if "deletionTimestamp" not in each["metadata"] and _state(each)[2]]
+        return dict(Counter(each["spec"]["nodeName"] for each in here))
 
     def leave_lost_nodes_after(self, seconds: int) -> None:
         """The example's pods tolerate a node that is away for this long, and are made anew."""
@@ -95,7 +96,7 @@ class Cluster:
         ]
         patch = {"spec": {"template": {"spec": {"tolerations": tolerations}}}}
         self.kubectl("-n", "hello", "patch", "deployment", "hello", "-p", orjson.dumps(patch).decode())
-        self.kubectl("-n", "hello", "rollout", "status", "deployment/hello", "--timeout=60s")
+        self.kubectl("-n", "hello", "rollout", "status", "deployment/hello", "--timeout=170s")
 
     def hold(self, component: str) -> None:
         """Stop it and keep the supervisor from starting it again, as the loss of its machine would."""
@@ -160,4 +161,6 @@ def command_line(process: int) -> str:
 
 
 def kill(process: int) -> None:
-    os.kill(process, signal.SIGKILL)
+    """It may have ended meanwhile, as those do whose first process was killed before."""
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)

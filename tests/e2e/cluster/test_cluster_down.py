@@ -20,8 +20,9 @@ def _seen(machine: Cluster) -> dict[str, str]:
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     return {
         "nft": machine.inside("nft", "list", "tables").stdout,
-        "routes": machine.inside("ip", "-4", "route", "show", "table", "all").stdout,
-        "links": machine.inside("ip", "-o", "link", "show").stdout,
+        # Whether a link has a carrier is noticed a moment later, as a mark of the link and of its routes.
+        "routes": machine.inside("ip", "-4", "route", "show", "table", "all").stdout.replace(" linkdown", ""),
+        "links": "\n".join(each.split()[1] for each in machine.inside("ip", "-o", "link", "show").stdout.splitlines()),
         "mounts": "\n".join(line for line in mounts if str(machine.folder) in line),
         "cgroups": "\n".join(sorted(str(each) for each in Path("/sys/fs/cgroup").glob(f"*/cybernetes-{NODE}"))),
         "processes": "\n".join(_processes_of(machine.folder)),

@@ -74,21 +74,22 @@ def test_a_machine_joins_works_and_leaves(cluster: Cluster, machine: Machine) ->
     assert cluster.kubectl("get", "node", NAME, "--no-headers").split()[1] == "Ready"
 
     cluster.kubectl("-n", "hello", "patch", "deployment", "hello", "-p", _only_on(NAME))
-    cluster.kubectl("-n", "hello", "rollout", "status", "deployment/hello", "--timeout=90s")
+    cluster.kubectl("-n", "hello", "rollout", "status", "deployment/hello", "--timeout=170s")
     assert cluster.ready_by_node("hello") == {NAME: 3}
     assert cluster.run("fetch", "http://hello.hello.svc.cluster.local/").startswith("Hello from hello-")
+    wait_until(lambda: len(cluster.pods("hello")) == 3, 120, "the pods of other nodes are gone")
     pod = next(iter(cluster.pods("hello")))
     assert "tick" in cluster.kubectl("-n", "hello", "logs", pod, "-c", "ticker")
 
     machine.run("down", "--keep-data")
     machine.run("up")
-    wait_until(lambda: cluster.ready_by_node("hello") == {NAME: 3}, 60, "the pods run again after down and up")
+    wait_until(lambda: cluster.ready_by_node("hello") == {NAME: 3}, 180, "the pods run again after down and up")
 
     _replace_the_authority(cluster, machine)
 
     cluster.kubectl("-n", "hello", "patch", "deployment", "hello", "-p", _only_on(None))
-    cluster.kubectl("-n", "hello", "rollout", "status", "deployment/hello", "--timeout=90s")
-    cluster.kubectl("drain", NAME, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s")
+    cluster.kubectl("-n", "hello", "rollout", "status", "deployment/hello", "--timeout=170s")
+    cluster.kubectl("drain", NAME, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=170s")
     machine.run("down")
     assert not container_commands(NAME)
 

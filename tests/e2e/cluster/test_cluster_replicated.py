@@ -131,7 +131,7 @@ def test_the_second_goes_on_without_the_first(machines: tuple[Machine, Machine])
     second.run(*command, "--node-name", "second", "--address", SECOND)
 
     first.run("kubectl", "create", "deployment", "web", "--image=web", "--replicas=2")
-    wait_until(lambda: _pods(second) == 2, 30, "what is written to one API server is seen at the other")
+    wait_until(lambda: _pods(second) == 2, 120, "what is written to one API server is seen at the other")
     led = {lease: _leader(second, lease) for lease in ("kube-controller-manager", "kube-scheduler")}
 
     for each in first.processes():
@@ -139,6 +139,6 @@ def test_the_second_goes_on_without_the_first(machines: tuple[Machine, Machine])
     first.run("down", "--keep-data")
 
     second.run("kubectl", "scale", "deployment/web", "--replicas=4")
-    wait_until(lambda: _pods(second) == 4, 60, "the controllers of the second machine lead")
-    wait_until(lambda: all(_leader(second, each) != led[each] for each in led), 60, "both components lead there")
+    wait_until(lambda: _pods(second) == 4, 120, "the controllers of the second machine lead")
+    wait_until(lambda: all(_leader(second, each) != led[each] for each in led), 120, "both components lead there")
     assert second.run("kubectl", "get", "--raw", "/readyz") == "ok"

@@ -48,7 +48,7 @@ class Cluster:
         self.config = config
         self.kubelet: Kubelet | None = None
         # How long a test waits for what should come soon, where it says nothing else.
-        self.patience_s = 20.0
+        self.patience_s = 60.0
         self._task: asyncio.Task[None] | None = None
         self._runtime: CriRuntime | None = None
 
@@ -67,7 +67,7 @@ class Cluster:
         self._task = None
 
     async def kubectl(
-        self, *arguments: str, stdin: bytes = b"", timeout_s: float = 30, settings: dict[str, str] | None = None
+        self, *arguments: str, stdin: bytes = b"", timeout_s: float = 120, settings: dict[str, str] | None = None
     ) -> tuple[int, str, str]:
         """(exit code, standard output, standard error) of the real client; settings go to its environment."""
         process = await asyncio.create_subprocess_exec(
@@ -106,13 +106,13 @@ class Cluster:
         except TimeoutError:
             raise AssertionError(f"{name}: {last.get('status')}\n{await self.events(name)}") from None
 
-    async def until_true(self, holds: Callable[[], bool], timeout_s: float = 10) -> None:
+    async def until_true(self, holds: Callable[[], bool], timeout_s: float = 60) -> None:
         deadline = CLOCK.monotonic() + timeout_s
         while not holds():
             assert CLOCK.monotonic() < deadline, "it did not come true"
             await asyncio.sleep(0.05)
 
-    async def appeared(self, name: str, timeout_s: float = 10) -> None:
+    async def appeared(self, name: str, timeout_s: float = 60) -> None:
         """Wait until there is a pod of this name."""
         async with asyncio.timeout(timeout_s):
             while True:

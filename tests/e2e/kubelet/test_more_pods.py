@@ -256,7 +256,7 @@ def test_logs_are_rotated(testbed: Testbed) -> None:
             await c.create(pod("chatty", script, terminationGracePeriodSeconds=1))
             await c.until("chatty", ready)
             folder = next((testbed.root / "pods").glob("default_chatty_*")) / "c"
-            await c.until_true(lambda: len(list(folder.iterdir())) > 1, 20)
+            await c.until_true(lambda: len(list(folder.iterdir())) > 1)
             assert (folder / "0.log").exists()
             assert (await c.kubectl("logs", "chatty", "--tail=1"))[0] == 0
             await c.delete("chatty")
@@ -274,7 +274,7 @@ def test_what_a_pod_left_is_removed_after_a_restart(testbed: Testbed) -> None:
             await c.delete("left", grace_s=0)
             c.start_kubelet()
             runtime = CriRuntime(str(testbed.socket))
-            for _ in range(150):
+            for _ in range(600):
                 if not await runtime.list_sandboxes():
                     break
                 await asyncio.sleep(0.1)
@@ -377,7 +377,7 @@ def test_a_deaf_container_is_killed_when_its_grace_is_over(testbed: Testbed) -> 
             await asyncio.sleep(0.5)
             # A second, shorter deletion hurries the first.
             await c.delete("deaf", grace_s=1)
-            await c.gone("deaf", 6)
+            await c.gone("deaf", 50)
 
     asyncio.run(scenario())
 

@@ -45,7 +45,7 @@ async def _make_objects(c: Cluster) -> None:
 
 
 async def _allocatable(c: Cluster) -> Object:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             with suppress(ApiError):
                 node = await c.admin.get(NODES, c.config.node_name)

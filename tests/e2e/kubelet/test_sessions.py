@@ -127,13 +127,13 @@ async def _forward(
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         line = (await process.stdout.readline()).decode()
     return process, int(line.split(" -> ")[0].rpartition(":")[2])
 
 
 async def _get(port: int, path: str) -> str:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
         answer = await reader.read()
@@ -165,12 +165,12 @@ def _python_client(kubeconfig: str) -> tuple[Any, str]:
         api.connect_get_namespaced_pod_exec, "py", "default", command=command,
         stdout=True, stderr=True, stdin=False, tty=False, _preload_content=False,
     )  # fmt: skip
-    done.run_forever(timeout=10)
+    done.run_forever(timeout=60)
     result = (done.read_stdout(), done.read_stderr(), done.returncode)
     api = client.CoreV1Api(config.new_client_from_config(kubeconfig))
     forward = portforward(api.connect_get_namespaced_pod_portforward, "py", "default", ports="8080")
     connection = forward.socket(8080)
-    connection.settimeout(10)
+    connection.settimeout(60)
     connection.sendall(b"GET /x HTTP/1.0\r\n\r\n")
     answer = b""
     while data := connection.recv(4096):

@@ -51,7 +51,7 @@ class Testbed:
             stderr=log,
             start_new_session=True,
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.ctr("version", check=False).returncode != 0:
             assert time.monotonic() < deadline, (self.root / "containerd.log").read_text()[-2000:]
             time.sleep(0.05)
@@ -113,7 +113,7 @@ class Testbed:
             self.ctr("containers", "rm", container, check=False)
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=60)
             self._process = None
         _unmount_below(self.root)
         _remove_cgroups(self.cgroup_root)
@@ -131,7 +131,7 @@ async def _remove_sandboxes(socket: str) -> None:
 
 async def _remove(runtime: CriRuntime, sandbox_id: str) -> None:
     """A container that was being started when its kubelet ended can't be removed before that has come to an end."""
-    for _ in range(20):
+    for _ in range(120):
         try:
             await runtime.stop_sandbox(sandbox_id)
             await runtime.remove_sandbox(sandbox_id)
