@@ -207,6 +207,40 @@ def test_slices_and_endpoints_follow_pods() -> None:
     virtual.run(main())
 
 
+def test_a_service_of_two_families_has_slices_of_both_and_endpoints_of_the_first() -> None:
+    def give_addresses(of: Object) -> None:
+        n = int(of["metadata"]["name"][1:])
+        of["status"]["podIPs"] = [{"ip": f"10.244.0.{n}"}, {"ip": f"fd00:10:244::{n}"}]
+
+    def addresses(w: World) -> dict[str, list[str]]:
+        return {
+            each["addressType"]: sorted(a for e in each["endpoints"] for a in e["addresses"])
+            for each in w.api.all("endpointslices")
+        }
+
+    async def main() -> None:
+        w = World(EndpointSliceController, EndpointsController)
+        w.api.put("services", service(ipFamilies=["IPv6", "IPv4"], clusterIP="fd00:10:96::9"))
+        for name in ("p1", "p2"):
+            w.api.put("pods", web(name))
+        async with w.running():
+            await w.settle()
+            for name in ("p1", "p2"):
+                w.api.edit("pods", name, give_addresses)
+            await w.settle()
+            assert addresses(w) == {
+                "IPv4": ["10.244.0.1", "10.244.0.2"],
+                "IPv6": ["fd00:10:244::1", "fd00:10:244::2"],
+            }
+            [old] = w.api.all("endpoints")
+            assert [a["ip"] for a in old["subsets"][0]["addresses"]] == ["fd00:10:244::1", "fd00:10:244::2"]
+            w.api.edit("services", "web", lambda s: s["spec"].update(ipFamilies=["IPv6"]))
+            await w.settle()
+            assert addresses(w) == {"IPv6": ["fd00:10:244::1", "fd00:10:244::2"]}
+
+    virtual.run(main())
+
+
 def test_a_burst_of_changes_is_written_in_few_strokes_and_a_lone_one_at_once() -> None:
     async def main() -> None:
         w = World(EndpointSliceController, EndpointsController)

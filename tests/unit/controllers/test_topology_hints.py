@@ -111,3 +111,26 @@ def test_a_service_gets_hints_and_loses_them() -> None:
             assert ("TopologyAwareHintsDisabled", "Nodes only ready in one zone, addressType: IPv4") in w.events()
 
     virtual.run(main())
+
+
+def test_of_two_families_each_is_told_once() -> None:
+    async def main() -> None:
+        w = World(EndpointSliceController)
+        w.api.put("nodes", node("n1", "a"))
+        spec = {"clusterIP": "10.96.0.9", "selector": {"app": "web"}, "ports": [{"port": 80, "protocol": "TCP"}]}
+        spec["ipFamilies"] = ["IPv4", "IPv6"]
+        metadata = {"name": "web", "namespace": "default", "uid": "u", "annotations": {hints.ANNOTATION: "Auto"}}
+        w.api.put("services", {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+        async with w.running():
+            await w.settle()
+            for name in ("p0", "p1"):
+                w.api.put("pods", pod(name, app="web"))
+                await w.settle()
+            told = [(each["reason"], each["message"], each.get("count", 1)) for each in w.api.all("events")]
+            assert sorted(message for _, message, _ in told) == [
+                "Nodes only ready in one zone, addressType: IPv4",
+                "Nodes only ready in one zone, addressType: IPv6",
+            ]
+            assert [count for _, _, count in told] == [1, 1]
+
+    virtual.run(main())

@@ -64,11 +64,17 @@ def destination(
     if not slices:
         return Unavailable("EndpointsNotFound", f'cannot find endpointslices for service/{name} in "{namespace}"')
     port_name = found.get("name", "")
-    ready = _ready(slices, port_name)
+    ready = _ready(of_first_family(service, slices), port_name)
     if not ready:
         message = f'endpointslices for service/{name} in "{namespace}" have no addresses with port name "{port_name}"'
         return Unavailable("MissingEndpoints", message)
     return _destination(api_service, *ready[0], namespace, name, ca)
+
+
+def of_first_family(service: Object, slices: Sequence[Object]) -> list[Object]:
+    """Without those of a Service's second family: this machine may have no way to it, where pods do."""
+    families = service["spec"].get("ipFamilies") or []
+    return [each for each in slices if each.get("addressType") not in families[1:]]
 
 
 def _ready(slices: Sequence[Object], port_name: str) -> list[tuple[str, int]]:

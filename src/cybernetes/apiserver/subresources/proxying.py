@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
 
-from cybernetes.apiserver.aggregate.plan import SERVICE_NAME
+from cybernetes.apiserver.aggregate.plan import SERVICE_NAME, of_first_family
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.outbound import is_literal, is_proxyable
 from cybernetes.apiserver.subresources import connect
@@ -154,7 +154,7 @@ def _service_url(core: Core, call: Call, wanted: Destination) -> str:
     if service is None:
         raise not_found("", "services", wanted.name)
     port_name = _port_name(service, wanted)
-    found = sorted(_endpoints(core, call.info.namespace, wanted.name, port_name))
+    found = sorted(_endpoints(core, service, port_name))
     if not found:
         raise ApiError(503, "ServiceUnavailable", f'no endpoints available for service "{wanted.name}"')
     address, port = found[core.random.below(len(found))]
@@ -172,10 +172,13 @@ def _port_name(service: Object, wanted: Destination) -> str:
     raise ApiError(503, "ServiceUnavailable", message)
 
 
-def _endpoints(core: Core, namespace: str, service: str, port_name: str) -> list[tuple[str, int]]:
+def _endpoints(core: Core, service: Object, port_name: str) -> list[tuple[str, int]]:
     """Ready endpoints that are pods of the namespace: whoever writes a slice does not choose what is asked."""
-    found = []
-    for each in core.lister.labelled("discovery.k8s.io", "endpointslices", namespace, SERVICE_NAME, service):
+    found, namespace = [], service["metadata"]["namespace"]
+    slices = core.lister.labelled(
+        "discovery.k8s.io", "endpointslices", namespace, SERVICE_NAME, service["metadata"]["name"]
+    )
+    for each in of_first_family(service, slices):
         ports = [port["port"] for port in each.get("ports") or () if (port.get("name") or "") == port_name]
         ready = [e for e in each.get("endpoints") or () if e.get("conditions", {}).get("ready") is not False]
         addresses = [e["addresses"][0] for e in ready if _is_of_its_pod(core, namespace, e)]

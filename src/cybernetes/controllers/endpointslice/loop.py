@@ -37,8 +37,8 @@ class EndpointSliceController:
         selection = Selection(labels=f"{MANAGED_BY}={NAME}")
         slices = informers.make(ENDPOINT_SLICES, decoder(Slice), selection=selection)
         self._writer = SliceWriter(edges, slices, self._queue.add)
-        # Services whose hints depend on all nodes -> what was told about them last.
-        self._told: dict[str, str] = {}
+        # Services whose hints depend on all nodes -> what was told about them last, by family.
+        self._told: dict[str, dict[str, str]] = {}
         # Of zones in all nodes; None: to be counted again.
         self._shares: dict[str, float] | str | None = None
         informers.services.on_change(lambda key, old, new: self._queue.add(key))
@@ -112,13 +112,14 @@ class EndpointSliceController:
             self._shares = hints.zone_shares(self._edges.informers.nodes.items.values())
         hinted, why = hints.by_zone(found, self._shares)
         told = f"{why}, addressType: {family}"
-        if self._told.get(key) != told:
+        told_before = self._told.setdefault(key, {})
+        if told_before.get(family) != told:
             about, recorder = reference(SERVICES, service.metadata), self._edges.recorder
             if why == hints.ENABLED:
                 recorder.normal(about, "TopologyAwareHintsEnabled", told)
             else:
                 recorder.warning(about, "TopologyAwareHintsDisabled", told)
-        self._told[key] = told
+        told_before[family] = told
         return hinted
 
     def _metadata(self, service: Service, wanted_labels: dict[str, str]) -> dict[str, Any]:

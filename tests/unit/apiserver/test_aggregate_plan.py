@@ -1,0 +1,40 @@
+"""Where requests for a Service go, that an API server asks itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cybernetes.apiserver.aggregate.plan import Destination, Unavailable, destination
+
+Object = dict[str, Any]
+API_SERVICE = {"spec": {"service": {"namespace": "shop", "name": "web", "port": 443}}}
+
+
+def slice_of(family: str, address: str) -> Object:
+    return {"addressType": family, "ports": [{"port": 8443}], "endpoints": [{"addresses": [address]}]}
+
+
+SLICES = [slice_of("IPv4", "10.244.0.7"), slice_of("IPv6", "fd00:10:244::7")]
+
+
+@pytest.mark.parametrize(
+    ("families", "url"),
+    [
+        (["IPv4", "IPv6"], "https://10.244.0.7:8443"),
+        (["IPv6", "IPv4"], "https://[fd00:10:244::7]:8443"),
+        ([], "https://10.244.0.7:8443"),
+    ],
+)
+def test_endpoints_are_asked_by_the_first_family_of_their_service(families: list[str], url: str) -> None:
+    service = {"spec": {"ports": [{"port": 443}], "ipFamilies": families}}
+    for slices in (SLICES, SLICES[::-1]) if families else (SLICES,):
+        found = destination(API_SERVICE, service, slices, b"")
+        assert isinstance(found, Destination) and found.url == url
+
+
+def test_a_service_whose_endpoints_are_of_the_second_family_alone_can_not_be_asked() -> None:
+    service = {"spec": {"ports": [{"port": 443}], "ipFamilies": ["IPv4", "IPv6"]}}
+    found = destination(API_SERVICE, service, SLICES[1:], b"")
+    assert isinstance(found, Unavailable) and found.reason == "MissingEndpoints"
