@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -33,8 +34,9 @@ class Lookout:
     async def look(self, pod: Object) -> Observed:
         """What the runtime has of the pod now. Raises EdgeError."""
         uid = pods.uid(pod)
-        sandboxes = await self._runtime.list_sandboxes(uid)
-        containers = await self._runtime.list_containers(uid)
+        sandboxes, containers = await asyncio.gather(
+            self._runtime.list_sandboxes(uid), self._runtime.list_containers(uid)
+        )
         rows = group(sandboxes, containers).get(uid, Rows())
         if rows != self._rows:
             boxes = [await self._sandbox(row) for row in rows.sandboxes]

@@ -73,8 +73,6 @@ class Starter:
             start.waiting[step.name] = (failed.reason, failed.message)
             start.failed[step.name] = self._tools.clock.monotonic() + failed.wait_s
             start.fresh_from = self._tools.clock.monotonic()
-            return
-        await self._collect(await self._look(), step.name)
 
     def _note_restart(self, container: Object, observed: Observed) -> None:
         """Count the restart: the next one has to wait longer."""
@@ -126,7 +124,7 @@ class Starter:
         own = (probe or {}).get("terminationGracePeriodSeconds")
         return int(own) if own is not None else pods.grace_s(pod)
 
-    async def _collect(self, observed: Observed, name: str) -> None:
+    async def collect(self, observed: Observed, name: str) -> None:
         """Remove dead instances of a container but the newest, whose end its status still tells; and failed tries."""
         instances = observed.instances(name)
         dead = [each for each in instances if each.state is State.EXITED]

@@ -317,7 +317,9 @@ class PodWorker:
                 await self._apply(action)
                 if self._must_end():
                     return 0.0
-            await self._look()
+                await self._look()
+                if isinstance(action, StartContainer):
+                    await self._starter.collect(self.observed, action.name)
 
     def _has_failed(self, action: plan.Action) -> bool:
         name = action.name if isinstance(action, StartContainer) else ""
