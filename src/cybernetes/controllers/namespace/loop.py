@@ -43,7 +43,7 @@ class NamespaceController:
         namespace = self._edges.informers.namespaces.items.get(old.metadata.namespace)
         if namespace is None or not namespace.metadata.deletion_timestamp:
             return
-        if not self._edges.informers.pods_by_namespace.keys(old.metadata.namespace):
+        if not self._edges.informers.pods_by_namespace.count(old.metadata.namespace):
             self._queue.add(old.metadata.namespace)
 
     async def sync(self, name: str) -> float | None:
