@@ -10,7 +10,11 @@ import msgspec
 from cybernetes.cli import options
 from cybernetes.run import apiserver_args, components
 from cybernetes.run import config as cluster_config
+from cybernetes.run.config import ServingConfig
 from cybernetes.run.layout import Layout
+
+# Fields of the configuration's `serving` by component.
+_PORTS = {"scheduler": "scheduler_port", "controller-manager": "controller_manager_port"}
 
 
 def command(component: str) -> click.Command:
@@ -39,15 +43,27 @@ def command(component: str) -> click.Command:
         log_format: str,
         service_range: str | None,
         pod_range: str | None,
+        bind_address: str | None = None,
+        secure_port: int | None = None,
         **flags: str | None,
     ) -> None:
+        shown_at = (bind_address, secure_port)
         layout = Layout(data_dir)
         given = {name.replace("_", "-"): text for name, text in flags.items() if text is not None}
         config = options.with_apiserver_args(cluster_config.read(config_file or layout.config), given)
         network = options.with_ranges(config.network, service_range, pod_range)
-        config = msgspec.structs.replace(config, network=network)
+        config = msgspec.structs.replace(config, network=network, serving=_serving(component, config.serving, shown_at))
         components.run(component, config, layout, node=node, log_level=log_level, log_format=log_format)
 
+    if component in _PORTS:
+        run.params += [
+            click.Option(
+                ["--bind-address"], help="Where health and metrics are served.  [default: the configuration's]"
+            ),
+            click.Option(
+                ["--secure-port"], type=click.IntRange(0, 65535), help="0: nowhere.  [default: the configuration's]"
+            ),
+        ]
     if component == "apiserver":
         # Flags of kube-apiserver, under its names; texts, because the configuration's types check them.
         run.params += [
@@ -57,3 +73,11 @@ def command(component: str) -> click.Command:
         f"Run the {component} in the foreground, with the certificates and the configuration of the data directory."
     )
     return run
+
+
+def _serving(component: str, config: ServingConfig, flags: tuple[str | None, int | None]) -> ServingConfig:
+    """With flags of kube-scheduler or kube-controller-manager, where they were given."""
+    if component not in _PORTS:
+        return config
+    given = {"bind_address": flags[0], _PORTS[component]: flags[1]}
+    return msgspec.structs.replace(config, **{name: value for name, value in given.items() if value is not None})

@@ -29,7 +29,7 @@ class WorkQueue(Generic[K]):
 
     Order is first in, first out, and a key that comes back stands at the end, so a busy key can't starve
     others. At KEYS_MAX a new key is refused and `overflowed` is set: the owner must then add
-    everything it knows again, which is what a restart does.
+    everything it knows again, which is what a restart does. `adds` and `retries` count since the start.
     """
 
     def __init__(
@@ -42,6 +42,8 @@ class WorkQueue(Generic[K]):
         keys_max: int = KEYS_MAX,
     ) -> None:
         self.overflowed = False
+        self.adds = 0
+        self.retries = 0
         self._clock = clock
         self._random = random
         self._first_wait_s = first_wait_s
@@ -72,6 +74,7 @@ class WorkQueue(Generic[K]):
             self.overflowed = True
             return
         self._dirty.add(key)
+        self.adds += 1
         if key not in self._working:
             self._ready.append(key)
             self._wake()
@@ -97,6 +100,7 @@ class WorkQueue(Generic[K]):
         """Add the key again after a failure; the wait doubles with each until `forget`. Returns the wait."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
+        self.retries += 1
         wait_s = backoff(failures, first_s=self._first_wait_s, limit_s=self._wait_limit_s, random=self._random)
         wait_s = max(wait_s, at_least_s)
         self.add_after(key, wait_s)

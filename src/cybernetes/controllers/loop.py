@@ -28,16 +28,22 @@ _log = Log("controllers")
 
 
 class Edges(msgspec.Struct, frozen=True):
-    """What a controller is given: who it is to the API server, the shared local state, time and chance."""
+    """What a controller is given: who it is to the API server, the shared local state, time and chance.
+
+    queues  that were made of it, for those who count
+    """
 
     client: ApiClient
     recorder: EventRecorder
     informers: Informers
     clock: Clock
     random: Random
+    queues: list[WorkQueue[str]] = []
 
     def queue(self) -> WorkQueue[str]:
-        return WorkQueue(self.clock, self.random)
+        made: WorkQueue[str] = WorkQueue(self.clock, self.random)
+        self.queues.append(made)
+        return made
 
 
 class Controller(Protocol):

@@ -18,6 +18,7 @@ from cybernetes.base.random import Random
 from cybernetes.client.api import ApiClient
 from cybernetes.client.events import EventRecorder
 from cybernetes.client.leader import LeaderElector, LeaseLost
+from cybernetes.client.queue import WorkQueue
 from cybernetes.controllers.accounts import AccountTransport
 from cybernetes.controllers.informers import Informers
 from cybernetes.controllers.loop import Controller, Edges
@@ -171,13 +172,27 @@ class ControllerManager:
         self._random = random
         self._config = config
         self._accounts = accounts
+        self._elector: LeaderElector | None = None
+        self._edges: list[tuple[str, Edges]] = []
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process works, or would be the one to."""
+        return not self._config.leader_elect or (self._elector is not None and self._elector.is_leader)
+
+    def queues(self) -> dict[str, list[WorkQueue[str]]]:
+        """By controller, as upstream names its queues; none before this process leads."""
+        found: dict[str, list[WorkQueue[str]]] = {}
+        for name, edges in self._edges:
+            found.setdefault(name.removesuffix("-controller").replace("-", "_"), []).extend(edges.queues)
+        return found
 
     async def run(self) -> None:
         if not self._config.leader_elect:
             await self._work()
             return
         recorder = EventRecorder(self._client, component=LEASE_NAME, clock=self._clock)
-        elector = LeaderElector(
+        elector = self._elector = LeaderElector(
             self._client,
             namespace=LEASE_NAMESPACE,
             name=LEASE_NAME,
@@ -202,6 +217,7 @@ class ControllerManager:
         if self._config.account_key:
             rows.append(_token_row(self._config, self._clock, self._random))
         started = [self._start(row, informers) for row in rows]
+        self._edges = [(name, edges) for name, edges, _ in started]
         _log.info("controllers.started", controllers=len(started))
         async with asyncio.TaskGroup() as group:
             group.create_task(informers.run(), name="informers")

@@ -199,6 +199,11 @@ class ClusterConfig(_Section, frozen=True):
         return self.api_server.advertise_address or self.api_server.bind_address
 
     @property
+    def api_host(self) -> str:
+        """HOST:PORT of `server_url`."""
+        return self.server_url.removeprefix("https://")
+
+    @property
     def server_url(self) -> str:
         """Where nodes and people reach the API."""
         host, _, port = self.api_server.endpoint.partition(":")

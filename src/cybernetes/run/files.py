@@ -60,6 +60,15 @@ def etcd_client(layout: Layout) -> CertificateFiles:
     return of(layout, "apiserver-etcd-client")
 
 
+def scheduler(layout: Layout) -> CertificateFiles:
+    """What the scheduler shows to whoever asks for its health or its metrics."""
+    return of(layout, "scheduler")
+
+
+def controller_manager(layout: Layout) -> CertificateFiles:
+    return of(layout, "controller-manager")
+
+
 def kubelet_serving(layout: Layout, node: str) -> CertificateFiles:
     return of(layout, f"kubelet-{node}")
 

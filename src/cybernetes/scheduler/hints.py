@@ -40,6 +40,22 @@ class Kind(enum.Enum):
     DEVICES = "claim, device class or slice changed"
 
 
+# As kube-scheduler's metrics name what changed.
+EVENTS = {
+    Kind.NODE_ADDED: "NodeAdd",
+    Kind.NODE_CHANGED: "NodeUpdate",
+    Kind.NODE_GONE: "NodeDelete",
+    Kind.POD_ADDED: "AssignedPodAdd",
+    Kind.POD_CHANGED: "AssignedPodUpdate",
+    Kind.POD_GONE: "AssignedPodDelete",
+    Kind.OWN_CHANGED: "PodUpdate",
+    Kind.NAMESPACE: "NamespaceUpdate",
+    Kind.STORAGE: "StorageChange",
+    Kind.CLAIM: "PvcChange",
+    Kind.DEVICES: "ResourceClaimChange",
+}
+
+
 class Change(msgspec.Struct, frozen=True):
     """old, new: NodeObject or PodEntry, by kind; None where there is none. Of CLAIM: the claim's key in `name`."""
 

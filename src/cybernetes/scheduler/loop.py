@@ -18,6 +18,7 @@ from cybernetes.base.log import Log
 from cybernetes.base.random import Random, uid
 from cybernetes.client.api import ApiClient
 from cybernetes.client.leader import LeaderElector, Terms
+from cybernetes.scheduler import numbers
 from cybernetes.scheduler.announce import Announcer
 from cybernetes.scheduler.batch import are_alike, is_plain, place
 from cybernetes.scheduler.bind import SCHEDULER_ERROR, UNSCHEDULABLE
@@ -69,6 +70,8 @@ class Scheduler:
         self._host = host
         profiles = self._config.profiles
         self.queue = SchedulingQueue(self._config.backoff)
+        self.numbers = numbers.Numbers()
+        self._elector: LeaderElector | None = None
         self.state = ClusterState(clock, self.queue, [profile.name for profile in profiles])
         owners, self._storage, self._devices = Owners(), Storage(), Devices()
         volumes = VolumeFilter(self._storage)
@@ -110,13 +113,18 @@ class Scheduler:
         """Whether the whole cluster is known; for readiness."""
         return self._intake.synced
 
+    @property
+    def leads(self) -> bool:
+        """Whether this process decides, or would be the one to."""
+        return self._config.election is None or (self._elector is not None and self._elector.is_leader)
+
     async def run(self) -> None:
         """Until cancelled; with leader election, decides only while it holds the lease."""
         election = self._config.election
         if election is None:
             await self.lead()
             return
-        elector = LeaderElector(
+        elector = self._elector = LeaderElector(
             self._client,
             namespace=election.namespace,
             name=election.name,
@@ -175,7 +183,9 @@ class Scheduler:
             if self._extenders and not taken[0].pod.group and self._extended.concerns(taken[0].pod):
                 self._asking, *taken = taken
                 break
+            before = self._clock.monotonic()
             taken = self._decide_first(taken)
+            self.numbers.took(self._clock.monotonic() - before)
         for waiting in taken:
             self.queue.give_back(waiting)
         return True
@@ -201,10 +211,10 @@ class Scheduler:
             placed = sum(row >= 0 for row in rows)
             for waiting, row in zip(taken[:placed], rows, strict=False):
                 self.state.assume_counted(waiting.pod, row)
-                self._carrier.put(Placed(waiting, waiting.pod, waiting.pod.node_name))
+                self._put(Placed(waiting, waiting.pod, waiting.pod.node_name))
             if placed:
                 return taken[placed:]
-        self._carrier.put(self._decide(cycle, taken[0]))
+        self._put(self._decide(cycle, taken[0]))
         return taken[1:]
 
     def _decide_group(self, taken: list[Waiting]) -> list[Waiting]:
@@ -234,10 +244,10 @@ class Scheduler:
                 placed.append(self._place(cycle, waiting, decision.node))
         if len(placed) >= needed:
             for each in placed:
-                self._carrier.put(each)
+                self._put(each)
             for waiting, decision in failed:
                 cycle = self.cycles[waiting.pod.shape.spec.scheduler_name]
-                self._carrier.put(self._fail(waiting, decision, self._preempt(cycle, waiting.pod, decision)))
+                self._put(self._fail(waiting, decision, self._preempt(cycle, waiting.pod, decision)))
             return
         for each in reversed(placed):
             release(self._storage, each.volumes)
@@ -251,12 +261,12 @@ class Scheduler:
         """No member gets a node. Groups preempt nobody: victims of one that fits not as a whole would go in vain."""
         for waiting in members:
             self.queue.put_back(waiting, plugins | {"GangScheduling"}, self._clock.monotonic())
-            self._carrier.put(Failed(waiting, UNSCHEDULABLE, message))
+            self._put(Failed(waiting, UNSCHEDULABLE, message))
 
     async def _decide_asking(self, waiting: Waiting) -> None:
         """One pod that extenders have a say in. Nothing else is decided meanwhile, but events go on."""
         self._asking = None
-        pod = waiting.pod
+        pod, began = waiting.pod, self._clock.monotonic()
         cycle = self.cycles[pod.shape.spec.scheduler_name]
         try:
             decision = await self._extended.decide(cycle, pod, self._random)
@@ -267,16 +277,27 @@ class Scheduler:
         except (ApiError, EdgeError, ExtenderFailed) as error:
             if self._take_again(waiting):
                 self.queue.put_back_failed(waiting, self._clock.monotonic())
-                self._carrier.put(Failed(waiting, SCHEDULER_ERROR, str(error)))
+                self._put(Failed(waiting, SCHEDULER_ERROR, str(error)))
+                self.numbers.took(self._clock.monotonic() - began)
             return
         if not self._take_again(waiting):
             return
         if isinstance(decision, Unschedulable):
-            self._carrier.put(self._fail(waiting, decision, result))
-            return
-        placed = self._place(cycle, waiting, decision.node)
-        placed.binder = self._extended.binder(pod)
-        self._carrier.put(placed)
+            self._put(self._fail(waiting, decision, result))
+        else:
+            placed = self._place(cycle, waiting, decision.node)
+            placed.binder = self._extended.binder(pod)
+            self._put(placed)
+        self.numbers.took(self._clock.monotonic() - began)
+
+    def _put(self, work: Placed | Failed) -> None:
+        """Have a decision carried out."""
+        if isinstance(work, Placed):
+            result = numbers.SCHEDULED
+        else:
+            result = numbers.ERROR if work.reason == SCHEDULER_ERROR else numbers.UNSCHEDULABLE
+        self.numbers.decided(work.waiting.pod.shape.spec.scheduler_name, result)
+        self._carrier.put(work)
 
     def _take_again(self, waiting: Waiting) -> bool:
         """Whether the pod still waits for a node; what changed of it meanwhile put it into the queue once more."""

@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 
 import msgspec
 
-from cybernetes.scheduler.hints import HINTS, Change, Kind, listens, wants_retry
+from cybernetes.scheduler.hints import EVENTS, HINTS, Change, Kind, listens, wants_retry
 from cybernetes.scheduler.pods import PodEntry
 
 # A pod that no change moved is tried again after this long, lest a change was not understood.
 UNSCHEDULABLE_LIMIT_S = 300.0
 GATES = "SchedulingGates"
+# Why pods come into a part of the queue, and the parts, as kube-scheduler's metrics name them.
+POD_ADD, OWN_UPDATE, FAILURE, COMPLETE = "PodAdd", "PodUpdate", "ScheduleAttemptFailure", "BackoffComplete"
+TIMEOUT, RELEASED = "UnschedulableTimeout", "ForceActivate"
+ACTIVE, BACKOFF, PARKED, GATED = "active", "backoff", "unschedulable", "gated"
 
 
 class Backoff(msgspec.Struct, frozen=True):
@@ -52,7 +57,10 @@ class Waiting(msgspec.Struct):
 
 
 class SchedulingQueue:
+    """incoming: (event, part) -> pods that came there for it."""
+
     def __init__(self, backoff: Backoff | None = None) -> None:
+        self.incoming: Counter[tuple[str, str]] = Counter()
         self._backoff = backoff or Backoff()
         self._waiting: dict[str, Waiting] = {}
         self._active: list[tuple[int, float, int, str]] = []
@@ -62,6 +70,17 @@ class SchedulingQueue:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def pending(self) -> dict[str, int]:
+        """How many pods each part holds. Cost: all pods that wait."""
+        resting = {ticket for _, ticket, _ in self._resting}
+        counts = dict.fromkeys((ACTIVE, BACKOFF, PARKED, GATED), 0)
+        for each in self._waiting.values():
+            if each.parked:
+                counts[GATED if each.pod.gates else PARKED] += 1
+            else:
+                counts[BACKOFF if each.ticket in resting else ACTIVE] += 1
+        return counts
 
     def add(self, pod: PodEntry, now: float) -> None:
         """A pod that was not seen before, or that changed while it waits."""
@@ -76,8 +95,10 @@ class SchedulingQueue:
             return
         if pod.gates:
             self._park(waiting, frozenset((GATES,)), now)
+            self.incoming[POD_ADD, GATED] += 1
         else:
             self._activate(waiting)
+            self.incoming[POD_ADD, ACTIVE] += 1
 
     def remove(self, key: str) -> None:
         waiting = self._waiting.pop(key, None)
@@ -123,6 +144,7 @@ class SchedulingQueue:
         waiting.ready_at = self._ready_at(waiting.attempts, now)
         self._waiting[waiting.pod.key] = waiting
         self._park(waiting, plugins, now)
+        self.incoming[FAILURE, PARKED] += 1
 
     def put_back_failed(self, waiting: Waiting, now: float) -> None:
         """After an attempt that ended with an error: try again after a backoff."""
@@ -131,6 +153,7 @@ class SchedulingQueue:
         waiting.ready_at = self._ready_at(waiting.errors, now)
         self._waiting[waiting.pod.key] = waiting
         self._rest(waiting)
+        self.incoming[FAILURE, BACKOFF] += 1
 
     def give_back(self, waiting: Waiting) -> None:
         """A pod that was taken but not tried: at its old place."""
@@ -149,7 +172,7 @@ class SchedulingQueue:
         if waiting is not None:
             waiting.held = False
             if waiting.parked:
-                self._move(waiting, now)
+                self._move(waiting, now, RELEASED)
 
     def on_change(self, change: Change, now: float) -> int:
         """Move the pods that this change can help; returns how many."""
@@ -157,7 +180,7 @@ class SchedulingQueue:
         for plugin in [each for each in self._parked if listens(each, change.kind)]:
             for waiting in list(self._parked.get(plugin, {}).values()):
                 if not waiting.held and waiting.parked and wants_retry(plugin, waiting.pod, change):
-                    self._move(waiting, now)
+                    self._move(waiting, now, EVENTS[change.kind])
                     moved += 1
         return moved
 
@@ -170,7 +193,7 @@ class SchedulingQueue:
         for waiting in list(self._waiting.values()):
             old = waiting.parked and now - waiting.since > UNSCHEDULABLE_LIMIT_S
             if old and not waiting.pod.gates and not waiting.held:
-                self._move(waiting, now)
+                self._move(waiting, now, TIMEOUT)
 
     # -- private
 
@@ -187,14 +210,16 @@ class SchedulingQueue:
         # A rejection that no plugin knows how to undo is tried again whenever the pod itself changes.
         known = [plugin for plugin in waiting.plugins if Kind.OWN_CHANGED in HINTS.get(plugin, {})]
         if not known or any(wants_retry(plugin, pod, change) for plugin in known):
-            self._move(waiting, now)
+            self._move(waiting, now, OWN_UPDATE)
 
-    def _move(self, waiting: Waiting, now: float) -> None:
+    def _move(self, waiting: Waiting, now: float, event: str) -> None:
         self._unpark(waiting)
         if waiting.ready_at > now:
             self._rest(waiting)
+            self.incoming[event, BACKOFF] += 1
         else:
             self._activate(waiting)
+            self.incoming[event, ACTIVE] += 1
 
     def _wake(self, now: float) -> None:
         while self._resting and self._resting[0][0] <= now:
@@ -202,6 +227,7 @@ class SchedulingQueue:
             waiting = self._waiting.get(key)
             if waiting is not None and waiting.ticket == ticket:
                 self._activate(waiting)
+                self.incoming[COMPLETE, ACTIVE] += 1
 
     def _activate(self, waiting: Waiting) -> None:
         waiting.ticket = self._next_ticket()

@@ -14,6 +14,7 @@ from cybernetes.base.random import SeededRandom
 from cybernetes.client.api import ApiClient
 from cybernetes.scheduler.extenders import Extender
 from cybernetes.scheduler.loop import Scheduler
+from cybernetes.scheduler.numbers import SchedulerNumbers
 from cybernetes.wire.http.message import Request, Response
 
 PODS, NODES = "/api/v1/pods", "/api/v1/nodes"
@@ -72,6 +73,26 @@ async def test_a_pod_without_a_node_waits_and_is_placed_when_one_appears() -> No
         assert condition(api.pod("shop/web-1"))["message"] == "no nodes available to schedule pods"
         api.put(NODES, node("late"))
         await until(lambda: bound(api, "web-1"))
+
+
+async def test_attempts_are_counted_by_what_came_of_them() -> None:
+    api = MemoryApi()
+    api.put(NODES, node("large"))
+    for name in ("web-1", "web-2"):
+        api.put(PODS, pod(name))
+    api.put(PODS, pod("huge", cpu="1000"))
+    async with running(api) as scheduler:
+        await until(lambda: bound(api, "web-1") and bound(api, "web-2") and condition(api.pod("shop/huge")))
+        metrics = {each.name: each for each in SchedulerNumbers(scheduler.numbers, scheduler.queue).collect()}
+    attempts = {tuple(each.labels.values()): each.value for each in metrics["scheduler_schedule_attempts"].samples}
+    profile = "default-scheduler"
+    assert attempts == {(profile, "scheduled"): 2, (profile, "unschedulable"): 1}
+    durations = metrics["scheduler_scheduling_attempt_duration_seconds"].samples
+    counts = {each.labels["result"]: each.value for each in durations if each.name.endswith("_count")}
+    assert counts == {"scheduled": 2, "unschedulable": 1}
+    assert {each.labels["queue"]: each.value for each in metrics["scheduler_pending_pods"].samples}[
+        "unschedulable"
+    ] == 1
 
 
 async def test_a_full_cluster_is_said_in_kubernetes_words_once() -> None:

@@ -192,3 +192,24 @@ def test_a_pod_that_was_taken_but_not_tried_gets_its_old_place_back() -> None:
     queue.add(entry("second"), 1.0)
     queue.give_back(popped(queue, 2.0))
     assert [pop(queue, 2.0), pop(queue, 2.0)] == ["first", "second"]
+
+
+def test_where_pods_wait_and_why_they_came_there_is_counted() -> None:
+    queue = SchedulingQueue()
+    queue.add(entry("gated", schedulingGates=[{"name": "wait"}]), 0.0)
+    for name in ("a", "b", "c"):
+        queue.add(entry(name), 0.0)
+    queue.put_back(popped(queue, 0.0), FIT, 0.0)
+    queue.put_back_failed(popped(queue, 0.0), 0.0)
+    assert queue.pending() == {"active": 1, "backoff": 1, "unschedulable": 1, "gated": 1}
+    queue.on_change(Change(Kind.NODE_ADDED, None, machine()), 0.5)
+    assert queue.pending() == {"active": 1, "backoff": 2, "unschedulable": 0, "gated": 1}
+    popped(queue, 5.0)
+    assert queue.incoming == {
+        ("PodAdd", "gated"): 1,
+        ("PodAdd", "active"): 3,
+        ("ScheduleAttemptFailure", "unschedulable"): 1,
+        ("ScheduleAttemptFailure", "backoff"): 1,
+        ("NodeAdd", "backoff"): 1,
+        ("BackoffComplete", "active"): 2,
+    }

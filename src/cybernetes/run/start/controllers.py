@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SystemRandom, uid
-from cybernetes.client.kubeconfig import FileTransport, connect
-from cybernetes.controllers.manager import ControllerManager, ManagerConfig
+from cybernetes.client.api import ApiClient
+from cybernetes.client.kubeconfig import FileTransport
+from cybernetes.controllers.manager import LEASE_NAME, ControllerManager, ManagerConfig
 from cybernetes.run import files
 from cybernetes.run.notify import notify_ready
-from cybernetes.run.start import Setting
+from cybernetes.run.start import Setting, numbers
+from cybernetes.run.start.serving import Serving, gate, listen
 
 
 async def serve(setting: Setting) -> None:
     clock, random = SystemClock(), SystemRandom()
     kubeconfig = setting.layout.kubeconfig("controller-manager")
     network = setting.config.network
+    transports = [numbers.Counted(FileTransport(kubeconfig, clock, identity=own)) for own in (True, False)]
+    client = ApiClient(transports[0], user_agent="kube-controller-manager", clock=clock)
     manager = ControllerManager(
-        connect(kubeconfig, user_agent="kube-controller-manager", clock=clock),
+        client,
         clock,
         random,
         ManagerConfig(
@@ -28,7 +33,22 @@ async def serve(setting: Setting) -> None:
             account_key=files.service_account_key(setting.layout).read_bytes(),
             pod_ranges=network.node_parts,
         ),
-        accounts=FileTransport(kubeconfig, clock, identity=False),
+        accounts=transports[1],
     )
-    notify_ready()
-    await manager.run()
+    serving = Serving(
+        gate(client, setting.layout, clock),
+        {kind: {"ping": lambda: "", "log": lambda: ""} for kind in ("healthz", "livez", "readyz")},
+        numbers.registry(
+            numbers.Queues(manager.queues),
+            numbers.Requests(setting.config.api_host, transports),
+            numbers.Leading(LEASE_NAME, lambda: manager.leads),
+        ),
+        {"kubecontrollermanager.config.k8s.io": {"kind": "KubeControllerManagerConfiguration"}},
+    )
+    where = (setting.config.serving.bind_address, setting.config.serving.controller_manager_port)
+    own = files.controller_manager(setting.layout)
+    async with asyncio.TaskGroup() as group:
+        listening = group.create_task(listen(serving, where, own, setting.layout), name="controllers.serving")
+        notify_ready()
+        await manager.run()
+        listening.cancel()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.base.random import SystemRandom
-from cybernetes.client.kubeconfig import connect
+from cybernetes.client.api import ApiClient
+from cybernetes.client.kubeconfig import FileTransport
+from cybernetes.run import files
 from cybernetes.run.notify import notify_ready
-from cybernetes.run.start import Setting
+from cybernetes.run.start import Setting, numbers
+from cybernetes.run.start.serving import Serving, gate, listen
 from cybernetes.scheduler.config import Config, ConfigError, decode
 from cybernetes.scheduler.extenders import Extender, Terms
 from cybernetes.scheduler.loop import Scheduler
+from cybernetes.scheduler.numbers import SchedulerNumbers
 from cybernetes.scheduler.outside import installed
+from cybernetes.wire.http import health
 from cybernetes.wire.http.client import HttpTransport
 from cybernetes.wire.http.tls import client_context
 
@@ -21,13 +27,38 @@ from cybernetes.wire.http.tls import client_context
 async def serve(setting: Setting) -> None:
     clock = SystemClock()
     config = _config(setting)
-    client = connect(setting.layout.kubeconfig("scheduler"), user_agent="kube-scheduler", clock=clock)
+    transport = numbers.Counted(FileTransport(setting.layout.kubeconfig("scheduler"), clock))
+    client = ApiClient(transport, user_agent="kube-scheduler", clock=clock)
     extenders = [Extender(each, _transport(each)) for each in config.extenders]
     scheduler = Scheduler(
         client, clock=clock, random=SystemRandom(), config=config, host=socket.gethostname(), extenders=extenders
     )
-    notify_ready()
-    await scheduler.run()
+    serving = Serving(
+        gate(client, setting.layout, clock),
+        _checks(scheduler),
+        numbers.registry(
+            SchedulerNumbers(scheduler.numbers, scheduler.queue),
+            numbers.Requests(setting.config.api_host, (transport,)),
+            numbers.Leading("kube-scheduler", lambda: scheduler.leads),
+        ),
+        {"kubescheduler.config.k8s.io": {"kind": "KubeSchedulerConfiguration", **setting.config.scheduler}},
+    )
+    where = (setting.config.serving.bind_address, setting.config.serving.scheduler_port)
+    own = files.scheduler(setting.layout)
+    async with asyncio.TaskGroup() as group:
+        listening = group.create_task(listen(serving, where, own, setting.layout), name="scheduler.serving")
+        notify_ready()
+        await scheduler.run()
+        listening.cancel()
+
+
+def _checks(scheduler: Scheduler) -> dict[str, health.Checks]:
+    """Who does not lead knows nothing, and is ready to."""
+    alive = {"ping": lambda: "", "log": lambda: ""}
+    synced = {
+        "informer-sync": lambda: "" if scheduler.synced or not scheduler.leads else "the cluster is not known yet"
+    }
+    return {"healthz": alive, "livez": alive, "readyz": {**alive, **synced}}
 
 
 def _transport(terms: Terms) -> HttpTransport:
