@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
+from cybernetes.apiserver.admission.attributes import AdmissionAttributes
 from cybernetes.apiserver.core import Call, Core
 from cybernetes.apiserver.options import WriteOptions
 from cybernetes.auth import authz
@@ -72,9 +73,7 @@ def _attributes(
     old: Object | None,
     options: WriteOptions,
     subresource: str,
-) -> Any:
-    from cybernetes.apiserver.admission.chain import AdmissionAttributes
-
+) -> AdmissionAttributes:
     return AdmissionAttributes(
         operation=operation,
         group=call.served.resource.group,

@@ -84,19 +84,22 @@ def _handler(core: Core, call: Call) -> Handler:
     named = _names_object(call)
     if named and _misplaced(call.served, info):
         raise nothing_there()
-    verbs = {verb: handler for verb, handler in (_OBJECT if named else _COLLECTION).items() if verb in row.verbs}
-    if not named and row.namespaced and not info.namespace:
-        verbs = {verb: handler for verb, handler in verbs.items() if verb in ("list", "watch")}
     verb = "watch" if named and info.verb == "get" and boolean(call.request, "watch") else info.verb
-    return _of_verb(verbs, verb)
+    everywhere = not named and row.namespaced and not info.namespace
+    if verb not in row.verbs or (everywhere and verb not in ("list", "watch")):
+        raise _not_allowed()
+    return _of_verb(_OBJECT if named else _COLLECTION, verb)
 
 
 def _of_verb(handlers: dict[str, Handler], verb: str) -> Handler:
     found = handlers.get(verb)
     if found is None:
-        message = "the server does not allow this method on the requested resource"
-        raise ApiError(405, "MethodNotAllowed", message, {})
+        raise _not_allowed()
     return found
+
+
+def _not_allowed() -> ApiError:
+    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
 
 
 def _names_object(call: Call) -> bool:

@@ -42,6 +42,8 @@ class Wanted(msgspec.Struct, frozen=True):
 
 def wanted(headers: Mapping[str, str]) -> Wanted | None:
     """Whom the headers ask to be; None without such headers. Raises ApiError 400 when a user's name is missing."""
+    if not [name for name in headers if name.startswith("impersonate-")]:
+        return None
     name = headers.get("impersonate-user", "")
     uid = headers.get("impersonate-uid", "")
     groups = _listed(headers.get("impersonate-group", ""))

@@ -20,6 +20,8 @@ BUFFER_BATCHES_MAX = 1024
 BUFFER_BYTES_MAX = 8 << 20
 # Bookmarks reach clients once a minute, caches ask by `progress`; a second keeps both fresh at no cost.
 PROGRESS_S = 1.0
+# An API server has one watch, of all: so few folders are compared quicker than those of a key are cut out.
+FEW_FOLDERS = 4
 
 
 class Log(Protocol):
@@ -126,9 +128,13 @@ class Feed:
 
     def _concerned(self, key: str) -> list[_Watcher]:
         found = [watcher for watcher in self._other if key.startswith(watcher.prefix)]
-        if self._by_folder:
-            for folder in folders(key):
-                found += self._by_folder.get(folder, ())
+        if len(self._by_folder) <= FEW_FOLDERS:
+            for folder, watchers in self._by_folder.items():
+                if key.startswith(folder):
+                    found += watchers
+            return found
+        for folder in folders(key):
+            found += self._by_folder.get(folder, ())
         return found
 
     def _all(self) -> list[_Watcher]:

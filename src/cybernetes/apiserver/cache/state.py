@@ -78,6 +78,9 @@ class Item(msgspec.Struct, gc=False, eq=False):
 
 def item_of(place: str, value: bytes, revision: int, created: int) -> Item:
     """The item of a stored value."""
+    if created == revision:
+        # One number in memory, not two, for what was never written again.
+        created = revision
     return Item(place, stored.item(value, revision), revision, created, stored.version(value))
 
 

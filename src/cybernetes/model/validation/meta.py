@@ -15,6 +15,8 @@ from cybernetes.model.validation import names
 ANNOTATIONS_BYTES_MAX = 256 * 1024
 _STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 META = Path("metadata")
+_LABELS, _ANNOTATIONS, _OWNERS = META.child("labels"), META.child("annotations"), META.child("ownerReferences")
+_FINALIZERS, _MANAGED_FIELDS = META.child("finalizers"), META.child("managedFields")
 Create = Callable[[Object, WriteContext], list[FieldError]]
 Update = Callable[[Object, Object, WriteContext], list[FieldError]]
 
@@ -47,11 +49,11 @@ def _validate_common(meta: dict[str, Any]) -> list[FieldError]:
     errors: list[FieldError] = []
     if meta.get("generation", 0) < 0:
         errors.append(invalid(META.child("generation"), meta["generation"], NOT_NEGATIVE))
-    errors += validate_labels(meta.get("labels"), META.child("labels"))
-    errors += validate_annotations(meta.get("annotations"), META.child("annotations"))
-    errors += _validate_owners(meta.get("ownerReferences") or [], META.child("ownerReferences"))
-    errors += _validate_finalizers(meta.get("finalizers") or [], META.child("finalizers"))
-    return errors + _validate_managed_fields(meta.get("managedFields") or [], META.child("managedFields"))
+    errors += validate_labels(meta.get("labels"), _LABELS)
+    errors += validate_annotations(meta.get("annotations"), _ANNOTATIONS)
+    errors += _validate_owners(meta.get("ownerReferences") or [], _OWNERS)
+    errors += _validate_finalizers(meta.get("finalizers") or [], _FINALIZERS)
+    return errors + _validate_managed_fields(meta.get("managedFields") or [], _MANAGED_FIELDS)
 
 
 NOT_NEGATIVE = "must be greater than or equal to 0"

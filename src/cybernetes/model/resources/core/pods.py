@@ -36,8 +36,10 @@ def _new_status(obj: Object, ctx: WriteContext) -> None:
 
 def _merge_match_label_keys(obj: Object, ctx: WriteContext) -> None:
     """The values of the pod's own labels become requirements of its selectors (KEP-3633)."""
+    affinity = obj["spec"].get("affinity")
+    if not affinity:
+        return
     labels = obj["metadata"].get("labels") or {}
-    affinity = obj["spec"].get("affinity") or {}
     for kind in ("podAffinity", "podAntiAffinity"):
         for term in _terms(affinity.get(kind) or {}):
             _add_requirements(term, term.get("matchLabelKeys"), "In", labels)
@@ -62,13 +64,7 @@ def _add_requirements(term: dict[str, Any], keys: list[str] | None, operator: st
 
 def _validate(obj: Object) -> list[FieldError]:
     spec, meta = obj.get("spec") or {}, obj["metadata"]
-    errors = validate_pod_annotations(
-        meta.get("annotations") or {},
-        spec,
-        Path(
-            "metadata",
-        ).child("annotations"),
-    )
+    errors = validate_pod_annotations(meta.get("annotations") or {}, spec, Path("metadata.annotations"))
     errors += validate_pod_spec(spec, meta, Path("spec"))
     if spec.get("ephemeralContainers"):
         errors.append(forbidden(Path("spec.ephemeralContainers"), "cannot be set on create"))
