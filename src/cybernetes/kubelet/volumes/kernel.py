@@ -41,9 +41,17 @@ def unmount(target: Path) -> None:
 
 def mounts_below(folder: Path) -> list[Path]:
     """Mount points at or below `folder`, deepest first."""
+    return points_below(Path("/proc/self/mountinfo").read_text(), folder)
+
+
+def points_below(mountinfo: str, folder: Path) -> list[Path]:
+    """As `mounts_below`, of the text of /proc/PID/mountinfo."""
     prefix = str(folder)
     found = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+    for line in mountinfo.splitlines():
+        # Of the hundreds of mounts that pods have few are taken apart; an escaped name could be any.
+        if prefix not in line and "\\" not in line:
+            continue
         point = line.split(" ", 5)[4].encode().decode("unicode_escape")
         if point == prefix or point.startswith(f"{prefix}/"):
             found.append(Path(point))
