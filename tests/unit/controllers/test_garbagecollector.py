@@ -9,7 +9,7 @@ import virtual
 from fake_api import FakeApi
 from world import World
 
-from cybernetes.client.target import CONFIG_MAPS, SECRETS
+from cybernetes.client.target import CONFIG_MAPS, SECRETS, Target
 from cybernetes.controllers.garbagecollector import plan
 from cybernetes.controllers.garbagecollector.graph import FOREGROUND, ORPHAN, Graph, ItemMeta, Node
 from cybernetes.controllers.garbagecollector.loop import GarbageCollector
@@ -211,5 +211,31 @@ def test_one_living_owner_is_enough() -> None:
             await w.settle(5)
             [left] = w.api.all("configmaps")
             assert [each["name"] for each in left["metadata"]["ownerReferences"]] == ["second"]
+
+    virtual.run(main())
+
+
+def test_objects_whose_owners_are_there_are_not_asked_for() -> None:
+    async def main() -> None:
+        w = World(GarbageCollector)
+        asked: list[str] = []
+        get = w.client.get
+
+        async def counted(target: Target, name: str, **named: Any) -> Any:
+            asked.append(name)
+            return await get(target, name, **named)
+
+        w.client.get = counted  # type: ignore[method-assign]
+        root = w.api.put("secrets", secret("root"))
+        async with w.running():
+            await w.settle(5)
+            for n in range(3):
+                w.api.put("configmaps", config(f"child-{n}", root))
+            await w.settle(5)
+            assert asked == []
+            await w.client.delete(SECRETS, "root", namespace="default", propagation="Background")
+            await w.settle(5)
+            assert names(w.api) == []
+            assert {"child-0", "child-1", "child-2"} <= set(asked)
 
     virtual.run(main())

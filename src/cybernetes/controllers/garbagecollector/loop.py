@@ -64,7 +64,7 @@ class GarbageCollector:
             return None
         if node.deleting:
             return await self._leaving(node)
-        if not node.metadata.owner_references:
+        if self._is_held(node):
             return None
         if not self._monitors.synced:
             return UNSYNCED_RETRY_S
@@ -84,6 +84,14 @@ class GarbageCollector:
                     await self._unblock(node)
                 await self._delete(node, propagation)
         return None
+
+    def _is_held(self, node: Node) -> bool:
+        """Whether all its owners are there as far as the graph knows: that is no reason to ask, as most objects are held.
+
+        When one of them goes, the object's turn comes again.
+        """
+        owners = [self._graph.get(each.uid) for each in node.metadata.owner_references]
+        return all(each is not None and not each.deleting_dependents and _may_own(each, node) for each in owners)
 
     async def _leaving(self, node: Node) -> float | None:
         if not (node.orphaning or node.deleting_dependents):
@@ -106,7 +114,7 @@ class GarbageCollector:
         """Raises EdgeError when the owner's kind is not known: it may be known later."""
         owner = self._graph.get(reference.uid)
         if owner is not None:
-            if owner.target.namespaced and owner.metadata.namespace != node.metadata.namespace:
+            if not _may_own(owner, node):
                 self._complain(node, reference)
                 return plan.Owner.ABSENT
             return plan.Owner.WAITING if owner.deleting_dependents else plan.Owner.SOLID
@@ -226,3 +234,7 @@ class GarbageCollector:
         except ApiError as error:
             if not is_reason(error, "NotFound"):
                 raise
+
+
+def _may_own(owner: Node, dependent: Node) -> bool:
+    return not owner.target.namespaced or owner.metadata.namespace == dependent.metadata.namespace
