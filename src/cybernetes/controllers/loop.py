@@ -23,6 +23,7 @@ from cybernetes.controllers.objects import Meta
 WORKERS = 5
 # One sync makes at most a few hundred requests; longer than this it hangs.
 SYNC_TIMEOUT_S = 600.0
+RESTS_PER_WORK = 10
 
 _log = Log("controllers")
 
@@ -84,25 +85,25 @@ async def _work(name: str, queue: WorkQueue[str], sync: Sync) -> None:
 class Pace:
     """Lets a key be worked on at once when it has rested, else as soon as it has.
 
-    A lone change is answered without delay; of a burst, what comes within `rest_s` is answered together.
+    A lone change is answered without delay; of a burst, what comes within `rest_s` is answered together. A key whose
+    work takes long rests RESTS_PER_WORK times as long: what a large object costs must not grow with each change in it.
     """
 
     def __init__(self, queue: WorkQueue[str], clock: Clock, rest_s: float) -> None:
         self._queue = queue
         self._clock = clock
         self._rest_s = rest_s
-        self._worked: dict[str, float] = {}
+        self._rested_at: dict[str, float] = {}
 
     def add(self, key: str) -> None:
-        worked = self._worked.get(key)
-        self._queue.add_after(key, 0 if worked is None else worked + self._rest_s - self._clock.monotonic())
+        self._queue.add_after(key, self._rested_at.get(key, 0.0) - self._clock.monotonic())
 
-    def worked(self, key: str) -> None:
-        """The key is being worked on now."""
-        self._worked[key] = self._clock.monotonic()
+    def worked(self, key: str, took_s: float = 0.0) -> None:
+        """The key is being worked on now; took_s: of it, what kept everybody else from working."""
+        self._rested_at[key] = self._clock.monotonic() + max(self._rest_s, RESTS_PER_WORK * took_s)
 
     def forget(self, key: str) -> None:
-        self._worked.pop(key, None)
+        self._rested_at.pop(key, None)
 
 
 def reference(target: Target, metadata: Meta) -> Reference:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import pytest
+import virtual
 from world import World, pod, replica_set, template, view_of
 
 from cybernetes.controllers import selecting
 from cybernetes.controllers.daemonset.fits import Fits
 from cybernetes.controllers.daemonset.objects import DaemonSet
+from cybernetes.controllers.loop import Pace
 from cybernetes.controllers.nodelifecycle.health import Health, Lease
 from cybernetes.controllers.objects import Node, Selector
 
@@ -110,3 +114,23 @@ def test_a_look_for_silent_nodes_ends_at_the_first_that_was_heard_of() -> None:
     assert health.silent(50.0, 60.0) == ["node-1"]
     assert health.silent(50.0, 91.0)[:2] == ["node-1", "node-2"]
     assert health.silent(50.0, 200.0)[-1] == "node-0"
+
+
+def test_a_key_whose_work_takes_long_rests_longer() -> None:
+    async def main() -> None:
+        w = World()
+        queue = w.edges.queue()
+        pace = Pace(queue, w.clock, 0.1)
+        for took_s, rest_s in ((0.0, 0.1), (0.001, 0.1), (0.5, 5.0)):
+            pace.add("a")
+            assert await queue.get() == "a", "a lone change is answered without delay"
+            pace.worked("a", took_s)
+            queue.done("a")
+            began = w.clock.monotonic()
+            pace.add("a")
+            await queue.get()
+            assert w.clock.monotonic() - began == pytest.approx(rest_s)
+            queue.done("a")
+            await asyncio.sleep(rest_s)
+
+    virtual.run(main())

@@ -13,8 +13,11 @@ from cybernetes.controllers.disruption import plan
 from cybernetes.controllers.disruption.plan import Budget, BudgetStatus
 from cybernetes.controllers.disruption.scale import Scales
 from cybernetes.controllers.informers import decoder
-from cybernetes.controllers.loop import Edges, reference, work, write_status
+from cybernetes.controllers.loop import Edges, Pace, reference, work, write_status
 from cybernetes.controllers.objects import Deployment, Pod, ReplicaSet
+
+# A budget counts all its pods whenever one of them changes; many change together.
+REST_S = 0.1
 
 
 class DisruptionController:
@@ -24,6 +27,7 @@ class DisruptionController:
         self._by_namespace = self._budgets.index(lambda each: (each.metadata.namespace,))
         self._scales = Scales(edges)
         self._queue = edges.queue()
+        self._pace = Pace(self._queue, edges.clock, REST_S)
         self._budgets.on_change(lambda key, old, new: self._queue.add(key))
         edges.informers.pods.on_change(self._on_pod)
         edges.informers.replica_sets.on_change(self._on_scaled)
@@ -46,14 +50,16 @@ class DisruptionController:
     def _add_matching(self, namespace: str, labels: dict[str, str]) -> None:
         for each in self._by_namespace.get(namespace):
             if each.spec.selector is not None and each.spec.selector.matches(labels):
-                self._queue.add(each.metadata.key)
+                self._pace.add(each.metadata.key)
 
     async def sync(self, key: str) -> float | None:
         budget = self._budgets.items.get(key)
         if budget is None:
+            self._pace.forget(key)
             return None
-        now = self._edges.clock.now()
+        now, began = self._edges.clock.now(), self._edges.clock.monotonic()
         matching = self._matching(budget)
+        self._pace.worked(key, self._edges.clock.monotonic() - began)
         about = reference(POD_DISRUPTION_BUDGETS, budget.metadata)
         if not matching:
             self._edges.recorder.normal(about, "NoPods", "No matching pods found")

@@ -67,8 +67,9 @@ class EndpointsController:
             return None
         if not service.spec.selector or service.metadata.deletion_timestamp:
             return None
-        self._pace.worked(key)
+        began = self._edges.clock.monotonic()
         wanted = self._wanted(service, current)
+        self._pace.worked(key, self._edges.clock.monotonic() - began)
         if wanted is None:
             return None
         try:

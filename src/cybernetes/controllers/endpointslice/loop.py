@@ -77,7 +77,6 @@ class EndpointSliceController:
         if unseen_s := self._writer.unsettled_s(key):
             return unseen_s
         about = reference(SERVICES, service.metadata)
-        self._pace.worked(key)
         try:
             await self._write(key, service)
         except ApiError as error:
@@ -90,6 +89,7 @@ class EndpointSliceController:
 
     async def _write(self, key: str, service: Service) -> None:
         informers = self._edges.informers
+        began = self._edges.clock.monotonic()
         existing = self._writer.of(key)
         wanted_labels = labels(service)
         differs = {each.metadata.name: each.metadata.labels != wanted_labels for each in existing}
@@ -102,6 +102,7 @@ class EndpointSliceController:
             found = self._with_hints(key, service, found, family)
             mine = [each for each in existing if each.address_type == family]
             actions += planning.reconcile(family, found, mine, size_max=SIZE_MAX, metadata_differs=differs)
+        self._pace.worked(key, self._edges.clock.monotonic() - began)
         await self._writer.apply(key, self._metadata(service, wanted_labels), actions)
 
     def _with_hints(self, key: str, service: Service, found: hints.Sorted, family: str) -> hints.Sorted:

@@ -13,7 +13,7 @@ from cybernetes.client.target import PODS, RESOURCE_QUOTAS, Target
 from cybernetes.controllers import pods
 from cybernetes.controllers.discovery import discover
 from cybernetes.controllers.informers import decoder
-from cybernetes.controllers.loop import Edges, work
+from cybernetes.controllers.loop import RESTS_PER_WORK, Edges, work
 from cybernetes.controllers.objects import Meta, Metadata, Pod, View, raw
 from cybernetes.controllers.resourcequota import plan
 from cybernetes.model import quantity
@@ -22,8 +22,6 @@ from cybernetes.model.pod_resources import Amounts, total
 RESYNC_S = 300.0
 # Several objects often go together; they are counted once.
 SETTLE_S = 0.5
-# Counting reads all that is limited: where that takes long, it is done so much less often.
-RESTS_PER_COUNT = 10
 
 
 class _Quota(View, frozen=True, gc=False):
@@ -39,9 +37,9 @@ class ResourceQuotaController:
         self._edges = edges
         self._quotas = edges.informers.make(RESOURCE_QUOTAS, decoder(_Quota))
         self._by_namespace = self._quotas.index(lambda each: (each.metadata.namespace,))
-        # How long counting took last, in seconds.
-        self._took_s: dict[str, float] = {}
         self._queue = edges.queue()
+        # Counting reads all that is limited: where that takes long, it is done so much less often.
+        self._took_s: dict[str, float] = {}
         self._targets: dict[plan.Resource, Target] = {}
         self._watched: dict[Target, Informer[Metadata]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -68,7 +66,7 @@ class ResourceQuotaController:
 
     def _count_again(self, namespace: str) -> None:
         for key in self._by_namespace.keys(namespace):
-            self._queue.add_after(key, max(SETTLE_S, RESTS_PER_COUNT * self._took_s.get(key, 0.0)))
+            self._queue.add_after(key, max(SETTLE_S, RESTS_PER_WORK * self._took_s.get(key, 0.0)))
 
     async def sync(self, key: str) -> float | None:
         quota = self._quotas.items.get(key)
