@@ -21,6 +21,7 @@ class KubeletConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     second_node_ip     the node's address of the other family; "" for none
     client_ca          verifies clients of port 10250; None: the port is not opened
+    healthz_port       where anybody on this machine may ask whether the kubelet is well; 0: nowhere
     static_pod_path    folder of manifests; None: no static pods
     resolv_conf        the node's own, for dnsPolicy Default
     cgroup_root        parent of `kubepods` below the cgroup mount, "/" for the top
@@ -41,6 +42,8 @@ class KubeletConfig(msgspec.Struct, frozen=True, kw_only=True):
     static_pod_path: Path | None = None
     address: str = "0.0.0.0"
     port: int = 10250
+    healthz_address: str = "127.0.0.1"
+    healthz_port: int = 10248
     serving_cert: Path | None = None
     serving_key: Path | None = None
     client_ca: Path | None = None

@@ -188,6 +188,7 @@ class Kubelet:
         access = Access(self._client, config.client_ca.read_bytes(), config.node_name, self._clock)
         server = KubeletServer(tools, access, self.workers, lambda: ", ".join(self._trouble()))
         port = await server.listen()
+        await server.listen_health()
         tools.group.create_task(_until_cancelled(server), name="kubelet.server")
         tools.group.create_task(self._follow_authorities(access, config.client_ca), name="kubelet.authorities")
         _log.info("server.listening", address=config.address, port=port)

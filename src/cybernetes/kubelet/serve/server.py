@@ -22,6 +22,7 @@ from cybernetes.kubelet.serve.logs import LogOptions
 from cybernetes.kubelet.tools import Tools
 from cybernetes.kubelet.worker import PodWorker
 from cybernetes.wire.grpc import cri_runtime_pb2 as cri
+from cybernetes.wire.http import health
 from cybernetes.wire.http.message import Request, Response
 from cybernetes.wire.http.renewed import RenewedTls
 from cybernetes.wire.http.server import HttpServer
@@ -48,6 +49,7 @@ class KubeletServer:
         self._healthy = healthy
         self._numbers = numbers.Numbers(tools, workers)
         self._http = HttpServer(self.handle)
+        self._health = HttpServer(self._answer_health)
         routes: dict[str, Callable[[Request, list[str]], Awaitable[Response]]] = {
             "containerLogs": self._logs,
             "exec": self._exec,
@@ -71,8 +73,20 @@ class KubeletServer:
         tls = RenewedTls(config.serving_cert, config.serving_key, (config.client_ca,), clock.monotonic)
         return await self._http.listen(config.address, config.port, tls.context)
 
+    async def listen_health(self) -> None:
+        """Serve /healthz to this machine. A port that is taken is reported: the kubelet is of use without."""
+        config = self._tools.config
+        if not config.healthz_port:
+            return
+        try:
+            await self._health.listen(config.healthz_address, config.healthz_port)
+        except OSError as taken:
+            where = f"{config.healthz_address}:{config.healthz_port}"
+            _log.error("health.not_served", address=where, why=str(taken))
+
     async def stop(self) -> None:
         await self._http.stop(DRAIN_S)
+        await self._health.stop(DRAIN_S)
 
     async def handle(self, request: Request) -> Response:
         try:
@@ -207,6 +221,9 @@ class KubeletServer:
             200, [_JSON], orjson.dumps({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
         )
 
+    async def _answer_health(self, request: Request) -> Response:
+        return answer_health(request, self._healthy)
+
     async def _healthz(self, request: Request, rest: list[str]) -> Response:
         wrong = self._healthy()
         return Response(500, [_TEXT], wrong.encode()) if wrong else Response(200, [_TEXT], b"ok")
@@ -277,3 +294,13 @@ def _shown(config: KubeletConfig) -> dict[str, object]:
         "serializeImagePulls": config.pulls_at_once == 1,
         "staticPodPath": str(config.static_pod_path or ""),
     }
+
+
+def answer_health(request: Request, healthy: Callable[[], str]) -> Response:
+    """What everybody on the machine is told.
+
+    source  kubelet's --healthz-port: the checks ping, log, syncloop
+    """
+    if request.path.split("/")[1:2] != ["healthz"]:
+        return Response(404, [_TEXT], b"404 page not found\n")
+    return health.answer(request, {"ping": lambda: "", "log": lambda: "", "syncloop": healthy})

@@ -1,0 +1,24 @@
+"""What port 10248 tells: whether the kubelet is well, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from cybernetes.kubelet.serve.server import answer_health
+from cybernetes.wire.http.message import Request
+
+
+@pytest.mark.parametrize(
+    ("path", "trouble", "code", "text"),
+    [
+        ("/healthz", "", 200, "ok"),
+        ("/healthz", "PLEG is not healthy", 500, "[+]ping ok\n[+]log ok\n[-]syncloop failed: reason withheld\nhealthz check failed\n"),
+        ("/healthz/syncloop", "", 200, "ok"),
+        ("/healthz/ping", "PLEG is not healthy", 200, "ok"),
+        ("/metrics", "", 404, "404 page not found\n"),
+        ("/pods", "", 404, "404 page not found\n"),
+    ],
+)  # fmt: skip
+def test_health_is_all_that_is_told(path: str, trouble: str, code: int, text: str) -> None:
+    answer = answer_health(Request("GET", path), lambda: trouble)
+    assert (answer.status, answer.body) == (code, text.encode())
