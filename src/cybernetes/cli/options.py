@@ -51,7 +51,7 @@ def existing(data_dir: Path) -> Layout:
     """The layout of the cluster that is there, running or not. Raises ClickException when there is none."""
     layout = Layout(data_dir)
     if not layout.config.exists():
-        raise click.ClickException(f"no cluster in {data_dir}; start one with: {up_command(data_dir)}")
+        raise click.ClickException(f"no cluster in {data_dir}; start one with: {command('up', data_dir)}")
     return layout
 
 
@@ -64,8 +64,9 @@ def administered(data_dir: Path) -> Layout:
     return layout
 
 
-def up_command(data_dir: Path) -> str:
-    return "cybernetes up" if data_dir == Path(DEFAULT_DATA_DIR) else f"cybernetes up --data-dir {data_dir}"
+def command(verb: str, data_dir: Path) -> str:
+    """What to type for a verb on the cluster of a data directory."""
+    return f"cybernetes {verb}" if data_dir == DEFAULT_DATA_DIR else f"cybernetes {verb} --data-dir {data_dir}"
 
 
 def with_apiserver_args(config: ClusterConfig, texts: Mapping[str, str]) -> ClusterConfig:

@@ -130,7 +130,7 @@ def _kubeconfig(data_dir: Path) -> Path:
     found = Layout(data_dir).admin_kubeconfig
     if not found.exists():
         raise click.ClickException(
-            f"no cluster in {data_dir}; start one with: {options.up_command(data_dir)}; or give --snapshot"
+            f"no cluster in {data_dir}; start one with: {options.command('up', data_dir)}; or give --snapshot"
         )
     return found
 

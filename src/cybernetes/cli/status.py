@@ -15,7 +15,7 @@ def command(data_dir: Path) -> None:
     """Show the cluster's processes, and how long each has run. Exit code 1 when one of them is not ready."""
     layout = Layout(data_dir)
     if not control.is_running(layout.control_socket):
-        raise click.ClickException(f"no cluster runs in {data_dir}; start one with: {options.up_command(data_dir)}")
+        raise click.ClickException(f"no cluster runs in {data_dir}; start one with: {options.command('up', data_dir)}")
     rows = control.status(layout.control_socket)
     click.echo(f"{'PROCESS':28} {'STATE':9} {'PID':>8} {'RESTARTS':>8} {'UPTIME':>8}  LAST EXIT")
     for row in rows:

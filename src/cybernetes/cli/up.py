@@ -19,12 +19,17 @@ from cybernetes.run.config import (
     NodeConfig,
     StoreConfig,
 )
-from cybernetes.run.layout import Layout
+from cybernetes.run.layout import DEFAULT_DATA_DIR, Layout
 
 
 @click.command()
 @options.data_dir
-@click.option("--nodes", type=click.IntRange(1, 50), default=1, show_default=True, help="Nodes on this one machine.")
+@click.option(
+    "--nodes",
+    type=click.IntRange(1, 50),
+    default=None,
+    help="Nodes on this one machine, of a new cluster.  [default: 1]",
+)
 @click.option(
     "--store", type=click.Choice(["sqlite", "etcd"]), default=None, help="What keeps the state.  [default: sqlite]"
 )
@@ -59,7 +64,7 @@ from cybernetes.run.layout import Layout
 )
 def command(
     data_dir: Path,
-    nodes: int,
+    nodes: int | None,
     store: str | None,
     only: str,
     port: int | None,
@@ -84,10 +89,15 @@ def command(
     layout = Layout(data_dir)
     chosen = _components(only)
     existing = _existing(layout, config_file)
+    if existing and nodes not in (None, len(existing.nodes)):
+        raise click.ClickException(
+            f"the cluster in {data_dir} was made with --nodes {len(existing.nodes)}; for another number take it away first: "
+            + options.command("down", data_dir)
+        )
     network = options.with_ranges(existing.network if existing else NetworkConfig(), service_range, pod_range)
     if dual_stack:
         network = cluster_config.dual_stack(network)
-    config = msgspec.structs.replace(existing, network=network) if existing else _new(chosen, nodes, network)
+    config = msgspec.structs.replace(existing, network=network) if existing else _new(chosen, nodes or 1, network)
     args = {name.removeprefix("--"): value for name, _, value in (each.partition("=") for each in api_server_args)}
     server = {name: value for name, value in (("port", port), ("processes", apiservers)) if value is not None}
     config = options.with_apiserver_args(_with_flags(config, chosen, store, server), args)
@@ -97,9 +107,10 @@ def command(
     if merge_kubeconfig or (merge_kubeconfig is None and whole):
         click.echo(f"\ncontext {config.name!r} is in {bring_up.publish_kubeconfig(layout)}")
     click.echo(f"\nready after {time.monotonic() - began:.1f} s. Type next:")
-    prefix = "cybernetes kubectl" if whole else f"kubectl --kubeconfig {layout.admin_kubeconfig}"
+    default = whole and data_dir == DEFAULT_DATA_DIR
+    prefix = "cybernetes kubectl" if default else f"kubectl --kubeconfig {layout.admin_kubeconfig}"
     click.echo(f"  {prefix} get {'nodes' if whole else 'namespaces'}")
-    click.echo(f"  cybernetes status{'' if whole else f' --data-dir {data_dir}'}")
+    click.echo(f"  {options.command('status', data_dir)}")
 
 
 def _components(only: str) -> tuple[str, ...]:
@@ -117,6 +128,11 @@ def _existing(layout: Layout, config_file: Path | None) -> ClusterConfig | None:
 
 
 def _new(chosen: tuple[str, ...], nodes: int, network: NetworkConfig) -> ClusterConfig:
+    if chosen and "apiserver" not in chosen:
+        text = ", ".join(chosen)
+        raise click.UsageError(
+            f"--only {text}: nothing runs without an API server; add apiserver, or name one by --config"
+        )
     if chosen and "kubelet" not in chosen:
         return ClusterConfig(only=chosen, network=network, api_server=ApiServerConfig(port=machine.free_port(6443)))
     families = network.families

@@ -95,6 +95,22 @@ def test_who_may_not_write_is_told_the_file_and_what_to_try() -> None:
     )
 
 
+def test_components_without_an_api_server_are_not_begun(tmp_path: Path) -> None:
+    result = typed("up", "--only", "kubelet,proxy", "--data-dir", str(tmp_path / "new"))
+    assert result.exit_code == 2 and "add apiserver" in result.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_number_of_nodes_is_that_of_a_new_cluster(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("nodes: [{name: a, address: 192.0.2.1}]\n")
+    result = typed("up", "--nodes", "3", "--data-dir", str(tmp_path))
+    assert (result.exit_code, result.output) == (
+        1,
+        f"Error: the cluster in {tmp_path} was made with --nodes 1; for another number take it away first: "
+        f"cybernetes down --data-dir {tmp_path}\n",
+    )
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_both_names_of_the_program_are_completed(shell: str) -> None:
     script = typed("completion", shell).output
