@@ -20,8 +20,9 @@ from cybernetes.auth.user import AUTHENTICATED, CREDENTIAL_ID, User
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import unauthorized
 
-# Certificates whose subject is remembered; a busy server sees each node's and each component's.
-KNOWN_MAX = 4096
+# Certificates whose subject is remembered, some 2 kB each; a busy server sees each node's and each component's, and to
+# check one's signature takes as long as many requests.
+KNOWN_MAX = 16_384
 _UID = x509.ObjectIdentifier("1.3.6.1.4.1.57683.2")
 
 

@@ -24,8 +24,8 @@ from cybernetes.model.selector import Matcher, from_object, matcher
 Object = dict[str, Any]
 Subject = tuple[str, str]
 
-# Users whose bindings are remembered; each takes some hundred bytes.
-USERS_MAX = 4096
+# Users whose bindings are remembered, in each namespace that they ask about; each takes some hundred bytes.
+USERS_MAX = 16_384
 
 
 class Role(msgspec.Struct, frozen=True):

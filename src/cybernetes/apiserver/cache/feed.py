@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cybernetes.apiserver.cache.state import Event, ResourceState
-from cybernetes.apiserver.cache.watch import Hub
+from cybernetes.apiserver.cache.watch import TICK_S, Hub
 from cybernetes.apiserver.registry import prefix
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import EdgeError, Retry
@@ -20,8 +20,6 @@ log = Log("apiserver.cache")
 
 # Each page counts what is behind it, which costs as much as reading some hundred objects.
 LOAD_PAGE = 10_000
-# How often deadlines and bookmarks of watches are looked at; bookmarks themselves come once a minute.
-TICK_S = 0.5
 BOOKMARK_EVERY_S = 60.0
 # A client that hears a bookmark just before the end of its watch can resume from there.
 BOOKMARK_BEFORE_END_S = 2.0
@@ -156,12 +154,14 @@ class Caches:
                     self._look_at(cached.hub, now)
 
     def _look_at(self, hub: Hub, now: float) -> None:
-        for watcher in list(hub.each()):
+        for watcher in hub.due(now):
             if now >= watcher.deadline:
                 watcher.end()
-            elif watcher.bookmarks and now >= watcher.next_bookmark:
+                continue
+            if watcher.bookmarks and now >= watcher.next_bookmark:
                 watcher.bookmark(self.revision)
                 watcher.next_bookmark = _next_bookmark(now, watcher.deadline)
+            hub.remind(watcher)
 
 
 def _next_bookmark(now: float, deadline: float) -> float:

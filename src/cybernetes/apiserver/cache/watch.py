@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from cybernetes.apiserver.cache.due import Due
 from cybernetes.apiserver.cache.selection import Selection
 from cybernetes.apiserver.cache.state import Event, Item
 
@@ -14,6 +15,9 @@ QUEUE_MAX = 4096
 # Watchers that are sent to in one turn of the loop: the first of many hear sooner, and other requests come between.
 # What is written leaves at the end of a turn; a turn itself costs a microsecond or two.
 TURN_WATCHERS = 16
+
+# How often deadlines and bookmarks of watches are looked at; bookmarks themselves come once a minute.
+TICK_S = 0.5
 
 Entry = tuple[str, Event] | int
 
@@ -120,6 +124,8 @@ class Hub:
         self._all: dict[Watcher, None] = {}
         self._by_place: dict[str, dict[Watcher, None]] = {}
         self._by_field: dict[str, dict[str, dict[Watcher, None]]] = {}
+        # Those whose deadline or bookmark comes.
+        self._due: Due[Watcher] = Due(TICK_S)
         # Those whose queues are to be sent, in the order in which they heard.
         self._stirred: deque[Watcher] = deque()
         self._flushing = False
@@ -128,8 +134,18 @@ class Hub:
     def join(self, watcher: Watcher) -> None:
         self._bucket(watcher)[watcher] = None
         self.count += 1
+        self.remind(watcher)
+
+    def remind(self, watcher: Watcher) -> None:
+        """Let `due` name it at its deadline, or at its next bookmark before."""
+        self._due.put(watcher, min(watcher.deadline, watcher.next_bookmark if watcher.bookmarks else watcher.deadline))
+
+    def due(self, now: float) -> list[Watcher]:
+        """Once each; who is to be named again has to be reminded."""
+        return self._due.take(now)
 
     def leave(self, watcher: Watcher) -> None:
+        self._due.drop(watcher)
         self._bucket(watcher).pop(watcher, None)
         self.count -= 1
         self._drop_empty(watcher)
