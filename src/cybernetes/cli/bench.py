@@ -45,15 +45,24 @@ def _outputs(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @command.command()
-@click.option("--workload", type=click.Choice([*WORKLOADS, "all"]), default="basic", show_default=True)
-@click.option("--nodes", type=click.IntRange(1), default=1000, show_default=True)
-@click.option("--pods", type=click.IntRange(1), default=1000, show_default=True)
+@click.option(
+    "--workload",
+    type=click.Choice([*WORKLOADS, "all"]),
+    default="basic",
+    show_default=True,
+    help="What the pods ask for.",
+)
+@click.option("--nodes", type=click.IntRange(1), default=1000, show_default=True, help="Nodes in the API.")
+@click.option("--pods", type=click.IntRange(1), default=1000, show_default=True, help="Pods to bind.")
 @click.option("--arriving", is_flag=True, help="Create pods while the scheduler runs.  [default: before it starts]")
 @_outputs
 def scheduler(
     workload: str, nodes: int, pods: int, arriving: bool, json_file: Path | None, plot_file: Path | None
 ) -> None:
-    """Pods bound through the API: an API server and a scheduler of their own, TLS, SQLite."""
+    """Pods bound a second, through the API.
+
+    An API server with TLS and SQLite and a scheduler are started for it, and no node: other work on this machine counts.
+    """
     from cybernetes.bench.scheduler import Load, run
 
     chosen = list(WORKLOADS) if workload == "all" else [workload]
@@ -63,7 +72,10 @@ def scheduler(
 @command.command()
 @_outputs
 def api(json_file: Path | None, plot_file: Path | None) -> None:
-    """Requests to an API server of its own: writes, reads, lists, events at watchers; TLS, SQLite."""
+    """Requests a second: writes, reads, lists, events at watchers.
+
+    An API server with TLS and SQLite is started for it.
+    """
     from cybernetes.bench.api import run
 
     console = Console()
@@ -73,15 +85,18 @@ def api(json_file: Path | None, plot_file: Path | None) -> None:
 
 
 @command.command()
-@click.option("--services", type=click.IntRange(1), default=10_000, show_default=True)
-@click.option("--mode", type=click.Choice(["nftables", "iptables"]), default="nftables", show_default=True)
+@click.option("--services", type=click.IntRange(1), default=10_000, show_default=True, help="Services in the API.")
+@click.option(
+    "--mode", type=click.Choice(["nftables", "iptables"]), default="nftables", show_default=True, help="Kind of rules."
+)
 @click.option(
     "--changes", type=click.IntRange(1), default=100, show_default=True, help="Endpoints changed, one by one."
 )
 @_outputs
 def proxy(services: int, mode: str, changes: int, json_file: Path | None, plot_file: Path | None) -> None:
-    """From Services in the API to rules in the kernel, and packets through them; in a network namespace. Needs root.
+    """From Services to rules in the kernel, and packets. Needs root.
 
+    In a network namespace of its own; what this machine has stays as it is.
     p50 and p99 are from the answer to the write of a changed endpoint to the rule.
     """
     from cybernetes.bench.proxy import Load, run
@@ -94,7 +109,9 @@ def proxy(services: int, mode: str, changes: int, json_file: Path | None, plot_f
     "--hollow", is_flag=True, help="Hollow nodes: kubelets on a runtime in memory, a control plane of their own."
 )
 @click.option("--nodes", type=click.IntRange(1, 5000), default=100, show_default=True, help="Hollow nodes.")
-@click.option("--pods", type=click.IntRange(1), default=None, help="[default: 30 a hollow node; 100 real ones]")
+@click.option(
+    "--pods", type=click.IntRange(1), default=None, help="Pods in all.  [default: 30 a hollow node; 100 real ones]"
+)
 @click.option(
     "--rate",
     type=click.FloatRange(0),
@@ -123,8 +140,9 @@ def density(
     json_file: Path | None,
     plot_file: Path | None,
 ) -> None:
-    """Many pods: on hollow nodes, or real containers on the cluster that runs.
+    """Many pods, on hollow nodes or on the cluster that runs.
 
+    Without --hollow, real containers are started on the cluster of the data directory.
     With --hollow, `p50` and `p99` are from a pod's creation until it is seen Ready; `api p99` is of all ordinary requests.
     --rate, --idle and --apiservers are for hollow nodes.
     """

@@ -36,7 +36,7 @@ _TOGETHER = "waiting for other machines"
 def command(context: click.Context, data_dir: Path) -> None:
     """Show the cluster's certificates and when they end; renew them; replace the authority."""
     if context.invoked_subcommand is None:
-        _show(Layout(data_dir))
+        _show(options.existing(data_dir))
     elif context.get_parameter_source("data_dir") is ParameterSource.COMMANDLINE:
         # Each command has its own; it must not act on another cluster than was typed.
         raise click.UsageError(f"type --data-dir behind {context.invoked_subcommand}")
@@ -58,8 +58,11 @@ def _show(layout: Layout) -> None:
 @command.command()
 @options.data_dir
 def renew(data_dir: Path) -> None:
-    """Renew what soon ends now; a running cluster does that by itself every hour."""
-    layout = Layout(data_dir)
+    """Renew now what soon ends.
+
+    A running cluster does that by itself every hour.
+    """
+    layout = options.existing(data_dir)
     restarted = renewal.renew(cluster_config.read(layout.config), layout)
     click.echo("started again: " + ", ".join(restarted) if restarted else "nothing had to be started again")
 
@@ -92,7 +95,7 @@ def rotate_ca(data_dir: Path, which: str, only: str | None, pause_s: float) -> N
     for. Programs in pods that read ca.crt only at their start have to be started again between `switch` and `finish`;
     do the steps one by one then.
     """
-    layout, of = Layout(data_dir), authority.AUTHORITIES[which]
+    layout, of = options.existing(data_dir), authority.AUTHORITIES[which]
     config = cluster_config.read(layout.config)
     if config.joined:
         raise click.ClickException("this machine is only a node; type it where the control plane is")
@@ -112,8 +115,11 @@ def rotate_ca(data_dir: Path, which: str, only: str | None, pause_s: float) -> N
 @command.command("rotate-sa")
 @options.data_dir
 def rotate_sa(data_dir: Path) -> None:
-    """Sign service account tokens with a new key; those signed before are believed until they end."""
-    layout = Layout(data_dir)
+    """Sign service account tokens with a new key.
+
+    Those signed before are believed until they end.
+    """
+    layout = options.existing(data_dir)
     asyncio.run(rotation.refuse_with_others(cluster_config.read(layout.config), layout, "the key of service accounts"))
     with step("signing tokens with a new key"):
         renewal.rotate_account_key(layout)

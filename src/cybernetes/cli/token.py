@@ -23,7 +23,7 @@ def command() -> None:
 @click.option("--control-plane", is_flag=True, help="For another machine of the control plane, not only a node.")
 @options.data_dir
 def create(hours: float, control_plane: bool, data_dir: Path) -> None:
-    """Make a token, and print the command to type on the machine that shall join.
+    """Make a token, and print what to type on the next machine.
 
     Whoever has the token can add nodes while it is valid; it can be used more than once. The command of
     --control-plane carries a key to the cluster's authorities: keep it to yourself.
@@ -36,7 +36,7 @@ def create(hours: float, control_plane: bool, data_dir: Path) -> None:
     from cybernetes.run import config as cluster_config
     from cybernetes.run import files
 
-    layout = Layout(data_dir)
+    layout = options.administered(data_dir)
     config = cluster_config.read(layout.config)
     if config.joined:
         raise click.ClickException("this machine is only a node; type it where the control plane is")
@@ -75,7 +75,7 @@ def show(data_dir: Path) -> None:
             expires = base64.b64decode(each["data"].get("expiration", "")).decode() or "never"
             click.echo(f"{each['metadata']['name'].removeprefix(TOKEN_PREFIX):8} {expires}")
 
-    _with_client(Layout(data_dir), rows)
+    _with_client(options.administered(data_dir), rows)
 
 
 @command.command()
@@ -90,15 +90,12 @@ def delete(token_id: str, data_dir: Path) -> None:
     async def remove(client: ApiClient) -> None:
         await client.delete(SECRETS, TOKEN_PREFIX + token_id.partition(".")[0], namespace="kube-system")
 
-    _with_client(Layout(data_dir), remove)
+    _with_client(options.administered(data_dir), remove)
 
 
 def _with_client(layout: Layout, use: Callable[..., Awaitable[None]]) -> None:
     from cybernetes.base.clock import SystemClock
     from cybernetes.client.kubeconfig import connect
-
-    if not layout.admin_kubeconfig.exists():
-        raise click.ClickException(f"no control plane in {layout.data_dir}; start one with: cybernetes up")
 
     async def run() -> None:
         client = connect(layout.admin_kubeconfig, user_agent="cybernetes-token", clock=SystemClock())

@@ -27,6 +27,12 @@ def typed(*words: str) -> Result:
         ("fetch", "http://hello/"),
         ("doctor", "--security"),
         ("secrets", "rotate"),
+        ("certs",),
+        ("certs", "renew"),
+        ("certs", "rotate-ca"),
+        ("certs", "rotate-sa"),
+        ("token", "create"),
+        ("token", "list"),
     ],
 )
 def test_without_a_cluster_each_verb_says_how_to_start_one_there(verb: tuple[str, ...], tmp_path: Path) -> None:
