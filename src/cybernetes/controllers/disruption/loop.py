@@ -28,7 +28,7 @@ class DisruptionController:
         self._scales = Scales(edges)
         self._queue = edges.queue()
         self._pace = Pace(self._queue, edges.clock, REST_S)
-        self._budgets.on_change(lambda key, old, new: self._queue.add(key))
+        self._budgets.on_change(self._on_budget)
         edges.informers.pods.on_change(self._on_pod)
         edges.informers.replica_sets.on_change(self._on_scaled)
         edges.informers.deployments.on_change(self._on_scaled)
@@ -36,6 +36,13 @@ class DisruptionController:
     async def run(self) -> None:
         await self._edges.informers.wait_synced()
         await work("disruption", self._queue, self.sync)
+
+    def _on_budget(self, key: str, old: Budget | None, new: Budget | None) -> None:
+        if old is not None and new is not None and old.spec == new.spec:
+            # Most changes of a status are this controller's own.
+            self._pace.add(key)
+        else:
+            self._queue.add(key)
 
     def _on_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
         for pod in (old, new):
@@ -59,6 +66,9 @@ class DisruptionController:
             return None
         now, began = self._edges.clock.now(), self._edges.clock.monotonic()
         matching = self._matching(budget)
+        by_name = {pod.metadata.name: pod for pod in matching}
+        granted, overdue = plan.still_granted(budget, by_name, now)
+        current = plan.healthy(matching, granted)
         self._pace.worked(key, self._edges.clock.monotonic() - began)
         about = reference(POD_DISRUPTION_BUDGETS, budget.metadata)
         if not matching:
@@ -70,9 +80,6 @@ class DisruptionController:
             self._edges.recorder.warning(about, "CalculateExpectedPodCountFailed", message)
             await self._write(budget, plan.failed(budget, str(error), now))
             raise
-        by_name = {pod.metadata.name: pod for pod in matching}
-        granted, overdue = plan.still_granted(budget, by_name, now)
-        current = plan.healthy(matching, granted)
         await self._write(budget, plan.status(budget, wanted, current, granted, now))
         for pod in overdue:
             await self._take_back(budget, pod)

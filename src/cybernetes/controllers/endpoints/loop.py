@@ -55,8 +55,9 @@ class EndpointsController:
                 self._pace.add(service)
 
     def _on_endpoints(self, key: str, old: Endpoints | None, new: Endpoints | None) -> None:
+        # Most of these changes are this controller's own.
         if new is None or new.metadata.labels.get(MANAGED_BY) == NAME:
-            self._queue.add(key)
+            self._pace.add(key)
 
     async def sync(self, key: str) -> float | None:
         service = self._edges.informers.services.items.get(key)
