@@ -11,6 +11,7 @@ machine through them, `install.members` takes the others along.
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 
 import msgspec
@@ -96,7 +97,8 @@ def adopt(config: ClusterConfig, layout: Layout, of: Authority, wanted: Target) 
 def complete(config: ClusterConfig, layout: Layout, of: Authority) -> None:
     """What a step that was interrupted behind the file by which it is known would have done further."""
     machine.ensure(config, layout)
-    _taken_up(layout, of)
+    written = max(path.stat().st_mtime for path in layout.pki.iterdir())
+    _taken_up(layout, of, older_than=written)
 
 
 def left(layout: Layout, of: Authority, wanted: Target) -> tuple[str, ...]:
@@ -197,7 +199,7 @@ def _trust(config: ClusterConfig, layout: Layout, of: Authority, authorities: by
     _taken_up(layout, of)
 
 
-def _taken_up(layout: Layout, of: Authority) -> None:
+def _taken_up(layout: Layout, of: Authority, *, older_than: float = inf) -> None:
     if of is CLUSTER:
         refresh_users(layout)
-    restart(layout, list(of.restarted))
+    restart(layout, of.restarted, older_than=older_than)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from math import inf
 
 import yaml
 
 from cybernetes.auth.pki import new_key, public_key
+from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError
 from cybernetes.base.random import SystemRandom
 from cybernetes.install import pki
@@ -35,14 +38,19 @@ def renew(config: ClusterConfig, layout: Layout) -> list[str]:
     return restart(layout, [name for name in after if after[name] != before[name]])
 
 
-def restart(layout: Layout, names: list[str]) -> list[str]:
-    """Start those that run again, one after the other; their names. `apiserver` stands for all of this machine."""
+def restart(layout: Layout, names: Sequence[str], *, older_than: float = inf) -> list[str]:
+    """Start those that run again, one after the other; their names. `apiserver` stands for all of this machine.
+
+    older_than  leave those alone that began later than this, in seconds since the epoch
+    """
     try:
         there = control.status(layout.control_socket)
     except EdgeError:
         # Nothing runs: whatever starts next reads the files.
         return []
-    found = [each for name in names for each in there if each.name == name or _is_another(each.name, name)]
+    now = SystemClock().now()
+    older = [each for each in there if now - each.uptime_s < older_than]
+    found = [each for name in names for each in older if each.name == name or _is_another(each.name, name)]
     for each in found:
         control.ask(layout.control_socket, f"restart {each.name}")
         _wait_again(layout, each)

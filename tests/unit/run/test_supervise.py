@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cybernetes.install.renewal import restart
 from cybernetes.run import control
 from cybernetes.run.layout import Layout
 from cybernetes.run.notify import notify_ready
@@ -94,6 +95,17 @@ def test_a_process_that_is_told_to_start_again_does_so_without_a_pause(start: Ca
         pid = wait_for(layout, lambda rows, pid=pid: rows["server"].ready and rows["server"].pid != pid)["server"].pid
         control.ask(layout.control_socket, "restart server")
     assert wait_for(layout, lambda rows: rows["server"].restarts == 12)["server"].last_exit
+
+
+def test_what_has_read_the_newest_files_is_left_alone(start: Callable[..., Layout]) -> None:
+    layout = start(
+        Process(name="apiserver", main=serve_until_stopped), Process(name="apiserver-2", main=serve_until_stopped)
+    )
+    first = wait_for(layout, lambda rows: all(each.ready for each in rows.values()))
+    assert restart(layout, ["apiserver", "registry"], older_than=0) == []
+    assert restart(layout, ["apiserver", "registry"]) == ["apiserver", "apiserver-2"]
+    now = {each.name: each for each in control.status(layout.control_socket)}
+    assert all(now[name].ready and now[name].pid != first[name].pid for name in first)
 
 
 def test_a_process_that_ends_at_once_is_restarted_ever_more_slowly(start: Callable[..., Layout]) -> None:
