@@ -29,6 +29,7 @@ from cybernetes.controllers.objects import (
     ReplicaSet,
     Service,
 )
+from cybernetes.controllers.volumebinding.objects import Claim, StorageClass
 
 T = TypeVar("T")
 
@@ -125,6 +126,14 @@ class Informers:
     @cached_property
     def revisions_by_controller(self) -> Index[ControllerRevision]:
         return self.revisions.index(controller_of)
+
+    @cached_property
+    def claims(self) -> Informer[Claim]:
+        return self.make(targets.PERSISTENT_VOLUME_CLAIMS, decoder(Claim))
+
+    @cached_property
+    def storage_classes(self) -> Informer[StorageClass]:
+        return self.make(targets.STORAGE_CLASSES, decoder(StorageClass))
 
     @cached_property
     def jobs(self) -> Informer[Job]:

@@ -22,6 +22,7 @@ from cybernetes.client.queue import WorkQueue
 from cybernetes.controllers.accounts import AccountTransport
 from cybernetes.controllers.informers import Informers
 from cybernetes.controllers.loop import Controller, Edges
+from cybernetes.model import local_volumes
 from cybernetes.wire.http.message import Transport
 
 LEASE_NAME = "kube-controller-manager"
@@ -70,6 +71,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.ephemeralvolume.loop import EphemeralVolumeController
     from cybernetes.controllers.garbagecollector.loop import GarbageCollector
     from cybernetes.controllers.job.loop import JobController
+    from cybernetes.controllers.localvolume.loop import LocalVolumeController
     from cybernetes.controllers.mirroring.loop import MirroringController
     from cybernetes.controllers.namespace.loop import NamespaceController
     from cybernetes.controllers.nodeipam.loop import NodeIpamController
@@ -116,6 +118,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     yield _Row("horizontal-pod-autoscaler", "horizontal-pod-autoscaler", PodAutoscalerController)
     yield _Row("service-cidrs-controller", "service-cidr-controller", ServiceCidrController)
     yield _Row("persistent-volume-binder", "persistentvolume-controller", VolumeController)
+    yield _Row("local-volume-provisioner", local_volumes.PROVISIONER, LocalVolumeController)
     yield _Row("ephemeral-volume-controller", "ephemeral_volume", EphemeralVolumeController)
     yield _Row("pvc-protection-controller", "pvc-protection-controller", ClaimProtection)
     yield _Row("pv-protection-controller", "pv-protection-controller", VolumeProtection)

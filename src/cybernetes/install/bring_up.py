@@ -21,11 +21,11 @@ from cybernetes.client.api import ApiClient, is_reason
 from cybernetes.client.kubeconfig import connect
 from cybernetes.client.target import NODES
 from cybernetes.install import (
-    administrators,
     cgroups,
     checks,
     containerd,
     fabric,
+    first_objects,
     images,
     members,
     pki,
@@ -242,7 +242,7 @@ def _wait_for_processes(config: ClusterConfig, layout: Layout, step: Step) -> No
         with step("waiting for the API server"):
             _wait(layout, first)
             if "apiserver" in first:
-                asyncio.run(administrators.bind(layout))
+                asyncio.run(first_objects.make(config, layout))
     if runtimes:
         with step("importing the pause image"):
             _wait(layout, runtimes)

@@ -73,6 +73,11 @@ class KubeletConfig(msgspec.Struct, frozen=True, kw_only=True):
     def node_ips(self) -> tuple[str, ...]:
         return (self.node_ip, self.second_node_ip) if self.second_node_ip else (self.node_ip,)
 
+    @property
+    def local_volumes(self) -> Path:
+        """What is below is the volumes' own: it stays when the node is stopped."""
+        return self.root_dir / "local-volumes"
+
     def pod_dir(self, uid: str) -> Path:
         return self.root_dir / "pods" / uid
 

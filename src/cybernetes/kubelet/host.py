@@ -24,6 +24,7 @@ from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.resources import CgroupLimits
 from cybernetes.kubelet.volumes import atomic, hostpath, kernel, layout
 from cybernetes.kubelet.volumes.layout import MountedVolume, SubPath
+from cybernetes.kubelet.volumes.local import make_folder
 from cybernetes.kubelet.volumes.payload import File, VolumeError
 from cybernetes.model import quantity
 
@@ -251,6 +252,8 @@ class LinuxHost:
     def _local_volume(self, path: str, target: Path, group: int | None) -> None:
         if kernel.is_mount_point(target):
             return
+        if Path(path).parent == self._config.local_volumes:
+            make_folder(Path(path))
         if not Path(path).is_dir():
             raise VolumeError(f'path "{path}" does not exist')
         kernel.bind(path, target, read_only=False)

@@ -17,6 +17,7 @@ from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.resources import Amounts, amount
 from cybernetes.kubelet.runtime.api import Image, RuntimeStatus, Version
 from cybernetes.model import quantity
+from cybernetes.model.local_volumes import FOLDER
 
 KUBELET_VERSION = "v1.37.1"
 IMAGES_MAX = 50
@@ -67,7 +68,10 @@ def new_node(config: KubeletConfig, facts: HostFacts) -> Object:
         "metadata": {
             "name": config.node_name,
             "labels": labels(config, facts),
-            "annotations": {"volumes.kubernetes.io/controller-managed-attach-detach": "true"},
+            "annotations": {
+                "volumes.kubernetes.io/controller-managed-attach-detach": "true",
+                FOLDER: str(config.local_volumes),
+            },
         },
         "spec": spec,
     }

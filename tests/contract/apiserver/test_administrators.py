@@ -12,13 +12,11 @@ from cybernetes.auth import pki as certificates
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import ApiError
 from cybernetes.client.api import ApiClient
-from cybernetes.client.target import NODES, Target
-from cybernetes.install import administrators, pki
+from cybernetes.client.target import NODES
+from cybernetes.install import administrators, first_objects, pki
 from cybernetes.run import files
 from cybernetes.run.config import ClusterConfig
 from cybernetes.run.layout import Layout
-
-BINDINGS = Target("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
 
 
 def test_what_is_bound_can_be_unbound_and_stays_so(tmp_path: Path) -> None:
@@ -47,13 +45,13 @@ def test_what_is_bound_can_be_unbound_and_stays_so(tmp_path: Path) -> None:
 
             try:
                 assert not await allowed()
-                await administrators.bind(layout)
+                await first_objects.make(ClusterConfig(only=("apiserver",)), layout)
                 await until(True)
-                bound = await masters.get(BINDINGS, administrators.GROUP)
-                await masters.update(BINDINGS, bound | {"subjects": []})
+                bound = await masters.get(administrators.BINDINGS, administrators.GROUP)
+                await masters.update(administrators.BINDINGS, bound | {"subjects": []})
                 await until(False)
-                await administrators.bind(layout)
-                assert "subjects" not in await masters.get(BINDINGS, administrators.GROUP)
+                await first_objects.make(ClusterConfig(only=("apiserver",)), layout)
+                assert "subjects" not in await masters.get(administrators.BINDINGS, administrators.GROUP)
             finally:
                 await masters.close()
                 await admin.close()

@@ -13,6 +13,7 @@ from cybernetes.auth import pki, references
 from cybernetes.auth.lister import Lister
 from cybernetes.auth.user import NODE_PREFIX, NODES, node_name
 from cybernetes.base.errors import conflict, not_found
+from cybernetes.model.local_volumes import NODE_LABEL, PROVISIONED_BY, PROVISIONER
 
 Object = dict[str, Any]
 Rule = Callable[["NodeRestriction", AdmissionAttributes, str], None]
@@ -202,6 +203,18 @@ class NodeRestriction(Mutating):
         if asked.common_name != a.user.name:
             raise a.forbidden(f"can only create a node CSR with CN={a.user.name}")
 
+    def _volume(self, a: AdmissionAttributes, node: str) -> None:
+        """Upstream's nodes have no right to write volumes; here they remove the folders that were made on them."""
+        volume = self._lister.get("", "persistentvolumes", "", a.name) if a.name else None
+        if a.operation != "DELETE" or volume is None:
+            raise a.forbidden(f'node "{node}" can only delete single volumes')
+        metadata = volume["metadata"]
+        made_here = (metadata.get("annotations") or {}).get(PROVISIONED_BY) == PROVISIONER
+        if not made_here or (metadata.get("labels") or {}).get(NODE_LABEL) != node:
+            raise a.forbidden(f'node "{node}" can only delete local volumes that were made on it')
+        if (volume.get("status") or {}).get("phase") != "Released":
+            raise a.forbidden(f'node "{node}" can only delete volumes that were released')
+
     def _pod_certificate(self, a: AdmissionAttributes, node: str) -> None:
         """A certificate is asked for by the node that runs the pod, and names the pod as it is."""
         if a.operation != "CREATE" or a.subresource:
@@ -228,6 +241,7 @@ _RULES: dict[tuple[str, str], Rule] = {
     ("", "pods"): NodeRestriction._pod,
     ("", "nodes"): NodeRestriction._node,
     ("", "persistentvolumeclaims"): NodeRestriction._claim,
+    ("", "persistentvolumes"): NodeRestriction._volume,
     ("", "serviceaccounts"): NodeRestriction._account,
     ("coordination.k8s.io", "leases"): NodeRestriction._lease,
     ("storage.k8s.io", "csinodes"): NodeRestriction._csi_node,

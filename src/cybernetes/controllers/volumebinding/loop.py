@@ -12,7 +12,7 @@ from typing import Any
 from cybernetes.base.errors import ApiError
 from cybernetes.client.api import is_reason
 from cybernetes.client.informer import Informer, key_of
-from cybernetes.client.target import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES, Target
+from cybernetes.client.target import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, Target
 from cybernetes.controllers.informers import decoder
 from cybernetes.controllers.loop import Edges, reference, work
 from cybernetes.controllers.objects import Meta
@@ -21,7 +21,6 @@ from cybernetes.controllers.volumebinding.objects import (
     BIND_COMPLETED,
     BOUND_BY_CONTROLLER,
     DEFAULT_CLASS,
-    PROVISIONED_BY,
     PROVISIONER,
     PROVISIONER_BETA,
     Claim,
@@ -29,6 +28,7 @@ from cybernetes.controllers.volumebinding.objects import (
     StorageClass,
     Volume,
 )
+from cybernetes.model.local_volumes import PROVISIONED_BY
 
 # External provisioners and lost races are looked at again this often.
 AGAIN_S = 15.0
@@ -39,9 +39,9 @@ class Storage:
 
     def __init__(self, edges: Edges) -> None:
         self.edges = edges
-        self.claims: Informer[Claim] = edges.informers.make(PERSISTENT_VOLUME_CLAIMS, decoder(Claim))
+        self.claims = edges.informers.claims
         self.volumes: Informer[Volume] = edges.informers.make(PERSISTENT_VOLUMES, decoder(Volume))
-        self.classes: Informer[StorageClass] = edges.informers.make(STORAGE_CLASSES, decoder(StorageClass))
+        self.classes = edges.informers.storage_classes
         self.volumes_by_class = self.volumes.index(lambda each: (each.class_name,))
         self.unbound_by_class = self.claims.index(lambda each: () if each.bound else (each.class_name or "",))
 

@@ -9,7 +9,6 @@ from cybernetes.model import quantity
 
 BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
 BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
-PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 PROVISIONER_BETA = "volume.beta.kubernetes.io/storage-provisioner"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
@@ -87,6 +86,7 @@ class StorageClass(View, frozen=True, gc=False):
     metadata: Meta
     provisioner: str = ""
     volume_binding_mode: str = "Immediate"
+    reclaim_policy: str = "Delete"
 
     @property
     def waits(self) -> bool:

@@ -11,13 +11,13 @@ import msgspec
 
 from cybernetes.controllers.volumebinding.objects import (
     BOUND_BY_CONTROLLER,
-    PROVISIONED_BY,
     SELECTED_NODE,
     Claim,
     Said,
     StorageClass,
     Volume,
 )
+from cybernetes.model.local_volumes import PROVISIONED_BY
 
 
 class Bind(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SystemRandom
 from cybernetes.client.kubeconfig import connect
 from cybernetes.kubelet.config import KubeletConfig
+from cybernetes.kubelet.local_volumes import LocalVolumes
 from cybernetes.kubelet.loop import Kubelet
 from cybernetes.kubelet.runtime.cri import CriRuntime
 from cybernetes.run import files
@@ -24,7 +25,8 @@ async def serve(setting: Setting) -> None:
     client = connect(kubeconfig, user_agent="kubelet", clock=clock)
     runtime = CriRuntime(str(setting.layout.node(node.name).containerd_socket))
     random = SystemRandom()
-    kubelet = Kubelet(client, runtime, clock, random, _config(setting))
+    config = _config(setting)
+    kubelet = Kubelet(client, runtime, clock, random, config)
     notify_ready()
     rotations = {
         each.where.certificate.stem: rotation.Rotation(client, each, clock, random)
@@ -36,6 +38,8 @@ async def serve(setting: Setting) -> None:
         if setting.config.joined:
             follower = Follower(client, setting, rotations, clock, random)
             group.create_task(follower.run(), name="kubelet.authority")
+        volumes = LocalVolumes(client, clock, random, node.name, config.local_volumes)
+        group.create_task(volumes.run(), name="kubelet.localvolumes")
         await kubelet.run()
 
 
