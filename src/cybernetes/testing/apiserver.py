@@ -29,6 +29,9 @@ from cybernetes.wire.http.client import HttpTransport
 from cybernetes.wire.http.server import HttpServer
 from cybernetes.wire.http.tls import client_context, server_context
 
+# It takes half a second, and much longer on a machine that is busy with other tests.
+START_TIMEOUT_S = 60
+
 
 class RunningApi(msgspec.Struct):
     url: str
@@ -118,10 +121,10 @@ def running_apiserver(folder: Path) -> Iterator[RunningApi]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="apiserver", daemon=True)
     thread.start()
-    ready.wait(30)
+    ready.wait(START_TIMEOUT_S)
     assert started, "the API server did not start"
     try:
         yield started[0]
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(START_TIMEOUT_S)

@@ -18,6 +18,7 @@ from cybernetes.kubelet.runtime.api import ExecResult
 from cybernetes.kubelet.runtime.fake import FakeRuntime
 
 CLOCK = SystemClock()
+PATIENCE_S = 60
 Ask = Callable[[dict[str, Any]], Awaitable[Result]]
 
 
@@ -28,7 +29,7 @@ async def _answer(request: web.Request) -> web.Response:
     if request.path == "/near":
         raise web.HTTPFound("/ok")
     if request.path == "/slow":
-        await asyncio.sleep(5)
+        await asyncio.sleep(3600)
     return web.Response(status=200 if request.path == "/ok" else 500, text="body")
 
 
@@ -59,14 +60,14 @@ def _with_http(body: Callable[[int], Awaitable[None]]) -> None:
 
 def test_http_probes_judge_by_the_status() -> None:
     async def body(port: int) -> None:
-        def get(path: str) -> dict[str, Any]:
-            return {"httpGet": {"path": path, "port": port}, "timeoutSeconds": 1}
+        def get(path: str, timeout_s: int = PATIENCE_S) -> dict[str, Any]:
+            return {"httpGet": {"path": path, "port": port}, "timeoutSeconds": timeout_s}
 
         assert await _ask(get("/ok")) == Result(Answer.SUCCESS, "body")
         assert await _ask(get("/near")) == Result(Answer.SUCCESS, "body")
         assert await _ask(get("/bad")) == Result(Answer.FAILURE, "HTTP probe failed with statuscode: 500")
         assert (await _ask(get("/away"))).answer is Answer.WARNING
-        late = await _ask(get("/slow"))
+        late = await _ask(get("/slow", 1))
         assert late.answer is Answer.FAILURE
         assert late.output.startswith(f'Get "http://127.0.0.1:{port}/slow": context deadline exceeded')
 
@@ -76,7 +77,7 @@ def test_http_probes_judge_by_the_status() -> None:
 @pytest.mark.parametrize(("kind", "head"), [("tcpSocket", ""), ("httpGet", 'Get "http://127.0.0.1:{port}/": ')])
 def test_refused_connections_read_as_in_go(kind: str, head: str) -> None:
     port = free_port(0)
-    result = asyncio.run(_ask({kind: {"port": port}}))
+    result = asyncio.run(_ask({kind: {"port": port}, "timeoutSeconds": PATIENCE_S}))
     wanted = head.format(port=port) + f"dial tcp 127.0.0.1:{port}: connect: connection refused"
     assert result == Result(Answer.FAILURE, wanted)
 
@@ -110,8 +111,8 @@ def test_grpc_probes_ask_the_health_service() -> None:
         )
         server.add_generic_rpc_handlers((handler,))
         await server.start()
-        good = await _ask({"grpc": {"port": port, "service": "ok"}})
-        bad = await _ask({"grpc": {"port": port}})
+        good = await _ask({"grpc": {"port": port, "service": "ok"}, "timeoutSeconds": PATIENCE_S})
+        bad = await _ask({"grpc": {"port": port}, "timeoutSeconds": PATIENCE_S})
         await server.stop(None)
         assert good == Result(Answer.SUCCESS, "service healthy")
         assert bad == Result(Answer.FAILURE, 'service unhealthy (responded with "NOT_SERVING")')
