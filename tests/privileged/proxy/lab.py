@@ -46,13 +46,20 @@ def pod_ip(number: int, family: int = 4) -> str:
 def inside(namespace: str) -> Iterator[None]:
     """This thread is in the namespace; sockets opened here stay there."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    there = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
     try:
-        _set_namespace(there)
+        enter(namespace)
         yield
     finally:
         _set_namespace(home)
         os.close(home)
+
+
+def enter(namespace: str) -> None:
+    """This thread is in the namespace from now on."""
+    there = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    try:
+        _set_namespace(there)
+    finally:
         os.close(there)
 
 
@@ -186,7 +193,7 @@ def ask_until(done: Callable[[], bool], namespace: str, address: str, port: int)
     return answered, wrong
 
 
-def ask(namespace: str, address: str, port: int, *, udp: bool = False, timeout_s: float = 4.0) -> tuple[str, str]:
+def ask(namespace: str, address: str, port: int, *, udp: bool = False, timeout_s: float = 30.0) -> tuple[str, str]:
     """(pod, address it saw) of one new connection; OSError when refused, TimeoutError when nothing answers.
 
     A refusal that comes while the kernel still holds the socket for sending is lost; the next one comes a second later.

@@ -33,7 +33,7 @@ def test_a_udp_client_moves_on_when_its_endpoint_is_gone(machines: lab.Lab, fami
         packets, flows = NftPackets(family), KernelFlows()
     with lab.inside(lab.CLIENT):
         client = socket.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, socket.SOCK_DGRAM)
-    client.settimeout(4)
+    client.settimeout(30)
     client.connect((VIP[family], 53))
 
     def ask() -> str:

@@ -7,7 +7,6 @@ import concurrent.futures
 import contextlib
 import socket
 import struct
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -243,23 +242,6 @@ def told_of(news: socket.socket) -> Iterator[tuple[int, int]]:
                 size, kind = struct.unpack_from("=IH", some, at)
                 yield kind, struct.unpack_from(">H", some, at + 18)[0]
                 at += size + -size % 4
-
-
-def test_a_client_is_forgotten_when_its_time_is_over(kernel: Kernel, family: int) -> None:
-    kernel.install(view(family, 1, affinity_s=1))
-    nft = "ip6" if family == 6 else "ip"
-
-    def remembered() -> bool:
-        return lab.CLIENT_IP[family] in lab.run(
-            "nft", "list", "map", nft, "kube-proxy", "affinity-1", namespace=lab.NODE
-        )
-
-    assert lab.ask(lab.CLIENT, VIP[family], 80)[0] == "pod1"
-    assert remembered()
-    patience = time.monotonic() + 30
-    while remembered():
-        assert time.monotonic() < patience
-        time.sleep(0.1)
 
 
 def test_a_client_returns_to_its_endpoint_until_it_is_gone(kernel: Kernel, family: int) -> None:
