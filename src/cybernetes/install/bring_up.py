@@ -39,6 +39,7 @@ from cybernetes.run import components, control, files
 from cybernetes.run import config as cluster_config
 from cybernetes.run.config import ClusterConfig
 from cybernetes.run.layout import Layout
+from cybernetes.run.private import write_private
 from cybernetes.run.process import set_title
 from cybernetes.run.supervise import ProcessStatus, Supervisor
 
@@ -226,7 +227,7 @@ def _supervise(config: ClusterConfig, layout: Layout, processes: list) -> None:
     try:
         set_title("cybernetes supervisor")
         configure_log(config.log_level)
-        layout.supervisor_lock.write_text(f"{os.getpid()}\n")
+        write_private(layout.supervisor_lock, f"{os.getpid()}\n".encode())
         Supervisor(layout, processes).run(lambda: components.preload(config))
         layout.supervisor_lock.unlink(missing_ok=True)
     except BaseException:
