@@ -17,6 +17,12 @@ from cybernetes.run.layout import Layout
 _PORTS = {"scheduler": "scheduler_port", "controller-manager": "controller_manager_port"}
 
 
+_FLAGS_OF_UPSTREAM = (
+    " Flags without words are those of kube-apiserver, with its names and values: "
+    "kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver."
+)
+
+
 def command(component: str) -> click.Command:
     """The command that runs `component`."""
 
@@ -67,10 +73,13 @@ def command(component: str) -> click.Command:
     if component == "apiserver":
         # Flags of kube-apiserver, under its names; texts, because the configuration's types check them.
         run.params += [
-            click.Option([f"--{name}", name.replace("-", "_")], metavar="VALUE") for name in apiserver_args.names()
+            click.Option([f"--{name}", name.replace("-", "_")], metavar="VALUE", help=f"[default: {preset}]")
+            for name, preset in apiserver_args.presets().items()
         ]
     run.help = (
-        f"Run the {component} in the foreground, with the certificates and the configuration of the data directory."
+        f"Run the {component} in the foreground, with the certificates and the configuration of the data directory.\n\n"
+        "`cybernetes up` does that for all of them. Stop it with Ctrl-C."
+        + (_FLAGS_OF_UPSTREAM if component == "apiserver" else "")
     )
     return run
 

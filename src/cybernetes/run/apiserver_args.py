@@ -6,6 +6,7 @@ and `cybernetes apiserver --NAME VALUE` goes before both.
 
 from __future__ import annotations
 
+import difflib
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -83,7 +84,10 @@ class ApiServerArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     def __post_init__(self) -> None:
         for name in _DURATIONS:
-            parse_duration(getattr(self, name))
+            try:
+                parse_duration(getattr(self, name))
+            except ValueError as wrong:
+                raise ValueError(f"{name.replace('_', '-')}: {wrong}") from wrong
         for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name.replace('_', '-')} must be greater than 0")
@@ -117,20 +121,37 @@ def names() -> Mapping[str, Any]:
     return {each.encode_name: hints[each.name] for each in msgspec.structs.fields(ApiServerArgs)}
 
 
+def presets() -> dict[str, str]:
+    """What each flag is when nobody gives it, for people."""
+    return {name: _typed(value) for name, value in msgspec.to_builtins(ApiServerArgs()).items()}
+
+
+def _typed(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "in the data directory"
+    return (",".join(value) if isinstance(value, (list, tuple)) else str(value)) or "none"
+
+
 def changed(args: ApiServerArgs, texts: Mapping[str, str]) -> ApiServerArgs:
     """With flags from a command line. Raises ValueError that names the flag."""
     known = names()
     values: dict[str, Any] = msgspec.to_builtins(args)
     for name, text in texts.items():
         if name not in known:
-            raise ValueError(
-                f"the API server has no flag --{name}; there are: {', '.join(f'--{each}' for each in known)}"
-            )
+            near = " or ".join(f"--{each}" for each in difflib.get_close_matches(name, known, 3))
+            hint = f"did you mean {near}?" if near else "`cybernetes apiserver --help` lists them"
+            raise ValueError(f"the API server has no flag --{name}; {hint}")
         values[name] = text.split(",") if _is_list(known[name]) else text
     try:
         return msgspec.convert(values, ApiServerArgs, strict=False)
     except msgspec.ValidationError as wrong:
-        raise ValueError(str(wrong)) from wrong
+        message, _, place = str(wrong).partition(" - at `$.")
+        name = place.rstrip("`").partition("[")[0]
+        raise ValueError(
+            f"--{name}={texts[name]}: {message.partition(', got')[0]}" if name in texts else message
+        ) from wrong
 
 
 def _is_list(hint: Any) -> bool:
