@@ -10,6 +10,7 @@ from cybernetes.cli import options
 from cybernetes.cli.progress import step
 from cybernetes.install import bring_up, fabric, machine
 from cybernetes.run import config as cluster_config
+from cybernetes.run import control
 from cybernetes.run.config import (
     COMPONENTS,
     PROCESSES_MAX,
@@ -97,7 +98,9 @@ def command(
     network = options.with_ranges(existing.network if existing else NetworkConfig(), service_range, pod_range)
     if dual_stack:
         network = cluster_config.dual_stack(network)
-    config = msgspec.structs.replace(existing, network=network) if existing else _new(chosen, nodes or 1, network)
+    if existing and network != existing.network:
+        _check_change(existing.network, network, layout)
+    config = _on_network(existing, network) if existing else _new(chosen, nodes or 1, network)
     args = {name.removeprefix("--"): value for name, _, value in (each.partition("=") for each in api_server_args)}
     server = {name: value for name, value in (("port", port), ("processes", apiservers)) if value is not None}
     config = options.with_apiserver_args(_with_flags(config, chosen, store, server), args)
@@ -145,6 +148,31 @@ def _new(chosen: tuple[str, ...], nodes: int, network: NetworkConfig) -> Cluster
         address, planned = fabric.machine_address(families[0]), fabric.plan_nodes(nodes, families)
     api_server = ApiServerConfig(bind_address=_ANYWHERE[families[0]], advertise_address=address)
     return ClusterConfig(only=chosen, nodes=planned, network=network, api_server=api_server)
+
+
+def _check_change(old: NetworkConfig, new: NetworkConfig, layout: Layout) -> None:
+    """Raises ClickException for what an existing cluster can't become, or not while it runs."""
+    if (old.service_ranges[0], old.pod_ranges[0]) != (new.service_ranges[0], new.pod_ranges[0]):
+        why = f"the cluster has addresses of {old.service_range} and {old.pod_range}; only a second family can be added"
+        raise click.ClickException(f"{why}. For others take it away first: {options.command('down', layout.data_dir)}")
+    if control.is_running(layout.control_socket):
+        stop = options.command("down --keep-data", layout.data_dir)
+        raise click.ClickException(f"ranges of a cluster that runs can't be changed; stop it first: {stop}")
+
+
+def _on_network(config: ClusterConfig, network: NetworkConfig) -> ClusterConfig:
+    """A configuration of before; its nodes get an address of a family that is new."""
+    if network == config.network:
+        return config
+    planned = {each.name: each.second_address for each in fabric.plan_nodes(len(config.nodes), network.families)}
+    here = machine.second_address(network.families)
+    nodes = [
+        msgspec.structs.replace(
+            each, second_address=each.second_address or (planned.get(each.name, "") if each.network else here)
+        )
+        for each in config.nodes
+    ]
+    return msgspec.structs.replace(config, network=network, nodes=tuple(nodes))
 
 
 # The second one takes connections of both families.
