@@ -17,7 +17,7 @@ _CRC32C = 0x82F63B78
 def raw(family: int) -> socket.socket:
     """In the namespace of this thread."""
     made = socket.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, socket.SOCK_RAW, PROTOCOL)
-    made.settimeout(4)
+    made.settimeout(30)
     return made
 
 
