@@ -63,6 +63,7 @@ async def _rotate(machines: tuple[Servers, ...], *commands: tuple[Any, ...]) -> 
     return busy
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_both_machines_go_by_the_new_authority_and_no_request_fails(tmp_path: Path) -> None:
     with two_machines(tmp_path) as machines:
