@@ -40,24 +40,57 @@ def plan(replica_set: ReplicaSet, owned: Sequence[Pod], related: Sequence[Pod], 
     return Plan(delete=tuple(rank_for_deletion(active, related, now)[:surplus]))
 
 
+class _Age(msgspec.Struct, frozen=True):
+    """since: None for what never was. bucket: of ages, which count in powers of two."""
+
+    since: float | None
+    bucket: int
+
+    def order(self, other: _Age, uids: tuple[str, str]) -> int:
+        """The younger first; of one bucket by uid, so that pods of one rollout go evenly."""
+        if self.since is None or other.since is None or self.since == other.since:
+            return 0
+        if self.bucket != other.bucket:
+            return -1 if self.bucket < other.bucket else 1
+        return -1 if uids[0] < uids[1] else 1
+
+
+class _Rank(msgspec.Struct, frozen=True):
+    """What of a pod is compared, made once: of many pods each is compared often."""
+
+    pod: Pod
+    coarse: tuple[int, ...]
+    ready: _Age
+    restarts: tuple[int, int]
+    created: _Age
+
+
 def rank_for_deletion(active: Sequence[Pod], related: Sequence[Pod], now: float) -> list[Pod]:
     """Pods in the order in which they should go."""
     crowd = Counter(pod.spec.node_name for pod in related)
-    compare = functools.partial(_compare, crowd=crowd, now=now)
-    return sorted(active, key=functools.cmp_to_key(compare))
+    ranks = [
+        _Rank(
+            pod,
+            _coarse(pod, crowd),
+            _age(pods.ready_since(pod), now),
+            _restarts(pod),
+            _age(parse_rfc3339(pod.metadata.creation_timestamp), now),
+        )
+        for pod in active
+    ]
+    ranks.sort(key=functools.cmp_to_key(_compare))
+    return [each.pod for each in ranks]
 
 
-def _compare(a: Pod, b: Pod, *, crowd: Counter[str], now: float) -> int:
-    for left, right in zip(_coarse(a, crowd), _coarse(b, crowd), strict=True):
-        if left != right:
-            return -1 if left < right else 1
-    if order := _by_age(pods.ready_since(a), pods.ready_since(b), a, b, now):
+def _compare(a: _Rank, b: _Rank) -> int:
+    if a.coarse != b.coarse:
+        return -1 if a.coarse < b.coarse else 1
+    uids = a.pod.metadata.uid, b.pod.metadata.uid
+    if order := a.ready.order(b.ready, uids):
         return order
-    restarts_a, restarts_b = _restarts(a), _restarts(b)
-    if restarts_a != restarts_b:
-        return -1 if restarts_a > restarts_b else 1
-    created = [parse_rfc3339(pod.metadata.creation_timestamp) for pod in (a, b)]
-    return _by_age(created[0], created[1], a, b, now)
+    if a.restarts != b.restarts:
+        return -1 if a.restarts > b.restarts else 1
+    return a.created.order(b.created, uids)
 
 
 def _coarse(pod: Pod, crowd: Counter[str]) -> tuple[int, ...]:
@@ -78,18 +111,9 @@ def _deletion_cost(pod: Pod) -> int:
         return 0
 
 
-def _by_age(since_a: float | None, since_b: float | None, a: Pod, b: Pod, now: float) -> int:
-    """The younger first, but ages count in powers of two, so that pods of one rollout go evenly, by uid."""
-    if since_a is None or since_b is None or since_a == since_b:
-        return 0
-    bucket_a, bucket_b = _bucket(now - since_a), _bucket(now - since_b)
-    if bucket_a != bucket_b:
-        return -1 if bucket_a < bucket_b else 1
-    return -1 if a.metadata.uid < b.metadata.uid else 1
-
-
-def _bucket(age_s: float) -> int:
-    return int(math.log2(age_s * 1e9)) if age_s > 0 else -1
+def _age(since: float | None, now: float) -> _Age:
+    age_s = now - since if since is not None else 0.0
+    return _Age(since, int(math.log2(age_s * 1e9)) if age_s > 0 else -1)
 
 
 def _restarts(pod: Pod) -> tuple[int, int]:
