@@ -126,7 +126,7 @@ def test_no_request_fails_and_a_watch_goes_on(tmp_path: Path) -> None:
 
             async def watch() -> None:
                 after = node["metadata"]["resourceVersion"]
-                events = client.watch(NODES, resource_version=after, field_selector="metadata.name=n1", timeout_s=60)
+                events = client.watch(NODES, resource_version=after, field_selector="metadata.name=n1", timeout_s=600)
                 async with aclosing(events) as stream:
                     async for event in stream:
                         number = orjson.loads(event.object)["metadata"].get("annotations", {}).get("n")
