@@ -9,7 +9,7 @@ import select
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +37,7 @@ from cybernetes.install.joining import identity
 from cybernetes.install.user_kubeconfig import merge_into_users
 from cybernetes.run import components, control, files
 from cybernetes.run import config as cluster_config
+from cybernetes.run.changes import differences
 from cybernetes.run.config import ClusterConfig
 from cybernetes.run.layout import Layout
 from cybernetes.run.private import write_private
@@ -61,6 +62,8 @@ def up(config: ClusterConfig, layout: Layout, step: Step) -> None:
         if _runs_nodes(config):
             with step("checking this machine"):
                 check(config, layout)
+        elif config.runs("apiserver"):
+            _report(checks.ports(config, layout))
         with step("writing keys, certificates and configuration"):
             _write_files(config, layout)
         start_supervisor(config, layout)
@@ -75,8 +78,9 @@ def _refuse_others(config: ClusterConfig, layout: Layout) -> None:
     there = {each.name for each in control.status(layout.control_socket)}
     missing = sorted(wanted - there)
     beyond = sorted(each for each in there - wanted if each == "store" or each.startswith("apiserver"))
-    if missing or beyond:
-        changes = [*(f"{each} does not run" for each in missing), *(f"{each} runs" for each in beyond)]
+    changes = [*(f"{each} does not run" for each in missing), *(f"{each} runs" for each in beyond)]
+    changes = changes or differences(cluster_config.read(layout.config), config)
+    if changes:
         why = f"{', '.join(changes)}; stop it first: cybernetes down --keep-data"
         raise EdgeError("change", "the running cluster", why, outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
 
@@ -87,7 +91,11 @@ def _runs_nodes(config: ClusterConfig) -> bool:
 
 def check(config: ClusterConfig, layout: Layout) -> None:
     """Raises EdgeError with all that keeps this machine from running the configuration, and how to mend it."""
-    wrong = [each for each in checks.run_all(config, layout) if each.level == "error"]
+    _report(checks.run_all(config, layout))
+
+
+def _report(findings: Iterable[checks.Finding]) -> None:
+    wrong = [each for each in findings if each.level == "error"]
     if wrong:
         text = "".join(f"\n  {each.subject}: {each.text}; mend: {each.mend}" for each in wrong)
         raise EdgeError("start on", "this machine", text, outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
@@ -120,7 +128,7 @@ def _write_files(config: ClusterConfig, layout: Layout) -> None:
         registry.write_configuration(
             layout.registry_config,
             storage=layout.registry,
-            address=f"{config.api_address}:{registry.REGISTRY_PORT}",
+            address=f"{cluster_config.bracketed(config.api_address)}:{registry.REGISTRY_PORT}",
             certificate=files.registry(layout).certificate,
             key=files.registry(layout).key,
             client_ca=files.ca(layout).certificate,

@@ -19,7 +19,7 @@ from cybernetes.install import administrators
 from cybernetes.install.containerd import RegistryHost
 from cybernetes.install.registry import REGISTRY_NAME, REGISTRY_PORT
 from cybernetes.run import files
-from cybernetes.run.config import ClusterConfig, NodeConfig
+from cybernetes.run.config import ClusterConfig, NodeConfig, bracketed
 from cybernetes.run.layout import Layout
 from cybernetes.run.private import write_private
 
@@ -33,7 +33,7 @@ def registry_hosts(config: ClusterConfig, layout: Layout) -> list[RegistryHost]:
     # A node that joined shows its own certificate; it is of the same authority.
     name = f"client-kubelet-{config.nodes[0].name}" if config.joined else "registry-client"
     client = files.of(layout, name)
-    server = f"https://{config.registry_address}:{REGISTRY_PORT}"
+    server = f"https://{bracketed(config.registry_address)}:{REGISTRY_PORT}"
     return [RegistryHost(REGISTRY_NAME, server, files.ca(layout).certificate, client.certificate, client.key)]
 
 

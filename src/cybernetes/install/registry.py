@@ -14,6 +14,7 @@ import yaml
 
 from cybernetes.base.errors import EdgeError
 from cybernetes.install.oci import Image
+from cybernetes.run.config import bracketed
 
 # The registry's name in image references; nodes are told where it is, so that no name server is needed.
 REGISTRY_NAME = "registry.cybernetes:5000"
@@ -43,7 +44,7 @@ class RegistryClient:
     """Pushes images over one TLS connection."""
 
     def __init__(self, host: str, port: int, context: ssl.SSLContext) -> None:
-        self._host = f"{host}:{port}"
+        self._host = f"{bracketed(host)}:{port}"
         self._connection = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)
 
     def push(self, image: Image, repository: str, tag: str) -> None:

@@ -207,7 +207,7 @@ class ClusterConfig(_Section, frozen=True):
     def server_url(self) -> str:
         """Where nodes and people reach the API."""
         host, _, port = self.api_server.endpoint.partition(":")
-        return f"https://{host or _bracketed(self.api_address)}:{port or self.api_server.port}"
+        return f"https://{host or bracketed(self.api_address)}:{port or self.api_server.port}"
 
     @property
     def registry_address(self) -> str:
@@ -218,7 +218,8 @@ class ClusterConfig(_Section, frozen=True):
         return self.registry and not self.registry_host
 
 
-def _bracketed(address: str) -> str:
+def bracketed(address: str) -> str:
+    """As it stands before a port."""
     return f"[{address}]" if ":" in address else address
 
 
