@@ -36,9 +36,17 @@ class PodWriter:
     def __init__(self, edges: Edges, expected: Expectations) -> None:
         self._edges = edges
         self._expected = expected
+        self._namespaces = edges.informers.namespaces
 
     async def create(self, owner: Owner, bodies: Sequence[dict[str, Any]]) -> ApiError | EdgeError | None:
-        """Create in batches of 1, 2, 4, ... until one in a batch is refused; the first error."""
+        """Create in batches of 1, 2, 4, ... until one in a batch is refused; the first error.
+
+        In a namespace that is being deleted nothing is tried: its pods go before their owners, each of them a reason to
+        make another one, which would be refused.
+        """
+        namespace = self._namespaces.items.get(owner.metadata.namespace)
+        if namespace is not None and namespace.metadata.deletion_timestamp:
+            return None
         self._expected.expect(owner.key, creations=len(bodies))
         done, error = await in_batches([lambda body=body: self._create(owner, body) for body in bodies])  # type: ignore[misc]
         self._expected.created(owner.key, len(bodies) - done)

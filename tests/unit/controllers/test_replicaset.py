@@ -293,3 +293,17 @@ def test_it_survives_an_api_server_that_dies() -> None:
             assert len(world.pods()) == 3
 
     virtual.run(main())
+
+
+def test_in_a_namespace_that_is_being_deleted_no_pod_is_tried() -> None:
+    async def main() -> None:
+        world = World(loop.replica_sets)
+        metadata = {"name": "default", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["test/held"]}
+        world.api.put("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        world.api.put("replicasets", replica_set("web", 3))
+        async with world.running():
+            await world.settle()
+            assert world.pods() == []
+            assert world.api.all("replicasets")[0]["status"]["replicas"] == 0
+
+    virtual.run(main())
