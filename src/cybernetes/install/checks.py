@@ -51,7 +51,7 @@ def run_all(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:
         _kernel,
         _cgroups,
         _capabilities,
-        _ports,
+        ports,
         _route,
         _disk,
         _socket_paths,
@@ -154,22 +154,24 @@ def _capabilities(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:
         yield Finding("ok", "capabilities", "all that are needed")
 
 
-def _ports(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:
+def ports(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:
     wanted = {config.api_server.port: "API server"} if config.runs("apiserver") else {}
     if config.runs("kubelet") and not any(each.network for each in config.nodes):
         wanted |= {10250: "kubelet", 10256: "proxy health"}
-    taken = [f"{port} ({user})" for port, user in wanted.items() if _is_taken(port)]
+    # Others may listen on the same port of another address: two API servers, each on one of its own.
+    at = {config.api_server.port: config.api_server.bind_address}
+    taken = [f"{port} ({user})" for port, user in wanted.items() if _is_taken(at.get(port, "0.0.0.0"), port)]
     if taken and not layout.control_socket.exists():
         yield Finding("error", "ports", f"taken: {', '.join(taken)}", "stop what listens there: ss -ltnp")
     else:
         yield Finding("ok", "ports", ", ".join(map(str, wanted)))
 
 
-def _is_taken(port: int) -> bool:
-    with socket.socket() as probe:
+def _is_taken(address: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("0.0.0.0", port))
+            probe.bind((address, port))
         except OSError:
             return True
     return False
