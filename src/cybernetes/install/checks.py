@@ -49,6 +49,7 @@ def run_all(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:
         _root,
         _programs,
         _kernel,
+        _families,
         _cgroups,
         _capabilities,
         ports,
@@ -110,6 +111,25 @@ def _kernel(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:
         yield Finding("error", "nf_tables", probe.stderr.strip(), "modprobe nf_tables; or set proxyMode: iptables")
     elif probe is not None:
         yield Finding("ok", "nf_tables", "answers")
+
+
+def _families(config: ClusterConfig, layout: Layout) -> Iterator[Finding]:
+    """Only of clusters that have IPv6."""
+    if 6 not in config.network.families:
+        return
+    if not Path("/proc/sys/net/ipv6").exists():
+        yield Finding(
+            "error", "IPv6", "the kernel has none", "boot without ipv6.disable=1; or leave IPv6 out of podRange"
+        )
+        return
+    yield Finding("ok", "IPv6", "the kernel has it")
+    if len(config.network.families) > 1:
+        for each in config.nodes:
+            if not each.second_address:
+                text = (
+                    f"{each.name} has no address of the second family: pods of other nodes don't reach its by that one"
+                )
+                yield Finding("warning", "addresses", text, "set nodes[].secondAddress in config.yaml")
 
 
 def _has(program: str) -> bool:
