@@ -22,7 +22,8 @@ from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.base.random import SystemRandom
 from cybernetes.install import pki as machine
-from cybernetes.install.renewal import refresh_users, restart
+from cybernetes.install.renewal import restart
+from cybernetes.install.user_kubeconfig import refresh_in_users
 from cybernetes.run import files
 from cybernetes.run.config import ClusterConfig
 from cybernetes.run.layout import Layout
@@ -201,5 +202,5 @@ def _trust(config: ClusterConfig, layout: Layout, of: Authority, authorities: by
 
 def _taken_up(layout: Layout, of: Authority, *, older_than: float = inf) -> None:
     if of is CLUSTER:
-        refresh_users(layout)
+        refresh_in_users(layout.admin_kubeconfig)
     restart(layout, of.restarted, older_than=older_than)

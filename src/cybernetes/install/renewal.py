@@ -6,14 +6,12 @@ import time
 from collections.abc import Sequence
 from math import inf
 
-import yaml
-
 from cybernetes.auth.pki import new_key, public_key
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError
 from cybernetes.base.random import SystemRandom
 from cybernetes.install import pki
-from cybernetes.install.user_kubeconfig import merge_into_users, users_file
+from cybernetes.install.user_kubeconfig import refresh_in_users
 from cybernetes.run import control, files
 from cybernetes.run.config import ClusterConfig
 from cybernetes.run.layout import Layout
@@ -33,7 +31,7 @@ def renew(config: ClusterConfig, layout: Layout) -> list[str]:
         admin = layout.admin_kubeconfig.read_bytes()
         pki.Issuer(config, layout).control_plane()
         if layout.admin_kubeconfig.read_bytes() != admin:
-            refresh_users(layout)
+            refresh_in_users(layout.admin_kubeconfig)
         after = _restarting(config, layout)
     return restart(layout, [name for name in after if after[name] != before[name]])
 
@@ -69,23 +67,6 @@ def _wait_again(layout: Layout, before: ProcessStatus) -> None:
         now = [each for each in control.status(layout.control_socket) if each.name == before.name]
         if now and now[0].ready and now[0].pid != before.pid:
             return
-
-
-def refresh_users(layout: Layout) -> None:
-    """Put the administrator's new certificate into the user's kubeconfig, if the cluster is in it."""
-    path = users_file()
-    if not path.exists():
-        return
-    document = yaml.safe_load(path.read_text()) or {}
-    names = {each["name"] for each in yaml.safe_load(layout.admin_kubeconfig.read_text())["users"]}
-    current = document.get("current-context", "")
-    if not names & {each["name"] for each in document.get("users") or []}:
-        return
-    merge_into_users(layout.admin_kubeconfig)
-    merged = yaml.safe_load(path.read_text())
-    if current and merged.get("current-context") != current:
-        merged["current-context"] = current
-        path.write_text(yaml.safe_dump(merged, sort_keys=False))
 
 
 def _restarting(config: ClusterConfig, layout: Layout) -> dict[str, bytes]:

@@ -28,13 +28,23 @@ def merge_into_users(own: Path) -> Path:
     added = yaml.safe_load(own.read_text())
 
     def merge(document: dict[str, Any]) -> None:
-        for kind in _LISTS:
-            names = {each["name"] for each in added[kind]}
-            kept = [each for each in document.get(kind) or [] if each["name"] not in names]
-            document[kind] = kept + added[kind]
+        _put(document, added)
         document["current-context"] = added["current-context"]
 
     return _rewrite(users_file(), merge)
+
+
+def refresh_in_users(own: Path) -> None:
+    """Put new certificates where `merge_into_users` put the old ones; the current context stays."""
+    if is_in_users(own):
+        added = yaml.safe_load(own.read_text())
+        _rewrite(users_file(), lambda document: _put(document, added))
+
+
+def _put(document: dict[str, Any], added: dict[str, Any]) -> None:
+    for kind in _LISTS:
+        names = {each["name"] for each in added[kind]}
+        document[kind] = [each for each in document.get(kind) or [] if each["name"] not in names] + added[kind]
 
 
 def is_in_users(own: Path) -> bool:

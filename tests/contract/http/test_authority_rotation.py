@@ -12,6 +12,7 @@ from cybernetes.base.random import SystemRandom
 from cybernetes.client.kubeconfig import access, load, transport
 from cybernetes.install import authority, renewal, table
 from cybernetes.install import pki as machine
+from cybernetes.install.user_kubeconfig import merge_into_users, refresh_in_users
 from cybernetes.run import files
 from cybernetes.run.config import ApiServerConfig, ClusterConfig, NodeConfig
 from cybernetes.run.layout import Layout
@@ -129,10 +130,8 @@ def test_a_renewed_administrator_is_the_users_too_and_their_context_stays(cluste
     config, layout = cluster
     users = tmp_path / "users"
     users.write_text("apiVersion: v1\nkind: Config\ncurrent-context: other\n")
-    renewal.refresh_users(layout)
+    refresh_in_users(layout.admin_kubeconfig)
     assert "kubernetes-admin" not in users.read_text(), "a cluster that is not there is not put there"
-    from cybernetes.install.user_kubeconfig import merge_into_users
-
     merge_into_users(layout.admin_kubeconfig)
     users.write_text(users.read_text().replace("current-context: cybernetes", "current-context: other"))
     authority.begin(config, layout)
