@@ -202,7 +202,8 @@ class Supervisor:
             connection.settimeout(1)
             try:
                 verb = connection.recv(256).decode().strip()
-                connection.sendall(self._answer(verb) + b"\n")
+                if verb:
+                    connection.sendall(self._answer(verb) + b"\n")
             except (OSError, UnicodeDecodeError) as broken:
                 log.warning("control.failed", error=broken)
 
