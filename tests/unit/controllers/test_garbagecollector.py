@@ -239,3 +239,30 @@ def test_objects_whose_owners_are_there_are_not_asked_for() -> None:
             assert {"child-0", "child-1", "child-2"} <= set(asked)
 
     virtual.run(main())
+
+
+def test_a_change_of_nothing_but_the_content_touches_no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed: list[str] = []
+    put = Graph.put
+
+    def counted(graph: Graph, node: Node) -> set[str]:
+        changed.append(node.metadata.name)
+        return put(graph, node)
+
+    monkeypatch.setattr(Graph, "put", counted)
+
+    async def main() -> None:
+        w = World(GarbageCollector)
+        root = w.api.put("secrets", secret("root"))
+        w.api.put("configmaps", config("child", root))
+        async with w.running():
+            await w.settle(5)
+            changed.clear()
+            w.api.edit("configmaps", "child", lambda each: each.update(data={"a": "b"}))
+            await w.settle(5)
+            assert changed == []
+            w.api.edit("configmaps", "child", lambda each: each["metadata"].update(finalizers=["test/held"]))
+            await w.settle(5)
+            assert changed == ["child"]
+
+    virtual.run(main())

@@ -44,6 +44,9 @@ class GarbageCollector:
             )
 
     def _on_change(self, target: Target, old: Item | None, new: Item | None) -> None:
+        if old == new:
+            # Most changes are of a status: who owns whom is the same.
+            return
         touched: set[str] = set()
         if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
             touched |= self._graph.remove(old.metadata.uid)
