@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from node_credentials import running, signing_controllers
 
 from apiserver_fixture import RunningApi, serving_apiserver
 from cybernetes.apiserver.bootstrap import policy
@@ -19,7 +20,6 @@ from cybernetes.client import kubeconfig
 from cybernetes.client.api import ApiClient
 from cybernetes.client.kubeconfig import Access
 from cybernetes.client.target import CONFIG_MAPS, ENDPOINTS, NODES, Target
-from cybernetes.controllers.manager import ControllerManager, ManagerConfig
 from cybernetes.install import agreement, members
 from cybernetes.install.authority import CLUSTER
 from cybernetes.run import files
@@ -28,8 +28,6 @@ from cybernetes.run.layout import Layout
 from cybernetes.run.start import Setting
 from cybernetes.run.start.authority import Follower
 from cybernetes.run.start.rotation import Rotation, of_node
-from cybernetes.wire.http.client import HttpTransport
-from cybernetes.wire.http.tls import client_context
 
 PORT = {"name": "https", "port": 6443}
 CLOCK, RANDOM = SystemClock(), SystemRandom()
@@ -76,20 +74,13 @@ def test_a_node_trusts_renews_and_says_so_and_leaves_what_would_lock_it_out(tmp_
             _join(api, layout)
             former = files.kubelet_serving(layout, "n1").certificate.read_bytes()
             following = pki.ca("following", pki.Terms(CLOCK.now(), RANDOM))
-            manager = ControllerManager(
-                ApiClient(api.transport_as("system:kube-controller-manager"), user_agent="test", clock=CLOCK),
-                CLOCK,
-                RANDOM,
-                ManagerConfig(identity="test", signer=following, account_key=pki.new_key(RANDOM)),
-                accounts=HttpTransport(api.url, client_context(api.ca)),
-            )
+            manager = signing_controllers(api, following, CLOCK)
             setting = Setting(CONFIG, layout, NODE)
             client = kubeconfig.connect(layout.kubeconfig("kubelet-n1"), user_agent="kubelet", clock=CLOCK)
             rotations = {
                 each.where.certificate.stem: Rotation(client, each, CLOCK, RANDOM) for each in of_node(setting)
             }
             follower = Follower(client, setting, rotations, CLOCK, RANDOM)
-            tasks = [asyncio.create_task(each.run()) for each in (manager, follower)]
 
             async def said(bundle: bytes) -> bool:
                 return not agreement.behind((await admin.list(NODES)).objects(), [], bundle)
@@ -105,7 +96,7 @@ def test_a_node_trusts_renews_and_says_so_and_leaves_what_would_lock_it_out(tmp_
                     return True
                 return False
 
-            try:
+            async with running((manager.run(), follower.run()), (client, admin)):
                 begun, switched = api.ca + following.certificate, following.certificate + api.ca
                 await agreement.publish(admin, CONFIG, begun)
                 await _until(lambda: said(begun))
@@ -126,12 +117,6 @@ def test_a_node_trusts_renews_and_says_so_and_leaves_what_would_lock_it_out(tmp_
                 await agreement.publish(admin, CONFIG, following.certificate)
                 await _until(refuses)
                 assert await current() == (switched, switched), "the API server shows a certificate of the former one"
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks)
-                for each in (client, admin):
-                    await each.close()
 
     asyncio.run(scenario())
 

@@ -84,7 +84,7 @@ async def running(component: Coroutine[object, object, None], ready: asyncio.Eve
     task = asyncio.ensure_future(component)
     waiting = asyncio.ensure_future(ready.wait())
     try:
-        await asyncio.wait((task, waiting), timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((task, waiting), timeout=60, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             await task
         assert ready.is_set()
@@ -97,7 +97,7 @@ async def running(component: Coroutine[object, object, None], ready: asyncio.Eve
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
@@ -210,7 +210,7 @@ async def test_dns_answers_publishes_itself_and_outlives_the_api_server(tmp_path
 
             async def ask(name: str, kind: str = "A") -> list[str]:
                 query = dns.message.make_query(name, kind)
-                response = await dns.asyncquery.udp(query, own, timeout=5, port=server.server.port)
+                response = await dns.asyncquery.udp(query, own, timeout=60, port=server.server.port)
                 return [record.to_text() for each in response.answer for record in each]
 
             spec = {"clusterIP": "None", "ports": [{"name": "sql", "port": 5432}]}

@@ -76,7 +76,7 @@ class Running:
         return Machine(packets, frozenset((NODE, NODE6)), SeededRandom(1)).send(Packet(source, destination, 6, port))
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 
@@ -86,7 +86,7 @@ async def running(api: Api) -> AsyncIterator[Running]:
     made = Running(api)
     task = asyncio.create_task(made.proxy.run())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await made.is_ready.wait()
         yield made
     finally:
