@@ -107,11 +107,12 @@ async def aggregated_reached(client: ApiClient, bundle: bytes, clock: Clock, wit
 
 
 async def _all(missing: Callable[[], Awaitable[list[str]]], clock: Clock, within_s: float, otherwise: str) -> None:
-    late = [""]
+    late = await missing()
     try:
         async with asyncio.timeout(within_s):
-            while late := await missing():
+            while late:
                 await clock.sleep(_LOOK_S)
+                late = await missing()
     except TimeoutError as timeout:
         why = f"{', '.join(late)}: not gone along yet; do they run? Repeat the command when they do, or {otherwise}"
         raise _not_done(why, Retry.LATER) from timeout

@@ -15,7 +15,7 @@ from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError
 from cybernetes.client.api import ApiClient
 from cybernetes.client.target import SECRETS
-from cybernetes.install import agreement, authority, members
+from cybernetes.install import agreement, authority, members, rotation
 from cybernetes.install import pki as machine
 from cybernetes.install.authority import FRONT_PROXY
 from cybernetes.install.joining.authorities import SHARED_FILES
@@ -140,5 +140,19 @@ def test_of_two_machines_that_begin_the_later_one_is_told_so(tmp_path: Path) -> 
             switched = authority.target(found.second, FRONT_PROXY, "switch")
             assert switched.newest == wanted.newest
             await members.publish(found.client, found.second, FRONT_PROXY, switched)
+
+    asyncio.run(scenario())
+
+
+def test_keys_of_which_nobody_tells_the_others_are_not_replaced(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with _machines(tmp_path) as found:
+            admin = found.first.admin_kubeconfig.read_bytes()
+            await members.follow(found.config, found.first)
+            write_private(found.first.admin_kubeconfig, admin)
+            await rotation.refuse_with_others(found.config, found.first, "the key of Secrets")
+            await _follow(found)
+            with pytest.raises(EdgeError, match=f"{members.name(found.others)} would not know it"):
+                await rotation.refuse_with_others(found.config, found.first, "the key of Secrets")
 
     asyncio.run(scenario())
