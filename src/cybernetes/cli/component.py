@@ -58,7 +58,9 @@ def command(component: str) -> click.Command:
         given = {name.replace("_", "-"): text for name, text in flags.items() if text is not None}
         config = options.with_apiserver_args(cluster_config.read(config_file or layout.config), given)
         network = options.with_ranges(config.network, service_range, pod_range)
-        config = msgspec.structs.replace(config, network=network, serving=_serving(component, config.serving, shown_at))
+        config = msgspec.structs.replace(
+            config, network=network, serving=with_flags(component, config.serving, shown_at)
+        )
         components.run(component, config, layout, node=node, log_level=log_level, log_format=log_format)
 
     if component in _PORTS:
@@ -84,7 +86,7 @@ def command(component: str) -> click.Command:
     return run
 
 
-def _serving(component: str, config: ServingConfig, flags: tuple[str | None, int | None]) -> ServingConfig:
+def with_flags(component: str, config: ServingConfig, flags: tuple[str | None, int | None]) -> ServingConfig:
     """With flags of kube-scheduler or kube-controller-manager, where they were given."""
     if component not in _PORTS:
         return config
