@@ -16,8 +16,10 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 
-PREFIX = "cyb-px-"
-NODE, CLIENT = f"{PREFIX}node", f"{PREFIX}client"
+# Before the number of the process whose namespaces they are.
+PREFIX = "cyb-lab-"
+OWN = f"{PREFIX}{os.getpid()}-"
+NODE, CLIENT = f"{OWN}node", f"{OWN}client"
 NODE_IP = {4: "192.0.2.1", 6: "fd02::1"}
 CLIENT_IP = {4: "192.0.2.2", 6: "fd02::2"}
 POD_RANGES = ("10.77.0.0/16", "fd77::/16")
@@ -35,7 +37,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def pod(number: int) -> str:
-    return f"{PREFIX}pod{number}"
+    return f"{OWN}pod{number}"
 
 
 def pod_ip(number: int, family: int = 4) -> str:
@@ -80,7 +82,7 @@ class Lab:
 
     def __init__(self, pods: int) -> None:
         self.pods = pods
-        self._servers: list[Callable[[], None]] = []
+        self._servers: dict[int, Callable[[], None]] = {}
 
     def __enter__(self) -> Lab:
         remove_all()
@@ -92,9 +94,16 @@ class Lab:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for end in self._servers:
+        for end in self._servers.values():
             end()
         remove_all()
+
+    def stop(self, number: int) -> None:
+        """The pod refuses connections until `start`."""
+        self._servers.pop(number)()
+
+    def start(self, number: int) -> None:
+        self._servers[number] = serve_name(pod(number), f"pod{number}")
 
     def _build(self) -> None:
         run("ip", "netns", "add", NODE)
@@ -109,10 +118,7 @@ class Lab:
         for number in range(1, self.pods + 1):
             gateways = {4: f"10.77.{number}.1", 6: f"fd77:{number}::1"}
             _join(pod(number), f"px-pod{number}", gateways, {f: pod_ip(number, f) for f in (4, 6)})
-            self._serve(number)
-
-    def _serve(self, number: int) -> None:
-        self._servers.append(serve_name(pod(number), f"pod{number}"))
+            self.start(number)
 
 
 def serve_name(namespace: str, name: str) -> Callable[[], None]:
@@ -122,6 +128,7 @@ def serve_name(namespace: str, name: str) -> Callable[[], None]:
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
             each = socket.socket(socket.AF_INET6, kind)
             each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             each.bind(("::", PORT))
             if kind == socket.SOCK_STREAM:
                 each.listen(64)
@@ -175,9 +182,11 @@ def _join(namespace: str, link: str, near: dict[int, str], far: dict[int, str]) 
 
 
 def remove_all() -> None:
+    """Namespaces of this process, and those that processes have left which are no more."""
     for line in run("ip", "netns", "list").splitlines():
         name = line.split()[0]
-        if name.startswith(PREFIX):
+        owner = name.removeprefix(PREFIX).partition("-")[0]
+        if name.startswith(OWN) or (name.startswith(PREFIX) and not os.path.exists(f"/proc/{owner}")):
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -96,6 +97,60 @@ def test_under_policy_local_endpoints_that_end_here_serve_although_others_are_re
     proxy.apply(slice_of(family, endpoint(family, 1, node="far")))
     with pytest.raises(TimeoutError):
         lab.ask(lab.CLIENT, lab.NODE_IP[family], 30080, timeout_s=0.3)
+
+
+class Asking:
+    """Opens connections to the service from outside, one after the other, for as long as the context lasts."""
+
+    def __init__(self, family: int) -> None:
+        self.answered = 0
+        self.wrong: list[str] = []
+        self._family = family
+        self._enough = False
+        self._news = threading.Condition()
+        self._thread = threading.Thread(target=self._ask)
+
+    def __enter__(self) -> Asking:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough = True
+        self._thread.join()
+
+    def wait(self) -> None:
+        """Until a connection that began after this call has been answered, or one has failed."""
+        with self._news:
+            until = self.answered + 2
+            assert self._news.wait_for(lambda: self.answered >= until or self.wrong, 60)
+
+    def _ask(self) -> None:
+        while not self._enough:
+            try:
+                lab.ask(lab.CLIENT, VIP[self._family], 80)
+            except OSError as why:
+                self.wrong.append(repr(why))
+            with self._news:
+                self.answered += 1
+                self._news.notify_all()
+
+
+def test_a_rolling_restart_loses_no_connection(proxy: Proxied, family: int, machines: lab.Lab) -> None:
+    """Once its end is in the rules, nothing comes to an endpoint any more."""
+    pods = (1, 2, 3)
+    proxy.apply(service(family), slice_of(family, *(endpoint(family, each) for each in pods)))
+    with Asking(family) as asking:
+        for gone in pods * 2:
+            rest = [endpoint(family, each) for each in pods if each != gone]
+            proxy.apply(slice_of(family, *rest, endpoint(family, gone, ENDING)))
+            asking.wait()
+            machines.stop(gone)
+            proxy.apply(slice_of(family, *rest))
+            asking.wait()
+            machines.start(gone)
+            proxy.apply(slice_of(family, *rest, endpoint(family, gone)))
+            asking.wait()
+    assert asking.wrong == []
 
 
 def test_a_load_balancer_hears_of_endpoints_here_although_the_node_drops_what_it_does_not_know(
