@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from cybernetes.apiserver.cache.selection import ADDED, DELETED, MODIFIED, Selection
-from cybernetes.apiserver.cache.state import Event, Item
+from cybernetes.apiserver.cache.state import SHARED_LABELS_BYTES_MAX, Event, Item
 from cybernetes.apiserver.cache.watch import QUEUE_MAX, Hub, Watcher
 from cybernetes.apiserver.registry import Registry
 from cybernetes.base.errors import ApiError
@@ -127,3 +129,21 @@ def test_a_watcher_that_does_not_read_is_closed() -> None:
     assert slow.over
     assert slow.overflowed
     assert not slow.queue
+
+
+LONG = {f"key-{n}": "value" for n in range(SHARED_LABELS_BYTES_MAX // 8)}
+
+
+@pytest.mark.parametrize("labels", [None, {}, {"app": "web"}, LONG])
+def test_labels_of_an_item_are_read_whatever_their_length(labels: dict[str, str] | None) -> None:
+    text = json.dumps({"metadata": {"resourceVersion": "2", "name": "a", "labels": labels}})
+    assert Item("shop/a", text.encode(), 2, 1).labels == (labels or {})
+
+
+def test_items_with_the_same_labels_share_them() -> None:
+    first, second, other = (
+        pod(each, 2, labels) for each, labels in zip("abc", ('"a":"1"', '"a":"1"', '"a":"2"'), strict=True)
+    )
+    assert first.labels is second.labels
+    assert other.labels == {"a": "2"}
+    assert Item("shop/d", b'{"metadata":{"name":"d"}}', 2, 1).labels == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ Reading = Callable[[str], "Callable[[Item], str]"]
 
 
 class _Labelled(msgspec.Struct, gc=False):
-    labels: dict[str, str] | None = None
+    labels: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Meta(msgspec.Struct, gc=False):
@@ -31,7 +32,11 @@ class _Meta(msgspec.Struct, gc=False):
 
 
 _META = msgspec.json.Decoder(_Meta)
+_LABELS = msgspec.json.Decoder(dict[str, str] | None)
 _NO_LABELS: dict[str, str] = {}
+# Sets of labels that are remembered, and how long their text may be: those of some hundred rollouts that go on at once.
+SHARED_LABELS_MAX = 1024
+SHARED_LABELS_BYTES_MAX = 1024
 
 
 class Item(msgspec.Struct, gc=False, eq=False):
@@ -64,7 +69,7 @@ class Item(msgspec.Struct, gc=False, eq=False):
     @property
     def labels(self) -> dict[str, str]:
         if self._labels is None:
-            self._labels = _META.decode(self.json).metadata.labels or _NO_LABELS
+            self._labels = _labels_of(_META.decode(self.json).metadata.labels)
         return self._labels
 
     def fields(self, read: Callable[[bytes], dict[str, str]]) -> dict[str, str]:
@@ -74,6 +79,18 @@ class Item(msgspec.Struct, gc=False, eq=False):
 
     def decode(self) -> dict[str, Any]:
         return stored.decode(self.json)
+
+
+def _labels_of(text: msgspec.Raw) -> dict[str, str]:
+    """Pods of one template have the same labels: they share one dict, a third of a kilobyte each."""
+    if len(text) <= SHARED_LABELS_BYTES_MAX:
+        return _shared_labels(bytes(text))
+    return _LABELS.decode(text) or _NO_LABELS
+
+
+@lru_cache(maxsize=SHARED_LABELS_MAX)
+def _shared_labels(text: bytes) -> dict[str, str]:
+    return _LABELS.decode(text) or _NO_LABELS
 
 
 def item_of(place: str, value: bytes, revision: int, created: int) -> Item:
