@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from node_credentials import allow_nodes_to_renew, put_first_certificates
+from node_credentials import allow_nodes_to_renew, put_first_certificates, running, signing_controllers
 
 from apiserver_fixture import serving_apiserver
 from cybernetes.auth import pki
@@ -12,14 +12,11 @@ from cybernetes.base.random import SeededRandom, SystemRandom
 from cybernetes.client import kubeconfig
 from cybernetes.client.api import ApiClient
 from cybernetes.client.kubeconfig import FileTransport
-from cybernetes.controllers.manager import ControllerManager, ManagerConfig
 from cybernetes.run.config import ClusterConfig, NodeConfig
 from cybernetes.run.layout import Layout
 from cybernetes.run.start import Setting
 from cybernetes.run.start.rotation import EARLIEST, SPREAD, Rotation, due, of_node
-from cybernetes.wire.http.client import HttpTransport
 from cybernetes.wire.http.message import Request
-from cybernetes.wire.http.tls import client_context
 
 CLOCK, RANDOM = SystemClock(), SystemRandom()
 
@@ -39,14 +36,7 @@ def test_a_kubelet_renews_its_certificates_and_goes_on_with_them(tmp_path):
             await api.server.ready()
             admin = ApiClient(api.transport(), user_agent="test", clock=CLOCK)
             await allow_nodes_to_renew(admin)
-            config = ManagerConfig(identity="test", signer=api.authority, account_key=pki.new_key(RANDOM))
-            manager = ControllerManager(
-                ApiClient(api.transport_as("system:kube-controller-manager"), user_agent="test", clock=CLOCK),
-                CLOCK,
-                RANDOM,
-                config,
-                accounts=HttpTransport(api.url, client_context(api.ca)),
-            )
+            manager = signing_controllers(api, api.authority, CLOCK)
             layout, node = Layout(tmp_path), NodeConfig(name="n1", address="10.0.0.1")
             setting = Setting(ClusterConfig(nodes=(node,)), layout, node)
             # Most of their life is over: the time before now that they are valid from.
@@ -59,8 +49,7 @@ def test_a_kubelet_renews_its_certificates_and_goes_on_with_them(tmp_path):
                 "kube-apiserver-client-kubelet",
                 "kubelet-serving",
             ]
-            tasks = [asyncio.create_task(manager.run())]
-            tasks += [asyncio.create_task(Rotation(client, each, CLOCK, RANDOM).run()) for each in rotated]
+            works = [manager.run(), *(Rotation(client, each, CLOCK, RANDOM).run() for each in rotated)]
 
             async def renewed() -> bool:
                 return all(
@@ -68,7 +57,7 @@ def test_a_kubelet_renews_its_certificates_and_goes_on_with_them(tmp_path):
                     for each in rotated
                 )
 
-            try:
+            async with running(works, (client, admin)):
                 async with asyncio.timeout(60):
                     while not await renewed():  # noqa: ASYNC110 -- files are looked at, as anybody would
                         await asyncio.sleep(0.05)
@@ -82,11 +71,5 @@ def test_a_kubelet_renews_its_certificates_and_goes_on_with_them(tmp_path):
                     kubeconfig.access(kubeconfig.load([path])).certificate == rotated[0].where.certificate.read_bytes()
                 )
                 await fresh.close()
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks)
-                for each in (client, admin):
-                    await each.close()
 
     asyncio.run(scenario())

@@ -143,7 +143,7 @@ def test_machines_that_do_not_go_along_and_other_control_planes_are_named(tmp_pa
                 await admin.create(CONFIG_MAPS, {**said, "data": told}, namespace=members.NAMESPACE)
                 await agreement.accounted(admin, here)
                 await agreement.reached(admin, here, api.ca, CLOCK)
-                with pytest.raises(EdgeError, match="second: not gone along yet.*ConfigMap"):
+                with pytest.raises(EdgeError, match=r"second: not gone along yet.*ConfigMap"):
                     await agreement.members_reached(admin, here, CLUSTER, api.ca, CLOCK, within_s=0.2)
             finally:
                 await admin.close()

@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import orjson
-from node_credentials import allow_nodes_to_renew, put_first_certificates
+from node_credentials import allow_nodes_to_renew, put_first_certificates, running, signing_controllers
 
 from apiserver_fixture import RunningApi, serving_apiserver
 from cybernetes.auth import pki
@@ -19,7 +19,6 @@ from cybernetes.client import kubeconfig
 from cybernetes.client.api import ApiClient, PatchType
 from cybernetes.client.target import NODES
 from cybernetes.controllers.certificates.plan import lifetime_s
-from cybernetes.controllers.manager import ControllerManager, ManagerConfig
 from cybernetes.run import files
 from cybernetes.run.config import ClusterConfig, NodeConfig
 from cybernetes.run.layout import Layout
@@ -80,13 +79,7 @@ def test_no_request_fails_and_a_watch_goes_on(tmp_path: Path) -> None:
             node = await admin.create(NODES, {"metadata": {"name": "n1"}})
             terms = pki.Terms(SystemClock().now() - FIRST_LIFE_S, RANDOM, FIRST_LIFE_S + LEFT_S)
             put_first_certificates(api, layout, terms, NODE.address)
-            manager = ControllerManager(
-                ApiClient(api.transport_as("system:kube-controller-manager"), user_agent="test", clock=clock),
-                Behind(),
-                RANDOM,
-                ManagerConfig(identity="test", signer=api.authority, account_key=pki.new_key(RANDOM)),
-                accounts=HttpTransport(api.url, client_context(api.ca)),
-            )
+            manager = signing_controllers(api, api.authority, Behind())
             client = kubeconfig.connect(layout.kubeconfig("kubelet-n1"), user_agent="kubelet", clock=clock)
             setting = Setting(ClusterConfig(nodes=(NODE,)), layout, NODE)
             rotated = of_node(setting)
@@ -136,11 +129,10 @@ def test_no_request_fails_and_a_watch_goes_on(tmp_path: Path) -> None:
                 failed.append("the watch ended")
 
             async with _kubelet(api, layout) as port:
-                tasks = [asyncio.create_task(each) for each in (manager.run(), watch(), again(ask), again(visit))]
-                tasks += [asyncio.create_task(Rotation(client, each, clock, RANDOM).run()) for each in rotated]
-                tasks.append(asyncio.create_task(again(look)))
-                written = []
-                try:
+                works = [manager.run(), watch(), again(ask), again(visit), again(look)]
+                works += [Rotation(client, each, clock, RANDOM).run() for each in rotated]
+                written: list[str] = []
+                async with running(works, (client, admin)):
                     ends = clock.now() + PATIENCE_S
                     while not outlived() and clock.now() < ends:
                         written.append(str(len(written)))
@@ -150,12 +142,6 @@ def test_no_request_fails_and_a_watch_goes_on(tmp_path: Path) -> None:
                     async with asyncio.timeout(60):
                         while watched != written:  # noqa: ASYNC110 -- of a stream that is read elsewhere
                             await asyncio.sleep(0.02)
-                finally:
-                    for task in tasks:
-                        task.cancel()
-                    await asyncio.wait(tasks)
-                    for each in (client, admin):
-                        await each.close()
             assert not failed, failed[:20]
             assert outlived()
 
