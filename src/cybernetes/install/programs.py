@@ -26,7 +26,6 @@ from cybernetes.network.plan import PLUGIN
 from cybernetes.run.layout import NodeLayout
 
 _PLUGIN_BINARY = Path(network.__file__).with_name("cni") / "plugin"
-_PLUGIN_NAMES = (PLUGIN, "loopback")
 
 
 def place(node: NodeLayout, capabilities: Capabilities) -> None:
@@ -40,14 +39,14 @@ def place(node: NodeLayout, capabilities: Capabilities) -> None:
 
 
 def read_only_copy(program: str, folder: Path) -> Path:
-    """A copy in `folder` that nobody can write, not even who runs it."""
+    """A copy in `folder` that nobody can write, not even who runs it; where that can be, the same file."""
     found = shutil.which(program)
     if found is None:
         raise EdgeError("find", program, "not installed", outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
     copy = folder / program
     folder.mkdir(parents=True, exist_ok=True)
     unmount_below(copy)
-    _copy(Path(found), copy)
+    _replace(copy, Path(found).resolve(), same=True)
     done = subprocess.run(["mount", "--bind", "-o", "ro", copy, copy], capture_output=True, text=True, check=False)
     if done.returncode:
         raise EdgeError("mount", str(copy), done.stderr.strip(), outcome=Outcome.NOT_DONE)
@@ -62,16 +61,25 @@ def place_plugins(folder: Path, machines: Path) -> None:
     for each in folder.iterdir():
         if each.is_symlink():
             each.unlink()
-    for name in _PLUGIN_NAMES:
-        _copy(_PLUGIN_BINARY, folder / name)
+    _replace(folder / PLUGIN, _PLUGIN_BINARY, same=False)
+    (folder / "loopback").unlink(missing_ok=True)
+    (folder / "loopback").symlink_to(PLUGIN)
     for each in sorted(machines.iterdir()):
         if not (folder / each.name).exists():
             (folder / each.name).symlink_to(each)
 
 
-def _copy(program: Path, target: Path) -> None:
-    """Who runs the one from before keeps that."""
-    fresh = target.with_name(f".{target.name}.new")
-    shutil.copyfile(program, fresh)
-    fresh.chmod(0o755)
-    fresh.replace(target)
+def _replace(target: Path, program: Path, *, same: bool) -> None:
+    """Who runs the one from before keeps that. same: the same file, unless it is on another file system."""
+    target.unlink(missing_ok=True)
+    if not (same and _linked(target, program)):
+        shutil.copyfile(program, target)
+        target.chmod(0o755)
+
+
+def _linked(name: Path, program: Path) -> bool:
+    try:
+        name.hardlink_to(program)
+    except OSError:
+        return False
+    return True
