@@ -13,6 +13,9 @@ from cybernetes.model.validation.meta import validate_labels
 
 Selector = dict[str, Any]
 
+_SETS = frozenset({"In", "NotIn", "Exists", "DoesNotExist"})
+_OF_NODES = _SETS | {"Gt", "Lt"}
+
 
 def validate_label_selector(selector: Selector | None, path: Path, *, lenient_values: bool = False) -> list[FieldError]:
     """lenient_values: values of stored objects that were never checked are let through."""
@@ -25,24 +28,29 @@ def validate_label_selector(selector: Selector | None, path: Path, *, lenient_va
 
 
 def _validate_requirement(requirement: dict[str, Any], path: Path, lenient_values: bool) -> list[FieldError]:
-    errors: list[FieldError] = []
-    values = requirement.get("values") or []
-    match requirement.get("operator", ""):
-        case "In" | "NotIn":
-            if not values:
-                errors.append(required(path.child("values"), "must be specified when `operator` is 'In' or 'NotIn'"))
-        case "Exists" | "DoesNotExist":
-            if values:
-                text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-                errors.append(forbidden(path.child("values"), text))
-        case other:
-            errors.append(invalid(path.child("operator"), other, "not a valid selector operator"))
+    errors = _operator(requirement, _SETS, path)
     key = requirement.get("key", "")
     errors += [invalid(path.child("key"), key, each) for each in names.qualified_name(key)]
     if not lenient_values:
-        for i, value in enumerate(values):
+        for i, value in enumerate(requirement.get("values") or []):
             errors += [invalid(path.child("values").index(i), value, each) for each in names.label_value(value)]
     return errors
+
+
+def _operator(requirement: dict[str, Any], operators: frozenset[str], path: Path) -> list[FieldError]:
+    """Whether there are as many values as the operator takes."""
+    values, operator = requirement.get("values") or [], requirement.get("operator", "")
+    if operator not in operators:
+        return [invalid(path.child("operator"), operator, "not a valid selector operator")]
+    where = path.child("values")
+    match operator:
+        case "In" | "NotIn" if not values:
+            return [required(where, "must be specified when `operator` is 'In' or 'NotIn'")]
+        case "Exists" | "DoesNotExist" if values:
+            return [forbidden(where, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")]
+        case "Gt" | "Lt" if len(values) != 1:
+            return [required(where, "must be specified single value when `operator` is 'Lt' or 'Gt'")]
+    return []
 
 
 def validate_node_selector(selector: Selector, path: Path) -> list[FieldError]:
@@ -76,22 +84,7 @@ def validate_node_selector_term(term: Selector, path: Path) -> list[FieldError]:
 
 
 def _validate_node_requirement(requirement: dict[str, Any], path: Path) -> list[FieldError]:
-    errors: list[FieldError] = []
-    values = requirement.get("values") or []
-    match requirement.get("operator", ""):
-        case "In" | "NotIn":
-            if not values:
-                errors.append(required(path.child("values"), "must be specified when `operator` is 'In' or 'NotIn'"))
-        case "Exists" | "DoesNotExist":
-            if values:
-                text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-                errors.append(forbidden(path.child("values"), text))
-        case "Gt" | "Lt":
-            if len(values) != 1:
-                text = "must be specified single value when `operator` is 'Lt' or 'Gt'"
-                errors.append(required(path.child("values"), text))
-        case other:
-            errors.append(invalid(path.child("operator"), other, "not a valid selector operator"))
+    errors = _operator(requirement, _OF_NODES, path)
     key = requirement.get("key", "")
     return errors + [invalid(path.child("key"), key, each) for each in names.qualified_name(key)]
 
