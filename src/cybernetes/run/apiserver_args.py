@@ -20,7 +20,7 @@ class ApiServerArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Durations are texts such as `2m30s`; lists take several values, separated by commas on a command line.
 
     audit_policy_file  None: audit-policy.yaml of the data directory; "": nothing is audited
-    audit_log_path     None: logs/audit.log of the data directory; "": no file; "-": standard output
+    audit_log_path     None: logs/audit/audit.log of the data directory; "": no file; "-": standard output
     encryption_provider_config  "": Secrets are encrypted with the data directory's own key
     authentication_config, authorization_config  "": certificates and tokens of the cluster; Node, then RBAC
     anonymous_auth     whether who is not known may ask for /healthz, /livez and /readyz
