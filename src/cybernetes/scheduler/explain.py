@@ -81,6 +81,8 @@ def render(key: str, node_name: str, views: Sequence[NodeView]) -> str:
     """A page for people: where it could be with scores, where it could not and why, and what is nearest."""
     possible = [view for view in views if not view.reasons]
     lines = [f"pod {key} is on {node_name}" if node_name else f"pod {key} has no node"]
+    if not views:
+        lines += ["", "there are no nodes; look at: kubectl get nodes"]
     lines += _score_table(possible)
     lines += _against_runner_up(node_name, possible)
     lines += _reason_table([view for view in views if view.reasons])

@@ -69,3 +69,11 @@ def test_scores_are_a_table() -> None:
 def test_an_unknown_pod_is_an_error() -> None:
     with pytest.raises(KeyError):
         explain_placed(snapshot(node("a")), "shop/none")
+
+
+def test_a_cluster_without_nodes_is_told() -> None:
+    assert render("shop/web", "", []).splitlines() == [
+        "pod shop/web has no node",
+        "",
+        "there are no nodes; look at: kubectl get nodes",
+    ]
