@@ -36,6 +36,9 @@ class Cached:
         self.state = ResourceState(prefix(group, plural), revision)
         self.hub = Hub()
         self.subscribers: list[Subscriber] = []
+        # Held while the window is extended into the past; revisions up to which there was no room for that.
+        self.reaching_back = asyncio.Lock()
+        self.out_of_reach = 0
         # Events that were sent to watchers.
         self.sent = 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -214,6 +214,28 @@ class ResourceState:
             found.append(event)
         found.reverse()
         return found
+
+    def past(self, changes: Iterable[StoreEvent]) -> list[Event]:
+        """Events of changes from before; nothing here changes. Former states have no revision of their own: 0."""
+        found = []
+        for each in changes:
+            place = each.key[len(self.prefix) :]
+            before = None if each.previous is None else item_of(place, each.previous, 0, each.created)
+            after = None if each.value is None else item_of(place, each.value, each.revision, each.created)
+            if before is not None or after is not None:
+                found.append(Event(before, after, each.revision))
+        return found
+
+    def has_room(self, events: Sequence[Event]) -> bool:
+        """Whether the window may hold these, too."""
+        size = self._window_bytes + sum(map(_size, events))
+        return len(self.window) + len(events) <= WINDOW_EVENTS_MAX and size <= WINDOW_BYTES_MAX
+
+    def extend(self, after: int, events: Sequence[Event]) -> None:
+        """Let the window begin after an earlier revision. events: all between, in order."""
+        self.window.extendleft(reversed(events))
+        self._window_bytes += sum(map(_size, events))
+        self.window_from = after
 
     def _remember(self, event: Event) -> None:
         self.window.append(event)

@@ -12,6 +12,7 @@ import msgspec
 
 from cybernetes.apiserver import respond, sockets
 from cybernetes.apiserver.cache.feed import Cached
+from cybernetes.apiserver.cache.past import history, reach_back
 from cybernetes.apiserver.cache.selection import ADDED, DELETED, Selection
 from cybernetes.apiserver.cache.state import Event, Item, ResourceState
 from cybernetes.apiserver.cache.watch import Entry, Watcher
@@ -128,7 +129,7 @@ async def _stream(core: Core, cached: Cached, watcher: Watcher, encode: _Frames,
             for chunk in encode.current(await encode.seen(_snapshot(state, watcher.selection))):
                 yield chunk
         elif start.after:
-            async for chunk in _missed(core, state, encode, start.after, at):
+            async for chunk in _missed(core, cached, encode, start.after, at):
                 yield chunk
         else:
             yield b""
@@ -154,24 +155,18 @@ def _snapshot(state: ResourceState, selection: Selection) -> list[Item]:
     return [item for item in selection.candidates(state) if selection.matches(item)]
 
 
-async def _missed(core: Core, state: ResourceState, encode: _Frames, after: int, upto: int) -> AsyncIterator[bytes]:
+async def _missed(core: Core, cached: Cached, encode: _Frames, after: int, upto: int) -> AsyncIterator[bytes]:
     """Events after a revision, from the window, or from the store's history. Raises ApiError 410."""
-    if after >= state.window_from:
-        events = [event for event in state.since(after) if event.revision <= upto]
-        yield await encode.events(events)
-        return
-    past = ResourceState(state.prefix, after)
+    state = cached.state
     try:
-        found = await core.store.range(state.prefix, revision=after)
-        for entry in found.entries:
-            past.load(entry.key, entry.value, entry.revision, entry.created)
-        async for batch in core.store.watch(state.prefix, after):
-            if batch.revision > upto:
-                return
-            reduced = (past.reduce(change) for change in batch.events)
-            yield await encode.events([event for event in reduced if event is not None])
-            if batch.revision == upto:
-                return
+        if after < state.window_from:
+            await reach_back(core.store, cached, after)
+        if after >= state.window_from:
+            events = [event for event in state.since(after) if event.revision <= upto]
+            yield await encode.events(events)
+            return
+        async for some in history(core.store, state, after, upto):
+            yield await encode.events(some)
     except Compacted as gone:
         raise expired(f"too old resource version: {after} ({gone.oldest})") from gone
 
