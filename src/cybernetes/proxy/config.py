@@ -25,7 +25,8 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
     local_interface      instead of ranges: name of the interface pods are behind, `+` at its end for a prefix
     service_ranges       traffic to addresses in here that no service has is dropped
     nodeport_addresses   CIDR texts; "primary": the node's addresses; none, "0.0.0.0/0", "::/0": all local ones
-    bind                 where health is served; metrics stay on loopback
+    bind, second_bind    where health is served, the second of a node with addresses of both families; metrics stay on
+                         loopback
     """
 
     node: str
@@ -39,9 +40,14 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
     sync_period_s: float = SYNC_PERIOD_S
     sync_min_s: float = SYNC_MIN_S
     bind: str = "0.0.0.0"
+    second_bind: str = ""
     health_port: int = 10256
     metrics_bind: str = "127.0.0.1"
     metrics_port: int = 10249
+
+    @property
+    def binds(self) -> tuple[str, ...]:
+        return (self.bind, self.second_bind) if self.second_bind else (self.bind,)
 
     @property
     def families(self) -> tuple[int, ...]:

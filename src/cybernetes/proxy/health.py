@@ -92,8 +92,8 @@ class Health:
         """Serve until cancelled. A port that is taken is reported and left out."""
         own, metrics = HttpServer(self.handle), HttpServer(self.handle_metrics)
         try:
-            await _listen(own, self._config.bind, self._config.health_port)
-            await _listen(metrics, self._config.metrics_bind, self._config.metrics_port)
+            await _listen(own, self._config.binds, self._config.health_port)
+            await _listen(metrics, (self._config.metrics_bind,), self._config.metrics_port)
             while True:
                 await self._changed.wait()
                 self._changed.clear()
@@ -109,7 +109,7 @@ class Health:
         for port in sorted(wanted - self._servers.keys()):
             server = HttpServer(self._handler_of(port))
             self._servers[port] = server
-            await _listen(server, self._config.bind, port)
+            await _listen(server, self._config.binds, port)
 
     def _handler_of(self, port: int) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:
@@ -181,11 +181,12 @@ def _local_endpoints(views: Iterable[PortView]) -> int:
     return len({target[:-2] for view in views for target in view.selected.local})
 
 
-async def _listen(server: HttpServer, host: str, port: int) -> None:
-    try:
-        await server.listen(host, port)
-    except OSError as error:
-        _log.error("health.not_served", host=host, port=port, why=error)
+async def _listen(server: HttpServer, hosts: Sequence[str], port: int) -> None:
+    for host in hosts:
+        try:
+            await server.listen(host, port)
+        except OSError as error:
+            _log.error("health.not_served", host=host, port=port, why=error)
 
 
 def _tabbed(shown: dict[str, object]) -> bytes:

@@ -13,12 +13,12 @@ from cybernetes.proxy.health import Health
 from cybernetes.proxy.objects import Endpoint, NodeFacts, Service, ServicePort, Slice, pack
 from cybernetes.proxy.state import State
 
-ADDRESS = "127.0.0.1"
+ADDRESS, SECOND_ADDRESS = "127.0.0.1", "127.0.0.2"
 PATIENCE_S = 60
 
 
-def ask(port: int, path: str) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection(ADDRESS, port, timeout=PATIENCE_S)
+def ask(port: int, path: str, host: str = ADDRESS) -> tuple[int, dict[str, str], bytes]:
+    connection = http.client.HTTPConnection(host, port, timeout=PATIENCE_S)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -32,11 +32,11 @@ def placed(*nodes: str) -> Slice:
     return Slice("shop/web", 4, (("", 6, 8080),), tuple(endpoints))
 
 
-async def until_answered(port: int, path: str) -> tuple[int, dict[str, str], bytes]:
+async def until_answered(port: int, path: str, host: str = ADDRESS) -> tuple[int, dict[str, str], bytes]:
     async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
-                return await asyncio.to_thread(ask, port, path)
+                return await asyncio.to_thread(ask, port, path, host)
             except ConnectionError:
                 await asyncio.sleep(0.01)
 
@@ -54,7 +54,10 @@ async def until_refused(port: int) -> None:
 def test_a_health_check_node_port_tells_how_many_endpoints_are_here() -> None:
     async def run() -> None:
         port, own, metrics = (free_port(0) for _ in range(3))
-        health = Health(SystemClock(), ProxyConfig(node="here", bind=ADDRESS, health_port=own, metrics_port=metrics))
+        config = ProxyConfig(
+            node="here", bind=ADDRESS, second_bind=SECOND_ADDRESS, health_port=own, metrics_port=metrics
+        )
+        health = Health(SystemClock(), config)
         state = State(NodeFacts("here"))
         given = Service(
             "shop/web", (pack("10.96.0.5"),), (ServicePort("", 6, 80),), external_local=True, health_port=port
@@ -65,6 +68,7 @@ def test_a_health_check_node_port_tells_how_many_endpoints_are_here() -> None:
         try:
             health.set_services(state, (4,))
             status, headers, body = await until_answered(port, "/any/path")
+            assert (await until_answered(port, "/any/path", SECOND_ADDRESS))[0] == 200
             assert status == 200
             assert headers["Content-Type"] == "application/json"
             assert headers["X-Content-Type-Options"] == "nosniff"

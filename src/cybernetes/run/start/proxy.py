@@ -32,6 +32,7 @@ async def serve(setting: Setting) -> None:
         # Upstream's defaults: iptables take node ports on every address of the node, localhost too.
         nodeport_addresses=() if network.proxy_mode == "iptables" else ("primary",),
         bind=node.address,
+        second_bind=node.second_address,
     )
     planes = [_plane(config.mode, family) for family in config.families]
     if await _leave_others(config):
