@@ -50,11 +50,24 @@ static void answer(int client, const char *greeting_file, const char *tick_file)
         shutdown(client, SHUT_WR);
 }
 
-static int serve(int port, const char *greeting_file, const char *tick_file) {
-    int listener = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+/* For IPv4 and IPv6; for IPv4 alone where the kernel has nothing else. */
+static int bind_any(int port) {
+    int listener = socket(AF_INET6, SOCK_STREAM, 0), yes = 1, no = 0;
+    struct sockaddr_in6 both = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+    if (listener < 0) {
+        listener = socket(AF_INET, SOCK_STREAM, 0);
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+        return bind(listener, (struct sockaddr *)&four, sizeof four) ? -1 : listener;
+    }
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 128)) {
+    setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
+    return bind(listener, (struct sockaddr *)&both, sizeof both) ? -1 : listener;
+}
+
+static int serve(int port, const char *greeting_file, const char *tick_file) {
+    int listener = bind_any(port);
+    if (listener < 0 || listen(listener, 128)) {
         perror("listen");
         return 1;
     }

@@ -177,7 +177,8 @@ def _containerd(layout: Layout, node: NodeConfig) -> Process:
 
 
 def _answers(address: str, port: int) -> bool:
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.settimeout(0.1)
         return probe.connect_ex((address, port)) == 0
 

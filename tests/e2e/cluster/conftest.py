@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.cluster.running import REPOSITORY, Cluster
+from tests.e2e.cluster.running import ONE_FAMILY, REPOSITORY, Cluster
+
+from cybernetes.run.config import dual_stack
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,10 +23,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """With the example application running: three pods of two containers behind a Service."""
+    """With the example application running: three pods of two containers behind a Service. Pods have two families."""
     if os.geteuid() != 0 or not shutil.which("containerd"):
         pytest.skip("needs root and containerd")
-    made = Cluster(Path(tempfile.mkdtemp(prefix="cyb-e2e-")), f"cyb-e2e-{os.getpid()}")
+    made = Cluster(Path(tempfile.mkdtemp(prefix="cyb-e2e-")), f"cyb-e2e-{os.getpid()}", network=dual_stack(ONE_FAMILY))
     try:
         made.make_machine()
         made.up()

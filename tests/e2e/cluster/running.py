@@ -17,17 +17,21 @@ from pathlib import Path
 import orjson
 
 from cybernetes.run import config as cluster_config
-from cybernetes.run.config import ClusterConfig, NodeConfig
+from cybernetes.run.config import ClusterConfig, NetworkConfig, NodeConfig
 
 REPOSITORY = Path(__file__).parents[3]
 CYBERNETES = Path(sys.executable).parent / "cybernetes"
 NODES = ("e2e-1", "e2e-2")
+ONE_FAMILY = NetworkConfig()
 
 
 class Cluster:
     """folder: the data directory. Commands run in the namespace, as a user of that machine would type them."""
 
-    def __init__(self, folder: Path, namespace: str, node_names: tuple[str, ...] = NODES) -> None:
+    def __init__(
+        self, folder: Path, namespace: str, node_names: tuple[str, ...] = NODES, network: NetworkConfig = ONE_FAMILY
+    ) -> None:
+        self._network = network
         self.folder = folder
         self.namespace = namespace
         self._node_names = node_names
@@ -37,10 +41,16 @@ class Cluster:
         subprocess.run(["ip", "netns", "add", self.namespace], check=True)
         self.inside("ip", "link", "set", "lo", "up")
         nodes = tuple(
-            NodeConfig(name=name, address=f"10.89.0.{11 + i}", network=f"cyb-{name}", max_pods=110)
+            NodeConfig(
+                name=name,
+                address=f"10.89.0.{11 + i}",
+                second_address=f"fd00:10:89::{11 + i}" if len(self._network.families) > 1 else "",
+                network=f"cyb-{name}",
+                max_pods=110,
+            )
             for i, name in enumerate(self._node_names)
         )
-        cluster_config.write(self.folder / "wanted.yaml", _config(nodes))
+        cluster_config.write(self.folder / "wanted.yaml", _config(nodes, self._network))
 
     def inside(self, *command: str, check: bool = True, wait_s: float = 180) -> subprocess.CompletedProcess[str]:
         entered = ["nsenter", f"--net=/run/netns/{self.namespace}", *command]
@@ -117,9 +127,9 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _config(nodes: tuple[NodeConfig, ...]) -> ClusterConfig:
+def _config(nodes: tuple[NodeConfig, ...], network: NetworkConfig) -> ClusterConfig:
     api_server = cluster_config.ApiServerConfig(bind_address="0.0.0.0", advertise_address="10.89.0.1")
-    return ClusterConfig(name="e2e", nodes=nodes, api_server=api_server)
+    return ClusterConfig(name="e2e", nodes=nodes, network=network, api_server=api_server)
 
 
 def _state(pod: dict[str, object]) -> tuple[str, int, bool]:
