@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from cybernetes.kubelet import node_status, pods, resources
-from cybernetes.kubelet.host import Usage
+from cybernetes.kubelet.machine import Usage
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.runtime.api import Stats
 from cybernetes.kubelet.verdict import Rejection, Verdict

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cybernetes.kubelet.cri_config import Machine
-from cybernetes.kubelet.host import HostFacts, Usage
+from cybernetes.kubelet.machine import HostFacts, Usage
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.probes import Answer, Result
 from cybernetes.kubelet.resources import CgroupLimits

@@ -8,18 +8,16 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import platform
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import msgspec
-
 from cybernetes.base.errors import EdgeError
+from cybernetes.kubelet import machine
 from cybernetes.kubelet.cgroups import Cgroups
 from cybernetes.kubelet.config import KubeletConfig
-from cybernetes.kubelet.cri_config import Machine
+from cybernetes.kubelet.machine import HostFacts, Usage
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.resources import CgroupLimits
 from cybernetes.kubelet.volumes import atomic, hostpath, kernel, layout
@@ -31,39 +29,6 @@ from cybernetes.model import quantity
 T = TypeVar("T")
 
 _GOOS = "linux"
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
-
-
-class HostFacts(msgspec.Struct, frozen=True):
-    """What a Node says of its machine."""
-
-    machine: Machine
-    cpu_count: int
-    machine_id: str
-    system_uuid: str
-    boot_id: str
-    kernel_version: str
-    os_image: str
-    architecture: str
-    hostname: str
-    swap_bytes: int
-    huge_pages: Mapping[str, int]
-    disk_bytes: int
-    pids_max: int
-    cgroup_v2: bool
-
-
-class Usage(msgspec.Struct, frozen=True):
-    """Now: of memory, of the disk below the kubelet's root, of process ids; cpu_ns: of all processors since the start."""
-
-    memory_available: int
-    disk_available: int
-    disk_capacity: int
-    inodes_free: int
-    inodes: int
-    pids: int
-    pids_max: int
-    cpu_ns: int = 0
 
 
 class Host(Protocol):
@@ -142,42 +107,10 @@ class LinuxHost:
         self._cgroups = Cgroups()
 
     def facts(self) -> HostFacts:
-        memory = _memory()
-        disk = os.statvfs(_existing(self._config.root_dir))
-        return HostFacts(
-            machine=Machine(
-                memory_bytes=memory.get("MemTotal", 0),
-                page_sizes=tuple(_page_size_names()),
-                thermal_paths=tuple(map(str, sorted(Path("/sys/devices/system/cpu").glob("cpu*/thermal_throttle")))),
-            ),
-            cpu_count=os.cpu_count() or 1,
-            machine_id=_read("/etc/machine-id") or _read("/var/lib/dbus/machine-id"),
-            system_uuid=_read("/sys/class/dmi/id/product_uuid") or _read("/etc/machine-id"),
-            boot_id=_read("/proc/sys/kernel/random/boot_id"),
-            kernel_version=platform.release(),
-            os_image=_os_image(),
-            architecture=_ARCHITECTURES.get(platform.machine(), platform.machine()),
-            hostname=platform.node(),
-            swap_bytes=memory.get("SwapTotal", 0),
-            huge_pages=_huge_pages(),
-            disk_bytes=disk.f_blocks * disk.f_frsize,
-            pids_max=int(_read("/proc/sys/kernel/pid_max") or 0),
-            cgroup_v2=self._cgroups.v2,
-        )
+        return machine.facts(self._config.root_dir, self._cgroups.v2)
 
     def usage(self) -> Usage:
-        disk = os.statvfs(_existing(self._config.root_dir))
-        memory = _memory()
-        return Usage(
-            memory_available=memory.get("MemAvailable", 0),
-            disk_available=disk.f_bavail * disk.f_frsize,
-            disk_capacity=disk.f_blocks * disk.f_frsize,
-            inodes_free=disk.f_favail,
-            inodes=disk.f_files,
-            pids=int(_read("/proc/loadavg").split()[3].partition("/")[2]),
-            pids_max=int(_read("/proc/sys/kernel/pid_max") or 0),
-            cpu_ns=_cpu_ns(),
-        )
+        return machine.usage(self._config.root_dir)
 
     def resolv_conf(self) -> str:
         try:
@@ -261,7 +194,7 @@ class LinuxHost:
             kernel.give_to_group(target, group, writable=True)
 
     async def write_hosts(self, uid: str, text: str | None, render: Callable[[str], str]) -> None:
-        content = render(_read("/etc/hosts", strip=False)) if text is None else text
+        content = render(machine.read("/etc/hosts", strip=False)) if text is None else text
         path = self._config.pod_dir(uid) / "etc-hosts"
         await _worker(_write_if_new, path, content)
 
@@ -390,56 +323,3 @@ def _disk_usage(folder: Path) -> int:
                 # Removed while we looked.
                 continue
     return total
-
-
-def _read(path: str, *, strip: bool = True) -> str:
-    try:
-        text = Path(path).read_text()
-    except OSError:
-        return ""
-    return text.strip() if strip else text
-
-
-def _cpu_ns() -> int:
-    """source  proc(5), /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal in ticks"""
-    user, nice, system, _, _, irq, softirq, *_ = map(int, _read("/proc/stat").split("\n", 1)[0].split()[1:])
-    return (user + nice + system + irq + softirq) * 10**9 // os.sysconf("SC_CLK_TCK")
-
-
-def _memory() -> dict[str, int]:
-    rows = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
-    return {row[0].rstrip(":"): int(row[1]) * 1024 for row in rows if len(row) == 3}
-
-
-def _existing(path: Path) -> Path:
-    while not path.exists():
-        path = path.parent
-    return path
-
-
-def _os_image() -> str:
-    for line in _read("/etc/os-release").splitlines():
-        if line.startswith("PRETTY_NAME="):
-            return line.partition("=")[2].strip('"')
-    return platform.system()
-
-
-def _page_sizes_kib() -> list[int]:
-    folder = Path("/sys/kernel/mm/hugepages")
-    if not folder.is_dir():
-        return []
-    return sorted(int(each.name.removeprefix("hugepages-").removesuffix("kB")) for each in folder.iterdir())
-
-
-def _page_size_names() -> list[str]:
-    return [f"{size >> 20}GB" if size >= 1 << 20 else f"{size >> 10}MB" for size in _page_sizes_kib()]
-
-
-def _huge_pages() -> dict[str, int]:
-    """`hugepages-2Mi` -> bytes set aside."""
-    result = {}
-    for size in _page_sizes_kib():
-        name = f"hugepages-{size >> 20}Gi" if size >= 1 << 20 else f"hugepages-{size >> 10}Mi"
-        count = int(_read(f"/sys/kernel/mm/hugepages/hugepages-{size}kB/nr_hugepages") or 0)
-        result[name] = count * size * 1024
-    return result

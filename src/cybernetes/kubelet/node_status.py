@@ -12,7 +12,7 @@ import msgspec
 
 from cybernetes.base.clock import rfc3339
 from cybernetes.kubelet.config import KubeletConfig
-from cybernetes.kubelet.host import HostFacts
+from cybernetes.kubelet.machine import HostFacts
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.resources import Amounts, amount
 from cybernetes.kubelet.runtime.api import Image, RuntimeStatus, Version

@@ -15,7 +15,8 @@ from cybernetes.kubelet import pods
 from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.env import Service
 from cybernetes.kubelet.follow import Follower
-from cybernetes.kubelet.host import Host, HostFacts
+from cybernetes.kubelet.host import Host
+from cybernetes.kubelet.machine import HostFacts
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.prober import Probing
 from cybernetes.kubelet.puller import Puller
