@@ -7,7 +7,6 @@ itself in the machine's files. There the runtime is called through `own_root` (o
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -33,8 +32,14 @@ def script(program: str, folder: Path) -> Path:
         raise EdgeError("find", str(_BINARY), "run: make build", outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
     place, binary, written = folder / "place", folder / "own_root", folder / program
     place.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(_BINARY, binary)
-    binary.chmod(0o755)
-    written.write_text(f'#!/bin/sh\nexec {binary} {place} {program} "$@"\n')
-    written.chmod(0o755)
+    _replace(binary, _BINARY.read_bytes())
+    _replace(written, f'#!/bin/sh\nexec {binary} {place} {program} "$@"\n'.encode())
     return written
+
+
+def _replace(program: Path, content: bytes) -> None:
+    """As a whole: shims that outlived a cluster may call it now."""
+    staged = program.with_name(f"{program.name}.new")
+    staged.write_bytes(content)
+    staged.chmod(0o755)
+    staged.replace(program)

@@ -72,3 +72,16 @@ def test_a_stand_in_works_from_a_folder_that_is_gone(tmp_path: Path) -> None:
     command = f"cd {gone} && rmdir {gone} && exec {written}"
     told = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "/"
+
+
+def test_a_stand_in_that_is_running_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shims outlive a cluster that was killed, and call their runtime when a container ends."""
+    monkeypatch.setattr(own_root, "_BINARY", Path("/bin/sleep"))
+    first = own_root.script("runc", tmp_path)
+    with subprocess.Popen([tmp_path / "own_root", "60"]) as running:
+        try:
+            assert own_root.script("runc", tmp_path) == first
+            assert running.poll() is None
+        finally:
+            running.kill()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["own_root", "place", "runc"]
