@@ -9,7 +9,8 @@ from cybernetes.base.errors import EdgeError, Outcome
 from cybernetes.base.random import Random
 from cybernetes.kubelet.fake_host import FakeHost
 from cybernetes.kubelet.runtime.api import Hint, Sandbox, State
-from cybernetes.kubelet.runtime.fake import Delays, FakeRuntime, Script
+from cybernetes.kubelet.runtime.fake import FakeRuntime
+from cybernetes.kubelet.runtime.scripted import Delays, Script
 from cybernetes.proxy.packets.fake import FakePackets
 from cybernetes.sim.checks import Checks
 from cybernetes.sim.loop import VirtualClock

@@ -19,7 +19,8 @@ from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError
 from cybernetes.kubelet.runtime.api import ExecResult, NotFound, Runtime, State
 from cybernetes.kubelet.runtime.cri import CriRuntime
-from cybernetes.kubelet.runtime.fake import FakeRuntime, Script
+from cybernetes.kubelet.runtime.fake import FakeRuntime
+from cybernetes.kubelet.runtime.scripted import Script
 from cybernetes.wire.grpc import cri_runtime_pb2 as cri
 
 UNTIL_TERM = "trap 'exit 0' TERM; while :; do sleep 0.05; done"

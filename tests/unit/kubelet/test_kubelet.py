@@ -21,7 +21,8 @@ from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.fake_host import FakeHost, FakeProber
 from cybernetes.kubelet.loop import Kubelet
 from cybernetes.kubelet.probes import Answer, Result
-from cybernetes.kubelet.runtime.fake import FakeRuntime, Script
+from cybernetes.kubelet.runtime.fake import FakeRuntime
+from cybernetes.kubelet.runtime.scripted import Script
 from cybernetes.store.memory import MemoryStore
 
 CLOCK = SystemClock()

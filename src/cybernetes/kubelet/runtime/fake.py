@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import math
 from collections.abc import AsyncIterator, MutableSequence, Sequence
 from pathlib import Path
-
-import msgspec
 
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import EdgeError, Outcome, Retry
@@ -32,56 +29,11 @@ from cybernetes.kubelet.runtime.api import (
     Stats,
     Version,
 )
+from cybernetes.kubelet.runtime.scripted import Delays, FakeContainer, FakeSandbox, Script, idle, image_of, normal
 from cybernetes.wire.grpc import cri_runtime_pb2 as cri
 
 # Hints queued for a reader that does not read; older ones are dropped, as containerd does.
 HINTS_MAX = 1000
-
-
-class Script(msgspec.Struct, frozen=True, kw_only=True):
-    """How containers of an image live.
-
-    exits_after_s  seconds from start to the end by itself; None: runs until stopped
-    exit_code      of that end
-    term_after_s   seconds from SIGTERM to the end; None: ignores it and has to be killed
-    execs          (command -> result) of ExecSync
-    """
-
-    exits_after_s: float | None = None
-    exit_code: int = 0
-    term_after_s: float | None = 0.0
-    reason: str = ""
-    execs: dict[tuple[str, ...], ExecResult] = {}
-
-
-class Delays(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds that calls take."""
-
-    run_sandbox_s: float = 0.0
-    create_s: float = 0.0
-    start_s: float = 0.0
-    pull_s: float = 0.0
-
-
-class _Sandbox(msgspec.Struct):
-    id: str
-    config: cri.PodSandboxConfig
-    ip: str
-    created_at: int
-    ready: bool = True
-
-
-class _Container(msgspec.Struct):
-    id: str
-    sandbox_id: str
-    config: cri.ContainerConfig
-    script: Script
-    image_id: str
-    created_at: int
-    started_at: int = 0
-    ends_at: float = math.inf
-    exit_code: int = 0
-    resources: cri.LinuxContainerResources | None = None
 
 
 class FakeRuntime:
@@ -89,10 +41,10 @@ class FakeRuntime:
 
     def __init__(self, clock: Clock, images: Sequence[str] = (), *, delays: Delays | None = None) -> None:
         self._clock = clock
-        self._images = {_normal(name): _image(name) for name in images}
+        self._images = {normal(name): image_of(name) for name in images}
         self._delays = delays or Delays()
-        self._sandboxes: dict[str, _Sandbox] = {}
-        self._containers: dict[str, _Container] = {}
+        self._sandboxes: dict[str, FakeSandbox] = {}
+        self._containers: dict[str, FakeContainer] = {}
         self._failures: dict[str, list[EdgeError]] = {}
         self._readers: list[asyncio.Queue[Hint]] = []
         self._next = 0
@@ -163,7 +115,7 @@ class FakeRuntime:
         number = self._next
         ip = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
         host = config.linux.security_context.namespace_options.network == cri.NODE
-        self._sandboxes[sandbox_id] = _Sandbox(sandbox_id, config, "" if host else ip, self._now_ns())
+        self._sandboxes[sandbox_id] = FakeSandbox(sandbox_id, config, "" if host else ip, self._now_ns())
         return sandbox_id
 
     async def sandbox_status(self, sandbox_id: str) -> SandboxStatus:
@@ -206,7 +158,7 @@ class FakeRuntime:
             raise EdgeError("create container", config.metadata.name, f"sandbox {sandbox_id} is not ready")
         name = config.image.user_specified_image or config.image.image
         container_id = self._new_id("container")
-        self._containers[container_id] = _Container(
+        self._containers[container_id] = FakeContainer(
             id=container_id,
             sandbox_id=sandbox_id,
             config=config,
@@ -294,7 +246,7 @@ class FakeRuntime:
 
     async def image_status(self, reference: str) -> Image | None:
         self._enter("image_status", reference)
-        known = self._images.get(_normal(reference))
+        known = self._images.get(normal(reference))
         return known or next((each for each in self._images.values() if each.id == reference), None)
 
     async def list_images(self) -> list[Image]:
@@ -306,7 +258,7 @@ class FakeRuntime:
     ) -> str:
         self._enter("pull_image", (spec, auth))
         await self._clock.sleep(self._delays.pull_s)
-        name = _normal(spec.image)
+        name = normal(spec.image)
         image = self._images.get(name)
         if image is None:
             raise EdgeError("pull image", spec.image, f'rpc error: code = NotFound desc = "{spec.image}": not found')
@@ -330,7 +282,7 @@ class FakeRuntime:
     async def stats(self) -> list[Stats]:
         self._enter("stats", None)
         running = (each for each in self._containers.values() if self._state(each) is State.RUNNING)
-        return [_idle(each, self._now_ns()) for each in running]
+        return [idle(each, self._now_ns()) for each in running]
 
     async def hints(self) -> AsyncIterator[Hint]:
         self._enter("hints", None)
@@ -357,22 +309,22 @@ class FakeRuntime:
         if failures:
             raise failures.pop(0)
 
-    def _state(self, container: _Container) -> State:
+    def _state(self, container: FakeContainer) -> State:
         if container.ends_at <= self._clock.now():
             return State.EXITED
         return State.RUNNING if container.started_at else State.CREATED
 
-    def _kill(self, container: _Container) -> None:
+    def _kill(self, container: FakeContainer) -> None:
         container.ends_at = self._clock.now()
         container.exit_code = 137
         self._tell(container.id)
 
-    def _sandbox(self, sandbox_id: str) -> _Sandbox:
+    def _sandbox(self, sandbox_id: str) -> FakeSandbox:
         if sandbox_id not in self._sandboxes:
             raise NotFound(sandbox_id)
         return self._sandboxes[sandbox_id]
 
-    def _container(self, container_id: str) -> _Container:
+    def _container(self, container_id: str) -> FakeContainer:
         if container_id not in self._containers:
             raise NotFound(container_id)
         return self._containers[container_id]
@@ -394,31 +346,3 @@ class FakeRuntime:
         return EdgeError(
             operation, target, "a fake runtime has no streams", outcome=Outcome.NOT_DONE, retry=Retry.NEVER
         )
-
-
-def _idle(container: _Container, now_ns: int) -> Stats:
-    return Stats(
-        id=container.id,
-        uid=container.config.labels.get(LABEL_UID, ""),
-        name=container.config.metadata.name,
-        timestamp=now_ns,
-        cpu_ns=0,
-        working_set_bytes=0,
-        memory_usage_bytes=0,
-        rss_bytes=0,
-        page_faults=0,
-        major_page_faults=0,
-        filesystem_bytes=0,
-        filesystem_inodes=0,
-    )
-
-
-def _normal(name: str) -> str:
-    last = name.rpartition("/")[2]
-    return name if ":" in last or "@" in last else f"{name}:latest"
-
-
-def _image(name: str) -> Image:
-    digest = "sha256:" + hashlib.sha256(name.encode()).hexdigest()
-    repository = _normal(name).rpartition(":")[0]
-    return Image(digest, (_normal(name),), (f"{repository}@{digest}",), 1000, 0, "", False)
