@@ -2,6 +2,7 @@
 
 import socket
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,14 @@ def test_a_failure_leaves_nothing_beside(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         listen_private(path, 8)
     assert [each.name for each in tmp_path.iterdir()] == ["control.sock"]
+
+
+def test_it_may_have_the_longest_name_that_the_kernel_takes() -> None:
+    # Not below `tmp_path`, which may be too long itself.
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        deep = Path(folder, "d" * (107 - len(folder) - len("/") - len("/s.sock")))
+        deep.mkdir()
+        path = deep / "s.sock"
+        assert len(str(path)) == 107
+        with listen_private(path, 8), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.connect(str(path))
