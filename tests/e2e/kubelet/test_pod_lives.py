@@ -158,11 +158,12 @@ async def liveness_that_fails(c: Cluster) -> None:
 async def liveness_that_holds(c: Cluster) -> None:
     probes: dict[str, Object] = {
         "keeps-http": {"httpGet": {"path": "/healthz", "port": 8080}},
-        "keeps-exec": {"exec": {"command": ["cat", "/www/healthz"]}, "timeoutSeconds": 5},
+        "keeps-exec": {"exec": {"command": ["cat", "/www/healthz"]}},
         "keeps-tcp": {"tcpSocket": {"port": 8080}},
     }
     for name, probe in probes.items():
-        live = {**probe, "initialDelaySeconds": 1, **SOON}
+        # A busy machine may take its time to serve, and to answer.
+        live = {**probe, "initialDelaySeconds": 1, "periodSeconds": 1, "timeoutSeconds": 60, "failureThreshold": 60}
         await c.create(pod(name, SERVE + UNTIL_TERM, container={"livenessProbe": live, "readinessProbe": live}))
     for name in probes:
         # Its readiness is asked as often as its liveness: both have been, when it is ready.
@@ -184,7 +185,7 @@ async def probes_over_grpc(c: Cluster) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     for service in serving:
-        probe = {"grpc": {"port": port, "service": service}, **SOON}
+        probe = {"grpc": {"port": port, "service": service}, "timeoutSeconds": 60, **SOON}
         asked = {"livenessProbe": probe, "readinessProbe": probe} if service == "yes" else {"livenessProbe": probe}
         await c.create(pod(f"grpc-{service}", UNTIL_TERM, hostNetwork=True, container=asked))
     assert _main(await c.until("grpc-yes", ready))["restartCount"] == 0

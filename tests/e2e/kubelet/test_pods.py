@@ -47,7 +47,7 @@ def test_a_pod_becomes_ready_and_goes_without_a_trace(testbed: Testbed) -> None:
             uid = shown["metadata"]["uid"]
             assert (testbed.root / "kubelet" / "pods" / uid).is_dir()
             await c.delete("web")
-            await c.gone("web", 5)
+            await c.gone("web", 25)
             kubelet = c.kubelet
             assert kubelet is not None
             await c.until_true(lambda: uid not in kubelet.workers)
@@ -184,16 +184,24 @@ def test_environment_and_files_reach_the_container(testbed: Testbed) -> None:
 
 def test_probes_decide_readiness_and_restarts(testbed: Testbed) -> None:
     async def scenario() -> None:
-        http = {"httpGet": {"path": "/ok", "port": 80}, "periodSeconds": 1}
-        live = {"exec": {"command": ["sh", "-c", "test ! -e /dead"]}, "periodSeconds": 1, "failureThreshold": 1}
-        script = "mkdir /www; httpd -h /www; sleep 1; touch /www/ok; sleep 2; touch /dead; " + UNTIL_TERM
+        often = {"periodSeconds": 1, "timeoutSeconds": 60}
+        http = {"httpGet": {"path": "/ok", "port": 80}, **often}
+        live = {"exec": {"command": ["sh", "-c", "test ! -e /www/dead"]}, "failureThreshold": 1, **often}
+        folder = testbed.root / "probed"
+        mount = {"volumeMounts": [{"name": "www", "mountPath": "/www"}]}
+        volumes = [{"name": "www", "hostPath": {"path": str(folder), "type": "DirectoryOrCreate"}}]
+        probed = {"readinessProbe": http, "livenessProbe": live, **mount}
         async with cluster(testbed) as c:
-            await c.create(pod("probed", script, container={"readinessProbe": http, "livenessProbe": live}))
+            await c.create(pod("probed", "httpd -h /www; " + UNTIL_TERM, container=probed, volumes=volumes))
             unready = await c.until("probed", phase("Running"))
             assert condition(unready, "Ready")["message"] == "containers with unready status: [c]"
+            await c.said("probed", "Unhealthy")
+            (folder / "ok").touch()
             await c.until("probed", ready)
+            (folder / "dead").touch()
             again = await c.until("probed", lambda obj: obj["status"]["containerStatuses"][0]["restartCount"] == 1)
             assert again["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 0
+            await c.said("probed", "Killing")
             said = await c.events("probed")
             assert ("Normal", "Killing", "Container c failed liveness probe, will be restarted") in said
             assert ("Warning", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404") in said
@@ -278,7 +286,7 @@ def test_a_pod_deleted_by_force_leaves_no_container(testbed: Testbed) -> None:
             await c.create(pod("forced", UNTIL_TERM))
             await c.until("forced", ready)
             await c.delete("forced", grace_s=0)
-            await c.gone("forced", 2)
+            await c.gone("forced", 25)
             await c.until_true(lambda: not testbed.ctr("containers", "ls", "-q").stdout)
 
     asyncio.run(scenario())
