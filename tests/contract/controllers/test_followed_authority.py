@@ -36,7 +36,7 @@ CONFIG = ClusterConfig(nodes=(NODE,), joined=True, api_server=ApiServerConfig(ad
 
 
 async def _until(holds: Callable[[], Any]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await holds():  # noqa: ASYNC110 -- the API is looked at, as anybody would
             await asyncio.sleep(0.05)
 

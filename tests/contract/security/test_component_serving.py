@@ -77,7 +77,7 @@ async def _served(folder: Path, broken: list[str]) -> AsyncIterator[tuple[Runnin
         checks = {"healthz": {"ping": lambda: ""}, "readyz": {"informer-sync": lambda: "".join(broken)}}
         serving = Serving(gate(client, layout, CLOCK), checks, told, {"kubescheduler.config.k8s.io": {}})
         number = free_port(0)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await listen(serving, ("127.0.0.1", 0), own, layout)
         task = asyncio.create_task(listen(serving, ("127.0.0.1", number), own, layout))
         try:
@@ -90,7 +90,7 @@ async def _served(folder: Path, broken: list[str]) -> AsyncIterator[tuple[Runnin
 
 
 async def _listens(number: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", number)) == 0:

@@ -30,7 +30,7 @@ async def _write(servers: Servers, number: str) -> None:
     """Once the server, which starts again meanwhile, takes it."""
     client, data = servers.client(), {"metadata": {"name": "kept", "namespace": "default"}, "data": {number: "written"}}
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     await client.apply(CONFIG_MAPS, data, field_manager=f"test-{number}")
