@@ -5,7 +5,22 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from tests.e2e.cluster.running import NODES, Cluster, command_line, container_processes, wait_until
+
+
+@pytest.fixture(autouse=True)
+def _pods_on_both_nodes(cluster: Cluster) -> None:
+    """Of a node that was away all pods have moved to the other one."""
+    spread(cluster)
+
+
+def spread(cluster: Cluster) -> None:
+    if set(cluster.ready_by_node("hello")) != set(NODES):
+        cluster.kubectl("-n", "hello", "rollout", "restart", "deployment/hello")
+        cluster.kubectl("-n", "hello", "rollout", "status", "deployment/hello", "--timeout=170s")
+        wait_until(lambda: len(cluster.pods("hello")) == 3, 120, "pods of before are gone")
+        assert set(cluster.ready_by_node("hello")) == set(NODES)
 
 
 def _set_policy(cluster: Cluster, policy: str, **spec: Any) -> dict[str, Any]:
