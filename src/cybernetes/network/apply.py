@@ -11,8 +11,11 @@ from cybernetes.network.links.api import Links, Route
 from cybernetes.network.plan import CNI_FILE, FORWARD_IPV6, Desired
 
 
-async def apply(desired: Desired, before: Desired, links: Links, conf_dir: Path) -> None:
+async def apply(desired: Desired, before: Desired, links: Links, conf_dir: Path) -> EdgeError | None:
     """before: what was applied last, so that only changes cost; a fresh Desired() for everything.
+
+    Returns the first route that was refused: a node that cannot be reached must not keep pods of this one from
+    starting. Raises EdgeError for everything else.
 
     Routes are compared with the kernel's. The CNI file comes last: it is what tells the runtime that pods can start.
     """
@@ -27,12 +30,10 @@ async def apply(desired: Desired, before: Desired, links: Links, conf_dir: Path)
         await asyncio.to_thread(replace_file, conf_dir / CNI_FILE, desired.cni)
     # Every time: the machine's policy may have changed since. Last: a machine without usable iptables drops nothing.
     await links.accept_forwarding(desired.forwarded)
-    if failed is not None:
-        raise failed
+    return failed
 
 
 async def _apply_routes(desired: frozenset[Route], links: Links) -> EdgeError | None:
-    """The first failure: a node that cannot be reached must not keep pods of this one from starting."""
     there = await links.routes()
     kept = {route.destination for route in desired}
     failed: EdgeError | None = None

@@ -69,16 +69,14 @@ class Network:
         failures = 0
         while True:
             self._wake.clear()
-            try:
-                await self._apply()
-                failures = 0
-                self._tell_ready()
-            except EdgeError as error:
+            failed = await self._apply()
+            if failed is not None:
                 wait_s = backoff(failures, first_s=RETRY_FIRST_S, limit_s=RETRY_LIMIT_S, random=self._random)
                 failures += 1
-                _log.warning("network.refused", error=error, retry_s=round(wait_s, 3))
+                _log.warning("network.refused", error=failed, retry_s=round(wait_s, 3))
                 await self._clock.sleep(wait_s)
                 continue
+            failures = 0
             await self._wake.wait()
             await self._clock.sleep(SETTLE_S)
 
@@ -86,9 +84,15 @@ class Network:
         ready, self._ready = self._ready, lambda: None
         ready()
 
-    async def _apply(self) -> None:
+    async def _apply(self) -> EdgeError | None:
+        """What failed. A node that no route leads to does not keep this one from being ready."""
         desired = plan(self._nodes.items.values(), self._config)
-        await apply(desired, self.applied, self._links, self._config.conf_dir)
+        try:
+            refused = await apply(desired, self.applied, self._links, self._config.conf_dir)
+        except EdgeError as error:
+            return error
         if desired.cni and not self.applied.cni:
             _log.info("network.ready", node=self._config.node, routes=len(desired.routes))
         self.applied = desired
+        self._tell_ready()
+        return refused

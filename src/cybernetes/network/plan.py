@@ -48,26 +48,32 @@ class Desired(msgspec.Struct, frozen=True):
 
 
 def plan(nodes: Iterable[Node], config: NetworkConfig) -> Desired:
-    """Everything that the node `config.node` needs; of others their pod ranges and addresses."""
+    """Everything that the node `config.node` needs; of others their pod ranges and addresses.
+
+    Pods have addresses of the families that their node has one of: others could not send anything back to the rest.
+    """
     ordered = sorted(nodes, key=lambda node: node.name)
     own = next((node for node in ordered if node.name == config.node), None)
-    if own is None or not own.pod_ranges:
-        return Desired(routes=routes(ordered, config.node))
+    if own is None:
+        return Desired()
+    pod_ranges = [each for each in own.pod_ranges if _address_for(each, own.addresses)]
+    if not pod_ranges:
+        return Desired(routes=routes(ordered, own))
     inside = {
         *config.pod_ranges,
         *(each for node in ordered for each in (*node.pod_ranges, *map(_host, node.addresses))),
     }
     return Desired(
-        routes=routes(ordered, config.node),
-        masquerade=Masquerade(tuple(sorted(own.pod_ranges)), tuple(sorted(inside))),
+        routes=routes(ordered, own),
+        masquerade=Masquerade(tuple(sorted(pod_ranges)), tuple(sorted(inside))),
         forwarded=tuple(sorted({*config.pod_ranges, *(each for node in ordered for each in node.pod_ranges)})),
-        cni=render_cni(own.pod_ranges, config),
-        sysctls=sysctls(own.pod_ranges),
+        cni=render_cni(pod_ranges, config),
+        sysctls=sysctls(pod_ranges),
     )
 
 
-def routes(nodes: Sequence[Node], own: str) -> frozenset[Route]:
-    """One for each pod range of other nodes, by the node's address of the same family.
+def routes(nodes: Sequence[Node], own: Node) -> frozenset[Route]:
+    """One for each pod range of other nodes of a family that both have an address of, by the other's address.
 
     Of two nodes with the same range, which a broken allocation could yield, the first by name has it.
     """
@@ -75,7 +81,7 @@ def routes(nodes: Sequence[Node], own: str) -> frozenset[Route]:
     for node in nodes:
         for pod_range in node.pod_ranges:
             gateway = _address_for(pod_range, node.addresses)
-            if node.name != own and gateway:
+            if node.name != own.name and gateway and _address_for(pod_range, own.addresses):
                 found.setdefault(pod_range, Route(pod_range, gateway))
     return frozenset(found.values())
 

@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import orjson
-import pytest
 
 from cybernetes.base.errors import EdgeError
 from cybernetes.network.apply import apply, remove, replace_file
@@ -19,6 +18,8 @@ from cybernetes.network.plan import CNI_FILE, Desired, NetworkConfig, plan
 N1 = Node("n1", ("10.244.1.0/24",), ("10.0.0.1",))
 N2 = Node("n2", ("10.244.2.0/24", "fd01:2::/64"), ("10.0.0.2", "fd00::2"))
 N3 = Node("n3")
+# The first one, with addresses of both families.
+BOTH = Node("n1", ("10.244.1.0/24", "fd01:1::/64"), ("10.0.0.1", "fd00::1"))
 
 
 def config(tmp_path: Path) -> NetworkConfig:
@@ -28,8 +29,16 @@ def config(tmp_path: Path) -> NetworkConfig:
 
 
 def test_other_nodes_pods_are_routed_by_their_address_of_the_same_family(tmp_path: Path) -> None:
-    desired = plan([N2, N1, N3], config(tmp_path))
+    desired = plan([N2, BOTH, N3], config(tmp_path))
     assert desired.routes == {Route("10.244.2.0/24", "10.0.0.2"), Route("fd01:2::/64", "fd00::2")}
+
+
+def test_a_node_of_one_family_in_a_cluster_of_two_lives_in_its_own(tmp_path: Path) -> None:
+    lone = Node("n1", ("10.244.1.0/24", "fd01:1::/64"), ("10.0.0.1",))
+    desired = plan([lone, N2], config(tmp_path))
+    assert desired.routes == {Route("10.244.2.0/24", "10.0.0.2")}
+    assert orjson.loads(desired.cni)["plugins"][0]["ranges"] == ["10.244.1.0/24"]
+    assert desired.masquerade is not None and desired.masquerade.pods == ("10.244.1.0/24",)
 
 
 def test_of_two_nodes_with_one_range_the_first_by_name_has_it(tmp_path: Path) -> None:
@@ -47,8 +56,7 @@ def test_pods_keep_their_address_towards_the_cluster_only(tmp_path: Path) -> Non
 
 
 def test_the_cni_configuration_has_the_node_s_ranges_and_host_ports(tmp_path: Path) -> None:
-    two_families = Node("n1", ("10.244.1.0/24", "fd01:1::/64"), ("10.0.0.1",))
-    shown = orjson.loads(plan([two_families], config(tmp_path)).cni)
+    shown = orjson.loads(plan([BOTH], config(tmp_path)).cni)
     (pair,) = shown["plugins"]
     assert pair["type"] == "cybernetes"
     assert pair["ranges"] == ["10.244.1.0/24", "fd01:1::/64"]
@@ -56,7 +64,7 @@ def test_the_cni_configuration_has_the_node_s_ranges_and_host_ports(tmp_path: Pa
 
 
 def test_without_a_pod_range_there_are_only_routes(tmp_path: Path) -> None:
-    desired = plan([Node("n1"), N2], config(tmp_path))
+    desired = plan([Node("n1", (), ("10.0.0.1",)), N2], config(tmp_path))
     assert desired.routes
     assert (desired.cni, desired.masquerade) == (b"", None)
 
@@ -112,8 +120,8 @@ def test_routes_follow_nodes_that_go_and_move(tmp_path: Path) -> None:
 def test_a_route_that_is_refused_does_not_keep_pods_from_starting(tmp_path: Path) -> None:
     settings, links = config(tmp_path), FakeLinks()
     links.refuse = 1
-    with pytest.raises(EdgeError):
-        asyncio.run(apply(plan([N1, N2], settings), Desired(), links, settings.conf_dir))
+    refused = asyncio.run(apply(plan([BOTH, N2], settings), Desired(), links, settings.conf_dir))
+    assert isinstance(refused, EdgeError)
     assert (settings.conf_dir / CNI_FILE).exists()
     assert Route("fd01:2::/64", "fd00::2") in links.table.values()
 
