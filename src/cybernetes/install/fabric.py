@@ -15,6 +15,7 @@ from pathlib import Path
 from pyroute2 import IPRoute, NetNS, netns
 from pyroute2.netlink.exceptions import NetlinkError
 
+from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.run.config import ClusterConfig, NodeConfig
 
 FABRIC_RANGES = {4: ipaddress.ip_network("10.89.0.0/24"), 6: ipaddress.ip_network("fd00:10:89::/64")}
@@ -51,16 +52,20 @@ def _node_address(i: int, version: int) -> str:
 
 
 def ensure(config: ClusterConfig) -> None:
-    """Make the bridge, the namespaces and the routes; repeating it changes nothing."""
+    """Make the bridge, the namespaces and the routes; repeating it changes nothing. Raises EdgeError."""
     nodes = [each for each in config.nodes if each.network]
     if not nodes:
         return
-    families = config.network.families
-    with IPRoute() as machine:
-        bridge = _ensure_bridge(machine, families)
-        for each in nodes:
-            _ensure_node(machine, bridge, each)
-        _ensure_routes(machine, config, nodes[0])
+    try:
+        with IPRoute() as machine:
+            bridge = _ensure_bridge(machine, config.network.families)
+            for each in nodes:
+                _ensure_node(machine, bridge, each)
+            _ensure_routes(machine, config, nodes[0])
+    except NetlinkError as refused:
+        names = ", ".join(each.name for each in nodes)
+        why = f"{refused}; `ip netns` shows whether another cluster on this machine has nodes of these names"
+        raise EdgeError("join the networks of", names, why, outcome=Outcome.NOT_DONE, retry=Retry.NEVER) from refused
     # Not for IPv6: a machine that forwards ignores the routers it has its addresses from.
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     _masquerade()

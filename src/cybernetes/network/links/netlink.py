@@ -10,12 +10,12 @@ import asyncio
 import errno
 import ipaddress
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cybernetes.base.errors import EdgeError, Outcome
 from cybernetes.network.links.api import Masquerade, Route
+from cybernetes.network.programs import nft, run
 
 # Unassigned by the kernel and by known routing daemons (rtnetlink.h, /etc/iproute2/rt_protos).
 ROUTE_PROTOCOL = 151
@@ -23,7 +23,6 @@ ROUTE_PROTOCOL = 151
 _TOLD_BY_ROUTER = 9
 TABLE = "cybernetes-network"
 FORWARD_CHAIN = "CYBERNETES-FORWARD"
-_COMMAND_TIMEOUT_S = 10.0
 
 
 class KernelLinks:
@@ -39,7 +38,7 @@ class KernelLinks:
         await asyncio.to_thread(_change_route, "del", route)
 
     async def masquerade(self, wanted: Masquerade | None) -> None:
-        await asyncio.to_thread(_run, ("nft", "-f", "-"), render_masquerade(wanted), f"table {TABLE}")
+        await asyncio.to_thread(nft, render_masquerade(wanted), f"table {TABLE}")
 
     async def accept_forwarding(self, pods: Sequence[str]) -> None:
         for version, program in ((4, "iptables"), (6, "ip6tables")):
@@ -131,18 +130,6 @@ def _of_version(ranges: tuple[str, ...], version: int) -> list[str]:
     return [str(each) for each in ipaddress.collapse_addresses(n for n in networks if n.version == version)]  # type: ignore[type-var]
 
 
-def _run(command: Sequence[str], script: str, target: str) -> str:
-    try:
-        done = subprocess.run(
-            command, input=script, text=True, capture_output=True, check=False, timeout=_COMMAND_TIMEOUT_S
-        )
-    except (OSError, subprocess.TimeoutExpired) as failed:
-        raise EdgeError("run", command[0], str(failed)) from failed
-    if done.returncode:
-        raise EdgeError("change", target, done.stderr.strip(), outcome=Outcome.NOT_DONE)
-    return done.stdout
-
-
 def _accept_forwarding(program: str, ranges: Sequence[str]) -> None:
     """A chain of ours at the top of FORWARD, in iptables' own table: elsewhere accepting does not end its policy."""
     listed = _iptables(program, "-S", "FORWARD")
@@ -158,11 +145,11 @@ def _accept_forwarding(program: str, ranges: Sequence[str]) -> None:
     lines += [f"-A {FORWARD_CHAIN} {side} {each} -j ACCEPT" for each in ranges for side in ("-s", "-d")]
     if jump not in listed:
         lines.append(f"-I FORWARD 1 -j {FORWARD_CHAIN}")
-    _run([f"{program}-restore", "--noflush", "-w", "5"], "\n".join([*lines, "COMMIT", ""]), "chain FORWARD")
+    run([f"{program}-restore", "--noflush", "-w", "5"], "\n".join([*lines, "COMMIT", ""]), "chain FORWARD")
 
 
 def _iptables(program: str, *arguments: str) -> list[str]:
-    return _run([program, "-w", "5", *arguments], "", "chain FORWARD").splitlines()
+    return run([program, "-w", "5", *arguments], "", "chain FORWARD").splitlines()
 
 
 def _set_sysctl(name: str, value: str) -> None:
