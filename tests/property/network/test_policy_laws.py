@@ -308,3 +308,23 @@ def test_a_ledger_that_was_told_everything_counts_from_there() -> None:
     ledger.take("pods4-x", "10.0.0.1")
     ledger.put("pods4-x", "10.0.0.1")
     assert not ledger.changes()
+
+
+def test_an_address_that_two_pods_had_stays_closed_for_the_one_that_is_left() -> None:
+    world, kernel = World(), Kernel()
+    nobody = {"podSelector": {}, "policyTypes": ["Ingress"]}
+    world.step("policy", "red/nobody", {"metadata": {"namespace": "red", "name": "nobody"}, "spec": nobody})
+    for name in ("first", "second"):
+        body = {
+            "metadata": {"namespace": "red", "name": name},
+            "spec": {"nodeName": NODE},
+            "status": {"phase": "Running", "podIPs": [{"ip": "10.244.1.1"}]},
+        }
+        world.step("pod", f"red/{name}", body)
+    kernel.change(world.state.ledger.everything())
+    world.step("pod", "red/second", None)
+    kernel.change(world.state.ledger.changes())
+    assert not kernel.passes("203.0.113.9", "10.244.1.1", "TCP", 80)
+    world.step("pod", "red/first", None)
+    kernel.change(world.state.ledger.changes())
+    assert kernel.passes("203.0.113.9", "10.244.1.1", "TCP", 80)

@@ -49,8 +49,8 @@ class State:
         # By pod and direction the chain of its combination; by chain how many pods have it.
         self._chain_of: dict[tuple[str, Direction], str] = {}
         self._users: Counter[str] = Counter()
-        # Whose an address is in a map: one may be given on before the pod that had it is gone.
-        self._owners: dict[tuple[Direction, str], str] = {}
+        # By address the chains of the pods that have it: one may be given on before the pod that had it is gone.
+        self._chains_at: dict[tuple[Direction, str], dict[str, str]] = {}
         for family in FAMILIES:
             self.ledger.open_set(itself_name(family))
             for direction in DIRECTIONS:
@@ -151,15 +151,19 @@ class State:
             self._unuse(before)
 
     def _point(self, key: str, direction: Direction, address: str, chain: str) -> None:
+        """Of several pods with one address the last one's chain decides, and when it goes that of who is left."""
         family = family_of(address)
+        chains = self._chains_at.setdefault((direction, address), {})
+        chains.pop(key, None)
         if chain:
-            self._owners[direction, address] = key
-            self.ledger.put(map_name(direction, family), address, chain)
-        elif self._owners.get((direction, address)) == key:
-            del self._owners[direction, address]
+            chains[key] = chain
+        if chains:
+            self.ledger.put(map_name(direction, family), address, next(reversed(chains.values())))
+        else:
+            del self._chains_at[direction, address]
             self.ledger.take(map_name(direction, family), address)
         pair = f"{address} . {address}"
-        if any((each, address) in self._owners for each in DIRECTIONS):
+        if any((each, address) in self._chains_at for each in DIRECTIONS):
             self.ledger.put(itself_name(family), pair)
         else:
             self.ledger.take(itself_name(family), pair)
