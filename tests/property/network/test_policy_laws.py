@@ -223,7 +223,8 @@ def should_pass(
             known = world.namespaces.get(pod.namespace)
             near = pod.namespace == namespace
             if "namespaceSelector" in peer:
-                near = known is not None and fits(peer["namespaceSelector"], known.labels)
+                asks_for_nothing = not selector.from_object(peer["namespaceSelector"])
+                near = asks_for_nothing or (known is not None and fits(peer["namespaceSelector"], known.labels))
             if near and fits(peer.get("podSelector", {}), pod.labels):
                 return True
         return False

@@ -16,7 +16,7 @@ Labels = Mapping[str, str]
 class Pools:
     """Those that rows look into, each as long as some row does.
 
-    A namespace's labels are None while the namespace is not known: selectors of namespaces don't fit it then.
+    A namespace's labels are None while the namespace is not known: a selector that asks for labels doesn't fit it then.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -89,7 +89,9 @@ class _Filled:
         namespace = self.pool.pods.namespace
         if namespace:
             return namespace == pod.namespace and self._pods(pod.labels)
-        return labels is not None and self._namespaces(labels) and self._pods(pod.labels)
+        # One that asks for nothing fits namespaces that are not known yet, too.
+        known = self._namespaces(labels) if labels is not None else not self.pool.pods.namespaces
+        return known and self._pods(pod.labels)
 
 
 def family_of(address: str) -> int:
