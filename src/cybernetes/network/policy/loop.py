@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
 from cybernetes.base.clock import Clock
@@ -54,9 +53,8 @@ class Policies:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._policies.run(), name="policy.networkpolicies")
             await self._policies.wait_synced()
-            if not self._state.has_policies:
-                await self._until_done(self._tell)
             while not self._state.has_policies:
+                await self._until_told()
                 await self._changed()
             group.create_task(self._pods.run(), name="policy.pods")
             group.create_task(self._namespaces.run(), name="policy.namespaces")
@@ -64,7 +62,7 @@ class Policies:
             await self._pods.wait_synced()
             await self._namespaces.wait_synced()
             while True:
-                await self._until_done(self._tell)
+                await self._until_told()
                 await self._changed()
 
     def _policy_changed(self, key: str, old: Policy | None, new: Policy | None) -> None:
@@ -84,11 +82,11 @@ class Policies:
         await self._clock.sleep(SETTLE_S)
         self._wake.clear()
 
-    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _until_told(self) -> None:
         failures = 0
         while True:
             try:
-                return await work()
+                return await self._tell()
             except EdgeError as error:
                 wait_s = backoff(failures, first_s=RETRY_FIRST_S, limit_s=RETRY_LIMIT_S, random=self._random)
                 failures += 1
