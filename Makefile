@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+# The distribution's interpreter is built with profile-guided optimisation, one compiled by hand often is not.
+BASE_PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 CYBERNETES := $(VENV)/bin/cybernetes
@@ -28,7 +30,7 @@ packages:
 build: $(STAMP) ## the virtual environment, generated code and compiled kernels
 
 $(STAMP): $(INPUTS)
-	@test -x $(PYTHON) || { echo "making $(VENV)"; python3 -m venv $(VENV); }
+	@test -x $(PYTHON) || { echo "making $(VENV)"; $(BASE_PYTHON) -m venv $(VENV); }
 	@echo "installing the project into $(VENV)"
 	@$(PYTHON) -m pip install -q --disable-pip-version-check "setuptools>=80" wheel cython==3.3.1 kubernetes-validate==1.37.0 grpcio-tools==1.85.1
 	@$(PYTHON) -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[dev]'
