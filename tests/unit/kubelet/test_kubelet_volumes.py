@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,23 @@ def test_sub_paths_do_not_leave_their_volume(tmp_path: Path) -> None:
     for path in ("out", "up", "../outside", "out/x", "missing"):
         with pytest.raises(EdgeError):
             kernel.open_inside(str(volume), path, create=False)
+
+
+def test_folders_of_sub_paths_have_the_mode_of_their_volume(tmp_path: Path) -> None:
+    volume = tmp_path / "v"
+    volume.mkdir()
+    volume.chmod(0o2777)
+    os.close(kernel.open_inside(str(volume), "a/b", create=True))
+    assert [stat.S_IMODE((volume / each).stat().st_mode) for each in ("a", "a/b")] == [0o2777, 0o2777]
+
+
+def test_a_group_is_given_the_folder_of_written_files_too(tmp_path: Path) -> None:
+    folder, group = tmp_path / "v", os.getgid()
+    folder.mkdir()
+    folder.chmod(0o777)
+    atomic.write(folder, {"d/k": File(b"1", 0o400)}, now=0.0, suffix="a", group=group)
+    modes = {each: stat.S_IMODE((folder / each).stat().st_mode) for each in ("", "..data", "d", "d/k")}
+    assert modes == {"": 0o2777, "..data": 0o2755, "d": 0o2755, "d/k": 0o440}
 
 
 def test_sub_paths_reach_written_files_through_their_links(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ _NEW_DATA = "..data_tmp"
 def write(folder: Path, files: Mapping[str, File], *, now: float, suffix: str, group: int | None) -> bool:
     """Make `files` the content of `folder`; False when they were already.
 
-    group   fsGroup that may read; None leaves modes alone
+    group   fsGroup that may read, and that `folder` is given to; None leaves modes alone
     raises  OSError
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,9 @@ def write(folder: Path, files: Mapping[str, File], *, now: float, suffix: str, g
         return False
     stamp = time.strftime("..%Y_%m_%d_%H_%M_%S", time.gmtime(now))
     fresh = folder / f"{stamp}.{suffix}"
-    _write_all(fresh, files, group)
+    _write_all(fresh, files)
+    if group is not None:
+        give_to_group(folder, group, writable=False)
     _swap(folder, fresh.name)
     _link_keys(folder, files)
     if current is not None and current != fresh:
@@ -51,7 +53,7 @@ def _read(folder: Path) -> dict[str, bytes]:
     return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
-def _write_all(folder: Path, files: Mapping[str, File], group: int | None) -> None:
+def _write_all(folder: Path, files: Mapping[str, File]) -> None:
     folder.mkdir(mode=0o755)
     # Whatever the process' umask is: containers of any user have to get in.
     folder.chmod(0o755)
@@ -62,8 +64,6 @@ def _write_all(folder: Path, files: Mapping[str, File], group: int | None) -> No
         path.chmod(each.mode)
         if each.owner is not None:
             os.chown(path, each.owner, -1)
-    if group is not None:
-        give_to_group(folder, group, writable=False)
 
 
 def _swap(folder: Path, target: str) -> None:

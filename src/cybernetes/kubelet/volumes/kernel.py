@@ -93,17 +93,18 @@ def _give(path: Path, group: int, mask: int) -> None:
 def open_inside(folder: str, path: str, *, create: bool) -> int:
     """A descriptor of `path` below `folder`, opened step by step so that no link leads out.
 
-    create  make missing folders (0750)
+    create  make missing folders, with the mode that `folder` has: who may write into the volume may write into them
     raises  EdgeError when a step is a link or is missing
     source  CVE-2017-1002101, CVE-2021-25741: a sub-path checked by name and mounted by name can be swapped
     """
     parts = [each for each in path.split("/") if each not in ("", ".")]
     current = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    mode = stat.S_IMODE(os.fstat(current).st_mode) if create else None
     try:
         for part in parts:
             if part == "..":
                 raise EdgeError("open", f"{folder}/{path}", "a sub-path must not go up")
-            following = _step(current, part, create)
+            following = _step(current, part, mode)
             os.close(current)
             current = following
     except BaseException:
@@ -112,15 +113,18 @@ def open_inside(folder: str, path: str, *, create: bool) -> int:
     return current
 
 
-def _step(parent: int, name: str, create: bool) -> int:
+def _step(parent: int, name: str, mode: int | None) -> int:
+    """mode: of the folder that is made where there is none; None makes none."""
     flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         found = os.open(name, flags, dir_fd=parent)
     except FileNotFoundError:
-        if not create:
+        if mode is None:
             raise EdgeError("open", name, "no such file or folder in the volume") from None
-        os.mkdir(name, 0o750, dir_fd=parent)
-        found = os.open(name, flags, dir_fd=parent)
+        os.mkdir(name, 0o700, dir_fd=parent)
+        found = os.open(name, flags | os.O_DIRECTORY, dir_fd=parent)
+        # Whatever the process' umask is; by the descriptor, as the name may be another's by now.
+        os.chmod(f"/proc/self/fd/{found}", mode)
     if stat.S_ISLNK(os.fstat(found).st_mode):
         target = os.readlink(name, dir_fd=parent)
         os.close(found)
