@@ -96,9 +96,9 @@ def internal(text: str) -> ApiError:
 
 async def limit_time(core: Core, passage: Passage, following: Next) -> Response:
     """Ordinary requests end in time; watches, logs and connections live as long as their own options say."""
-    seconds = _asked_timeout(passage.request, core.time_limit.seconds)
     if is_long(passage):
         return await following(passage)
+    seconds = _asked_timeout(passage.request, core.time_limit.seconds)
     try:
         if seconds == core.time_limit.seconds:
             with core.time_limit.hold():

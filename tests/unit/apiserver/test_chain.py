@@ -59,6 +59,15 @@ def test_a_request_that_takes_too_long_ends_with_a_timeout(asked: dict[str, str]
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("path", ["/api/v1/namespaces/a/pods/b/proxy/c", "/api/v1/namespaces/a/services/b/proxy"])
+def test_a_timeout_in_what_is_passed_on_is_meant_for_who_gets_it(path: str) -> None:
+    async def main() -> None:
+        answer = await chain.limit_time(Core(), passage(path, timeout="3"), fine)  # type: ignore[arg-type]
+        assert answer.status == 200
+
+    asyncio.run(main())
+
+
 def test_failures_are_statuses_with_their_retry_time() -> None:
     error = ApiError(429, "TooManyRequests", "later", {"retryAfterSeconds": 10})
     response = failure(Request("GET", "/"), error)
