@@ -66,7 +66,7 @@ def administered(data_dir: Path) -> Layout:
 
 def command(verb: str, data_dir: Path) -> str:
     """What to type for a verb on the cluster of a data directory."""
-    return f"cybernetes {verb}" if data_dir == DEFAULT_DATA_DIR else f"cybernetes {verb} --data-dir {data_dir}"
+    return Layout(data_dir).command(verb)
 
 
 def with_apiserver_args(config: ClusterConfig, texts: Mapping[str, str]) -> ClusterConfig:

@@ -40,6 +40,12 @@ def create(hours: float, control_plane: bool, data_dir: Path) -> None:
     config = cluster_config.read(layout.config)
     if config.joined:
         raise click.ClickException("this machine is only a node; type it where the control plane is")
+    if config.is_loopback_only:
+        raise click.ClickException(
+            f"the API server is at {config.server_url}, where other machines can't reach it. Type "
+            f"{options.command('down --keep-data', data_dir)}, set bindAddress: 0.0.0.0 and advertiseAddress: ADDRESS "
+            f"(of this machine) below apiServer in {layout.config}, then type {options.command('up', data_dir)}"
+        )
     if control_plane and (why := authorities.why_not(config)):
         raise click.ClickException(why)
     authority = files.ca(layout).certificate.read_bytes()

@@ -81,7 +81,7 @@ def _refuse_others(config: ClusterConfig, layout: Layout) -> None:
     changes = [*(f"{each} does not run" for each in missing), *(f"{each} runs" for each in beyond)]
     changes = changes or differences(cluster_config.read(layout.config), config)
     if changes:
-        why = f"{', '.join(changes)}; stop it first: cybernetes down --keep-data"
+        why = f"{', '.join(changes)}; stop it first: {layout.command('down --keep-data')}"
         raise EdgeError("change", "the running cluster", why, outcome=Outcome.NOT_DONE, retry=Retry.NEVER)
 
 
@@ -305,7 +305,9 @@ def _why(layout: Layout, late: list[ProcessStatus]) -> str:
     for each in late:
         log = layout.log(each.name)
         lines = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
-        texts.append(f"\n{each.name} (see: cybernetes logs {each.name}):" + "".join(f"\n  {line}" for line in lines))
+        texts.append(
+            f"\n{each.name} (see: {layout.command(f'logs {each.name}')}):" + "".join(f"\n  {line}" for line in lines)
+        )
     return "".join(texts)
 
 

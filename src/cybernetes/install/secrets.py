@@ -52,7 +52,7 @@ async def _wait(client: ApiClient, layout: Layout, what: str) -> None:
             while not _done(await _metrics(client), wanted):  # noqa: ASYNC110 -- asked, as any client would
                 await asyncio.sleep(_LOOK_S)
     except TimeoutError as late:
-        why = f"the API server did not within {WAIT_S:.0f} s; see: cybernetes logs apiserver"
+        why = f"the API server did not within {WAIT_S:.0f} s; see: {layout.command('logs apiserver')}"
         raise EdgeError(
             what, str(files.envelope_key(layout)), why, outcome=Outcome.UNKNOWN, retry=Retry.LATER
         ) from late

@@ -210,6 +210,11 @@ class ClusterConfig(_Section, frozen=True):
         return f"https://{host or bracketed(self.api_address)}:{port or self.api_server.port}"
 
     @property
+    def is_loopback_only(self) -> bool:
+        """Whether no other machine can reach the API server."""
+        return not self.api_server.endpoint and ipaddress.ip_address(self.api_address).is_loopback
+
+    @property
     def registry_address(self) -> str:
         return self.registry_host or self.api_address
 

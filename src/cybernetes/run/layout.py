@@ -68,6 +68,11 @@ class NodeLayout(msgspec.Struct, frozen=True):
 class Layout(msgspec.Struct, frozen=True):
     data_dir: Path
 
+    def command(self, verb: str) -> str:
+        """What to type for a verb on the cluster that lies here."""
+        where = "" if self.data_dir == DEFAULT_DATA_DIR else f" --data-dir {self.data_dir}"
+        return f"cybernetes {verb}{where}"
+
     @property
     def config(self) -> Path:
         return self.data_dir / "config.yaml"

@@ -49,6 +49,15 @@ def test_kubectl_says_so_too(tmp_path: Path) -> None:
     assert not any(needs_cluster(each) for each in ((), ("get", "--help"), ("version", "--client"), ("kustomize", ".")))
 
 
+def test_a_token_for_an_api_server_on_loopback_says_how_others_can_reach_it(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("apiServer: {port: 7443}\n")
+    (tmp_path / "admin.kubeconfig").touch()
+    result = typed("token", "create", "--data-dir", str(tmp_path))
+    assert result.exit_code == 1
+    assert "the API server is at https://127.0.0.1:7443, where other machines can't reach it" in result.output
+    assert f"below apiServer in {tmp_path}/config.yaml, then type cybernetes up --data-dir {tmp_path}" in result.output
+
+
 def test_a_machine_that_joined_says_where_to_type_it(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("joined: true\n")
     result = typed("kubeconfig", "--data-dir", str(tmp_path))
