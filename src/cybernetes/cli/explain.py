@@ -4,9 +4,15 @@ import asyncio
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
-from cybernetes.cli import options
-from cybernetes.run.layout import Layout
+from cybernetes.cli import kubectl, options
+from cybernetes.run.layout import DEFAULT_DATA_DIR, Layout
+
+
+def _pods(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    data_dir = ctx.params.get("data_dir") or DEFAULT_DATA_DIR
+    return kubectl.completed(data_dir, ("get", "pods", "-n", ctx.params.get("namespace") or "default"), incomplete)
 
 
 @click.group()
@@ -15,7 +21,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=_pods)
 @click.option("-n", "--namespace", default="default", show_default=True, help="The pod's namespace.")
 @options.data_dir
 def pod(name: str, namespace: str, data_dir: Path) -> None:

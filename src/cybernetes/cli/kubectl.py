@@ -2,17 +2,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from cybernetes.cli import options
 from cybernetes.run.layout import DEFAULT_DATA_DIR, Layout
 
 _ALONE = frozenset({"completion", "help", "kustomize", "options"})
 _TELLING = frozenset({"-h", "--help", "--client"})
+# An API server that is away refuses at once; one that hangs must not keep a shell.
+_COMPLETION_TIMEOUT_S = 2.0
+# Bits in the last line of `kubectl __complete`; source: cobra, ShellCompDirective.
+_ERROR, _NO_FILES, _FILES_BY_ENDING = 1, 4, 8
 
 
 class _AsTyped(click.Command):
@@ -23,6 +29,9 @@ class _AsTyped(click.Command):
         ctx.args = []
         return []
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        return completed(_data_dir(), ctx.params["arguments"], incomplete)
+
 
 @click.command(cls=_AsTyped, add_help_option=False)
 def command(arguments: tuple[str, ...]) -> None:
@@ -31,10 +40,38 @@ def command(arguments: tuple[str, ...]) -> None:
     Everything behind `kubectl` is kubectl's own. The cluster is that of $CYBERNETES_DATA_DIR, else the default one.
     """
     binary = kubectl_binary()
-    data_dir = Path(os.environ.get("CYBERNETES_DATA_DIR", DEFAULT_DATA_DIR))
-    layout = options.administered(data_dir) if needs_cluster(arguments) else Layout(data_dir)
-    environment = {**os.environ, "KUBECONFIG": str(layout.admin_kubeconfig)}
-    os.execve(binary, ["kubectl", *arguments], environment)
+    layout = options.administered(_data_dir()) if needs_cluster(arguments) else Layout(_data_dir())
+    os.execve(binary, ["kubectl", *arguments], _environment(layout))
+
+
+def completed(data_dir: Path, words: Sequence[str], incomplete: str) -> list[CompletionItem]:
+    """What kubectl completes behind `words`: its own verbs and flags, names of the cluster's objects, files."""
+    asked = [kubectl_binary(), "__complete", *words, incomplete]
+    environment = {**_environment(Layout(data_dir)), "KUBECTL_ACTIVE_HELP": "0"}
+    try:
+        told = subprocess.run(asked, env=environment, capture_output=True, text=True, timeout=_COMPLETION_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        return []
+    return read_completions(told.stdout, incomplete)
+
+
+def read_completions(told: str, incomplete: str) -> list[CompletionItem]:
+    """told: a line each, with its description behind a tab; the last one is `:` and the directive."""
+    *lines, last = told.splitlines() or [f":{_ERROR}"]
+    directive = int(last.removeprefix(":"))
+    if directive & _ERROR:
+        return []
+    if directive & _FILES_BY_ENDING or not (lines or directive & _NO_FILES):
+        return [CompletionItem(incomplete, type="file")]
+    return [CompletionItem(name, help=text or None) for name, _, text in (line.partition("\t") for line in lines)]
+
+
+def _data_dir() -> Path:
+    return Path(os.environ.get("CYBERNETES_DATA_DIR", DEFAULT_DATA_DIR))
+
+
+def _environment(layout: Layout) -> dict[str, str]:
+    return {**os.environ, "KUBECONFIG": str(layout.admin_kubeconfig)}
 
 
 def needs_cluster(arguments: Sequence[str]) -> bool:

@@ -16,7 +16,7 @@ VERBS = {
     "token": ("token", "Invite machines to join the cluster as nodes."),
     "join": ("join", "Make this machine a node of a cluster that runs elsewhere."),
     "down": ("down", "Stop the cluster and take back all that it put on this machine."),
-    "status": ("status", "Show the cluster's processes and nodes."),
+    "status": ("status", "Show the cluster's processes, and how long each has run."),
     "kubeconfig": ("kubeconfig", "Print the administrator's kubeconfig, or merge it into yours."),
     "kubectl": ("kubectl", "Run the real kubectl against this cluster."),
     "explain": ("explain", "Say why a pod is where it is, or nowhere, node by node."),
@@ -51,6 +51,15 @@ class _Verbs(click.Group):
             return None
         module = importlib.import_module(f"cybernetes.cli.{VERBS[cmd_name][0]}")
         return module.command(cmd_name) if cmd_name in _COMPONENTS else module.command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as unknown:
+            # click itself looks for similar names among those that are loaded.
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=VERBS, ctx=ctx) from unknown
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Cluster"):
