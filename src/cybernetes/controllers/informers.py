@@ -29,7 +29,7 @@ from cybernetes.controllers.objects import (
     ReplicaSet,
     Service,
 )
-from cybernetes.controllers.volumebinding.objects import Claim, StorageClass
+from cybernetes.controllers.volumebinding.objects import Claim, StorageClass, Volume
 
 T = TypeVar("T")
 
@@ -130,6 +130,10 @@ class Informers:
     @cached_property
     def claims(self) -> Informer[Claim]:
         return self.make(targets.PERSISTENT_VOLUME_CLAIMS, decoder(Claim))
+
+    @cached_property
+    def volumes(self) -> Informer[Volume]:
+        return self.make(targets.PERSISTENT_VOLUMES, decoder(Volume))
 
     @cached_property
     def storage_classes(self) -> Informer[StorageClass]:

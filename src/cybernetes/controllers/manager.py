@@ -79,6 +79,7 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.podautoscaler.loop import PodAutoscalerController
     from cybernetes.controllers.podgc.loop import PodGc
     from cybernetes.controllers.policystatus.loop import PolicyStatusController
+    from cybernetes.controllers.protection.attributes import AttributesClassProtection
     from cybernetes.controllers.protection.loop import ClaimProtection, VolumeProtection
     from cybernetes.controllers.replicaset.loop import replica_sets, replication_controllers
     from cybernetes.controllers.resourceclaim.loop import ResourceClaimController
@@ -122,6 +123,11 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     yield _Row("ephemeral-volume-controller", "ephemeral_volume", EphemeralVolumeController)
     yield _Row("pvc-protection-controller", "pvc-protection-controller", ClaimProtection)
     yield _Row("pv-protection-controller", "pv-protection-controller", VolumeProtection)
+    yield _Row(
+        "volumeattributesclass-protection-controller",
+        "volumeattributesclass-protection-controller",
+        AttributesClassProtection,
+    )
     yield _Row("node-controller", "node-controller", NodeLifecycleController)
     yield _Row("node-controller", "taint-eviction-controller", TaintEvictionController)
     yield _Row("pod-garbage-collector", "pod-garbage-collector", PodGc)

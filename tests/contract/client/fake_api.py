@@ -53,6 +53,7 @@ RESOURCES = (
     ("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", False),
     ("networking.k8s.io", "v1", "ipaddresses", "IPAddress", False),
     ("storage.k8s.io", "v1", "storageclasses", "StorageClass", False),
+    ("storage.k8s.io", "v1", "volumeattributesclasses", "VolumeAttributesClass", False),
     ("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", False),
     ("storagemigration.k8s.io", "v1", "storageversionmigrations", "StorageVersionMigration", False),
 )

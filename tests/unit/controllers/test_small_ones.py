@@ -13,6 +13,7 @@ from cybernetes.controllers.clusterroleaggregation.loop import ClusterRoleAggreg
 from cybernetes.controllers.disruption import plan
 from cybernetes.controllers.disruption.loop import DisruptionController
 from cybernetes.controllers.disruption.plan import Budget, Expected
+from cybernetes.controllers.protection.attributes import AttributesClassProtection
 from cybernetes.controllers.protection.loop import ClaimProtection, VolumeProtection
 from cybernetes.controllers.replicaset import loop as replicaset
 from cybernetes.controllers.servicecidr.loop import SERVICE_CIDRS, ServiceCidrController
@@ -178,6 +179,28 @@ def test_a_volume_goes_when_it_is_not_bound() -> None:
             w.api.edit("persistentvolumes", "pv", lambda v: v["status"].update(phase="Released"))
             await w.settle()
             assert w.api.all("persistentvolumes") == []
+
+    virtual.run(main())
+
+
+def test_a_class_of_attributes_goes_when_nothing_names_it() -> None:
+    async def main() -> None:
+        w = World(AttributesClassProtection)
+        classes, finalizers = "volumeattributesclasses", ["kubernetes.io/vac-protection"]
+        leaving = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": finalizers}
+        for name in ("unused", "used"):
+            metadata = {"name": name, **leaving}
+            w.api.put(
+                classes, {"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttributesClass", "metadata": metadata}
+            )
+        user = {**claim("data"), "status": {"currentVolumeAttributesClassName": "used"}}
+        w.api.put("persistentvolumeclaims", user)
+        async with w.running():
+            await w.settle()
+            assert [each["metadata"]["name"] for each in w.api.all(classes)] == ["used"]
+            w.api.remove("persistentvolumeclaims", "data")
+            await w.settle()
+            assert w.api.all(classes) == []
 
     virtual.run(main())
 

@@ -5,35 +5,22 @@ source  controllers.md 15; Kubernetes documentation "Storage Object in Use Prote
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from cybernetes.base.errors import ApiError
-from cybernetes.client.api import is_reason
 from cybernetes.client.informer import key_of
-from cybernetes.client.target import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, Target
+from cybernetes.client.target import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES
 from cybernetes.controllers import pods
 from cybernetes.controllers.informers import decoder
-from cybernetes.controllers.loop import Edges, update, work
-from cybernetes.controllers.objects import Meta, Pod, View
+from cybernetes.controllers.loop import Edges, work
+from cybernetes.controllers.objects import Pod
+from cybernetes.controllers.protection.finalizers import Protected, put_finalizer, take_finalizer
 
 CLAIM_FINALIZER = "kubernetes.io/pvc-protection"
 VOLUME_FINALIZER = "kubernetes.io/pv-protection"
 
 
-class _Status(View, frozen=True, gc=False):
-    phase: str = ""
-
-
-class _Protected(View, frozen=True, gc=False):
-    metadata: Meta
-    status: _Status = _Status()
-
-
 class ClaimProtection:
     def __init__(self, edges: Edges) -> None:
         self._edges = edges
-        self._claims = edges.informers.make(PERSISTENT_VOLUME_CLAIMS, decoder(_Protected))
+        self._claims = edges.informers.make(PERSISTENT_VOLUME_CLAIMS, decoder(Protected))
         self._users = edges.informers.pods.index(_claims_of)
         self._queue = edges.queue()
         self._claims.on_change(lambda key, old, new: self._queue.add(key))
@@ -57,9 +44,9 @@ class ClaimProtection:
         held = CLAIM_FINALIZER in claim.metadata.finalizers
         if not claim.metadata.deletion_timestamp:
             if not held:
-                await _put_finalizer(self._edges, PERSISTENT_VOLUME_CLAIMS, claim.metadata, CLAIM_FINALIZER)
+                await put_finalizer(self._edges, PERSISTENT_VOLUME_CLAIMS, claim.metadata, CLAIM_FINALIZER)
         elif held and not self._is_used(key):
-            await _take_finalizer(self._edges, PERSISTENT_VOLUME_CLAIMS, claim.metadata, CLAIM_FINALIZER)
+            await take_finalizer(self._edges, PERSISTENT_VOLUME_CLAIMS, claim.metadata, CLAIM_FINALIZER)
         return None
 
     def _is_used(self, key: str) -> bool:
@@ -81,7 +68,7 @@ def _claims_of(pod: Pod) -> list[str]:
 class VolumeProtection:
     def __init__(self, edges: Edges) -> None:
         self._edges = edges
-        self._volumes = edges.informers.make(PERSISTENT_VOLUMES, decoder(_Protected))
+        self._volumes = edges.informers.make(PERSISTENT_VOLUMES, decoder(Protected))
         self._queue = edges.queue()
         self._volumes.on_change(lambda key, old, new: self._queue.add(key))
 
@@ -96,29 +83,7 @@ class VolumeProtection:
         held = VOLUME_FINALIZER in volume.metadata.finalizers
         if not volume.metadata.deletion_timestamp:
             if not held:
-                await _put_finalizer(self._edges, PERSISTENT_VOLUMES, volume.metadata, VOLUME_FINALIZER)
+                await put_finalizer(self._edges, PERSISTENT_VOLUMES, volume.metadata, VOLUME_FINALIZER)
         elif held and volume.status.phase != "Bound":
-            await _take_finalizer(self._edges, PERSISTENT_VOLUMES, volume.metadata, VOLUME_FINALIZER)
+            await take_finalizer(self._edges, PERSISTENT_VOLUMES, volume.metadata, VOLUME_FINALIZER)
         return None
-
-
-async def _put_finalizer(edges: Edges, target: Target, metadata: Meta, name: str) -> None:
-    def put(obj: dict[str, Any]) -> None:
-        obj["metadata"]["finalizers"] = [*(obj["metadata"].get("finalizers") or []), name]
-
-    await _update(edges, target, metadata, put)
-
-
-async def _take_finalizer(edges: Edges, target: Target, metadata: Meta, name: str) -> None:
-    def take(obj: dict[str, Any]) -> None:
-        obj["metadata"]["finalizers"] = [each for each in obj["metadata"].get("finalizers") or [] if each != name]
-
-    await _update(edges, target, metadata, take)
-
-
-async def _update(edges: Edges, target: Target, metadata: Meta, change: Callable[[dict[str, Any]], None]) -> None:
-    try:
-        await update(edges.client, target, metadata, change)
-    except ApiError as error:
-        if not is_reason(error, "NotFound"):
-            raise

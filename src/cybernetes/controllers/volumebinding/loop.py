@@ -11,9 +11,8 @@ from typing import Any
 
 from cybernetes.base.errors import ApiError
 from cybernetes.client.api import is_reason
-from cybernetes.client.informer import Informer, key_of
+from cybernetes.client.informer import key_of
 from cybernetes.client.target import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, Target
-from cybernetes.controllers.informers import decoder
 from cybernetes.controllers.loop import Edges, reference, work
 from cybernetes.controllers.objects import Meta
 from cybernetes.controllers.volumebinding import plan
@@ -40,7 +39,7 @@ class Storage:
     def __init__(self, edges: Edges) -> None:
         self.edges = edges
         self.claims = edges.informers.claims
-        self.volumes: Informer[Volume] = edges.informers.make(PERSISTENT_VOLUMES, decoder(Volume))
+        self.volumes = edges.informers.volumes
         self.classes = edges.informers.storage_classes
         self.volumes_by_class = self.volumes.index(lambda each: (each.class_name,))
         self.unbound_by_class = self.claims.index(lambda each: () if each.bound else (each.class_name or "",))

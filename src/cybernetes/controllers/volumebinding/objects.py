@@ -63,10 +63,20 @@ class ClaimSpec(View, frozen=True, gc=False):
     volume_attributes_class_name: str | None = None
 
 
+class AttributesChange(View, frozen=True, gc=False):
+    target_volume_attributes_class_name: str = ""
+
+
+class ClaimStatus(View, frozen=True, gc=False):
+    phase: str = ""
+    current_volume_attributes_class_name: str | None = None
+    modify_volume_status: AttributesChange | None = None
+
+
 class Claim(View, frozen=True, gc=False):
     metadata: Meta
     spec: ClaimSpec = ClaimSpec()
-    status: Phase = Phase()
+    status: ClaimStatus = ClaimStatus()
 
     @property
     def size(self) -> int:

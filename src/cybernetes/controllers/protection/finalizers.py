@@ -1,0 +1,43 @@
+"""What is protected, and the finalizer that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cybernetes.base.errors import ApiError
+from cybernetes.client.api import is_reason
+from cybernetes.client.target import Target
+from cybernetes.controllers.loop import Edges, update
+from cybernetes.controllers.objects import Meta, View
+
+
+class _Status(View, frozen=True, gc=False):
+    phase: str = ""
+
+
+class Protected(View, frozen=True, gc=False):
+    metadata: Meta
+    status: _Status = _Status()
+
+
+async def put_finalizer(edges: Edges, target: Target, metadata: Meta, name: str) -> None:
+    def put(obj: dict[str, Any]) -> None:
+        obj["metadata"]["finalizers"] = [*(obj["metadata"].get("finalizers") or []), name]
+
+    await _update(edges, target, metadata, put)
+
+
+async def take_finalizer(edges: Edges, target: Target, metadata: Meta, name: str) -> None:
+    def take(obj: dict[str, Any]) -> None:
+        obj["metadata"]["finalizers"] = [each for each in obj["metadata"].get("finalizers") or [] if each != name]
+
+    await _update(edges, target, metadata, take)
+
+
+async def _update(edges: Edges, target: Target, metadata: Meta, change: Callable[[dict[str, Any]], None]) -> None:
+    try:
+        await update(edges.client, target, metadata, change)
+    except ApiError as error:
+        if not is_reason(error, "NotFound"):
+            raise
