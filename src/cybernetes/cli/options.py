@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,9 +14,18 @@ from cybernetes.run import apiserver_args
 from cybernetes.run.config import ClusterConfig, NetworkConfig
 from cybernetes.run.layout import DEFAULT_DATA_DIR, Layout
 
+
+def _may_be_looked_at(ctx: click.Context, param: click.Parameter, folder: Path) -> Path:
+    """Raises PermissionError when the cluster there is another user's."""
+    with contextlib.suppress(FileNotFoundError):
+        os.scandir(folder).close()
+    return folder
+
+
 data_dir = click.option(
     "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
+    type=click.Path(path_type=Path, file_okay=False, resolve_path=True, readable=False),
+    callback=_may_be_looked_at,
     default=DEFAULT_DATA_DIR,
     show_default=True,
     envvar="CYBERNETES_DATA_DIR",

@@ -89,12 +89,21 @@ def show(data_dir: Path) -> None:
 @options.data_dir
 def delete(token_id: str, data_dir: Path) -> None:
     """Take a token back; nodes that joined with it stay."""
-    from cybernetes.client.api import ApiClient
+    from cybernetes.base.errors import ApiError
+    from cybernetes.client.api import ApiClient, is_reason
     from cybernetes.client.target import SECRETS
     from cybernetes.install.joining.invitation import TOKEN_PREFIX
 
+    name = token_id.partition(".")[0]
+
     async def remove(client: ApiClient) -> None:
-        await client.delete(SECRETS, TOKEN_PREFIX + token_id.partition(".")[0], namespace="kube-system")
+        try:
+            await client.delete(SECRETS, TOKEN_PREFIX + name, namespace="kube-system")
+        except ApiError as refusal:
+            if not is_reason(refusal, "NotFound"):
+                raise
+            known = options.command("token list", data_dir)
+            raise click.ClickException(f"no token {name!r}; these are there: {known}") from refusal
 
     _with_client(options.administered(data_dir), remove)
 

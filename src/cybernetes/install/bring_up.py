@@ -295,19 +295,19 @@ async def _is_ready(client: ApiClient, name: str) -> bool:
 
 
 def _wait(layout: Layout, names: set[str]) -> None:
-    late = control.wait_ready(layout.control_socket, names, START_TIMEOUT_S, lambda row: None)
+    late = control.wait_ready(layout.control_socket, names, START_TIMEOUT_S)
     if late:
         raise EdgeError("start", ", ".join(each.name for each in late) or "the supervisor", _why(layout, late))
 
 
 def _why(layout: Layout, late: list[ProcessStatus]) -> str:
-    texts = [f"not ready after {START_TIMEOUT_S} s"]
+    texts = ["not ready"]
     for each in late:
         log = layout.log(each.name)
         lines = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
-        texts.append(
-            f"\n{each.name} (see: {layout.command(f'logs {each.name}')}):" + "".join(f"\n  {line}" for line in lines)
-        )
+        ended = f" ended {each.restarts} times, at last with {each.last_exit}" if each.restarts else ""
+        texts.append(f"\n{each.name}{ended} (see: {layout.command(f'logs {each.name}')}):")
+        texts += [f"\n  {line}" for line in lines]
     return "".join(texts)
 
 

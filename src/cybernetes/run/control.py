@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -15,6 +14,8 @@ from cybernetes.run.supervise import STOP_TIMEOUT_S, ProcessStatus
 
 # Nobody is answered while the supervisor stops a process, or imports everything on a busy machine.
 ASK_TIMEOUT_S = 6 * STOP_TIMEOUT_S
+# A process that ended so often while it was waited for won't get ready: with the supervisor's pauses some six seconds.
+ENDS_MAX = 6
 
 
 def ask(control_socket: Path, verb: str) -> bytes:
@@ -76,23 +77,21 @@ def holder(lock: Path) -> int:
     return pid if os.path.exists(f"/proc/{pid}") and lock.exists() else 0
 
 
-def wait_ready(
-    control_socket: Path, names: set[str], timeout_s: float, on_ready: Callable[[ProcessStatus], None]
-) -> list[ProcessStatus]:
-    """Wait until all named processes are ready, reporting each once; the ones that were not ready in time."""
+def wait_ready(control_socket: Path, names: set[str], timeout_s: float) -> list[ProcessStatus]:
+    """Wait until all named processes have been ready; the ones that were not in time, or that only end anew."""
     deadline = time.monotonic() + timeout_s
     seen: set[str] = set()
+    before: dict[str, int] = {}
     while True:
         try:
             now = status(control_socket)
         except EdgeError:
             now = []
-        for each in now:
-            if each.ready and each.name not in seen:
-                seen.add(each.name)
-                on_ready(each)
+        seen |= {each.name for each in now if each.ready}
         if names <= seen:
             return []
-        if time.monotonic() > deadline:
-            return [each for each in now if each.name in names - seen]
+        late = [each for each in now if each.name in names - seen]
+        hopeless = [each for each in late if each.restarts - before.setdefault(each.name, each.restarts) >= ENDS_MAX]
+        if hopeless or time.monotonic() > deadline:
+            return hopeless or late
         time.sleep(0.02)

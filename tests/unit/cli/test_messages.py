@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,17 @@ def test_who_may_not_write_is_told_the_file_and_what_to_try() -> None:
     assert (
         said(PermissionError(13, "Permission denied", "/x")) == "[Errno 13] Permission denied: '/x'; try it with sudo"
     )
+
+
+def test_a_cluster_of_another_user_is_not_taken_for_none(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700 if os.geteuid() == 0 else 0)
+    was = os.geteuid()
+    with contextlib.ExitStack() as again:
+        if was == 0:
+            again.callback(os.seteuid, was)
+            os.seteuid(65534)
+        result = typed("status", "--data-dir", str(tmp_path))
+    assert isinstance(result.exception, PermissionError) and str(tmp_path) in str(result.exception)
 
 
 def test_components_without_an_api_server_are_not_begun(tmp_path: Path) -> None:
