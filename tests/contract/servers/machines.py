@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
-import pytest
 from tests.contract.servers.several import Servers, own_etcd
 
 from cybernetes.base.clock import SystemClock
@@ -29,8 +27,6 @@ FIRST, SECOND = "127.0.0.2", "127.0.0.3"
 @contextlib.contextmanager
 def two_machines(folder: Path) -> Iterator[tuple[Servers, Servers]]:
     """The second one is invited by the first, as `join` does it. Skips where etcd is missing."""
-    if shutil.which("etcd") is None:
-        pytest.skip("etcd is not installed: apt-get install etcd-server")
     port = free_port(0)
     first, second = (Servers(Layout(folder / name), port) for name in ("first", "second"))
     config = ClusterConfig(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from tests.contract.servers.several import Servers
+from tests.contract.store.etcd_process import need_etcd
 
 from cybernetes.auth import pki
 from cybernetes.base.errors import ApiError, EdgeError
@@ -52,8 +52,7 @@ async def _written(servers: Servers) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_what_was_written_stays_and_all_is_of_the_new_authority(tmp_path: Path) -> None:
-    if shutil.which("etcd") is None:
-        pytest.skip("etcd is not installed: apt-get install etcd-server")
+    need_etcd()
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", ETCD_PORT)) == 0:
             pytest.skip(f"port {ETCD_PORT} is taken")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -102,8 +101,6 @@ OPENERS: dict[str, Opener] = {
 @pytest.fixture(scope="module")
 def etcd_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of this module's own. Its tests share revisions, and have a root of keys each."""
-    if shutil.which("etcd") is None:
-        pytest.skip("etcd is not installed: apt-get install etcd-server")
     server = EtcdProcess(tmp_path_factory.mktemp("etcd"))
     yield server.endpoint
     server.stop()

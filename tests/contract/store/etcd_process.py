@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from cybernetes.install.machine import free_port
 
 
+def need_etcd() -> None:
+    if shutil.which("etcd") is None:
+        pytest.skip("etcd is not installed: apt-get install etcd-server")
+
+
 class EtcdProcess:
-    """Listens on `endpoint` of this machine until `stop`; `restart` keeps its data."""
+    """Listens on `endpoint` of this machine until `stop`; `start` again keeps its data. Skips where etcd is missing."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
+        need_etcd()
         self._folder = folder
         self._port = free_port(0)
         self.endpoint = f"127.0.0.1:{self._port}"

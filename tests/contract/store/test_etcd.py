@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ipaddress
-import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -23,10 +22,6 @@ from cybernetes.store.etcd import calls
 from cybernetes.store.etcd.calls import Tls
 from cybernetes.store.etcd.convert import Keys
 from cybernetes.store.etcd.store import EtcdStore, progress_on_request
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("etcd") is None, reason="etcd is not installed: apt-get install etcd-server"
-)
 
 
 async def take(watch: AsyncIterator[Batch], count: int) -> list[Batch]:
