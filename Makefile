@@ -32,7 +32,8 @@ build: $(STAMP) ## the virtual environment, generated code and compiled kernels
 $(STAMP): $(INPUTS)
 	@test -x $(PYTHON) || { echo "making $(VENV)"; $(BASE_PYTHON) -m venv $(VENV); }
 	@echo "installing the project into $(VENV)"
-	@$(PYTHON) -m pip install -q --disable-pip-version-check "setuptools>=80" wheel cython==3.3.1 kubernetes-validate==1.37.0 grpcio-tools==1.85.1
+	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| $(PYTHON) -m pip install -q --disable-pip-version-check -r /dev/stdin
 	@$(PYTHON) -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[dev]'
 	@$(PYTHON) setup.py -q build_ext --inplace
 	@touch $@
