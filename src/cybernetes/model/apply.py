@@ -25,6 +25,7 @@ Object = dict[str, Any]
 UPDATE_MANAGERS_MAX = 10
 _ANCIENT = "ancient-changes"
 _BEFORE_FIRST_APPLY = "before-first-apply"
+_KUBECTL = "kubectl"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 NEVER_OWNED = (
     ("apiVersion",),
@@ -188,7 +189,8 @@ def apply(node: StructNode, live: Object | None, applied: Object, writing: Writi
     touched = writing.written(fieldset.union(comparison.added, comparison.modified))
     others = {manager: owned for manager, owned in everyone.items() if manager != me}
     if not force:
-        _refuse_conflicts(others, touched, merged, writing)
+        contested = fieldset.difference(touched, _applied_by_client(node, live, writing))
+        _refuse_conflicts(others, contested)
     left = _taken_from(others, touched, writing.written(comparison.removed))
     if mine:
         left[me] = everyone[me]
@@ -252,7 +254,26 @@ def _prune(node: StructNode, merged: Object, kept: list[Set], former: Set) -> Ob
     return fieldset.remove(node, merged, dangling) or {}
 
 
-def _refuse_conflicts(others: Managed, touched: Set, merged: Object, writing: Writing) -> None:
+def _applied_by_client(node: StructNode, live: Object | None, writing: Writing) -> Set:
+    """Fields that are as `kubectl apply` left them: `kubectl apply --server-side` takes them over, whoever owns them.
+
+    source  Kubernetes "Server-Side Apply", Upgrading from client-side apply to server-side apply
+    """
+    text = (((live or {}).get("metadata") or {}).get("annotations") or {}).get(_LAST_APPLIED)
+    if writing.manager != _KUBECTL or not text:
+        return {}
+    try:
+        last = msgspec.json.decode(text, type=dict)
+        check(node, last, writing.api_version)
+    except (msgspec.DecodeError, ApiError):
+        return {}
+    last, now = _unmanaged(last), _unmanaged(live or {})
+    comparison = fieldset.compare(node, last, now)
+    changed = fieldset.union(comparison.modified, fieldset.union(comparison.added, comparison.removed))
+    return fieldset.difference(fieldset.of(node, last), changed)
+
+
+def _refuse_conflicts(others: Managed, touched: Set) -> None:
     conflicts = []
     for manager, owned in others.items():
         fields = fieldset.intersection(owned.fields, touched)

@@ -1,9 +1,14 @@
-"""Server-side apply leaves alone what nobody can own."""
+"""Server-side apply leaves alone what nobody can own, and takes over from client-side apply."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import msgspec
+import pytest
+
+from cybernetes.base.errors import ApiError
 from cybernetes.model import apply
 from cybernetes.model.schema import compile as schema
 
@@ -19,3 +24,21 @@ def applied(live: dict[str, Any] | None, **metadata: Any) -> dict[str, Any]:
 def test_an_object_keeps_its_name_when_the_last_owned_part_of_its_metadata_goes() -> None:
     live = applied(None, labels={"a": "b"})
     assert applied(live)["metadata"] == {"name": "a", "namespace": "b"}
+
+
+def test_kubectl_takes_over_what_it_applied_before_and_nothing_that_was_changed_since() -> None:
+    last = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}, "data": {"mine": "1", "theirs": "1"}}
+    noted = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps(last)}
+    live = {"metadata": {"name": "a", "annotations": noted}, "data": {"mine": "1", "theirs": "2"}}
+    client_side = msgspec.structs.replace(WRITING, manager="kubectl-client-side-apply")
+    apply.record_update(NODE, None, live, client_side)
+    kubectl = msgspec.structs.replace(WRITING, manager="kubectl")
+
+    def take(writing: apply.Writing, **data: str) -> Any:
+        return apply.apply(NODE, live, {**last, "data": data}, writing, force=False).object["data"]
+
+    assert take(kubectl, mine="3")["mine"] == "3"
+    with pytest.raises(ApiError, match=r"Apply failed with 1 conflict: conflict with .* \.data\.theirs"):
+        take(kubectl, mine="3", theirs="3")
+    with pytest.raises(ApiError, match=r"Apply failed with 1 conflict: conflict with .* \.data\.mine"):
+        take(WRITING, mine="3")
