@@ -8,6 +8,7 @@ from cybernetes.model.field import FieldError, Path
 from cybernetes.model.resources.core import nodes
 from cybernetes.model.validation.jobs import validate_job, validate_job_update
 from cybernetes.model.validation.limits import validate_resource_quota
+from cybernetes.model.validation.pod_resize import validate_resize
 from cybernetes.model.validation.pod_update import validate_spec_update
 
 
@@ -122,3 +123,50 @@ def test_what_a_pod_may_not_change_is_shown_with_what_is_around_it() -> None:
 def test_a_long_difference_is_cut() -> None:
     [found] = words(validate_spec_update(pod(args=["a"] * 100), pod()))
     assert found.split("\n")[-5:-3] == ["+... 62 more lines", '    "image": "i",']
+
+
+def sized(cpu: str = "1", *, name: str = "c", **more: Any) -> dict[str, Any]:
+    return {"name": name, "resources": {"requests": {"cpu": cpu, "memory": "1Mi", **more}}}
+
+
+def resized(new: dict[str, Any], old: dict[str, Any], **meta: Any) -> list[str]:
+    return words(validate_resize({"metadata": meta, "spec": new}, {"metadata": meta, "spec": old}))
+
+
+def test_a_resize_changes_cpu_and_memory_and_nothing_else() -> None:
+    old = {"containers": [sized()], "initContainers": [sized(name="i")]}
+    only = "spec: Forbidden: only cpu and memory resources are mutable"
+    assert resized({**old, "containers": [sized("2")]}, old) == []
+    assert resized({**old, "containers": [sized(**{"ephemeral-storage": "1Gi"})]}, old) == [only]
+    policy = {"resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"}]}
+    assert resized({**old, "containers": [{**sized(), **policy}]}, old) == [only]
+    assert resized({**old, "containers": [{"name": "c", "resources": {"requests": {"cpu": "1"}}}]}, old) == [
+        "spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed"
+    ]
+    assert resized({**old, "initContainers": [sized("2", name="i")]}, old) == [
+        "spec: Forbidden: resources for non-sidecar init containers are immutable"
+    ]
+    assert resized(old, old, annotations={"kubernetes.io/config.mirror": "x"}) == [
+        ": Forbidden: static pods cannot be resized"
+    ]
+
+
+def test_a_resize_leaves_containers_where_they_are() -> None:
+    old = {"containers": [sized(name="a"), sized(name="b")]}
+    assert resized({"containers": [sized(name="a")]}, old) == [
+        "spec.containers: Forbidden: containers may not be added or removed on resize"
+    ]
+    assert resized({"containers": old["containers"][::-1]}, old) == [
+        f"spec.containers[{i}].name: Forbidden: containers may not be renamed or reordered on resize" for i in (0, 1)
+    ]
+
+
+def test_a_resize_of_the_whole_pod_removes_nothing() -> None:
+    old = {"containers": [sized()], "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}}}
+    assert resized({**old, "resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "2"}}}, old) == []
+    assert resized({**old, "resources": {"requests": {"cpu": "2"}}}, old) == [
+        "spec.resources.limits: Forbidden: pod-level resource limits cannot be removed"
+    ]
+    assert resized({"containers": [sized()]}, old) == [
+        "spec.resources: Forbidden: pod-level resources cannot be removed"
+    ]

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from cybernetes.base.clock import rfc3339
-from cybernetes.model.field import FieldError, Path, forbidden, invalid
+from cybernetes.model.field import FieldError, Path, forbidden
 from cybernetes.model.printing.pods import PODS
 from cybernetes.model.qos import qos_class
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Strategy, Subresource, WriteContext
 from cybernetes.model.strategy import first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.meta import validate_meta_update
+from cybernetes.model.validation.pod_resize import same_containers, validate_resize
 from cybernetes.model.validation.pod_update import validate_spec_update
 from cybernetes.model.validation.pods import validate_pod_annotations, validate_pod_spec
 from cybernetes.model.warnings.pods import of_pod
@@ -121,30 +122,29 @@ def _validate_ephemeral_containers(obj: Object, old: Object, ctx: WriteContext) 
 def _only_resources(obj: Object, old: Object, ctx: WriteContext) -> None:
     wanted = obj.get("spec") or {}
     _replace_with_old(obj, old)
-    spec = dict(old["spec"])
-    for key in ("containers", "initContainers"):
-        resized = {each.get("name"): each for each in wanted.get(key) or []}
-        if key in spec:
-            spec[key] = [_resized(each, resized.get(each["name"])) for each in spec[key]]
-    obj["spec"] = spec
+    # Containers that came, went or moved are the validation's to refuse.
+    obj["spec"] = _resized(old["spec"], wanted) if same_containers(wanted, old["spec"]) else wanted
     _bump(obj, old)
 
 
-def _resized(container: dict[str, Any], wanted: dict[str, Any] | None) -> dict[str, Any]:
-    if wanted is None:
-        return container
-    changed = {**container, "resources": wanted.get("resources") or {}}
-    if "resizePolicy" in wanted:
-        changed["resizePolicy"] = wanted["resizePolicy"]
-    return changed
+def _resized(spec: Object, wanted: Object) -> Object:
+    """`spec` with the resources of the pod and its containers, and the containers' resize policies, as wanted."""
+    result = dict(spec)
+    for key in ("containers", "initContainers"):
+        if spec.get(key):
+            pairs = zip(spec[key], wanted[key], strict=True)
+            result[key] = [_taking(container, new, "resources", "resizePolicy") for container, new in pairs]
+    return _taking(result, wanted, "resources")
+
+
+def _taking(target: Object, source: Object, *keys: str) -> Object:
+    kept = {key: value for key, value in target.items() if key not in keys or key in source}
+    return {**kept, **{key: source[key] for key in keys if key in source}}
 
 
 def _validate_resize(obj: Object, old: Object, ctx: WriteContext) -> list[FieldError]:
-    path = Path("spec")
-    errors = validate_meta_update(obj, old) + validate_pod_spec(obj["spec"], obj["metadata"], path)
-    if qos_class(obj["spec"]) != qos_class(old["spec"]):
-        errors.append(invalid(path, qos_class(old["spec"]), "Pod QOS Class may not change as a result of resizing"))
-    return errors
+    errors = validate_meta_update(obj, old) + validate_pod_spec(obj["spec"], obj["metadata"], Path("spec"))
+    return errors + validate_resize(obj, old)
 
 
 def _replace_with_old(obj: Object, old: Object) -> None:
