@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import sys
 from contextlib import aclosing
 from pathlib import Path
 
 import orjson
-
-sys.path.insert(0, str(Path(__file__).parents[3]))
-
 from tests.contract.servers.history import MAPS
 from tests.contract.servers.several import Servers, several_servers
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[3]))
-
 from tests.contract.servers.several import Servers
 from tests.contract.store.etcd_process import need_etcd
 

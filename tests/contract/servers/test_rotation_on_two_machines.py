@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[3]))
-
 from tests.contract.servers.machines import two_machines
 from tests.contract.servers.several import Servers
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,9 +12,6 @@ from typing import Any
 
 import grpc
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[3]))
-
 from tests.contract.servers.history import MAPS
 from tests.contract.servers.several import Servers, several_servers
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[3]))
-
 from tests.contract.servers.history import check
 from tests.contract.servers.killing import BETWEEN_S, record
 from tests.contract.servers.several import several_servers

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import orjson
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[3]))
-
 from tests.contract.servers.several import Servers, several_servers
 from tests.e2e.clients.binaries import program
 

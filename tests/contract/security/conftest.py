@@ -1,8 +1,0 @@
-"""Helpers of all tests lie two folders up."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
