@@ -66,7 +66,7 @@ async def _there_and_back(c: Cluster, name: str, replace: bool) -> None:
     ]
     await c.create(wanted)
     first = await c.until(name, ready)
-    for rows in (after, before):
+    for rows in (after,) if _adds(before, after) else (after, before):
         await _resize(c, name, rows, replace)
         shown = await c.until(name, lambda obj, r=rows: _is_resized(obj, r))
         for i, row in enumerate(rows):
@@ -79,18 +79,25 @@ async def _there_and_back(c: Cluster, name: str, replace: bool) -> None:
     await c.gone(name)
 
 
-def _resources(row: Row, *, removing: bool = False) -> Object:
+def _adds(before: list[Row], after: list[Row]) -> bool:
+    """Whether requests or limits come, which no resize takes away again."""
+    return any(
+        new and not old for was, now in zip(before, after, strict=True) for old, new in zip(was, now, strict=True)
+    )
+
+
+def _resources(row: Row) -> Object:
     named = {"requests": {"cpu": row[0], "memory": row[2]}, "limits": {"cpu": row[1], "memory": row[3]}}
     return {
-        which: {name: text or None for name, text in texts.items() if text or removing}
+        which: {name: text for name, text in texts.items() if text}
         for which, texts in named.items()
-        if removing or any(texts.values())
+        if any(texts.values())
     }
 
 
 async def _resize(c: Cluster, name: str, rows: list[Row], replace: bool) -> None:
     if not replace:
-        containers = [{"name": f"c{i}", "resources": _resources(row, removing=True)} for i, row in enumerate(rows)]
+        containers = [{"name": f"c{i}", "resources": _resources(row)} for i, row in enumerate(rows)]
         change = {"spec": {"containers": containers}}
         await c.admin.patch(PODS, name, change, PatchType.STRATEGIC, namespace="default", subresource="resize")
         return
