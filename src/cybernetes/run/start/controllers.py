@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 
 from cybernetes.base.clock import SystemClock
@@ -11,9 +10,8 @@ from cybernetes.client.api import ApiClient
 from cybernetes.client.kubeconfig import FileTransport
 from cybernetes.controllers.manager import LEASE_NAME, ControllerManager, ManagerConfig
 from cybernetes.run import files
-from cybernetes.run.notify import notify_ready
 from cybernetes.run.start import Setting, numbers
-from cybernetes.run.start.serving import Serving, gate, listen
+from cybernetes.run.start.serving import ALIVE, Serving, gate, serve_beside
 
 
 async def serve(setting: Setting) -> None:
@@ -37,7 +35,7 @@ async def serve(setting: Setting) -> None:
     )
     serving = Serving(
         gate(client, setting.layout, clock),
-        {kind: {"ping": lambda: "", "log": lambda: ""} for kind in ("healthz", "livez", "readyz")},
+        {"healthz": ALIVE, "livez": ALIVE, "readyz": ALIVE},
         numbers.registry(
             numbers.Queues(manager.queues),
             numbers.Requests(setting.config.api_host, transports),
@@ -46,9 +44,4 @@ async def serve(setting: Setting) -> None:
         {"kubecontrollermanager.config.k8s.io": {"kind": "KubeControllerManagerConfiguration"}},
     )
     where = (setting.config.serving.bind_address, setting.config.serving.controller_manager_port)
-    own = files.controller_manager(setting.layout)
-    async with asyncio.TaskGroup() as group:
-        listening = group.create_task(listen(serving, where, own, setting.layout), name="controllers.serving")
-        notify_ready()
-        await manager.run()
-        listening.cancel()
+    await serve_beside(manager.run, serving, where, files.controller_manager(setting.layout), setting.layout)

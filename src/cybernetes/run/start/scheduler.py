@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 
 from cybernetes.base.clock import SystemClock
@@ -11,9 +10,8 @@ from cybernetes.base.random import SystemRandom
 from cybernetes.client.api import ApiClient
 from cybernetes.client.kubeconfig import FileTransport
 from cybernetes.run import files
-from cybernetes.run.notify import notify_ready
 from cybernetes.run.start import Setting, numbers
-from cybernetes.run.start.serving import Serving, gate, listen
+from cybernetes.run.start.serving import ALIVE, Serving, gate, serve_beside
 from cybernetes.scheduler.config import Config, ConfigError, decode
 from cybernetes.scheduler.extenders import Extender, Terms
 from cybernetes.scheduler.loop import Scheduler
@@ -44,21 +42,15 @@ async def serve(setting: Setting) -> None:
         {"kubescheduler.config.k8s.io": {"kind": "KubeSchedulerConfiguration", **setting.config.scheduler}},
     )
     where = (setting.config.serving.bind_address, setting.config.serving.scheduler_port)
-    own = files.scheduler(setting.layout)
-    async with asyncio.TaskGroup() as group:
-        listening = group.create_task(listen(serving, where, own, setting.layout), name="scheduler.serving")
-        notify_ready()
-        await scheduler.run()
-        listening.cancel()
+    await serve_beside(scheduler.run, serving, where, files.scheduler(setting.layout), setting.layout)
 
 
 def _checks(scheduler: Scheduler) -> dict[str, health.Checks]:
     """Who does not lead knows nothing, and is ready to."""
-    alive = {"ping": lambda: "", "log": lambda: ""}
     synced = {
         "informer-sync": lambda: "" if scheduler.synced or not scheduler.leads else "the cluster is not known yet"
     }
-    return {"healthz": alive, "livez": alive, "readyz": {**alive, **synced}}
+    return {"healthz": ALIVE, "livez": ALIVE, "readyz": {**ALIVE, **synced}}
 
 
 def _transport(terms: Terms) -> HttpTransport:

@@ -10,7 +10,7 @@ source   Kubernetes apiserver library: secure serving, delegated authentication 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from cybernetes.client.api import ApiClient
 from cybernetes.client.reviews import Reviews
 from cybernetes.run import files
 from cybernetes.run.layout import Layout
+from cybernetes.run.notify import notify_ready
 from cybernetes.wire.http import health
 from cybernetes.wire.http.message import Request, Response
 from cybernetes.wire.http.renewed import RenewedTls, signature
@@ -35,6 +36,8 @@ from cybernetes.wire.http.server import HttpServer
 # Another process of the same kind may be about to end.
 AGAIN_S = 10.0
 DRAIN_S = 0.5
+# What each component says as long as it answers.
+ALIVE: health.Checks = {"ping": lambda: "", "log": lambda: ""}
 _JSON = ("Content-Type", "application/json")
 _NOBODY = User(ANONYMOUS, groups=(UNAUTHENTICATED,))
 
@@ -118,6 +121,21 @@ class Serving:
 
 def _status(refusal: ApiError) -> Response:
     return Response(refusal.code, [_JSON], orjson.dumps(refusal.status()))
+
+
+async def serve_beside(
+    run: Callable[[], Awaitable[None]],
+    serving: Serving,
+    where: tuple[str, int],
+    own: files.CertificateFiles,
+    layout: Layout,
+) -> None:
+    """Run a component, which counts as started at once, and serve as long as it runs."""
+    async with asyncio.TaskGroup() as group:
+        listening = group.create_task(listen(serving, where, own, layout), name="serving")
+        notify_ready()
+        await run()
+        listening.cancel()
 
 
 async def listen(serving: Serving, where: tuple[str, int], own: files.CertificateFiles, layout: Layout) -> None:
