@@ -21,22 +21,25 @@ from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.resources import Amounts, CgroupLimits
 from cybernetes.kubelet.runtime.api import ContainerStatus
 from cybernetes.kubelet.tools import Tools
-from cybernetes.wire.grpc import cri_runtime_pb2 as cri
 
 Given = dict[str, Object]
+# Beside the names of containers: what the whole pod is given.
+WHOLE = ""
 _RESIZABLE = ("cpu", "memory")
 
 
 def listed(pod: Object) -> Given:
-    """Resources by container name."""
-    return {each["name"]: each.get("resources") or {} for _, each in pods.all_containers(pod)}
+    """Resources by container name, and those of the whole pod."""
+    of_containers = {each["name"]: each.get("resources") or {} for _, each in pods.all_containers(pod)}
+    return {WHOLE: pod["spec"].get("resources") or {}, **of_containers}
 
 
 def known_before(pod: Object) -> Given:
     """What the pod was granted according to its status, for containers that were started; else what it asks for."""
-    result = listed(pod)
+    result, shown = listed(pod), pod.get("status") or {}
+    result[WHOLE] = shown.get("resources") or result[WHOLE]
     for field in ("containerStatuses", "initContainerStatuses"):
-        for status in (pod.get("status") or {}).get(field) or ():
+        for status in shown.get(field) or ():
             if status.get("containerID") and status.get("resources") and status["name"] in result:
                 result[status["name"]] = status["resources"]
     return result
@@ -46,7 +49,7 @@ def with_resources(pod: Object, given: Given) -> Object:
     """The pod with `given` in place of what its spec says; the same object when that is equal."""
     if listed(pod) == given:
         return pod
-    spec = dict(pod["spec"])
+    spec = {**pod["spec"], "resources": given[WHOLE]}
     for field in ("initContainers", "containers"):
         if field in spec:
             spec[field] = [
@@ -91,15 +94,6 @@ def described(pod: Object, error: str = "") -> str:
     return orjson.dumps(result).decode()
 
 
-def _lift_limits(new: cri.LinuxContainerResources, before: Object) -> None:
-    """Say that limits are gone: a runtime takes zero for "as it was"."""
-    limited = before.get("limits") or {}
-    if limited.get("cpu") and not new.cpu_quota:
-        new.cpu_quota = -1
-    if limited.get("memory") and not new.memory_limit_in_bytes:
-        new.memory_limit_in_bytes = new.memory_swap_limit_in_bytes = -1
-
-
 class Resizer:
     """One pod's allocation. `others`: the pods that share the node with it."""
 
@@ -108,6 +102,7 @@ class Resizer:
         self._others = others
         self._allocated = known_before(pod)
         self._actuated: Given = {}
+        self._of_pod = self._allocated[WHOLE]
         self._pending: tuple[str, str] | None = None
         self._error = ""
         self.under_way = False
@@ -148,6 +143,10 @@ class Resizer:
     def actuated(self) -> Mapping[str, Object]:
         return self._actuated
 
+    def of_pod(self) -> Object:
+        """What the pod as a whole runs with."""
+        return self._of_pod
+
     def conditions(self) -> tuple[dict[str, Any], ...]:
         result: list[dict[str, Any]] = []
         if self._pending is not None:
@@ -166,6 +165,8 @@ class Resizer:
         self._actuated = {
             key: each for key, each in self._actuated.items() if any(key == c.id for c in running.values())
         }
+        # Containers without limits of their own have the pod's.
+        whole = self._of_pod != self._allocated[WHOLE]
         restarts: list[tuple[Object, ContainerStatus]] = []
         updates: list[tuple[Object, ContainerStatus]] = []
         for _, container in pods.all_containers(pod):
@@ -174,10 +175,10 @@ class Resizer:
                 continue
             wanted = self._allocated.get(container["name"], {})
             current = self._actuated.setdefault(status.id, wanted if not self.under_way else {})
-            if current == wanted:
+            if current == wanted and not whole:
                 continue
             (restarts if needs_restart(container, current, wanted) else updates).append((container, status))
-        if updates:
+        if updates or whole:
             await self._update(pod, updates)
         if self.under_way and not restarts:
             self.under_way = False
@@ -194,10 +195,10 @@ class Resizer:
             for container, status in updates:
                 new = cri_config.container_resources(pod, container, tools.facts.machine, v2=tools.facts.cgroup_v2)
                 new.oom_score_adj = 0
-                _lift_limits(new, self._actuated.get(status.id, {}))
                 await tools.runtime.update_resources(status.id, new)
                 self._actuated[status.id] = self._allocated.get(container["name"], {})
             await tools.host.ensure_cgroup(path, wanted)
+            self._of_pod = self._allocated[WHOLE]
         except EdgeError as error:
             if self._error != error.message:
                 self._say(pod, "Warning", "ResizeError", f"Pod resize error: {described(pod, error.message)}")

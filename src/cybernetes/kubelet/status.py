@@ -41,6 +41,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     reason, message, phase   of a pod that was rejected, evicted or ran too long; "" otherwise
     disruption message of the DisruptionTarget condition, "" for none
     actuated   id -> resources that the container runs with, where that is not what it was allocated
+    of_pod     resources that the pod as a whole runs with
     """
 
     waiting: Mapping[str, tuple[str, str]] = {}
@@ -54,6 +55,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     disruption: str = ""
     actuated: Mapping[str, Object] = {}
+    of_pod: Object = {}
     extra_conditions: tuple[dict[str, Any], ...] = ()
 
 
@@ -90,6 +92,9 @@ def compute(pod: Object, observed: Observed, view: View, previous: Object, node:
         status["reason"] = reason
     if phase == "Failed" and message:
         status["message"] = message
+    if pod["spec"].get("resources"):
+        status["resources"] = view.of_pod
+        status["allocatedResources"] = pod["spec"]["resources"].get("requests") or {}
     if init:
         status["initContainerStatuses"] = list(init.values())
     status["containerStatuses"] = [main[name] for name in sorted(main)]

@@ -382,6 +382,7 @@ class PodWorker:
             disruption=verdict.disruption if verdict else "",
             extra_conditions=self._resizer.conditions(),
             actuated=self._resizer.actuated(),
+            of_pod=self._resizer.of_pod(),
         )
         now = self._tools.clock.now()
         self.status = status.compute(self.pod, self.observed, view, self.status, self._tools.node, now)

@@ -251,6 +251,25 @@ def test_a_container_that_ends_is_started_again() -> None:
     asyncio.run(scenario())
 
 
+def test_what_a_whole_pod_is_given_changes_while_it_runs() -> None:
+    def given(cpu: str, memory: str) -> Object:
+        return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu, "memory": memory}}
+
+    async def scenario() -> None:
+        async with world() as w:
+            await w.create("p", resources=given("100m", "64Mi"))
+            before = await w.until("p", is_ready)
+            assert before["status"]["resources"] == given("100m", "64Mi")
+            patch = {"spec": {"resources": given("200m", "128Mi")}}
+            await w.client.patch(PODS, "p", patch, PatchType.MERGE, namespace="default", subresource="resize")
+            after = await w.until("p", lambda status: status.get("resources") == given("200m", "128Mi"))
+            assert after["status"]["allocatedResources"] == {"cpu": "200m", "memory": "128Mi"}
+            assert [each.memory_bytes for path, each in w.host.cgroups.items() if "/pod" in path] == [128 << 20]
+            assert w.count("update_resources") == 1
+
+    asyncio.run(scenario())
+
+
 def test_an_unready_pod_is_shown_as_such() -> None:
     async def scenario() -> None:
         async with world() as w:
