@@ -119,6 +119,7 @@ def _write_files(config: ClusterConfig, layout: Layout) -> None:
         return
     fabric.ensure(config)
     cgroups.hide_strays(layout.run)
+    cgroups.favor_changes()
     capabilities = containerd.probe()
     for node in config.nodes:
         places = layout.node(node.name)

@@ -23,6 +23,9 @@ from cybernetes.run.layout import NodeLayout
 PAUSE_IMAGE = "registry.cybernetes/pause:1"
 _CAP_SYS_RESOURCE = 24
 _CRUN_MIN = (1, 8)
+# Installs programs for `ctr install`. It has every program that containerd starts look for its libraries in a folder of
+# its own and, by an empty name, in the working directory: 400 files that are not there at each call of crun.
+_OPT = "io.containerd.internal.v1.opt"
 _CNI_BINARIES = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
 
 
@@ -142,13 +145,10 @@ def _render_version_2(node: NodeLayout, capabilities: Capabilities) -> str:
 version = 2
 root = "{node.containerd_root}"
 state = "{node.containerd_state}"
-disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
+disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing", "{_OPT}"]
 
 [grpc]
   address = "{node.containerd_socket}"
-
-[plugins."io.containerd.internal.v1.opt"]
-  path = "{node.containerd_root / "opt"}"
 
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{PAUSE_IMAGE}"
@@ -178,12 +178,10 @@ def _render_version_3(node: NodeLayout, capabilities: Capabilities) -> str:
 version = 3
 root = "{node.containerd_root}"
 state = "{node.containerd_state}"
+disabled_plugins = ["{_OPT}"]
 
 [grpc]
   address = "{node.containerd_socket}"
-
-[plugins."io.containerd.internal.v1.opt"]
-  path = "{node.containerd_root / "opt"}"
 
 [plugins."io.containerd.cri.v1.images"]
   snapshotter = "overlayfs"

@@ -76,6 +76,20 @@ def test_a_list_that_was_hidden_is_known_by_its_mount() -> None:
     assert cgroups.is_hidden(before + over)
 
 
+def test_groups_are_made_to_change_fast_once_with_the_options_that_they_have() -> None:
+    old = "33 24 0:30 / /sys/fs/cgroup/cpu rw,relatime shared:16 - cgroup cgroup rw,cpu\n"
+    unified = "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw,nsdelegate"
+    assert cgroups.unfavored(old) is None
+    assert cgroups.unfavored(f"{old}{unified}\n") == ("/sys/fs/cgroup/unified", "rw,nsdelegate")
+    assert cgroups.unfavored(f"{old}{unified},favordynmods\n") is None
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_programs_look_for_libraries_where_the_machine_has_them(version: int) -> None:
+    rendered = containerd.render(NodeLayout(Path("/data/nodes/a")), capabilities(version=version, crun=True))
+    assert "io.containerd.internal.v1.opt" in tomllib.loads(rendered)["disabled_plugins"]
+
+
 def test_the_server_that_is_asked_last_is_trusted_like_the_host(tmp_path: Path) -> None:
     node = NodeLayout(tmp_path)
     host = containerd.RegistryHost("registry:5000", "https://192.0.2.2:5000", Path("/ca"), Path("/crt"), Path("/key"))
