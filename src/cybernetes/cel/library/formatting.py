@@ -10,8 +10,8 @@ import re
 from typing import Any
 
 from cybernetes.cel import times
+from cybernetes.cel.conversions import render_double
 from cybernetes.cel.errors import EvaluationError
-from cybernetes.cel.standard import render_double
 from cybernetes.cel.values import Duration, Timestamp, TypeValue, is_number, type_of
 
 _CLAUSE = re.compile(r"%(?:%|(?:\.([0-9]+))?([a-zA-Z]?))")
