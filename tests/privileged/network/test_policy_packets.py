@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from cybernetes.network.objects import Node
 from cybernetes.network.policy.objects import decode_namespace, decode_pod, decode_policy
 from cybernetes.network.policy.script import change_script, install_script, look_script, remove_script
 from cybernetes.network.policy.state import State
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.privileged
 
 WEB, DATA = lab.pod(1), lab.pod(2)
 NODE = "n1"
+RANGES = ("10.77.0.0/16", "fd77::/16")
 
 
 def pod(number: int, app: str) -> dict[str, Any]:
@@ -47,6 +49,7 @@ class Filtered:
         )
         for number, app in ((1, "web"), (2, "data")):
             self.state.reduce_pod(f"shop/{app}", None, decode_pod(orjson.dumps(pod(number, app))))
+        self.state.reduce_node(NODE, None, Node(NODE, RANGES))
         self.run(install_script(self.state.ledger.everything()))
 
     def run(self, script: str) -> None:
@@ -140,6 +143,19 @@ def test_what_goes_out(filtered: Filtered, family: int) -> None:
     filtered.apply(policy(egress=[{}]))
     assert passes(DATA, web)
     assert passes(WEB, lab.pod_ip(2, family)), "what comes in is not its matter"
+
+
+def test_a_pod_is_closed_before_its_address_is_known(filtered: Filtered) -> None:
+    filtered.apply(policy(ingress=[]))
+    known = decode_pod(orjson.dumps(pod(2, "data")))
+    starting = decode_pod(orjson.dumps({**pod(2, "data"), "status": {"phase": "Pending"}}))
+    filtered.state.reduce_pod("shop/data", known, starting)
+    filtered.run(change_script(filtered.state.ledger.changes()))
+    assert dropped(WEB, lab.pod_ip(2)) and dropped(WEB, lab.pod_ip(2, 6))
+    assert passes(DATA, lab.pod_ip(1)), "of what it sends no policy says anything"
+    filtered.state.reduce_pod("shop/data", starting, known)
+    filtered.run(change_script(filtered.state.ledger.changes()))
+    assert dropped(WEB, lab.pod_ip(2))
 
 
 def test_a_policy_that_goes_opens_its_pods(filtered: Filtered) -> None:

@@ -10,17 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cybernetes.model import selector
+from cybernetes.network.objects import Node
 from cybernetes.network.policy.ledger import Delta, Ledger
 from cybernetes.network.policy.objects import Namespace, Pod, Policy, decode_namespace, decode_pod, decode_policy
 from cybernetes.network.policy.rows import Block, Pool, Row
-from cybernetes.network.policy.state import State, map_name
+from cybernetes.network.policy.state import Direction, State, known_name, map_name, ranges_name, starting_chain
 
 NODE = "n1"
+RANGES = ("10.244.1.0/24", "fd01::/64")
 NAMESPACES = ("red", "blue")
 NAMES = ("a", "b", "c")
 PORTS = (80, 443, 8080)
 PROTOCOLS = ("TCP", "UDP")
 OUTSIDE = ("203.0.113.9", "2001:db8::9")
+# In this node's ranges, of pods that nobody has told of yet.
+UNKNOWN = ("10.244.1.99", "fd01::99")
 
 labels = st.fixed_dictionaries({}, optional={"app": st.sampled_from(["web", "db"]), "tier": st.just("x")})
 selectors: st.SearchStrategy[dict[str, Any]] = st.one_of(
@@ -111,6 +115,7 @@ class World:
 
     def __init__(self) -> None:
         self.state = State(NODE)
+        self.state.reduce_node(NODE, None, Node(NODE, RANGES))
         self.pods: dict[str, Pod] = {}
         self.namespaces: dict[str, Namespace] = {}
         self.policies: dict[str, Policy] = {}
@@ -166,8 +171,16 @@ class Kernel:
         into = self.sets[map_name("ingress", family)].get(target)
         if f"{source} . {target}" in self.sets[f"itself{family}"]:
             return True
+        if self._waits("egress", source) or self._waits("ingress", target):
+            return False
         packet = (source, target, protocol, port)
         return (not out or self._accepts(out, packet, target)) and (not into or self._accepts(into, packet, source))
+
+    def _waits(self, direction: Direction, address: str) -> bool:
+        family = ipaddress.ip_address(address).version
+        known = address in self.sets[known_name(family)]
+        of_node = any(within(address, Block(each)) for each in self.sets[ranges_name(family)])
+        return of_node and not known and self.chains[starting_chain(direction)] == ("drop",)
 
     def _accepts(self, chain: str, packet: tuple[str, str, str, int], other: str) -> bool:
         for row in self.chains[chain]:
@@ -207,8 +220,6 @@ def should_pass(
     world: World, bodies: dict[str, dict[str, Any]], source: str, target: str, protocol: str, port: int
 ) -> bool:
     """By the documentation, from the objects as they were written, without any of the code that is tested."""
-    if source == target:
-        return True
 
     def having(address: str) -> list[Pod]:
         return [pod for pod in world.pods.values() if address in pod.addresses]
@@ -241,14 +252,17 @@ def should_pass(
             return False
         return not rule.get(side) or any(peer_fits(each, namespace, other) for each in rule[side])
 
-    def allowed(pod: Pod, kind: str, other: str) -> bool:
-        selecting = [
+    def policies_of(pod: Pod, kind: str) -> list[dict[str, Any]]:
+        return [
             body
             for key, body in bodies.items()
             if world.policies[key].namespace == pod.namespace
             and kind in body["spec"]["policyTypes"]
             and fits(body["spec"]["podSelector"], pod.labels)
         ]
+
+    def allowed(pod: Pod, kind: str, other: str) -> bool:
+        selecting = policies_of(pod, kind)
         side = "from" if kind == "Ingress" else "to"
         receivers = [pod] if kind == "Ingress" else having(target)
         return not selecting or any(
@@ -257,6 +271,17 @@ def should_pass(
             for rule in body["spec"][kind.lower()]
         )
 
+    def closed_for_unknown(address: str, kind: str) -> bool:
+        """A policy's pod is about to start here, and this could be its address."""
+        coming = [pod for pod in world.pods.values() if pod.node == NODE and pod.starting]
+        known = any(each.node == NODE for each in having(address))
+        in_range = any(within(address, Block(each)) for each in RANGES)
+        return in_range and not known and any(policies_of(pod, kind) for pod in coming)
+
+    if closed_for_unknown(source, "Egress") or closed_for_unknown(target, "Ingress"):
+        return False
+    if source == target:
+        return True
     senders = [each for each in having(source) if each.node == NODE]
     receivers = [each for each in having(target) if each.node == NODE]
     return all(allowed(each, "Egress", target) for each in senders) and all(
@@ -291,8 +316,9 @@ def test_step_by_step_leads_where_the_whole_leads_and_packets_fare_as_documented
     fresh.change(world.state.ledger.everything())
     assert (fresh.sets, fresh.chains) == (kernel.sets, kernel.chains)
     addresses = {each for pod in world.pods.values() for each in pod.addresses if alone(world.pods, each)}
-    for source in sorted({*addresses, *OUTSIDE}):
-        for target in sorted({*addresses, *OUTSIDE}):
+    ends = sorted({*addresses, *OUTSIDE, *UNKNOWN})
+    for source in ends:
+        for target in ends:
             if ipaddress.ip_address(source).version != ipaddress.ip_address(target).version:
                 continue
             for protocol in PROTOCOLS:
@@ -309,6 +335,26 @@ def test_a_ledger_that_was_told_everything_counts_from_there() -> None:
     ledger.take("pods4-x", "10.0.0.1")
     ledger.put("pods4-x", "10.0.0.1")
     assert not ledger.changes()
+
+
+def test_a_pod_is_closed_from_its_first_packet_on() -> None:
+    """Its address is in use before it is known whose it is; others of the node may be, too."""
+    world, kernel = World(), Kernel()
+    nobody = {"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Ingress"]}
+    world.step("policy", "red/nobody", {"metadata": {"namespace": "red", "name": "nobody"}, "spec": nobody})
+    starting: dict[str, Any] = {
+        "metadata": {"namespace": "red", "name": "new", "labels": {"app": "db"}},
+        "spec": {"nodeName": NODE},
+        "status": {"phase": "Pending"},
+    }
+    world.step("pod", "red/new", starting)
+    kernel.change(world.state.ledger.everything())
+    assert not kernel.passes("203.0.113.9", "10.244.1.7", "TCP", 80)
+    assert kernel.passes("10.244.1.7", "203.0.113.9", "TCP", 80), "nothing is said of what it sends"
+    world.step("pod", "red/new", {**starting, "status": {"phase": "Running", "podIPs": [{"ip": "10.244.1.7"}]}})
+    kernel.change(world.state.ledger.changes())
+    assert not kernel.passes("203.0.113.9", "10.244.1.7", "TCP", 80)
+    assert kernel.passes("203.0.113.9", "10.244.1.8", "TCP", 80)
 
 
 def test_an_address_that_two_pods_had_stays_closed_for_the_one_that_is_left() -> None:

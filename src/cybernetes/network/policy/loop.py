@@ -12,7 +12,9 @@ from cybernetes.base.random import Random
 from cybernetes.base.tasks import backoff
 from cybernetes.client.api import ApiClient
 from cybernetes.client.informer import Informer
-from cybernetes.client.target import NAMESPACES, NETWORK_POLICIES, PODS
+from cybernetes.client.reflector import Selection
+from cybernetes.client.target import NAMESPACES, NETWORK_POLICIES, NODES, PODS
+from cybernetes.network.objects import Node, decode
 from cybernetes.network.policy.objects import Namespace, Pod, Policy, decode_namespace, decode_pod, decode_policy
 from cybernetes.network.policy.script import change_script, install_script, look_script, remove_script
 from cybernetes.network.policy.state import State
@@ -44,9 +46,13 @@ class Policies:
         self._policies = Informer(client, NETWORK_POLICIES, decode_policy, clock=clock, random=random)
         self._pods = Informer(client, PODS, decode_pod, clock=clock, random=random)
         self._namespaces = Informer(client, NAMESPACES, decode_namespace, clock=clock, random=random)
+        self._own_node = Informer(
+            client, NODES, decode, clock=clock, random=random, selection=Selection(fields=f"metadata.name={node}")
+        )
         self._policies.on_change(self._policy_changed)
         self._pods.on_change(self._pod_changed)
         self._namespaces.on_change(self._namespace_changed)
+        self._own_node.on_change(self._node_changed)
 
     async def run(self) -> None:
         """Until cancelled; the table stays."""
@@ -58,9 +64,11 @@ class Policies:
                 await self._changed()
             group.create_task(self._pods.run(), name="policy.pods")
             group.create_task(self._namespaces.run(), name="policy.namespaces")
+            group.create_task(self._own_node.run(), name="policy.node")
             group.create_task(self._check(), name="policy.check")
             await self._pods.wait_synced()
             await self._namespaces.wait_synced()
+            await self._own_node.wait_synced()
             while True:
                 await self._until_told()
                 await self._changed()
@@ -75,6 +83,10 @@ class Policies:
 
     def _namespace_changed(self, key: str, old: Namespace | None, new: Namespace | None) -> None:
         self._state.reduce_namespace(key, old, new)
+        self._wake.set()
+
+    def _node_changed(self, key: str, old: Node | None, new: Node | None) -> None:
+        self._state.reduce_node(key, old, new)
         self._wake.set()
 
     async def _changed(self) -> None:

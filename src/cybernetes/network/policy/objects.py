@@ -17,7 +17,10 @@ class NamedPort(msgspec.Struct, frozen=True, gc=False):
 
 
 class Pod(msgspec.Struct, frozen=True, gc=False):
-    """addresses: none for pods that rules can't tell apart (of the host's network) and for ended ones."""
+    """addresses: none for pods that rules can't tell apart (of the host's network) and for ended ones.
+
+    starting: it is going to have some.
+    """
 
     namespace: str
     name: str
@@ -25,6 +28,7 @@ class Pod(msgspec.Struct, frozen=True, gc=False):
     addresses: tuple[str, ...]
     labels: dict[str, str]
     ports: tuple[NamedPort, ...] = ()
+    starting: bool = False
 
 
 class Namespace(msgspec.Struct, frozen=True, gc=False):
@@ -172,7 +176,8 @@ def decode_pod(body: bytes) -> Pod:
         for port in container.ports or ()
         if port.name
     )
-    return Pod(meta.namespace, meta.name, spec.node_name, addresses, meta.labels or {}, ports)
+    starting = not hidden and not addresses
+    return Pod(meta.namespace, meta.name, spec.node_name, addresses, meta.labels or {}, ports, starting)
 
 
 def decode_namespace(body: bytes) -> Namespace:

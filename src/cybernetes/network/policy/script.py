@@ -12,7 +12,14 @@ from collections.abc import Iterator, Sequence
 from cybernetes.network.policy.ledger import Delta
 from cybernetes.network.policy.objects import Block
 from cybernetes.network.policy.rows import FAMILIES, Pool, Row
-from cybernetes.network.policy.state import Direction, itself_name, map_name
+from cybernetes.network.policy.state import (
+    Direction,
+    itself_name,
+    known_name,
+    map_name,
+    ranges_name,
+    starting_chain,
+)
 
 TABLE = "cybernetes-policy"
 _NAME = f"inet {TABLE}"
@@ -58,6 +65,10 @@ def _base(direction: Direction, priority: int, side: str) -> Iterator[str]:
         of = _PROTOCOL[family]
         yield f"add rule {_NAME} {direction} {of} saddr . {of} daddr @{itself_name(family)} accept"
     for family in FAMILIES:
+        address = f"{_PROTOCOL[family]} {side}"
+        unknown = f"{address} @{ranges_name(family)} {address} != @{known_name(family)}"
+        yield f"add rule {_NAME} {direction} {unknown} jump {starting_chain(direction)}"
+    for family in FAMILIES:
         yield f"add rule {_NAME} {direction} {_PROTOCOL[family]} {side} vmap @{map_name(direction, family)}"
 
 
@@ -88,10 +99,13 @@ def _declare(name: str) -> str:
         return f"add map {_NAME} {name} {{ type {_TYPE[family]} : verdict; }}"
     parts = {
         "pods": [_TYPE[family]],
+        "known": [_TYPE[family]],
+        "ranges": [_TYPE[family]],
         "itself": [_TYPE[family], _TYPE[family]],
         "ports": [_TYPE[family], "inet_proto", "inet_service"],
     }[kind]
-    return f"add set {_NAME} {name} {{ type {' . '.join(parts)}; }}"
+    flags = " flags interval;" if kind == "ranges" else ""
+    return f"add set {_NAME} {name} {{ type {' . '.join(parts)};{flags} }}"
 
 
 def _elements(verb: str, elements: Sequence[tuple[str, str]]) -> Iterator[str]:

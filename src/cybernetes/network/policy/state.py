@@ -2,6 +2,9 @@
 
 Each policy has a chain a direction. Each combination of policies that some pod of this node has is a chain that asks
 theirs in turn, and a map leads from a pod's address to the chain of its combination.
+
+A pod has its address some time before it is known whose that is. So while a pod that some policy selects is about to
+start here, addresses of this node's ranges that are no known pod's are closed.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from cybernetes.model import selector
+from cybernetes.network.objects import Node
 from cybernetes.network.policy.ledger import Ledger
 from cybernetes.network.policy.objects import Namespace, Pod, Policy, Rule, Selected
 from cybernetes.network.policy.pools import Labels, Pools, family_of
@@ -28,6 +32,21 @@ def map_name(direction: Direction, family: int) -> str:
 def itself_name(family: int) -> str:
     """The set of pairs (address, the same address) of isolated pods: what a pod sends to itself always passes."""
     return f"itself{family}"
+
+
+def ranges_name(family: int) -> str:
+    """The set of ranges that this node's pods have their addresses from."""
+    return f"ranges{family}"
+
+
+def known_name(family: int) -> str:
+    """The set of addresses of this node's pods."""
+    return f"known{family}"
+
+
+def starting_chain(direction: Direction) -> str:
+    """Decides over addresses that are no known pod's."""
+    return f"starting-{direction}"
 
 
 def policy_chain(direction: Direction, key: str) -> str:
@@ -51,14 +70,31 @@ class State:
         self._users: Counter[str] = Counter()
         # By address the chains of the pods that have it: one may be given on before the pod that had it is gone.
         self._chains_at: dict[tuple[Direction, str], dict[str, str]] = {}
+        # By address the pods of this node that have it; by direction those that will be closed and have none yet.
+        self._known_at: dict[str, dict[str, None]] = {}
+        self._starting: dict[Direction, set[str]] = {}
         for family in FAMILIES:
-            self.ledger.open_set(itself_name(family))
+            for name in (itself_name(family), ranges_name(family), known_name(family)):
+                self.ledger.open_set(name)
             for direction in DIRECTIONS:
                 self.ledger.open_set(map_name(direction, family))
+        for direction in DIRECTIONS:
+            self._starting[direction] = set()
+            self.ledger.write(starting_chain(direction), ())
 
     @property
     def has_policies(self) -> bool:
         return bool(self._policies)
+
+    def reduce_node(self, key: str, old: Node | None, new: Node | None) -> None:
+        """Of this node alone."""
+        before, after = (each.pod_ranges if each is not None else () for each in (old, new))
+        for text in before:
+            if text not in after:
+                self.ledger.take(ranges_name(family_of(text)), text)
+        for text in after:
+            if text not in before:
+                self.ledger.put(ranges_name(family_of(text)), text)
 
     def reduce_policy(self, key: str, old: Policy | None, new: Policy | None) -> None:
         if new is not None:
@@ -75,10 +111,13 @@ class State:
     def reduce_pod(self, key: str, old: Pod | None, new: Pod | None) -> None:
         namespace = key.partition("/")[0]
         self._pools.pod_changed(old, new, self._namespaces.get(namespace))
+        self._know(key, old, new)
         if old is not None and (new is None or new.addresses != old.addresses):
             for direction in DIRECTIONS:
                 self._lead(key, old, direction, ())
         if new is None:
+            for direction in DIRECTIONS:
+                self._expect(key, direction, False)
             del self._pods[key]
             _discard(self._pods_in, namespace, key)
             return
@@ -126,7 +165,30 @@ class State:
         selecting = list(self._selecting(pod)) if pod.node == self._node else []
         for direction in DIRECTIONS:
             asked = [each for each in selecting if _rules(self._policies[each], direction) is not None]
+            self._expect(key, direction, bool(asked) and pod.starting)
             self._lead(key, pod, direction, tuple(policy_chain(direction, each) for each in asked))
+
+    def _expect(self, key: str, direction: Direction, closed: bool) -> None:
+        """Whether a pod is about to get an address that has to be closed from the first packet on."""
+        starting = self._starting[direction]
+        before = bool(starting)
+        if closed:
+            starting.add(key)
+        else:
+            starting.discard(key)
+        if before != bool(starting):
+            self.ledger.write(starting_chain(direction), ("drop",) if starting else ())
+
+    def _know(self, key: str, old: Pod | None, new: Pod | None) -> None:
+        before, after = (each.addresses if each is not None and each.node == self._node else () for each in (old, new))
+        for address in before:
+            if address not in after:
+                _discard(self._known_at, address, key)
+                if address not in self._known_at:
+                    self.ledger.take(known_name(family_of(address)), address)
+        for address in after:
+            self._known_at.setdefault(address, {})[key] = None
+            self.ledger.put(known_name(family_of(address)), address)
 
     def _selecting(self, pod: Pod) -> Iterator[str]:
         for key in sorted(self._policies_in.get(pod.namespace, ())):
