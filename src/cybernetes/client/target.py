@@ -54,8 +54,5 @@ CERTIFICATE_SIGNING_REQUESTS = Target(
 PERSISTENT_VOLUMES = Target("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 PERSISTENT_VOLUME_CLAIMS = Target("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 STORAGE_CLASSES = Target("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
-VOLUME_ATTRIBUTES_CLASSES = Target(
-    "storage.k8s.io", "v1", "volumeattributesclasses", "VolumeAttributesClass", namespaced=False
-)
 NETWORK_POLICIES = Target("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 HORIZONTAL_POD_AUTOSCALERS = Target("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")

@@ -5,19 +5,20 @@ source  KEP-3751, "Protection finalizer"
 
 from __future__ import annotations
 
-from cybernetes.client.target import VOLUME_ATTRIBUTES_CLASSES
+from cybernetes.client.target import Target
 from cybernetes.controllers.informers import decoder
 from cybernetes.controllers.loop import Edges, work
 from cybernetes.controllers.protection.finalizers import Protected, put_finalizer, take_finalizer
 from cybernetes.controllers.volumebinding.objects import Claim, Volume
 
 FINALIZER = "kubernetes.io/vac-protection"
+CLASSES = Target("storage.k8s.io", "v1", "volumeattributesclasses", "VolumeAttributesClass", namespaced=False)
 
 
 class AttributesClassProtection:
     def __init__(self, edges: Edges) -> None:
         self._edges = edges
-        self._classes = edges.informers.make(VOLUME_ATTRIBUTES_CLASSES, decoder(Protected))
+        self._classes = edges.informers.make(CLASSES, decoder(Protected))
         self._claims = edges.informers.claims.index(_of_claim)
         self._volumes = edges.informers.volumes.index(_of_volume)
         self._queue = edges.queue()
@@ -42,9 +43,9 @@ class AttributesClassProtection:
         held = FINALIZER in found.metadata.finalizers
         if not found.metadata.deletion_timestamp:
             if not held:
-                await put_finalizer(self._edges, VOLUME_ATTRIBUTES_CLASSES, found.metadata, FINALIZER)
+                await put_finalizer(self._edges, CLASSES, found.metadata, FINALIZER)
         elif held and not self._claims.get(key) and not self._volumes.get(key):
-            await take_finalizer(self._edges, VOLUME_ATTRIBUTES_CLASSES, found.metadata, FINALIZER)
+            await take_finalizer(self._edges, CLASSES, found.metadata, FINALIZER)
         return None
 
 
