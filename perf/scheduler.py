@@ -28,10 +28,11 @@ from cybernetes.bench import scheduler as bench
 from cybernetes.client.api import ApiClient
 from cybernetes.native import kind
 from cybernetes.scheduler.columns import Columns
-from cybernetes.scheduler.cycle import Cycle, Placement
+from cybernetes.scheduler.cycle import Cycle
 from cybernetes.scheduler.loop import Scheduler
 from cybernetes.scheduler.nominations import Nominations
 from cybernetes.scheduler.objects import NodeObject, PodObject
+from cybernetes.scheduler.outcome import Placement
 from cybernetes.scheduler.pods import Interner, PodEntry
 from cybernetes.scheduler.preempt import preempt
 from cybernetes.scheduler.profile import Profile

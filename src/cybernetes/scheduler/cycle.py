@@ -12,8 +12,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from cybernetes.base.random import Random
 from cybernetes.native import load
 from cybernetes.scheduler.columns import Columns
@@ -21,6 +19,7 @@ from cybernetes.scheduler.devices import filters as devices
 from cybernetes.scheduler.devices.filters import NO_GRANT, DeviceFilter, Grant
 from cybernetes.scheduler.devices.state import Devices
 from cybernetes.scheduler.nominations import Crowd, Nominations
+from cybernetes.scheduler.outcome import Filtered, Placement, Unschedulable, unschedulable
 from cybernetes.scheduler.plugins.caches import Recent
 from cybernetes.scheduler.plugins.images import ImageScores
 from cybernetes.scheduler.plugins.interpod import filter_interpod, score_interpod
@@ -30,17 +29,7 @@ from cybernetes.scheduler.plugins.spread import NOTHING, Plan, default_plan, fil
 from cybernetes.scheduler.plugins.standing import Standing
 from cybernetes.scheduler.pods import PodEntry, terms_of
 from cybernetes.scheduler.profile import Profile, Rejection, RowFilter
-from cybernetes.scheduler.reasons import (
-    FIT,
-    FIT_NEVER,
-    NO_NODES,
-    OTHER,
-    OTHER_NEVER,
-    PLUGINS,
-    TEXTS,
-    available_text,
-    resource_text,
-)
+from cybernetes.scheduler.reasons import FIT, FIT_NEVER, NO_NODES, OTHER, OTHER_NEVER
 from cybernetes.scheduler.selectors import Selector
 from cybernetes.scheduler.storage.choose import Choices, Claims, choices
 from cybernetes.scheduler.storage.filters import VolumeFilter
@@ -50,47 +39,6 @@ kernels = load("score")
 
 # What selects the pod among the owners in its namespace (Services, ReplicaSets, ...); None: nothing does.
 OwnerSelector = Callable[[PodEntry], Selector | None]
-
-
-class Filtered(msgspec.Struct):
-    """What the filters found.
-
-    code      shape (rows,): reasons.POSSIBLE, or why not
-    fit       of the pod; bits: of missing resources where the code says FIT, shape (rows,)
-    words     reasons that have no code, by row
-    message   PreFilter's words when it ended the cycle, else ""
-    plugins   of row filters that rejected
-    """
-
-    code: array[int]
-    fit: Fit
-    bits: array[int]
-    words: dict[int, str]
-    message: str = ""
-    plugins: set[str] = set()
-
-    def texts(self, row: int) -> list[str]:
-        """What is insufficient on one row, in words."""
-        return [resource_text(name) for bit, name in enumerate(self.fit.names) if self.bits[row] >> bit & 1]
-
-    def possible(self) -> int:
-        return 0 if self.message else self.code.tobytes().count(0)
-
-
-class Placement(msgspec.Struct, frozen=True, gc=False):
-    """possible: how many nodes were; score: the node's total, 0 when it was the only one."""
-
-    node: str
-    score: int
-    possible: int
-
-
-class Unschedulable(msgspec.Struct, frozen=True):
-    """message   without what preemption says; plugins   that rejected, whose events can change it"""
-
-    message: str
-    plugins: frozenset[str]
-    filtered: Filtered | None = None
 
 
 class Cycle:
@@ -123,7 +71,7 @@ class Cycle:
         filtered = self.filter(pod)
         possible = filtered.possible()
         if not possible:
-            return self.unschedulable(filtered)
+            return unschedulable(filtered, self.columns.count)
         names = self.columns.names
         if pod.nominated:
             row = self.columns.rows.get(pod.nominated, -1)
@@ -359,33 +307,6 @@ class Cycle:
         if found is None or not found.is_current(self.columns):
             found = self._images.put(pod.shape.key, ImageScores(self.columns, pod.shape.spec))
         return found.scores
-
-    # -- words
-
-    def unschedulable(self, filtered: Filtered) -> Unschedulable:
-        if filtered.message:
-            text = f"0/{self.columns.count} nodes are available: {filtered.message}."
-            return Unschedulable(text, frozenset(filtered.plugins), filtered)
-        counts, plugins = self.count_reasons(filtered)
-        return Unschedulable(available_text(self.columns.count, counts), plugins, filtered)
-
-    def count_reasons(self, filtered: Filtered) -> tuple[dict[str, int], frozenset[str]]:
-        """How many nodes have each reason, and which plugins gave them."""
-        by_code = array("i", bytes(4 * 256))
-        kernels.histogram(filtered.code, by_code)
-        counts = {TEXTS[code]: by_code[code] for code in TEXTS if by_code[code]}
-        if by_code[FIT] or by_code[FIT_NEVER]:
-            by_bit = array("i", bytes(4 * 32))
-            kernels.bit_histogram(filtered.bits, filtered.code, FIT, FIT_NEVER, by_bit)
-            for bit, name in enumerate(filtered.fit.names):
-                if by_bit[bit]:
-                    counts[resource_text(name)] = by_bit[bit]
-        for row, words in filtered.words.items():
-            if filtered.code[row] in (OTHER, OTHER_NEVER):
-                for text in words.split("\n"):
-                    counts[text] = counts.get(text, 0) + 1
-        plugins = {PLUGINS[code] for code in PLUGINS if by_code[code]} | filtered.plugins
-        return counts, frozenset(plugins)
 
 
 def _share(raw: array[int] | None, code: array[int]) -> array[int] | None:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import msgspec
 
 from cybernetes.base.random import Random
-from cybernetes.scheduler.cycle import Cycle, Placement, Unschedulable
+from cybernetes.scheduler.cycle import Cycle
 from cybernetes.scheduler.devices.write import promise_devices
+from cybernetes.scheduler.outcome import Placement, Unschedulable
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.preempt import preempt
 from cybernetes.scheduler.reasons import failure_text

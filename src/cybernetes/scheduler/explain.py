@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from cybernetes.scheduler.cycle import Cycle, Filtered
+from cybernetes.scheduler.cycle import Cycle
+from cybernetes.scheduler.outcome import Filtered
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.preempt import reasons_of
 from cybernetes.scheduler.reasons import FIT, FIT_NEVER

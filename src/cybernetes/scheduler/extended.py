@@ -19,8 +19,9 @@ from cybernetes.base.random import Random
 from cybernetes.client.api import ApiClient
 from cybernetes.client.target import PODS
 from cybernetes.native import load
-from cybernetes.scheduler.cycle import Cycle, Filtered, Placement, Unschedulable
+from cybernetes.scheduler.cycle import Cycle
 from cybernetes.scheduler.extenders import Extender, ExtenderFailed, Verdict
+from cybernetes.scheduler.outcome import Filtered, Placement, Unschedulable, unschedulable
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.preempt import Refusal, candidates, pick, refused
 from cybernetes.scheduler.reasons import NO_NODES, OTHER, OTHER_NEVER
@@ -58,7 +59,7 @@ class Extended:
         filtered = self._judged(cycle, pod, verdicts)
         possible = filtered.possible()
         if not possible:
-            return cycle.unschedulable(filtered)
+            return unschedulable(filtered, cycle.columns.count)
         total = cycle.total(pod, filtered.code)
         for name, score in scores.items():
             row = cycle.columns.rows.get(name)

@@ -24,13 +24,14 @@ from cybernetes.scheduler.batch import are_alike, is_plain, place
 from cybernetes.scheduler.bind import SCHEDULER_ERROR, UNSCHEDULABLE
 from cybernetes.scheduler.carry import Carrier, Failed, Placed
 from cybernetes.scheduler.config import Config
-from cybernetes.scheduler.cycle import Cycle, Unschedulable
+from cybernetes.scheduler.cycle import Cycle
 from cybernetes.scheduler.devices.filters import DeviceFilter
 from cybernetes.scheduler.devices.state import Devices
 from cybernetes.scheduler.devices.write import forget_devices, promise_devices
 from cybernetes.scheduler.extended import Extended
 from cybernetes.scheduler.extenders import Extender, ExtenderFailed
 from cybernetes.scheduler.intake import Intake
+from cybernetes.scheduler.outcome import Unschedulable
 from cybernetes.scheduler.owners import Owners
 from cybernetes.scheduler.pods import GROUP_MIN_ANNOTATION, PodEntry
 from cybernetes.scheduler.preempt import Refusal, preempt

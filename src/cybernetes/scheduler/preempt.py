@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import msgspec
 
 from cybernetes.base.random import Random
-from cybernetes.scheduler.cycle import Cycle, Filtered
+from cybernetes.scheduler.cycle import Cycle
+from cybernetes.scheduler.outcome import Filtered
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.profile import PreemptionArgs
 from cybernetes.scheduler.reasons import FIT, FIT_NEVER, OTHER, OTHER_NEVER, RESOLVABLE, TEXTS, available_text

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from cybernetes.base.random import SeededRandom
 from cybernetes.native import victims as twin
 from cybernetes.scheduler.columns import Columns
-from cybernetes.scheduler.cycle import Cycle, Unschedulable
+from cybernetes.scheduler.cycle import Cycle
 from cybernetes.scheduler.nominations import Nominations
 from cybernetes.scheduler.objects import Metadata, NodeObject, NodeStatus, PodObject, PodSpec, PodStatus
+from cybernetes.scheduler.outcome import Unschedulable
 from cybernetes.scheduler.pods import Interner, PodEntry
 from cybernetes.scheduler.preempt import _dry_run, _tried, pick, preempt
 from cybernetes.scheduler.profile import PreemptionArgs, Profile

@@ -11,12 +11,13 @@ from memory_api import node, pod
 
 from cybernetes.base.random import SeededRandom
 from cybernetes.scheduler.columns import Columns
-from cybernetes.scheduler.cycle import Cycle, Placement, Unschedulable
+from cybernetes.scheduler.cycle import Cycle
 from cybernetes.scheduler.devices.filters import DeviceFilter, Grant
 from cybernetes.scheduler.devices.state import CLAIMS, CLASSES, KINDS, SLICES, Devices
 from cybernetes.scheduler.devices.write import promise_devices
 from cybernetes.scheduler.nominations import Nominations
 from cybernetes.scheduler.objects import NodeObject, PodObject
+from cybernetes.scheduler.outcome import Placement, Unschedulable
 from cybernetes.scheduler.pods import Interner, PodEntry
 from cybernetes.scheduler.profile import Profile
 

@@ -11,9 +11,10 @@ from memory_api import node, pod
 
 from cybernetes.base.random import SeededRandom
 from cybernetes.scheduler.columns import Columns
-from cybernetes.scheduler.cycle import Cycle, Placement
+from cybernetes.scheduler.cycle import Cycle
 from cybernetes.scheduler.nominations import Nominations
 from cybernetes.scheduler.objects import NodeObject, PodObject
+from cybernetes.scheduler.outcome import Placement
 from cybernetes.scheduler.pods import Interner, PodEntry
 from cybernetes.scheduler.profile import Profile
 

@@ -10,7 +10,8 @@ import pytest
 from recorded import cluster, golden_file, scenarios
 
 from cybernetes.base.random import SeededRandom
-from cybernetes.scheduler.cycle import Cycle, Filtered, Placement
+from cybernetes.scheduler.cycle import Cycle
+from cybernetes.scheduler.outcome import Filtered, Placement
 from cybernetes.scheduler.plugins.images import score_images
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.preempt import preempt, victims_by_filters

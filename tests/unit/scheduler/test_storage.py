@@ -11,9 +11,10 @@ from test_scheduler_loop import bound, condition, running, until
 
 from cybernetes.base.random import SeededRandom
 from cybernetes.scheduler.columns import Columns
-from cybernetes.scheduler.cycle import Cycle, Placement
+from cybernetes.scheduler.cycle import Cycle
 from cybernetes.scheduler.nominations import Nominations
 from cybernetes.scheduler.objects import NodeObject, PodObject
+from cybernetes.scheduler.outcome import Placement
 from cybernetes.scheduler.pods import Interner
 from cybernetes.scheduler.profile import Profile
 from cybernetes.scheduler.storage.filters import VolumeFilter
