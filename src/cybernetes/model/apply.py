@@ -199,9 +199,10 @@ def apply(node: StructNode, live: Object | None, applied: Object, writing: Writi
         # Who applies what is there already changes nothing, and is given no time.
         time = (former.time if former else "") if unchanged else writing.now
         left[me] = Owned(mine, writing.api_version, time)
-    changed = not unchanged or not _same(left, managed)
     result = copy.deepcopy(merged)
     result.setdefault("metadata", {})
+    noted = writing.manager == _KUBECTL and _note_configuration(result, applied)
+    changed = noted or not unchanged or not _same(left, managed)
     _write(result, left)
     return Applied(result, changed)
 
@@ -271,6 +272,20 @@ def _applied_by_client(node: StructNode, live: Object | None, writing: Writing) 
     comparison = fieldset.compare(node, last, now)
     changed = fieldset.union(comparison.modified, fieldset.union(comparison.added, comparison.removed))
     return fieldset.difference(fieldset.of(node, last), changed)
+
+
+def _note_configuration(obj: Object, applied: Object) -> bool:
+    """Keep what client-side apply has noted in step, if it has: it may be used again. Whether that changed something."""
+    annotations = (obj.get("metadata") or {}).get("annotations") or {}
+    if _LAST_APPLIED not in annotations:
+        return False
+    before = annotations[_LAST_APPLIED]
+    meta = dict(applied.get("metadata") or {})
+    if meta.get("annotations"):
+        meta["annotations"] = {key: value for key, value in meta["annotations"].items() if key != _LAST_APPLIED}
+    text = msgspec.json.encode({**applied, "metadata": meta}, order="sorted").decode()
+    annotations[_LAST_APPLIED] = f"{text}\n"
+    return annotations[_LAST_APPLIED] != before
 
 
 def _refuse_conflicts(others: Managed, touched: Set) -> None:

@@ -38,6 +38,9 @@ def test_kubectl_takes_over_what_it_applied_before_and_nothing_that_was_changed_
         return apply.apply(NODE, live, {**last, "data": data}, writing, force=False).object["data"]
 
     assert take(kubectl, mine="3")["mine"] == "3"
+    noted_after = apply.apply(NODE, live, {**last, "data": {"mine": "3"}}, kubectl, force=False).object["metadata"]
+    [told] = noted_after["annotations"].values()
+    assert json.loads(told) == {**last, "data": {"mine": "3"}}
     with pytest.raises(ApiError, match=r"Apply failed with 1 conflict: conflict with .* \.data\.theirs"):
         take(kubectl, mine="3", theirs="3")
     with pytest.raises(ApiError, match=r"Apply failed with 1 conflict: conflict with .* \.data\.mine"):
