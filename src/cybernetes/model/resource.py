@@ -144,9 +144,5 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
         """`/api/v1` or `/apis/GROUP/VERSION`."""
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
 
-    @property
-    def persisted(self) -> bool:
-        return "get" in self.verbs and bool(self.storage_version_hash)
-
     def subresource(self, name: str) -> Subresource | None:
         return next((each for each in self.subresources if each.name == name), None)

@@ -60,7 +60,6 @@ class _Running(msgspec.Struct):
     pid: int = 0
     ready: bool = False
     started_at: float = 0.0
-    ready_at: float = 0.0
     restarts: int = 0
     failures: int = 0
     start_after: float = 0.0
@@ -74,7 +73,6 @@ class ProcessStatus(msgspec.Struct):
     ready: bool
     restarts: int
     uptime_s: float
-    ready_after_s: float
     last_exit: str
 
 
@@ -183,8 +181,8 @@ class Supervisor:
                 self._mark_ready(each)
 
     def _mark_ready(self, each: _Running) -> None:
-        each.ready, each.ready_at = True, time.monotonic()
-        log.info("process.ready", name=each.process.name, took_ms=round((each.ready_at - each.started_at) * 1000))
+        each.ready = True
+        log.info("process.ready", name=each.process.name, took_ms=round((time.monotonic() - each.started_at) * 1000))
 
     def _on_notify(self) -> None:
         by_pid = {each.pid: each for each in self._running.values() if each.pid}
@@ -244,7 +242,6 @@ class Supervisor:
             ready=each.ready,
             restarts=each.restarts,
             uptime_s=round(now - each.started_at, 1) if each.pid else 0.0,
-            ready_after_s=round(each.ready_at - each.started_at, 3) if each.ready_at else 0.0,
             last_exit=each.last_exit,
         )
 

@@ -53,7 +53,7 @@ def test_an_answer_that_breaks_off_is_an_edge_error(path: Path, listening: socke
 
 def test_who_waits_gives_up_on_a_process_that_ends_again_and_again(path: Path, listening: socket.socket) -> None:
     def answer(restarts: int) -> None:
-        row = ProcessStatus("apiserver", 0, False, restarts, 0.0, 0.0, "exit 1")
+        row = ProcessStatus("apiserver", 0, False, restarts, 0.0, "exit 1")
         with listening.accept()[0] as connection:
             connection.recv(100)
             connection.sendall(msgspec.json.encode([row]) + b"\n")

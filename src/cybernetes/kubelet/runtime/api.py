@@ -133,12 +133,6 @@ class Stats(msgspec.Struct, frozen=True):
     filesystem_inodes: int
 
 
-class Filesystem(msgspec.Struct, frozen=True):
-    mountpoint: str
-    used_bytes: int
-    inodes_used: int
-
-
 class Hint(msgspec.Struct, frozen=True):
     """A container or sandbox has ended; `id` is whichever the runtime named."""
 
@@ -231,8 +225,6 @@ class Runtime(Protocol):
     async def forget_mounted_image(self, target: Path) -> None:
         """Release what `mount_image` held, after `target` was unmounted. May be repeated."""
         ...
-
-    async def image_filesystem(self) -> Filesystem: ...
 
     async def stats(self) -> list[Stats]:
         """Of the containers that run: one that ended uses nothing, and is not listed."""

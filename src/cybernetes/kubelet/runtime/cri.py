@@ -19,7 +19,6 @@ from cybernetes.kubelet.runtime.api import (
     Container,
     ContainerStatus,
     ExecResult,
-    Filesystem,
     Hint,
     Image,
     NotFound,
@@ -281,14 +280,6 @@ class CriRuntime:
         if process.returncode:
             raise EdgeError(operation, arguments[-1], err.decode("utf-8", "replace").strip())
         return out.decode("utf-8", "replace")
-
-    async def image_filesystem(self) -> Filesystem:
-        call = self._images.ImageFsInfo(cri.ImageFsInfoRequest(), timeout=CALL_TIMEOUT_S)
-        answer = await self._call("ask file system of", call)
-        if not answer.image_filesystems:
-            return Filesystem("", 0, 0)
-        first = answer.image_filesystems[0]
-        return Filesystem(first.fs_id.mountpoint, first.used_bytes.value, first.inodes_used.value)
 
     async def stats(self) -> list[Stats]:
         call = self._runtime.ListContainerStats(cri.ListContainerStatsRequest(), timeout=CALL_TIMEOUT_S)

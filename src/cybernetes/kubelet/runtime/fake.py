@@ -18,7 +18,6 @@ from cybernetes.kubelet.runtime.api import (
     Container,
     ContainerStatus,
     ExecResult,
-    Filesystem,
     Hint,
     Image,
     NotFound,
@@ -274,10 +273,6 @@ class FakeRuntime:
 
     async def forget_mounted_image(self, target: Path) -> None:
         self._enter("forget_mounted_image", target)
-
-    async def image_filesystem(self) -> Filesystem:
-        self._enter("image_filesystem", None)
-        return Filesystem("/", sum(each.size for each in self._images.values()), len(self._images))
 
     async def stats(self) -> list[Stats]:
         self._enter("stats", None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cybernetes.model.field import FieldError, Path, duplicate, forbidden, invalid, required, too_long
+from cybernetes.model.field import FieldError, Path, forbidden, invalid, required, too_long
 from cybernetes.model.resource import Object, WriteContext
 from cybernetes.model.validation import names
 
@@ -172,14 +172,3 @@ def _new_finalizers_while_deleting(meta: dict[str, Any], before: dict[str, Any])
 
 def immutable(value: Any, old: Any, path: Path) -> list[FieldError]:
     return [] if value == old else [invalid(path, value, IMMUTABLE)]
-
-
-def unique(values: list[Any], path: Path) -> list[FieldError]:
-    """Duplicate at the second and later appearances."""
-    errors: list[FieldError] = []
-    seen: list[Any] = []
-    for i, value in enumerate(values):
-        if value in seen:
-            errors.append(duplicate(path.index(i), value))
-        seen.append(value)
-    return errors
