@@ -106,7 +106,7 @@ def write_configuration(node: NodeLayout, capabilities: Capabilities, registries
     for each in registries:
         hosts = node.registry_hosts / each.name / "hosts.toml"
         hosts.parent.mkdir(parents=True, exist_ok=True)
-        hosts.write_text(_render_host(each))
+        hosts.write_text(_render_host(each, capabilities))
 
 
 def runtimes(capabilities: Capabilities) -> tuple[str, ...]:
@@ -211,18 +211,18 @@ disabled_plugins = ["{_OPT}"]
 """
 
 
-def _render_host(host: RegistryHost) -> str:
+def _render_host(host: RegistryHost, capabilities: Capabilities) -> str:
     access = f"""\
 ca = "{host.ca}"
 client = [["{host.certificate}", "{host.key}"]]
 """
     # The settings before the table are those of the server that is asked last, once the host has answered "not found".
-    return f"""\
-server = "{host.server}"
-{access}
-[host."{host.server}"]
-capabilities = ["pull", "resolve"]
-{access}"""
+    asked_last = f'server = "{host.server}"\n{access}'
+    rights = 'capabilities = ["pull", "resolve"]\n'
+    if capabilities.config_version == 2 and "[" in host.server:
+        # containerd 1.x reads no table whose name has an address of IPv6 in it; a table there has to be.
+        return f"{asked_last}{rights}\n[host]\n"
+    return f'{asked_last}\n[host."{host.server}"]\n{rights}{access}'
 
 
 def _toml_bool(value: bool) -> str:

@@ -101,3 +101,16 @@ def test_the_server_that_is_asked_last_is_trusted_like_the_host(tmp_path: Path) 
         **access,
         "host": {"https://192.0.2.2:5000": {"capabilities": ["pull", "resolve"], **access}},
     }
+
+
+@pytest.mark.parametrize(("version", "named"), [(2, False), (3, True)])
+def test_a_registry_at_an_address_of_ipv6_is_named_where_it_can_be(tmp_path: Path, version: int, named: bool) -> None:
+    node, server = NodeLayout(tmp_path), "https://[fd00::2]:5000"
+    host = containerd.RegistryHost("registry:5000", server, Path("/ca"), Path("/crt"), Path("/key"))
+    containerd.write_configuration(node, capabilities(version=version, crun=False), [host])
+    written = tomllib.loads((node.registry_hosts / "registry:5000" / "hosts.toml").read_text())
+    access = {"ca": "/ca", "client": [["/crt", "/key"]]}
+    if named:
+        assert written["host"] == {server: {"capabilities": ["pull", "resolve"], **access}}
+    else:
+        assert written == {"server": server, **access, "capabilities": ["pull", "resolve"], "host": {}}
