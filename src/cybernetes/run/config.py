@@ -212,7 +212,7 @@ class ClusterConfig(_Section, frozen=True):
     @property
     def is_loopback_only(self) -> bool:
         """Whether no other machine can reach the API server."""
-        return not self.api_server.endpoint and ipaddress.ip_address(self.api_address).is_loopback
+        return not self.api_server.endpoint and self.api_address in ("127.0.0.1", "::1")
 
     @property
     def registry_address(self) -> str:
