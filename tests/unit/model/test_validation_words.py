@@ -6,6 +6,7 @@ from typing import Any
 
 from cybernetes.model.field import FieldError, Path
 from cybernetes.model.resources.core import nodes
+from cybernetes.model.validation.env import validate_file_volumes
 from cybernetes.model.validation.jobs import validate_job, validate_job_update
 from cybernetes.model.validation.limits import validate_resource_quota
 from cybernetes.model.validation.pod_resize import validate_resize
@@ -169,4 +170,17 @@ def test_a_resize_of_the_whole_pod_removes_nothing() -> None:
     ]
     assert resized({"containers": [sized()]}, old) == [
         "spec.resources: Forbidden: pod-level resources cannot be removed"
+    ]
+
+
+def test_files_of_variables_are_in_volumes_that_containers_write() -> None:
+    def reading(volume: str) -> dict[str, Any]:
+        return {"name": "c", "env": [{"name": "K", "valueFrom": {"fileKeyRef": {"volumeName": volume}}}]}
+
+    volumes = [{"name": "own", "emptyDir": {}}, {"name": "other", "hostPath": {"path": "/x"}}]
+    spec = {"volumes": volumes, "containers": [reading("own"), reading("other"), reading("absent")]}
+    at = "spec.containers[{}].env[0].valueFrom.fileKeyRef.volumeName"
+    assert words(validate_file_volumes(spec, Path("spec"))) == [
+        at.format(1) + ': Invalid value: "other": referenced volume must be of type emptyDir',
+        at.format(2) + ': Not found: "absent"',
     ]

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from cybernetes.model import quantity
-from cybernetes.model.field import FieldError, Path, invalid, not_supported, required
+from cybernetes.model.field import FieldError, Path, invalid, not_found, not_supported, required
 from cybernetes.model.validation import names
 from cybernetes.model.validation.paths import validate_local_non_reserved_path
 
@@ -109,6 +109,22 @@ def _validate_file_key(source: dict[str, Any], path: Path) -> list[FieldError]:
         errors.append(required(path.child("path")))
     else:
         errors += validate_local_non_reserved_path(source["path"], path.child("path"))
+    return errors
+
+
+def validate_file_volumes(spec: dict[str, Any], path: Path) -> list[FieldError]:
+    """Files of variables are in volumes of the pod that its containers write."""
+    volumes = {each.get("name"): each for each in spec.get("volumes") or []}
+    errors: list[FieldError] = []
+    for kind in ("containers", "initContainers", "ephemeralContainers"):
+        for i, container in enumerate(spec.get(kind) or []):
+            for j, variable in enumerate(container.get("env") or []):
+                name = ((variable.get("valueFrom") or {}).get("fileKeyRef") or {}).get("volumeName")
+                at = path.child(kind).index(i).child("env").index(j).child("valueFrom", "fileKeyRef", "volumeName")
+                if name and name not in volumes:
+                    errors.append(not_found(at, name))
+                elif name and "emptyDir" not in volumes[name]:
+                    errors.append(invalid(at, name, "referenced volume must be of type emptyDir"))
     return errors
 
 

@@ -16,6 +16,7 @@ from cybernetes.model.validation.containers import (
     validate_ephemeral_containers,
     validate_init_containers,
 )
+from cybernetes.model.validation.env import validate_file_volumes
 from cybernetes.model.validation.meta import validate_annotations, validate_labels
 from cybernetes.model.validation.pod_view import PodView
 from cybernetes.model.validation.resources import validate_requirements
@@ -107,6 +108,7 @@ def _judge(spec: Spec, pod_name: str, at: str) -> tuple[FieldError, ...]:
     errors += validate_init_containers(init, regular, pod, path.child("initContainers"))
     ephemeral = spec.get("ephemeralContainers") or []
     errors += validate_ephemeral_containers(ephemeral, [*regular, *init], pod, path.child("ephemeralContainers"))
+    errors += validate_file_volumes(spec, path)
     if spec.get("resources"):
         errors += validate_requirements(spec["resources"], set(), path.child("resources"))
     errors += _host_network(spec, path)
