@@ -222,7 +222,7 @@ async def test_dns_answers_publishes_itself_and_outlives_the_api_server(tmp_path
                 "endpoints": [{"addresses": ["10.244.1.7"], "hostname": "db-0"}],
             }
             await admin.create(ENDPOINT_SLICES, sliced, namespace="default")
-            await until(lambda: bool(server.zone.at("10.244.1.7")))
+            await until(lambda: bool(server.zone.at("10.244.1.7")) and "default/db" in server.zone.services)
             assert await ask("db-0.db.default.svc.cluster.local") == ["10.244.1.7"]
             assert await ask("db.default.svc.cluster.local", "SRV") == ["0 100 5432 db-0.db.default.svc.cluster.local."]
             await until(lambda: bool(server.zone.at("10.96.0.10")) and bool(server.zone.at(own)))
