@@ -200,10 +200,10 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 
 def expand_strictly(text: str, variables: Mapping[str, str]) -> str:
-    """As `expand`, for subPathExpr, where an unknown variable is an error."""
-    unknown = [name for name in re.findall(r"(?<!\$)\$\(([^)]*)\)", text) if name not in variables]
-    if unknown:
-        raise ConfigError(f'failed to expand subPath for volumeMount: missing value for "{unknown[0]}"')
+    """As `expand`, for subPathExpr, where a variable that is unknown or empty is an error."""
+    missing = {name for name in re.findall(r"(?<!\$)\$\(([^)]*)\)", text) if not variables.get(name)}
+    if missing:
+        raise ConfigError(f"missing value for {', '.join(sorted(missing))}")
     return expand(text, variables)
 
 

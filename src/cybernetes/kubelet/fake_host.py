@@ -98,7 +98,7 @@ class FakeHost:
     async def termination_log(self, uid: str, container: str, name: str) -> Path:
         return _ROOT / uid / "containers" / container / name
 
-    async def bind_sub_paths(self, parts: Sequence[SubPath]) -> None:
+    async def bind_sub_path(self, part: SubPath) -> None:
         """Nothing is mounted."""
 
     async def container_log_dir(self, log_dir: Path, container: str) -> None:

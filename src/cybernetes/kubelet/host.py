@@ -68,7 +68,7 @@ class Host(Protocol):
         """An empty file for the container's last words."""
         ...
 
-    async def bind_sub_paths(self, parts: Sequence[SubPath]) -> None: ...
+    async def bind_sub_path(self, part: SubPath) -> None: ...
 
     async def container_log_dir(self, log_dir: Path, container: str) -> None: ...
 
@@ -209,9 +209,8 @@ class LinuxHost:
         # The container's user, whoever it is, writes it.
         path.chmod(0o666)
 
-    async def bind_sub_paths(self, parts: Sequence[SubPath]) -> None:
-        for part in parts:
-            await _worker(self._bind, part)
+    async def bind_sub_path(self, part: SubPath) -> None:
+        await _worker(self._bind, part)
 
     @staticmethod
     def _bind(part: SubPath) -> None:

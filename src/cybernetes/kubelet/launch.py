@@ -6,7 +6,7 @@ Each step either succeeds or raises StartFailed with the reason that users see.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -24,7 +24,7 @@ from cybernetes.kubelet.runtime.api import Image
 from cybernetes.kubelet.sources import RUNTIME_CLASSES
 from cybernetes.kubelet.tools import Tools
 from cybernetes.kubelet.volumes import layout
-from cybernetes.kubelet.volumes.layout import MountedVolume
+from cybernetes.kubelet.volumes.layout import MountedVolume, SubPath
 from cybernetes.wire.grpc import cri_runtime_pb2 as cri
 
 # Retrying a refused configuration or start sooner only repeats it; upstream's pod workers wait as long.
@@ -148,10 +148,10 @@ async def create_container(tools: Tools, launch: Launch, observed: Observed, ste
             target_id=_target(container, observed),
         )
         config = cri_config.container_config(pod, given, tools.config, tools.facts.machine, v2=tools.facts.cgroup_v2)
+        await _bind_sub_paths(tools, step.name, parts)
     except ConfigError as wrong:
         raise _failed(tools, pod, step.name, "CreateContainerConfigError", str(wrong)) from wrong
     try:
-        await tools.host.bind_sub_paths(parts)
         await tools.host.container_log_dir(_log_dir(tools, pod), step.name)
         container_id = await tools.runtime.create_container(sandbox.id, config, box)
         await _link_log(tools, pod, step, container_id)
@@ -192,6 +192,16 @@ async def _variables(tools: Tools, launch: Launch, container: Object, ips: tuple
         raise ConfigError(str(error)) from error
     context = EnvContext(ips, tools.node.ips, tools.services(), sources, tools.allocatable)
     return env.environment(pod, container, context)
+
+
+async def _bind_sub_paths(tools: Tools, container: str, parts: Sequence[SubPath]) -> None:
+    """Raises ConfigError, which tells whoever made the pod nothing of the machine's folders."""
+    for each in parts:
+        try:
+            await tools.host.bind_sub_path(each)
+        except EdgeError as error:
+            told = f'failed to prepare subPath for volumeMount "{each.volume}" of container "{container}"'
+            raise ConfigError(told) from error
 
 
 def _target(container: Object, observed: Observed) -> str:

@@ -12,8 +12,9 @@ import pytest
 from tests.unit.kubelet.making import pod
 
 from cybernetes.base.errors import EdgeError
-from cybernetes.kubelet.env import Sources
-from cybernetes.kubelet.volumes import atomic, hostpath, kernel, payload
+from cybernetes.kubelet.env import ConfigError, Sources
+from cybernetes.kubelet.volumes import atomic, hostpath, kernel, layout, payload
+from cybernetes.kubelet.volumes.layout import MountedVolume
 from cybernetes.kubelet.volumes.payload import File, PayloadContext, TokenRequest, VolumeError
 from cybernetes.kubelet.volumes.setup import VolumeFailed, Volumes
 
@@ -75,6 +76,22 @@ def test_sub_paths_do_not_leave_their_volume(tmp_path: Path) -> None:
             kernel.open_inside(str(volume), path, create=False)
 
 
+def test_links_of_sub_paths_are_followed_inside_of_their_volume(tmp_path: Path) -> None:
+    (tmp_path / "v" / "a" / "b" / "c").mkdir(parents=True)
+    (tmp_path / "v" / "current").symlink_to("a/b/c")
+    (tmp_path / "v" / "a" / "beside").symlink_to("../current")
+    (tmp_path / "v" / "round").symlink_to("round")
+    (tmp_path / "v" / "file").touch()
+    wanted = (tmp_path / "v" / "a" / "b" / "c").stat().st_ino
+    for path in ("current", "a/beside"):
+        descriptor = kernel.open_inside(str(tmp_path / "v"), path, create=True)
+        assert os.fstat(descriptor).st_ino == wanted
+        os.close(descriptor)
+    for path in ("round", "file/x"):
+        with pytest.raises(EdgeError):
+            kernel.open_inside(str(tmp_path / "v"), path, create=True)
+
+
 def test_folders_of_sub_paths_have_the_mode_of_their_volume(tmp_path: Path) -> None:
     volume = tmp_path / "v"
     volume.mkdir()
@@ -98,6 +115,22 @@ def test_sub_paths_reach_written_files_through_their_links(tmp_path: Path) -> No
     with open(f"/proc/self/fd/{descriptor}", "rb") as file:
         assert file.read() == b"1"
     os.close(descriptor)
+
+
+def test_a_sub_path_of_an_empty_variable_is_not_the_whole_volume() -> None:
+    volumes = {"v": MountedVolume("/volume")}
+
+    def mounted(expression: str, **variables: str) -> Any:
+        container = {"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/m", "subPathExpr": expression}]}
+        return layout.container_mounts(Path("/pod"), container, volumes, variables, Path("/log"))[1]
+
+    assert [each.path for each in mounted("$(A)/$(B)", A="1", B="2")] == ["1/2"]
+    with pytest.raises(ConfigError, match="missing value for A, B"):
+        mounted("$(B)/$(A)", A="")
+    with pytest.raises(ConfigError, match="error SubPath `/tmp` must not be an absolute path"):
+        mounted("$(A)", A="/tmp")
+    with pytest.raises(ConfigError, match=r"unable to provision SubPath `a/\.\.`: must not contain '\.\.'"):
+        mounted("a/$(A)", A="..")
 
 
 def test_host_paths_are_checked_and_made(tmp_path: Path) -> None:

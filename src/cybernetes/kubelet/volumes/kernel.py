@@ -20,6 +20,8 @@ _SETGID = stat.S_ISGID
 _RW_GROUP = 0o660
 _RO_GROUP = 0o440
 _EXECUTE = 0o110
+# As many as Linux follows in one path.
+_LINKS_MAX = 40
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -90,67 +92,71 @@ def _give(path: Path, group: int, mask: int) -> None:
         path.chmod(stat.S_IMODE(status.st_mode) | mask)
 
 
+class NoSuchEntry(EdgeError):
+    """A volume has no file or folder of this path."""
+
+
 def open_inside(folder: str, path: str, *, create: bool) -> int:
-    """A descriptor of `path` below `folder`, opened step by step so that no link leads out.
+    """A descriptor of `path` below `folder`, opened step by step: links are followed as long as they stay inside.
 
     create  make missing folders, with the mode that `folder` has: who may write into the volume may write into them
-    raises  EdgeError when a step is a link or is missing
+    raises  EdgeError when a step leads out, is missing, or is a file where a folder has to be
     source  CVE-2017-1002101, CVE-2021-25741: a sub-path checked by name and mounted by name can be swapped
     """
-    parts = [each for each in path.split("/") if each not in ("", ".")]
-    current = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    mode = stat.S_IMODE(os.fstat(current).st_mode) if create else None
+    if ".." in path.split("/"):
+        raise EdgeError("open", f"{folder}/{path}", "a sub-path must not go up")
+    opened = [os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
     try:
-        for part in parts:
-            if part == "..":
-                raise EdgeError("open", f"{folder}/{path}", "a sub-path must not go up")
-            following = _step(current, part, mode)
-            os.close(current)
-            current = following
-    except BaseException:
-        os.close(current)
-        raise
-    return current
+        mode = stat.S_IMODE(os.fstat(opened[0]).st_mode) if create else None
+        _walk(opened, path, mode)
+        return opened.pop()
+    finally:
+        for each in opened:
+            os.close(each)
+
+
+def _walk(opened: list[int], path: str, mode: int | None) -> None:
+    """Put a descriptor onto `opened` for each step down, the last being where `path` leads; take one off for each up."""
+    steps, links = _steps(path), 0
+    while steps:
+        name = steps.pop(0)
+        if name == "..":
+            if len(opened) == 1:
+                raise EdgeError("open", path, "a sub-path must not be a link out of its volume")
+            os.close(opened.pop())
+            continue
+        found = _step(opened[-1], name, mode)
+        if not stat.S_ISLNK(os.fstat(found).st_mode):
+            opened.append(found)
+            continue
+        # An empty name reads the link that is open, whatever has its name by now.
+        target = os.readlink("", dir_fd=found)
+        os.close(found)
+        links += 1
+        if target.startswith("/") or links > _LINKS_MAX:
+            raise EdgeError("open", path, "a sub-path must not be a link out of its volume")
+        steps = _steps(target) + steps
+
+
+def _steps(path: str) -> list[str]:
+    return [each for each in path.split("/") if each not in ("", ".")]
 
 
 def _step(parent: int, name: str, mode: int | None) -> int:
     """mode: of the folder that is made where there is none; None makes none."""
     flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        found = os.open(name, flags, dir_fd=parent)
+        return os.open(name, flags, dir_fd=parent)
+    except NotADirectoryError:
+        raise EdgeError("open", name, "a sub-path must not go through a file") from None
     except FileNotFoundError:
         if mode is None:
-            raise EdgeError("open", name, "no such file or folder in the volume") from None
-        os.mkdir(name, 0o700, dir_fd=parent)
-        found = os.open(name, flags | os.O_DIRECTORY, dir_fd=parent)
-        # Whatever the process' umask is; by the descriptor, as the name may be another's by now.
-        os.chmod(f"/proc/self/fd/{found}", mode)
-    if stat.S_ISLNK(os.fstat(found).st_mode):
-        target = os.readlink(name, dir_fd=parent)
-        os.close(found)
-        return _follow_inside(parent, name, target)
-    return found
-
-
-def _follow_inside(parent: int, name: str, target: str) -> int:
-    """One link to a plain path beside or below it, as `KEY -> ..data/KEY` of written volumes; nothing else."""
-    parts = [each for each in target.split("/") if each not in ("", ".")]
-    if target.startswith("/") or ".." in parts or len(parts) > 2:
-        raise EdgeError("open", name, "a sub-path must not be a link out of its volume")
-    current = os.dup(parent)
-    for part in parts:
-        flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-        following = os.open(part, flags, dir_fd=current)
-        if stat.S_ISLNK(os.fstat(following).st_mode):
-            os.close(following)
-            inner = os.readlink(part, dir_fd=current)
-            if "/" in inner or inner == "..":
-                os.close(current)
-                raise EdgeError("open", name, "a sub-path must not be a link out of its volume")
-            following = os.open(inner, flags, dir_fd=current)
-        os.close(current)
-        current = following
-    return current
+            raise NoSuchEntry("open", name, "no such file or folder in the volume") from None
+    os.mkdir(name, 0o700, dir_fd=parent)
+    made = os.open(name, flags | os.O_DIRECTORY, dir_fd=parent)
+    # Whatever the process' umask is; by the descriptor, as the name may be another's by now.
+    os.chmod(f"/proc/self/fd/{made}", mode)
+    return made
 
 
 def bind_inside(folder: str, path: str, target: Path, *, read_only: bool) -> None:

@@ -36,9 +36,11 @@ class MountedVolume(msgspec.Struct, frozen=True):
 class SubPath(msgspec.Struct, frozen=True):
     """A mount of a part of a volume: has to be opened without following links out of it.
 
+    volume  its name
     target  where the part is bound to, below the pod's folder
     """
 
+    volume: str
     volume_path: str
     path: str
     target: str
@@ -100,7 +102,7 @@ def container_mounts(
         part = _sub_path(wanted, variables)
         if part:
             target = pod_dir / "volume-subpaths" / wanted["name"] / container["name"] / str(index)
-            parts.append(SubPath(volume.path, part, str(target), read_only))
+            parts.append(SubPath(wanted["name"], volume.path, part, str(target), read_only))
             host_path = str(target)
         mounts.append(
             Mount(_absolute(wanted["mountPath"]), host_path, read_only, wanted.get("mountPropagation") or "None")
@@ -119,8 +121,10 @@ def _sub_path(wanted: Object, variables: Mapping[str, str]) -> str:
     if wanted.get("subPathExpr"):
         path = env.expand_strictly(wanted["subPathExpr"], variables)
     parsed = PurePosixPath(path)
-    if parsed.is_absolute() or ".." in parsed.parts:
-        raise env.ConfigError(f"subPath {path!r} of volume {wanted['name']} must be a path inside of the volume")
+    if parsed.is_absolute():
+        raise env.ConfigError(f"error SubPath `{path}` must not be an absolute path")
+    if ".." in parsed.parts:
+        raise env.ConfigError(f"unable to provision SubPath `{path}`: must not contain '..'")
     return path
 
 
