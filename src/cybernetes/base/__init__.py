@@ -3,6 +3,6 @@
 errors   the three error families: ApiError, EdgeError, Bug
 clock    wall and monotonic time behind a protocol, so that a simulation can own it
 random   randomness behind a protocol, so that the same seed gives the same run
-tasks    supervised tasks, periodic work, backoff
+tasks    periodic work, backoff
 log      structured events
 """

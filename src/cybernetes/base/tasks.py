@@ -1,4 +1,4 @@
-"""Supervised tasks: every task has a parent, a name, and an end."""
+"""Work that is repeated: now and then, or after it failed."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ leaves   answers; the Service `kube-system/kube-dns` and one EndpointSlice for t
 holds    answers are those of the last state that was seen, also while the API server is away, and after a start then;
          names outside of the cluster's domain work without any API server
 fails    EdgeError while forwarding -> SERVFAIL; EdgeError or ApiError while publishing -> again, with backoff
-start    loop.Dns.run -> zone.reduce -> serve -> answer.answer -> wire.encode
+start    loop.Dns.run -> zone.Zone.reduce_service, zone.Zone.reduce_slice -> serve -> answer.answer -> wire.encode
 
     Dns(client, clock, random, DnsConfig(...), ready=notify_ready).run()
 

@@ -5,5 +5,5 @@ leaves   sandboxes and containers; pod and node status, lease, events; answers o
 holds    a running container is never touched because the kubelet, or the runtime, was restarted;
          a terminal phase never changes back; nothing of a deleted pod stays behind
 fails    EdgeError of the runtime or of a volume -> the pod's worker tries again with backoff
-start    loop.Kubelet.run -> state -> worker.PodWorker -> plan.plan -> apply -> status.compute
+start    loop.Kubelet.run -> worker.PodWorker.run -> plan.plan -> starter.Starter, stop.Stopper -> status.compute
 """

@@ -5,7 +5,8 @@ leaves   one committed transaction per burst of changes and address family
 holds    rules in the kernel equal the last plan; foreign tables are never touched; a changed endpoint costs what
          its service has of rows, whatever else there is; rules outlive the process
 fails    EdgeError from the kernel -> full comparison with a fresh dump, with backoff; rules stay as they were
-start    loop.Proxy.run -> state.reduce -> plan.port_rows -> diff.Ledger.change -> packets.commit
+start    loop.Proxy.run -> state.State.reduce_service, state.State.reduce_slice -> plan.port_rows -> diff.Ledger.change
+         -> packets.nft.NftPackets.commit
 
     Proxy(client, planes, flows, clock, random, config.ProxyConfig(...), ready=notify_ready).run()
         planes   one Dataplane a family, made in the node's network namespace:

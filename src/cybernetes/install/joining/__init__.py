@@ -6,5 +6,5 @@ leaves   objects that let holders of a token join; at the new machine certificat
 holds    nobody may join until somebody is invited; the token is only ever sent to a server whose authority has the
          hash; private keys are made where they are used and never leave that machine
 fails    EdgeError that says what to do
-start    invitation.invite, join.join
+start    invitation.invite; cli.join -> discovery.discover -> identity.obtain, authorities.fetch
 """

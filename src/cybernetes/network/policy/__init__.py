@@ -7,7 +7,7 @@ holds    a packet passes when the sender's policies let it out and the receiver'
          a pod that some policy selects is closed before its address is known
          what a change costs follows what changed: an address enters or leaves the sets of the selectors it fits
 fails    EdgeError from the kernel -> the whole table again, with backoff; the old one stays meanwhile
-start    loop.Policies.run -> state.State -> rows.policy_rows -> script.change_script -> kernel
+start    loop.Policies.run -> state.State -> rows.ingress_rows, rows.egress_rows -> script.change_script -> kernel
 
 source   Kubernetes documentation "Network Policies"; networking.k8s.io/v1
 """
