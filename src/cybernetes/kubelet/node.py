@@ -189,4 +189,7 @@ def _changed(old: Object, new: Object) -> Object:
     if "addresses" in changed:
         # They are merged by type, and a node with two families has two of one type.
         changed["addresses"] = [*new["addresses"], {"$patch": "replace"}]
+    for name in changed.keys() & {"capacity", "allocatable"}:
+        # They are merged, too: what a node no longer has is to be said.
+        changed[name] = dict.fromkeys(old.get(name) or (), None) | new[name]
     return changed

@@ -18,6 +18,7 @@ from cybernetes.kubelet.resources import Amounts, amount
 from cybernetes.kubelet.runtime.api import Image, RuntimeStatus, Version
 from cybernetes.model import quantity
 from cybernetes.model.local_volumes import FOLDER
+from cybernetes.model.validation.resources import is_extended
 
 KUBELET_VERSION = "v1.37.1"
 IMAGES_MAX = 50
@@ -107,6 +108,11 @@ def threshold(text: str, capacity_units: int) -> int:
     return amount("memory", text)
 
 
+def advertised(previous: Object) -> dict[str, str]:
+    """The extended resources that others say the node has: whoever writes a node's capacity offers them to pods."""
+    return {name: value for name, value in (previous.get("capacity") or {}).items() if is_extended(name)}
+
+
 def _quantities(amounts: Amounts) -> dict[str, str]:
     return {name: _quantity(name, value) for name, value in sorted(amounts.items())}
 
@@ -120,15 +126,16 @@ def _quantity(name: str, value: int) -> str:
 
 
 def node_status(config: KubeletConfig, facts: HostFacts, view: NodeView, previous: Object, now: float) -> Object:
-    """The status that the kubelet owns. previous keeps the times of transitions."""
+    """The status that the kubelet owns. previous keeps the times of transitions, and what others advertise."""
     version = view.version
+    offered = advertised(previous)
     return {
         "addresses": [
             *({"type": "InternalIP", "address": each} for each in config.node_ips),
             {"type": "Hostname", "address": config.node_name},
         ],
-        "capacity": _quantities(capacity(config, facts)),
-        "allocatable": _quantities(allocatable(config, facts)),
+        "capacity": _quantities(capacity(config, facts)) | offered,
+        "allocatable": _quantities(allocatable(config, facts)) | offered,
         "conditions": conditions(view, previous.get("conditions") or (), now),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": config.port}},
         "nodeInfo": {

@@ -177,6 +177,23 @@ def test_a_node_that_others_gave_up_says_that_it_is_there() -> None:
     asyncio.run(scenario())
 
 
+def test_what_others_say_a_node_has_can_be_given_to_pods() -> None:
+    def told(status: Object) -> list[str | None]:
+        return [status.get(each, {}).get("example.com/dongle") for each in ("capacity", "allocatable")]
+
+    async def scenario() -> None:
+        async with world(status_update_s=0.02) as w:
+            await w.node_until(is_ready)
+            offer = {"status": {"capacity": {"example.com/dongle": "4"}}}
+            await w.client.patch(NODE_OBJECTS, "n", offer, PatchType.STRATEGIC, subresource="status")
+            await w.node_until(lambda status: told(status) == ["4", "4"])
+            withdrawn = {"status": {"capacity": {"example.com/dongle": None}}}
+            await w.client.patch(NODE_OBJECTS, "n", withdrawn, PatchType.STRATEGIC, subresource="status")
+            await w.node_until(lambda status: told(status) == [None, None])
+
+    asyncio.run(scenario())
+
+
 def test_a_pod_comes_and_goes() -> None:
     async def scenario() -> None:
         async with world() as w:
