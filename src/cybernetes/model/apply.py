@@ -10,7 +10,7 @@ source  Kubernetes "Server-Side Apply" (KEP-555); "Clients" 7
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -218,16 +218,17 @@ def check(node: StructNode, applied: Object, api_version: str) -> None:
         )
     try:
         fitting.check(node, applied)
-    except fitting.UnfitValue as unfit:
-        raise ApiError(500, "", _unfit_message(applied, unfit)) from unfit
+    except fitting.UnfitValue as problem:
+        raise unfit(applied, problem.texts) from problem
 
 
-def _unfit_message(applied: Object, unfit: fitting.UnfitValue) -> str:
+def unfit(applied: Object, problems: Sequence[str]) -> ApiError:
+    """The answer to a configuration that is none of its kind."""
     meta = applied.get("metadata") or {}
-    subject = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {applied['apiVersion']}, Kind={applied.get('kind')}"
-    texts = unfit.texts
-    listed = texts[0] if len(texts) == 1 else "errors:" + "".join(f"\n  {each}" for each in texts)
-    return f"failed to create typed patch object ({subject}): {listed}"
+    kind = applied.get("kind", "")
+    subject = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {applied['apiVersion']}, Kind={kind}"
+    listed = problems[0] if len(problems) == 1 else "errors:" + "".join(f"\n  {each}" for each in problems)
+    return ApiError(500, "", f"failed to create typed patch object ({subject}): {listed}")
 
 
 def _before_first_apply(node: StructNode, live: Object, writing: Writing) -> Managed:

@@ -145,6 +145,7 @@ def invalid_object(group: str, kind: str, name: str, errors: Iterable[FieldError
         details["name"] = name
     if group:
         details["group"] = group
-    details["kind"] = kind
+    if kind:
+        details["kind"] = kind
     details["causes"] = [Cause.of(e.reason, e.body, e.field) for e in errors]
     return ApiError(422, "Invalid", f'{subject} "{name}" is invalid: {listed}', details)

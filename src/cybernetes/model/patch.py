@@ -273,7 +273,7 @@ def _merge_items(item: Node | None, key: str, old: list[Any], patch: list[Any]) 
             places.setdefault(_text(each[key]), []).append(i)
     for each in patch:
         if not isinstance(each, dict) or key not in each:
-            raise ApiError(500, "", f"map: {_go(each)} does not contain declared merge key: {key}")
+            raise ApiError(500, "", f"map: {printed(each)} does not contain declared merge key: {key}")
         name = _text(each[key])
         found = places.get(name)
         if each.get(_DIRECTIVE) == "delete":
@@ -318,7 +318,7 @@ def _reorder(node: Node | None, merged: Object, patch: Object) -> None:
 def _ordered(items: list[Any], wanted: Any, old: list[Any], key: str) -> list[Any]:
     """`items` with those that `wanted` names in its order, the others among them where they stood in `old`."""
     if not isinstance(wanted, list):
-        raise bad_request(f"the order of a list must be a list, not {_go(wanted)}")
+        raise bad_request(f"the order of a list must be a list, not {printed(wanted)}")
     names, server = _ranks(wanted, key), _ranks(old, key)
     with_rank = [(_identity(each, key), each) for each in items]
     named = sorted((each for each in with_rank if each[0] in names), key=lambda each: names[each[0]])
@@ -350,12 +350,12 @@ def _text(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def _go(value: Any) -> str:
+def printed(value: Any) -> str:
     """A value as Go's %v prints it."""
     if isinstance(value, dict):
-        return "map[" + " ".join(f"{key}:{_go(each)}" for key, each in sorted(value.items())) + "]"
+        return "map[" + " ".join(f"{key}:{printed(each)}" for key, each in sorted(value.items())) + "]"
     if isinstance(value, list):
-        return "[" + " ".join(map(_go, value)) + "]"
+        return "[" + " ".join(map(printed, value)) + "]"
     if value is None:
         return "<nil>"
     return str(value).lower() if isinstance(value, bool) else str(value)

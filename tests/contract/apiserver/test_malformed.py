@@ -138,7 +138,7 @@ RAW = {
     "a merge patch that is no JSON": ("/configmaps/kept", b"{", PATCH.format("merge"), "PATCH", 400, "BadRequest", ""),
     "a merge of another type": (
         *("/configmaps/kept", b'{"data":[1]}', PATCH.format("merge"), "PATCH"),
-        *(400, "BadRequest", ""),
+        *(422, "Invalid", ' "" is invalid: patch: Invalid value: '),
     ),
     "a directive that is none": (
         *("/configmaps/kept", b'{"data":{"$patch":"nonsense"}}', PATCH.format("strategic-merge"), "PATCH"),
@@ -177,3 +177,88 @@ def _status(answer: Response) -> Object:
     assert isinstance(answer.body, bytes)
     status: Object = json.loads(answer.body)
     return status
+
+
+def test_patches_that_do_not_fit_are_to_blame_themselves(api: RunningApi, space: str) -> None:
+    """Without the kind and the name of an object; strategic patches are printed, of others what they make."""
+    deployment = DATA["bases"]["apps/v1/Deployment/dep-full"]
+    strategic, merge = "application/strategic-merge-patch+json", "application/merge-patch+json"
+
+    async def test(client: Client) -> None:
+        deployments = f"{(await client.namespace(space)).replace('/api/v1', '/apis/apps/v1')}/deployments"
+        await client.ok("POST", deployments, deployment)
+        path = f"{deployments}/{deployment['metadata']['name']}"
+
+        async def refused(body: Any, content: str, **query: str) -> str:
+            status, answer = await client.call("PATCH", path, body, content=content, **query)
+            assert (status, answer["reason"], sorted(answer["details"])) == (422, "Invalid", ["causes"]), answer
+            message: str = answer["message"]
+            return message
+
+        unknown = {"spec": {"nope": [1, None], "replicas": 2}}
+        text = await refused(unknown, strategic, fieldValidation="Strict")
+        beginning = ' "" is invalid: patch: Invalid value: "map[spec:map[nope:[1 <nil>] replicas:2]]": '
+        assert text == beginning + 'strict decoding error: unknown field "spec.nope"'
+        text = await refused(unknown, merge, fieldValidation="Strict")
+        assert text.startswith(' "" is invalid: patch: Invalid value: "{\\"')
+        assert text.endswith(': strict decoding error: unknown field "spec.nope"')
+        assert "json: cannot unmarshal string into" in await refused({"spec": {"replicas": "x"}}, merge)
+
+    run(api, test)
+
+
+def test_configurations_with_repeated_fields_are_told_so(api: RunningApi, space: str) -> None:
+    body = b'apiVersion: v1\nkind: ConfigMap\ndata:\n  a: "1"\n  a: "2"\nmetadata:\n  labels: {}\n  labels: {b: c}\n'
+    problem = (
+        "error converting YAML to JSON: yaml: unmarshal errors:\n"
+        '  line 5: key "a" already set in map\n  line 8: key "labels" already set in map'
+    )
+
+    async def test(client: Client) -> None:
+        path = f"{await client.namespace(space)}/configmaps/cm"
+
+        async def applied(validation: str) -> Response:
+            query = {"fieldManager": ["m"], "fieldValidation": [validation]}
+            headers = {"content-type": "application/apply-patch+yaml"}
+            return await client.transport.send(Request("PATCH", path, query, headers, body))
+
+        strict = await applied("Strict")
+        assert isinstance(strict.body, bytes)
+        assert (strict.status, json.loads(strict.body)["message"]) == (400, f"error strict decoding YAML: {problem}")
+        warned = await applied("Warn")
+        assert warned.status == 201
+        assert any("already set in map" in value for name, value in warned.headers if name.lower() == "warning")
+        ignored = await applied("Ignore")
+        assert (ignored.status, [name for name, _ in ignored.headers if name.lower() == "warning"]) == (200, [])
+
+    run(api, test)
+
+
+def test_configurations_say_which_object_they_mean(api: RunningApi, space: str) -> None:
+    """By kind, uid and resourceVersion: none of them is merged, all of them are held to."""
+    apply = {"content": "application/apply-patch+yaml", "fieldManager": "m"}
+
+    async def test(client: Client) -> None:
+        maps = f"{await client.namespace(space)}/configmaps"
+        kept = await client.ok("POST", maps, {"metadata": {"name": "kept"}})
+
+        async def applied(name: str, **changes: Any) -> tuple[int, str]:
+            body = {"apiVersion": "v1", "kind": changes.pop("kind", "ConfigMap"), "metadata": {"name": name, **changes}}
+            status, answer = await client.call("PATCH", f"{maps}/{name}", body, **apply)
+            return status, answer.get("message", "")
+
+        version, uid = kept["metadata"]["resourceVersion"], kept["metadata"]["uid"]
+        assert await applied("kept", uid=uid, resourceVersion=version, labels={"a": "b"}) == (200, "")
+        assert (await applied("kept", resourceVersion=version))[0] == 409
+        assert (await applied("kept", uid="other"))[0] == 409
+        status, message = await applied("absent", uid=uid)
+        assert (status, message.partition("uid mismatch: ")[2]) == (
+            409,
+            f"the provided object specified uid {uid}, and no existing object was found",
+        )
+        assert await applied("kept", kind="Pod") == (
+            500,
+            "failed to create typed patch object (/kept; v1, Kind=Pod): no corresponding type for v1, Kind=Pod",
+        )
+
+    run(api, test)

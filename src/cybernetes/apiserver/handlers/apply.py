@@ -20,8 +20,11 @@ from cybernetes.wire.json import SyntaxProblem
 
 
 async def server_side_apply(core: Core, call: Call, target: Target, options: WriteOptions) -> Response:
-    configuration = configuration_of(call, target.shape)
-    version = (configuration.get("metadata") or {}).get("resourceVersion")
+    configuration = configuration_of(call, target.shape, options)
+    metadata = configuration.get("metadata") or {}
+    # Nobody owns these, so what is merged is without them: they say which object is meant.
+    wanted = {name: metadata[name] for name in ("uid", "resourceVersion") if metadata.get(name)}
+    version = wanted.get("resourceVersion")
     writing = apply.Writing(
         manager=options.manager,
         api_version=target.shape.api_version,
@@ -34,6 +37,7 @@ async def server_side_apply(core: Core, call: Call, target: Target, options: Wri
         applied = apply.apply(target.shape.node, live, configuration, writing, force=bool(options.force))
         fresh = redecoded(call, target.shape, applied.object, options)
         fresh["metadata"].setdefault("name", call.info.name)
+        fresh["metadata"] |= wanted
         if live is not None and not version:
             # Apply is an update of what was read; it needs no version of its own.
             fresh["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
@@ -61,17 +65,29 @@ async def _create(core: Core, call: Call, obj: Object, options: WriteOptions) ->
     return await write.create(core, call, obj, options, track=False)
 
 
-def configuration_of(call: Call, shape: Shape) -> Object:
-    """The body of an apply. Raises ApiError 400."""
+def configuration_of(call: Call, shape: Shape, options: WriteOptions) -> Object:
+    """The body of an apply. Raises ApiError 400, also for fields that come more than once where that is forbidden."""
     try:
-        value, _ = yaml_codec.decode(call.request.body)
+        value, repeated = yaml_codec.decode(call.request.body)
     except SyntaxProblem as problem:
         raise bad_request(f"error decoding YAML: {problem}") from problem
     if not isinstance(value, dict):
         raise bad_request("error decoding YAML: the configuration is not an object")
     if not isinstance(value.get("metadata") or {}, dict):
         raise bad_request("error decoding YAML: the metadata of the configuration is not an object")
+    _judge(call, repeated, options)
     # Times and the like become text as they would in JSON.
     document: Object = orjson.loads(orjson.dumps(value))
-    document.setdefault("kind", shape.kind)
+    kind, version = document.get("kind", ""), document.get("apiVersion", "")
+    if version == shape.api_version and kind != shape.kind:
+        raise apply.unfit(document, [f"no corresponding type for {version}, Kind={kind}"])
     return document
+
+
+def _judge(call: Call, repeated: list[str], options: WriteOptions) -> None:
+    if not repeated or options.field_validation == "Ignore":
+        return
+    problem = "error converting YAML to JSON: yaml: unmarshal errors:\n  " + "\n  ".join(repeated)
+    if options.field_validation == "Strict":
+        raise bad_request(f"error strict decoding YAML: {problem}")
+    call.warnings.append(problem)

@@ -28,7 +28,21 @@ APPLY_PATCH = "application/apply-patch+yaml"
 
 OPERATIONS_MAX = 10_000
 
-Patcher = Callable[[Object], Object]
+_HANDLED = " cannot be handled as a "
+_STRICT = "strict decoding error: "
+
+
+class Patch(msgspec.Struct, frozen=True):
+    """A patch that was read.
+
+    change    from a document to the patched one; raises ApiError 400, 422
+    shown     the patch as errors print it; "" where they print what came of it
+    repeated  what to say of fields that it has more than once
+    """
+
+    change: Callable[[Object], Object]
+    shown: str = ""
+    repeated: Sequence[str] = ()
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -48,10 +62,9 @@ async def apply_patch(core: Core, call: Call, target: Target) -> Response:
     options = patch_options(call, content_type)
     if content_type == APPLY_PATCH:
         return await _server_side_apply(core, call, target, options)
-    patcher = patcher_of(call, content_type, target.shape)
-    repeated = _repeated(call.request.body, content_type) if options.field_validation != "Ignore" else []
+    patch_read = patch_of(call, content_type, target.shape)
     change = write.Change(
-        apply=lambda old: _patched(call, target.shape, patcher, old, options, repeated),
+        apply=lambda old: _patched(call, target.shape, patch_read, old, options),
         strategy=target.strategy,
         subresource=target.subresource,
     )
@@ -79,8 +92,8 @@ def patch_options(call: Call, content_type: str) -> WriteOptions:
     return options
 
 
-def patcher_of(call: Call, content_type: str, shape: Shape) -> Patcher:
-    """A function from a document to the patched one. Raises ApiError 400, 413; so does the function, or 422."""
+def patch_of(call: Call, content_type: str, shape: Shape) -> Patch:
+    """Raises ApiError 400, 413."""
     document = _parsed(call.request.body)
     if content_type == JSON_PATCH:
         if not isinstance(document, list):
@@ -90,14 +103,17 @@ def patcher_of(call: Call, content_type: str, shape: Shape) -> Patcher:
         if len(document) > OPERATIONS_MAX:
             limit = f"The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {len(document)}"
             raise ApiError(413, "RequestEntityTooLarge", f"Request entity too large: {limit}")
-        return lambda doc: patch.json_patch(doc, document)
+        repeated = [f"json patch {each}" for each in _repeated(call.request.body, document)]
+        return Patch(lambda doc: patch.json_patch(doc, document), repeated=repeated)
     if not isinstance(document, dict):
         raise bad_request(
             "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
         )
+    repeated = _repeated(call.request.body, document)
     if content_type == MERGE_PATCH:
-        return lambda doc: patch.merge_patch(doc, document)
-    return lambda doc: patch.strategic_merge(shape.node, doc, document)
+        return Patch(lambda doc: patch.merge_patch(doc, document), repeated=repeated)
+    shown = patch.printed(document)
+    return Patch(lambda doc: patch.strategic_merge(shape.node, doc, document), shown=shown, repeated=repeated)
 
 
 def _parsed(data: bytes) -> object:
@@ -110,19 +126,15 @@ def _parsed(data: bytes) -> object:
     return parsed
 
 
-def _repeated(data: bytes, content_type: str) -> list[str]:
-    """What to say of fields that come more than once in a patch."""
+def _repeated(data: bytes, document: object) -> list[str]:
     from cybernetes.wire import json as json_codec
 
-    of = "json patch " if content_type == JSON_PATCH else ""
-    return [f'{of}duplicate field "{path}"' for path in json_codec.repeated_fields(data, json_codec.decode(data))]
+    return [f'duplicate field "{path}"' for path in json_codec.repeated_fields(data, document)]
 
 
-def _patched(
-    call: Call, shape: Shape, patcher: Patcher, old: Object, options: WriteOptions, repeated: Sequence[str]
-) -> Object:
+def _patched(call: Call, shape: Shape, patch_read: Patch, old: Object, options: WriteOptions) -> Object:
     identity = old["metadata"]["name"], old["metadata"].get("namespace", "")
-    new = redecoded(call, shape, patcher(old), options, repeated)
+    new = patched(call, shape, patch_read, old, options)
     metadata = new.setdefault("metadata", {})
     metadata.setdefault("name", identity[0])
     if identity[1]:
@@ -131,44 +143,49 @@ def _patched(
     return new
 
 
-def redecoded(
-    call: Call, shape: Shape, document: Object, options: WriteOptions, repeated: Sequence[str] = ()
-) -> Object:
-    """A patched document as an object: types checked, unknown fields dropped, defaults filled in.
-
-    repeated  complaints about the patch itself
-    """
+def patched(call: Call, shape: Shape, patch_read: Patch, old: Object, options: WriteOptions) -> Object:
+    """What the patch makes of `old`. Raises ApiError 422 if that is no such object: then the patch is to blame."""
+    document = patch_read.change(old)
+    repeated = patch_read.repeated if options.field_validation != "Ignore" else ()
     try:
-        decoded = schema_decode.decode(
-            shape.node,
-            orjson.dumps(document),
-            negotiate.JSON,
-            kind=shape.kind,
-            api_version=shape.api_version,
-            field_validation=options.field_validation,
-        )
+        new = redecoded(call, shape, document, options)
     except ApiError as error:
-        raise _unfit(call, shape, document, error, repeated) from error
+        raise _unfit(patch_read, document, error, repeated) from error
     if repeated and options.field_validation == "Strict":
-        raise _invalid(call, shape, document, repeated)
-    call.warnings.extend((*repeated, *decoded.warnings))
+        raise _invalid(patch_read, document, _STRICT + ", ".join(repeated))
+    call.warnings[:0] = repeated
+    return new
+
+
+def redecoded(call: Call, shape: Shape, document: Object, options: WriteOptions) -> Object:
+    """A changed document as an object: types checked, unknown fields dropped, defaults filled in."""
+    decoded = schema_decode.decode(
+        shape.node,
+        orjson.dumps(document),
+        negotiate.JSON,
+        kind=shape.kind,
+        api_version=shape.api_version,
+        field_validation=options.field_validation,
+    )
+    call.warnings.extend(decoded.warnings)
     obj = decoded.object
     schema_default.default(shape.node, obj)
     return {"kind": shape.kind, "apiVersion": shape.api_version, **obj}
 
 
-def _unfit(call: Call, shape: Shape, document: Object, error: ApiError, repeated: Sequence[str]) -> ApiError:
-    """Fields that do not fit are the patch's fault: 422, as for any other invalid value."""
-    marker = ": strict decoding error: "
-    if marker not in error.message:
-        return error
-    return _invalid(call, shape, document, (*repeated, error.message.partition(marker)[2]))
+def _unfit(patch_read: Patch, document: Object, error: ApiError, repeated: Sequence[str]) -> ApiError:
+    """Without the words on kind and version, which the patch does not say. Wrong types are told before fields."""
+    _, _, problem = error.message.partition(_HANDLED)
+    _, _, fields = problem.partition(": ")
+    if fields.startswith(_STRICT):
+        fields = _STRICT + ", ".join((*repeated, fields.removeprefix(_STRICT)))
+    return _invalid(patch_read, document, fields or error.message)
 
 
-def _invalid(call: Call, shape: Shape, document: Object, complaints: Sequence[str]) -> ApiError:
-    row = call.served.resource
-    problem = field.invalid(Path("patch"), document, "strict decoding error: " + ", ".join(complaints))
-    return field.invalid_object(row.group, shape.kind, call.info.name, [problem])
+def _invalid(patch_read: Patch, document: Object, problem: str) -> ApiError:
+    """Of no kind and no name, as the reference says it."""
+    shown = patch_read.shown or orjson.dumps(document).decode()
+    return field.invalid_object("", "", "", [field.invalid(Path("patch"), shown, problem)])
 
 
 async def _server_side_apply(core: Core, call: Call, target: Target, options: WriteOptions) -> Response:

@@ -9,7 +9,7 @@ import orjson
 from cybernetes.apiserver import body, respond, stored, write
 from cybernetes.apiserver.body import Shape
 from cybernetes.apiserver.core import Call, Core, Object
-from cybernetes.apiserver.handlers.patch import APPLY_PATCH, patch_options, patcher_of, redecoded
+from cybernetes.apiserver.handlers.patch import APPLY_PATCH, patch_of, patch_options, patched, redecoded
 from cybernetes.apiserver.handlers.update import check_identity
 from cybernetes.apiserver.options import WriteOptions, write_options
 from cybernetes.base.clock import rfc3339
@@ -50,8 +50,8 @@ async def patch(core: Core, call: Call) -> Response:
     shape = _shape()
     if content_type == APPLY_PATCH:
         return await _server_side_apply(core, call, shape, options)
-    patcher = patcher_of(call, content_type, shape)
-    return await _write(core, call, lambda current: redecoded(call, shape, patcher(current), options), options, False)
+    patch_read = patch_of(call, content_type, shape)
+    return await _write(core, call, lambda current: patched(call, shape, patch_read, current, options), options, False)
 
 
 async def _write(
@@ -77,7 +77,7 @@ async def _server_side_apply(core: Core, call: Call, shape: Shape, options: Writ
     from cybernetes.apiserver.handlers.apply import configuration_of
     from cybernetes.model import apply
 
-    configuration = configuration_of(call, shape)
+    configuration = configuration_of(call, shape, options)
     apply.check(shape.node, configuration, shape.api_version)
     scale = redecoded(call, shape, configuration, options)
     check_identity(call, scale)
