@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from cybernetes.kubelet import resources
+from cybernetes.kubelet import envfile, resources
 from cybernetes.kubelet.pods import Object
 
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]\Z")
@@ -47,11 +47,22 @@ class Sources(msgspec.Struct, frozen=True):
 
 
 class EnvContext(msgspec.Struct, frozen=True):
+    """files: texts by (volume, path), None where there is no such file."""
+
     pod_ips: tuple[str, ...]
     host_ips: tuple[str, ...]
     services: Sequence[Service]
     sources: Sources
     node_allocatable: Mapping[str, int]
+    files: Mapping[tuple[str, str], str | None] = {}
+
+
+def files_wanted(container: Object) -> Iterator[tuple[str, str]]:
+    """(volume, path) of every file that the container's environment reads."""
+    for variable in container.get("env") or ():
+        source = (variable.get("valueFrom") or {}).get("fileKeyRef")
+        if source:
+            yield source["volumeName"], source["path"]
 
 
 def references(container: Object) -> Iterator[tuple[str, str]]:
@@ -127,7 +138,21 @@ def _value_from(pod: Object, container: Object, variable: Object, context: EnvCo
     for kind, field, word in (("ConfigMap", "configMapKeyRef", "ConfigMap"), ("Secret", "secretKeyRef", "Secret")):
         if field in source:
             return _key_value(pod, kind, source[field], word, context.sources)
+    if "fileKeyRef" in source:
+        return _file_value(source["fileKeyRef"], context.files)
     raise ConfigError(f"environment variable {variable['name']}: this source is not supported")
+
+
+def _file_value(reference: Object, files: Mapping[tuple[str, str], str | None]) -> str | None:
+    path, key = reference["path"], reference["key"]
+    text = files.get((reference["volumeName"], path))
+    try:
+        found = envfile.parse(text or "").get(key)
+    except envfile.EnvFileError as wrong:
+        raise ConfigError(f"couldn't parse env file {path}: {wrong}") from wrong
+    if found is None and not reference.get("optional"):
+        raise ConfigError(f'environment variable key "{key}" not found in file {path}')
+    return found
 
 
 def _key_value(pod: Object, kind: str, reference: Object, word: str, sources: Sources) -> str | None:

@@ -110,6 +110,9 @@ class FakeHost:
     async def read_tail(self, path: str, size_max: int) -> str:
         return ""
 
+    async def read_inside(self, folder: str, path: str, size_max: int) -> str | None:
+        return None
+
     async def volume_sizes(self, uid: str, volumes: Sequence[Object]) -> dict[str, int]:
         return {each["name"]: 0 for each in volumes}
 

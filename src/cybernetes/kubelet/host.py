@@ -9,6 +9,7 @@ import asyncio
 import functools
 import os
 import shutil
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -76,6 +77,10 @@ class Host(Protocol):
 
     async def read_tail(self, path: str, size_max: int) -> str:
         """The end of a file, "" when there is none."""
+        ...
+
+    async def read_inside(self, folder: str, path: str, size_max: int) -> str | None:
+        """The beginning of a file of a volume, None when there is none. Raises EdgeError where a link leads out."""
         ...
 
     async def volume_sizes(self, uid: str, volumes: Sequence[Object]) -> dict[str, int]:
@@ -231,6 +236,9 @@ class LinuxHost:
     async def read_tail(self, path: str, size_max: int) -> str:
         return await _worker(_tail, path, size_max)
 
+    async def read_inside(self, folder: str, path: str, size_max: int) -> str | None:
+        return await _worker(_inside, folder, path, size_max)
+
     async def volume_sizes(self, uid: str, volumes: Sequence[Object]) -> dict[str, int]:
         pod_dir = self._config.pod_dir(uid)
         return {each["name"]: await _worker(_disk_usage, layout.volume_dir(pod_dir, each)) for each in volumes}
@@ -299,6 +307,20 @@ def _write_if_new(path: Path, content: str) -> None:
         # In place: the file is mounted into containers, which would not see a new one under its name.
         path.write_text(content)
         path.chmod(0o644)
+
+
+def _inside(folder: str, path: str, size_max: int) -> str | None:
+    try:
+        descriptor = kernel.open_inside(folder, path, create=False)
+    except kernel.NoSuchEntry:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise EdgeError("read", f"{folder}/{path}", "not a file")
+        with open(f"/proc/self/fd/{descriptor}", "rb") as file:
+            return file.read(size_max).decode("utf-8", "replace")
+    finally:
+        os.close(descriptor)
 
 
 def _tail(path: str, size_max: int) -> str:

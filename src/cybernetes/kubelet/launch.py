@@ -13,7 +13,7 @@ import msgspec
 
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.random import name_suffix
-from cybernetes.kubelet import cri_config, env, images, naming, pods
+from cybernetes.kubelet import cri_config, env, envfile, images, naming, pods
 from cybernetes.kubelet.cri_config import ContainerInput
 from cybernetes.kubelet.env import ConfigError, EnvContext
 from cybernetes.kubelet.observe import Observed
@@ -188,9 +188,13 @@ async def _variables(tools: Tools, launch: Launch, container: Object, ips: tuple
     pod = launch.pod
     try:
         sources = await tools.reader.load(pod["metadata"]["namespace"], env.references(container), launch.not_before)
+        files = {
+            (volume, path): await tools.host.read_inside(launch.volumes[volume].path, path, envfile.SIZE_MAX)
+            for volume, path in env.files_wanted(container)
+        }
     except (ApiError, EdgeError) as error:
         raise ConfigError(str(error)) from error
-    context = EnvContext(ips, tools.node.ips, tools.services(), sources, tools.allocatable)
+    context = EnvContext(ips, tools.node.ips, tools.services(), sources, tools.allocatable, files)
     return env.environment(pod, container, context)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.kubelet.making import init, pod
 
-from cybernetes.kubelet import backoff, env, images, naming, pods, probes, resources
+from cybernetes.kubelet import backoff, env, envfile, images, naming, pods, probes, resources
 from cybernetes.kubelet.backoff import Entry
 from cybernetes.kubelet.lookout import in_order, log_text
 from cybernetes.kubelet.puller import _is_reference
@@ -84,6 +84,43 @@ def test_missing_sources_are_named() -> None:
     found = env.Sources({("Secret", "shop", "s"): {"data": {}}})
     with pytest.raises(env.ConfigError, match="couldn't find key k in Secret shop/s"):
         env.environment(obj, container, env.EnvContext((), (), (), found, {}))
+
+
+FILE = """
+# written by an init container
+A='a b'
+  B='two
+lines'
+PLAIN=p=q
+EMPTY=''
+A='again'
+"""
+
+
+def test_a_file_of_variables_gives_the_values_of_keys() -> None:
+    assert envfile.parse(FILE) == {"A": "again", "B": "two\nlines", "PLAIN": "p=q", "EMPTY": ""}
+    assert envfile.parse("") == {}
+    for wrong in ("A = 'x'", "just words", "A='x", "='x'", "A='x' y"):
+        with pytest.raises(envfile.EnvFileError):
+            envfile.parse(wrong)
+
+
+def of_file(text: str | None, **reference: Any) -> dict[str, str]:
+    source = {"volumeName": "v", "path": "f", "key": "A", **reference}
+    container = {"name": "c", "env": [{"name": "K", "valueFrom": {"fileKeyRef": source}}]}
+    obj = {"metadata": {"name": "p", "namespace": "shop"}, "spec": {"containers": [container]}}
+    assert list(env.files_wanted(container)) == [("v", "f")]
+    return env.environment(obj, container, env.EnvContext((), (), (), env.Sources(), {}, {("v", "f"): text}))
+
+
+def test_a_variable_may_come_from_a_file_of_a_volume() -> None:
+    assert of_file("A='1'") == {"K": "1"}
+    for text in (None, "B='1'"):
+        assert of_file(text, optional=True) == {}
+        with pytest.raises(env.ConfigError, match='environment variable key "A" not found in file f'):
+            of_file(text)
+    with pytest.raises(env.ConfigError, match="couldn't parse env file f: line 1"):
+        of_file("no", optional=True)
 
 
 @pytest.mark.parametrize(
