@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 from cybernetes.base.clock import parse_rfc3339
@@ -260,9 +261,11 @@ class PodWorker:
         not_before = self._starter.not_before()
         start.keys = await launch.pull_secrets(tools, pod, not_before)
         try:
-            start.volumes = await tools.volumes.ensure(pod, tools.allocatable, not_before, start.keys)
+            say = partial(self._say, "")
+            start.volumes = await tools.volumes.ensure(pod, tools.allocatable, not_before, start.keys, say)
         except VolumeFailed as failed:
-            self._say("", "Warning", "FailedMount", str(failed))
+            if failed.waiting is None:
+                self._say("", "Warning", "FailedMount", str(failed))
             if start.volumes or self.observed.running():
                 # What was made before stays as it is: a pod goes on with the last of what it was made from.
                 return True

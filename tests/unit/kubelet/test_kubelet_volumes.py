@@ -11,11 +11,15 @@ from typing import Any
 import pytest
 from tests.unit.kubelet.making import pod
 
+from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError
 from cybernetes.kubelet.env import ConfigError, Sources
+from cybernetes.kubelet.puller import Puller
+from cybernetes.kubelet.runtime.fake import FakeRuntime
 from cybernetes.kubelet.volumes import atomic, hostpath, kernel, layout, payload
+from cybernetes.kubelet.volumes.image import ImageVolumes
 from cybernetes.kubelet.volumes.layout import MountedVolume
-from cybernetes.kubelet.volumes.payload import File, PayloadContext, TokenRequest, VolumeError
+from cybernetes.kubelet.volumes.payload import File, ImageVolumeError, PayloadContext, TokenRequest, VolumeError
 from cybernetes.kubelet.volumes.setup import VolumeFailed, Volumes
 
 CONFIG = {("ConfigMap", "shop", "cfg"): {"data": {"k": "v", "l": "w"}}}
@@ -150,7 +154,19 @@ def test_volumes_that_a_node_does_not_make_are_refused_by_name(kind: str) -> Non
     volumes = Volumes(nobody, nobody, nobody, nobody, nobody, nobody, nobody, nobody)
     obj = pod(volumes=[{"name": "v", kind: {"repository": "--upload-pack=id"}}])
     with pytest.raises(VolumeFailed, match=f"volumes of kind {kind} are not supported by this node"):
-        asyncio.run(volumes.ensure(obj, {}, 0.0, ()))
+        asyncio.run(volumes.ensure(obj, {}, 0.0, (), print))
+
+
+def test_the_pulling_of_a_volumes_image_is_told(tmp_path: Path) -> None:
+    said: list[tuple[str, str, str]] = []
+    runtime = FakeRuntime(SystemClock(), ["i"])
+    volumes = ImageVolumes(runtime, Puller(runtime, SystemClock(), at_once=1), lambda uid: tmp_path)
+    volume = {"name": "v", "image": {"reference": "absent", "pullPolicy": "Never"}}
+    with pytest.raises(ImageVolumeError):
+        asyncio.run(volumes.ensure(pod(), volume, (), lambda *event: said.append(event)))
+    assert said == [
+        ("Warning", "ErrImageNeverPull", 'Container image "absent" is not present with pull policy of Never')
+    ]
 
 
 def test_certificates_and_bundles_become_files_for_the_pods_user():

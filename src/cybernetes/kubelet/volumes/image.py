@@ -11,7 +11,7 @@ from pathlib import Path
 from cybernetes.kubelet import pods
 from cybernetes.kubelet.images import Credential
 from cybernetes.kubelet.pods import Object, default_tag
-from cybernetes.kubelet.puller import ImageError, Puller, PullRequest
+from cybernetes.kubelet.puller import ImageError, Puller, PullRequest, Say
 from cybernetes.kubelet.runtime.api import Runtime
 from cybernetes.kubelet.volumes import layout
 from cybernetes.kubelet.volumes.kernel import is_mount_point
@@ -28,8 +28,8 @@ class ImageVolumes:
         self._puller = puller
         self._pod_dir = pod_dir
 
-    async def ensure(self, pod: Object, volume: Object, keys: Sequence[Credential]) -> MountedVolume:
-        """Pull as the volume's policy says, then mount. Raises ImageVolumeError, EdgeError."""
+    async def ensure(self, pod: Object, volume: Object, keys: Sequence[Credential], say: Say) -> MountedVolume:
+        """Pull as the volume's policy says, then mount. Raises ImageVolumeError after events, EdgeError."""
         spec = volume["image"]
         target = layout.volume_dir(self._pod_dir(pods.uid(pod)), volume)
         if not is_mount_point(target):
@@ -40,7 +40,7 @@ class ImageVolumes:
             }
             request = PullRequest(pod, wanted, tuple(keys), {}, cri.PodSandboxConfig())
             try:
-                await self._puller.ensure(request, _say_nothing)
+                await self._puller.ensure(request, say)
             except ImageError as error:
                 raise ImageVolumeError(error.reason, error.message) from error
             target.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,3 @@ class ImageVolumes:
         """After the pod's volumes were unmounted. Raises EdgeError."""
         for volume in layout.image_volumes(pod):
             await self._runtime.forget_mounted_image(layout.volume_dir(self._pod_dir(pods.uid(pod)), volume))
-
-
-def _say_nothing(kind: str, reason: str, message: str) -> None:
-    """The volume's own event tells of what failed."""

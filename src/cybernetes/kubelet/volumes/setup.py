@@ -13,6 +13,7 @@ from cybernetes.kubelet.credentials import PodCertificates, TrustBundles
 from cybernetes.kubelet.host import Host
 from cybernetes.kubelet.images import Credential
 from cybernetes.kubelet.pods import Object
+from cybernetes.kubelet.puller import Say
 from cybernetes.kubelet.sources import CLAIMS, VOLUMES, ObjectReader, Tokens
 from cybernetes.kubelet.volumes import layout, payload
 from cybernetes.kubelet.volumes.image import ImageVolumes
@@ -24,7 +25,7 @@ from cybernetes.model import quantity
 class VolumeFailed(Exception):
     """One volume of the pod could not be made.
 
-    waiting   (reason, message) of the containers that mount it, when it is for want of an image
+    waiting   (reason, message) of the containers that mount it, when it is for want of an image; events told of that
     """
 
     def __init__(self, volume: str, why: Exception) -> None:
@@ -55,14 +56,17 @@ class Volumes:
         self._random = random
 
     async def ensure(
-        self, pod: Object, allocatable: Mapping[str, int], not_before: float, keys: Sequence[Credential]
+        self, pod: Object, allocatable: Mapping[str, int], not_before: float, keys: Sequence[Credential], say: Say
     ) -> dict[str, MountedVolume]:
-        """Every volume by name, made or brought up to date. Raises VolumeFailed."""
+        """Every volume by name, made or brought up to date. Raises VolumeFailed.
+
+        say  told of the pulling of images
+        """
         made: dict[str, MountedVolume] = {}
         for volume in pod["spec"].get("volumes") or ():
             try:
                 if "image" in volume:
-                    made[volume["name"]] = await self._images.ensure(pod, volume, keys)
+                    made[volume["name"]] = await self._images.ensure(pod, volume, keys, say)
                 else:
                     made[volume["name"]] = await self._ensure(pod, volume, allocatable, not_before)
             except VolumeError as wrong:
