@@ -123,6 +123,9 @@ async def test_a_service_cidr_is_made_changed_and_deleted(lab: Lab) -> None:
     await lab.edit(SERVICE_CIDRS, name, lambda c: c["status"]["conditions"].append(reason), "status")
     assert condition(await lab.get(SERVICE_CIDRS, name, "status"), "Test")["reason"] == "E2E"
     assert names_of(await lab.list(SERVICE_CIDRS, f"e2e={name}")) == [name]
+    made = await lab.make(SERVICES, service("in-it", clusterIP="10.200.20.7"))
+    assert made["spec"]["clusterIP"] == "10.200.20.7"
+    await lab.delete(SERVICES, "in-it")
     await lab.delete(SERVICE_CIDRS, name)
     await lab.until_gone(SERVICE_CIDRS, name)
 

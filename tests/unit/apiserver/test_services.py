@@ -10,7 +10,7 @@ import pytest
 from cybernetes.apiserver.registry import Registry
 from cybernetes.apiserver.services import fields
 from cybernetes.apiserver.services.allocator import Allocator, Grant
-from cybernetes.apiserver.services.pools import Addresses, Pool
+from cybernetes.apiserver.services.pools import Addresses, Pool, spans_of
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import ApiError
 from cybernetes.base.random import SeededRandom
@@ -23,13 +23,17 @@ ROW = found.resource
 
 
 class Services:
-    """A lister that only tells of services."""
+    """A lister that only tells of services, and of ranges for them."""
 
     def __init__(self) -> None:
         self.tell: Callable[[Object | None, Object | None], None] = lambda old, new: None
+        self.tell_range: Callable[[Object | None, Object | None], None] = lambda old, new: None
 
     def subscribe(self, group: str, plural: str, callback: Callable[[Object | None, Object | None], None]) -> None:
-        self.tell = callback
+        if plural == "servicecidrs":
+            self.tell_range = callback
+        else:
+            self.tell = callback
 
     def get(self, group: str, plural: str, namespace: str, name: str) -> Object | None:
         return None
@@ -166,12 +170,57 @@ def test_a_change_of_type_drops_what_only_the_former_type_had(allocator: Allocat
 
 
 def test_picks_leave_the_first_part_to_those_who_ask() -> None:
-    pool, random = Pool(100, 20), SeededRandom(3)
+    pool, random = Pool(spans_of(0, 100, 20)), SeededRandom(3)
     assert all((pool.pick(random) or 0) >= 20 for _ in range(80))
     assert (pool.pick(random) or 0) < 20
 
 
 def test_the_edges_of_a_range_are_never_given() -> None:
     addresses = Addresses("10.96.0.0/29")
-    assert [addresses.number(f"10.96.0.{n}") for n in range(8)] == [None, 0, 1, 2, 3, 4, 5, None]
-    assert addresses.text(0) == "10.96.0.1"
+    given = [n for n in range(8) if addresses.number(f"10.96.0.{n}") is not None]
+    assert given == [1, 2, 3, 4, 5, 6]
+    assert addresses.text(addresses.number("10.96.0.1") or 0) == "10.96.0.1"
+
+
+def cidr(*cidrs: str, ready: bool = True, **metadata: str) -> Object:
+    condition = {"type": "Ready", "status": "True" if ready else "False"}
+    return {
+        "metadata": {"name": "more", **metadata},
+        "spec": {"cidrs": list(cidrs)},
+        "status": {"conditions": [condition]},
+    }
+
+
+def test_a_range_of_a_service_cidr_gives_addresses_while_it_is_ready(allocator: Allocator, services: Services) -> None:
+    def given(address: str) -> bool:
+        try:
+            give(allocator, service(clusterIP=address)).fail()
+        except ApiError as error:
+            assert "does not match the current range" in error.message
+            return False
+        return True
+
+    more = cidr("192.168.7.0/24", "fd00::/112")
+    assert not given("192.168.7.5")
+    services.tell_range(None, cidr(ready=False))
+    assert not given("192.168.7.5")
+    services.tell_range(None, more)
+    assert given("192.168.7.5")
+    assert not given("192.168.7.255")
+    services.tell_range(more, cidr("192.168.7.0/24", deletionTimestamp="2026-01-01T00:00:00Z"))
+    assert not given("192.168.7.5")
+    services.tell_range(more, None)
+    assert given("10.96.0.5")
+
+
+def test_when_a_range_is_full_addresses_come_from_the_next(allocator: Allocator, services: Services) -> None:
+    services.tell(None, service("before", clusterIPs=["192.168.7.1"]))
+    services.tell_range(None, cidr("192.168.7.0/30"))
+    addresses = []
+    for n in range(15):
+        obj = service(f"s-{n}")
+        give(allocator, obj)
+        addresses.append(obj["spec"]["clusterIP"])
+    assert [each for each in addresses if each.startswith("192.168.7.")] == ["192.168.7.2"]
+    with pytest.raises(ApiError, match="range is full"):
+        give(allocator, service("one-more"))

@@ -1,6 +1,7 @@
 """Gives Services their addresses and node ports inside the write path.
 
-enters   a Service before and after a write; the service ranges, one a family; all Services through the caches
+enters   a Service before and after a write; the service ranges, one a family and those of ServiceCIDRs; all Services
+         and ServiceCIDRs through the caches
 leaves   the Service with addresses and ports; IPAddress objects, written in the same transaction
 holds    an address or a port belongs to one Service: in this process by what is reserved and what is cached, in
          the store by the check that its IPAddress does not exist yet

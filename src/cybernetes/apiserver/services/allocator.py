@@ -9,7 +9,7 @@ from typing import Any
 from cybernetes.apiserver import stored
 from cybernetes.apiserver.services import families, fields
 from cybernetes.apiserver.services.fields import SPEC, Object, Spec
-from cybernetes.apiserver.services.pools import Addresses, Pool, Ports
+from cybernetes.apiserver.services.pools import Addresses, Pool, Ports, number_of
 from cybernetes.auth.lister import Lister
 from cybernetes.base import random
 from cybernetes.base.clock import Clock, rfc3339
@@ -53,7 +53,8 @@ NOTHING = Grant()
 class Allocator:
     """Follows all Services from its construction on.
 
-    service_ranges  one, or one of each family; Services get addresses of the first unless they say otherwise
+    service_ranges  one, or one of each family; Services get addresses of the first unless they say otherwise.
+                    ServiceCIDRs add to them, from when they are ready until they are to go
     """
 
     def __init__(
@@ -63,6 +64,9 @@ class Allocator:
         self.ports = Ports(*ports)
         self._clock = clock
         self._random = source
+        # By name of their ServiceCIDR.
+        self._added: dict[str, list[str]] = {}
+        lister.subscribe("networking.k8s.io", "servicecidrs", self._range_changed)
         lister.subscribe("", "services", self._changed)
 
     def is_given(self, row: Resource) -> bool:
@@ -167,7 +171,7 @@ class Allocator:
         if number is None:
             raise _used_up("failed to allocate a nodePort: range is full")
         grant.hold(self.ports.pool, number)
-        return self.ports.first + number
+        return number
 
     def _give_health_port(self, service: Object, before: Spec, grant: Grant) -> None:
         spec = service["spec"]
@@ -203,6 +207,16 @@ class Allocator:
         }
         return stored.encode(obj, "networking.k8s.io/v1", "IPAddress")
 
+    def _range_changed(self, old: Object | None, new: Object | None) -> None:
+        for each in (old, new):
+            if each is not None:
+                self._added.pop(each["metadata"]["name"], None)
+        if new is not None and _gives_addresses(new):
+            self._added[new["metadata"]["name"]] = new["spec"]["cidrs"]
+        added = [cidr for name in sorted(self._added) for cidr in self._added[name]]
+        for family, addresses in self.addresses.items():
+            addresses.add(cidr for cidr in added if families.family_of(cidr) == family)
+
     def _changed(self, old: Object | None, new: Object | None) -> None:
         """Take what the new state holds before giving back the old one's, so that nothing is free in between."""
         for pool, number in self._numbers(new):
@@ -215,14 +229,21 @@ class Allocator:
             return
         spec = service.get("spec", {})
         for address in _addresses(spec):
-            addresses = self.addresses.get(families.family_of(address))
-            number = addresses.number(address) if addresses is not None else None
-            if addresses is not None and number is not None:
-                yield addresses.pool, number
+            # Whatever range it is from: that one may be told of later.
+            family = families.family_of(address)
+            number = number_of(address, family)
+            if family in self.addresses and number is not None:
+                yield self.addresses[family].pool, number
         for port in sorted(_node_ports(spec)):
             number = self.ports.number(port)
             if number is not None:
                 yield self.ports.pool, number
+
+
+def _gives_addresses(cidr: Object) -> bool:
+    conditions = (cidr.get("status") or {}).get("conditions") or ()
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    return ready and not cidr["metadata"].get("deletionTimestamp")
 
 
 def _hold_address(service: Object, addresses: Addresses, address: str, asked: list[str], grant: Grant) -> None:
