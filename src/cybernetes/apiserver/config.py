@@ -32,6 +32,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     request_timeout_s         what an ordinary request may take; a client may ask for less
     fixed_tokens              SHA-256 of a token in hex -> its user; for tests, a cluster has none
     resource_metrics          whether this server tells what nodes and pods use (metrics.k8s.io)
+    components                what else of the control plane runs here -> URL at which it serves its health
     own_components            whether roles are made for components that Kubernetes does not have
     """
 
@@ -56,6 +57,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     shared_store: bool = False
     catches_up: bool = False
     resource_metrics: bool = False
+    components: Mapping[str, str] = {}
     own_components: bool = False
     request_timeout_s: float = 60.0
     max_requests_inflight: int = 400

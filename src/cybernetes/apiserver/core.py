@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -90,6 +90,8 @@ class Core:
         self.allocator: Any = None
         # Create-only resources and subresources: (group, plural, subresource) -> handler.
         self.virtual: dict[tuple[str, str, str], Handler] = {}
+        # Resources of which nothing is stored: (group, plural) -> handler by verb.
+        self.observed: dict[tuple[str, str], Mapping[str, Handler]] = {}
         # The documents by which others check tokens; None for paths that are no such document.
         self.token_documents: Callable[[Request], Response | None] = lambda request: None
         self.nonresource: Any = None

@@ -23,12 +23,14 @@ INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
 
 class ListMeta(msgspec.Struct, frozen=True):
-    revision: int
+    """revision: 0 where nothing of what is listed is stored."""
+
+    revision: int = 0
     continued: str = ""
     remaining: int | None = None
 
     def build(self) -> Object:
-        meta: Object = {"resourceVersion": str(self.revision)}
+        meta: Object = {"resourceVersion": str(self.revision)} if self.revision else {}
         if self.continued:
             meta["continue"] = self.continued
         if self.remaining is not None:

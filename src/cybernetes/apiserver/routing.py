@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cybernetes.apiserver import respond
 from cybernetes.apiserver.chain import Passage
 from cybernetes.apiserver.core import Call, Core, Handler
@@ -88,10 +90,11 @@ def _handler(core: Core, call: Call) -> Handler:
     everywhere = not named and row.namespaced and not info.namespace
     if verb not in row.verbs or (everywhere and verb not in ("list", "watch")):
         raise _not_allowed()
-    return _of_verb(_OBJECT if named else _COLLECTION, verb)
+    observed = core.observed.get((row.group, row.plural))
+    return _of_verb(observed or (_OBJECT if named else _COLLECTION), verb)
 
 
-def _of_verb(handlers: dict[str, Handler], verb: str) -> Handler:
+def _of_verb(handlers: Mapping[str, Handler], verb: str) -> Handler:
     found = handlers.get(verb)
     if found is None:
         raise _not_allowed()

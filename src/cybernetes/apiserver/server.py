@@ -18,6 +18,7 @@ from cybernetes.apiserver.bootstrap.loop import Bootstrap, Settings
 from cybernetes.apiserver.cache.feed import Caches
 from cybernetes.apiserver.catching_up import catching_up
 from cybernetes.apiserver.chain import FILTERS, Filter, Passage, chain, is_long, passage_of
+from cybernetes.apiserver.componentstatuses import ComponentStatuses
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.core import Core
 from cybernetes.apiserver.crd.loop import DefinitionLoop
@@ -92,6 +93,7 @@ class ApiServer:
         self._gate = self.core.fairness = Gate(clock, seats, self.core.stored)
         self.core.metrics.registry.register(Collector(self._gate))
         self._outbound = Outbound(config)
+        self.core.observed["", "componentstatuses"] = ComponentStatuses(config.components).handlers()
         self._hooks = HttpsCaller(self.core.lister)
         self.core.outbound = self._outbound
         checks = {"ping": lambda: "", "log": lambda: "", "etcd": self._check_feed}

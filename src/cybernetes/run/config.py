@@ -57,6 +57,16 @@ class ServingConfig(_Section, frozen=True):
     scheduler_port: int = 10259
     controller_manager_port: int = 10257
 
+    def health(self) -> dict[str, str]:
+        """By component: the URL at which this machine reaches what it serves."""
+        ports = {"controller-manager": self.controller_manager_port, "scheduler": self.scheduler_port}
+        host = bracketed(_OWN.get(self.bind_address, self.bind_address))
+        return {name: f"https://{host}:{port}" for name, port in ports.items() if port}
+
+
+# How this machine reaches what listens on all of its addresses.
+_OWN = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
 
 class NetworkConfig(_Section, frozen=True):
     """service_range, pod_range: a range, or two with a comma between, one of each address family.

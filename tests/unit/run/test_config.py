@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cybernetes.base.errors import EdgeError
-from cybernetes.run.config import ClusterConfig, NetworkConfig, NodeConfig, dual_stack, read, write
+from cybernetes.run.config import ClusterConfig, NetworkConfig, NodeConfig, ServingConfig, dual_stack, read, write
 
 
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
@@ -63,3 +63,9 @@ def test_ranges_that_cannot_be_are_refused(tmp_path: Path, ranges: dict[str, str
 def test_a_node_may_have_an_address_of_each_family() -> None:
     assert NodeConfig(name="a", address="192.0.2.7").addresses == ("192.0.2.7",)
     assert NodeConfig(name="a", address="192.0.2.7", second_address="fd00::7").addresses == ("192.0.2.7", "fd00::7")
+
+
+def test_health_is_asked_for_where_this_machine_reaches_it() -> None:
+    everywhere = ServingConfig(bind_address="0.0.0.0", scheduler_port=0)
+    assert everywhere.health() == {"controller-manager": "https://127.0.0.1:10257"}
+    assert ServingConfig(bind_address="fd00::1").health()["scheduler"] == "https://[fd00::1]:10259"

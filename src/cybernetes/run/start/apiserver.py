@@ -170,6 +170,7 @@ def _server_config(setting: Setting, access: Access) -> ServerConfig:
         request_timeout_s=parse_duration(args.request_timeout),
         max_requests_inflight=_share(args.max_requests_inflight, config),
         max_mutating_requests_inflight=_share(args.max_mutating_requests_inflight, config),
+        components={name: url for name, url in config.serving.health().items() if config.runs(name)},
         shared_store=config.shares_store,
         catches_up=config.has_store_process,
         # An API server alone has the objects of Kubernetes only: nodes, and what runs on them, come with controllers.
