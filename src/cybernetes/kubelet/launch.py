@@ -156,7 +156,7 @@ async def create_container(tools: Tools, launch: Launch, observed: Observed, ste
         container_id = await tools.runtime.create_container(sandbox.id, config, box)
         await _link_log(tools, pod, step, container_id)
     except EdgeError as error:
-        raise _failed(tools, pod, step.name, "CreateContainerError", error.message) from error
+        raise _failed(tools, pod, step.name, "CreateContainerError", _said(error)) from error
     tools.say(pod, step.name, "Normal", "Created", "Container created")
     return container_id
 
@@ -166,7 +166,7 @@ async def start_container(tools: Tools, pod: Object, name: str, container_id: st
     try:
         await tools.runtime.start_container(container_id)
     except EdgeError as error:
-        raise _failed(tools, pod, name, "RunContainerError", error.message) from error
+        raise _failed(tools, pod, name, "RunContainerError", _said(error)) from error
     tools.say(pod, name, "Normal", "Started", "Container started")
 
 
@@ -228,6 +228,11 @@ async def _link_log(tools: Tools, pod: Object, step: StartContainer, container_i
 def _failed(tools: Tools, pod: Object, name: str, reason: str, message: str) -> StartFailed:
     tools.say(pod, name, "Warning", "Failed", f"Error: {message}")
     return StartFailed(reason, message)
+
+
+def _said(error: EdgeError) -> str:
+    """What the runtime said of a container, without the code of its answer."""
+    return error.message.partition(" desc = ")[2] if error.message.startswith("rpc error: ") else error.message
 
 
 async def wait_or(event: asyncio.Event, seconds: float | None) -> None:

@@ -240,6 +240,18 @@ def test_failures_of_the_runtime_are_tried_again() -> None:
     asyncio.run(scenario())
 
 
+def test_what_a_runtime_says_of_a_container_is_shown_without_the_code_of_its_answer() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            why = "failed to create containerd task: no such program"
+            w.runtime.fail("start_container", message=f"rpc error: code = Unknown desc = {why}")
+            await w.create("web")
+            shown = await w.until("web", lambda status: "RunContainerError" in str(status))
+            assert shown["status"]["containerStatuses"][0]["state"]["waiting"]["message"] == why
+
+    asyncio.run(scenario())
+
+
 def test_a_runtime_that_was_away_does_not_disturb_running_pods() -> None:
     async def scenario() -> None:
         async with world() as w:
