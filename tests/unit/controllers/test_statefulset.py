@@ -174,6 +174,7 @@ def test_claims_are_owned_as_the_retention_policy_says() -> None:
 
         def owner(number: int) -> tuple[str, str]:
             [reference] = w.api.all("persistentvolumeclaims")[number]["metadata"]["ownerReferences"]
+            assert reference["controller"] and reference["blockOwnerDeletion"]
             return reference["kind"], reference["name"]
 
         async with w.running():
@@ -183,5 +184,10 @@ def test_claims_are_owned_as_the_retention_policy_says() -> None:
             w.api.edit("statefulsets", "db", lambda s: s["spec"].update(replicas=1))
             await w.settle()
             assert owner(0) == ("StatefulSet", "db") and owner(1) == ("Pod", "db-1")
+            other = {"apiVersion": "v1", "kind": "ConfigMap", "name": "mine", "uid": "u", "controller": True}
+            w.api.edit("persistentvolumeclaims", "data-db-0", lambda c: c["metadata"].update(ownerReferences=[other]))
+            w.api.edit("statefulsets", "db", lambda s: s["metadata"].update(labels={"synced": "again"}))
+            await w.settle()
+            assert w.api.all("persistentvolumeclaims")[0]["metadata"]["ownerReferences"] == [other]
 
     virtual.run(main())

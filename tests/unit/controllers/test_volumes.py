@@ -93,9 +93,14 @@ def test_a_claim_is_bound_and_the_volume_released_when_it_goes() -> None:
                 "pv.kubernetes.io/bound-by-controller": "yes",
             }
             assert pv["status"]["phase"] == "Bound" and pv["spec"]["claimRef"]["uid"] == "data-uid"
+            w.api.edit("persistentvolumes", "pv", lambda v: v["status"].update(message="of another time"))
             w.api.remove("persistentvolumeclaims", "data")
             await w.settle()
-            assert live(w, "persistentvolumes", "pv")["status"]["phase"] == "Released"
+            assert live(w, "persistentvolumes", "pv")["status"] == {"phase": "Released"}
+            w.api.edit("persistentvolumes", "pv", lambda v: v["spec"].update(persistentVolumeReclaimPolicy="Delete"))
+            await w.settle()
+            failed = {"phase": "Failed", "message": "no deletable volume plugin matched"}
+            assert live(w, "persistentvolumes", "pv")["status"] == failed
 
     virtual.run(main())
 

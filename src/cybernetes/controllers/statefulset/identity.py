@@ -98,15 +98,19 @@ def claim_bodies(stateful_set: StatefulSet, ordinal: int) -> list[Json]:
 
 
 def claim_owners(stateful_set: StatefulSet, condemned: Pod | None, present: list[Json]) -> list[Json]:
-    """The owners that a claim should have, others' kept. condemned: its pod, when that is being scaled away."""
+    """The owners that a claim should have, others' kept. condemned: its pod, when that is being scaled away.
+
+    A claim that another object controls is that object's, whatever the set's policy is.
+    """
     metadata, policy = stateful_set.metadata, stateful_set.spec.retention
     ours = {metadata.uid, *(each["uid"] for each in present if each["kind"] == "Pod" and _names_ours(metadata, each))}
     kept = [each for each in present if each["uid"] not in ours]
+    if any(each.get("controller") for each in kept):
+        return kept
     if condemned is not None and policy.when_scaled == "Delete":
-        kept.append({"apiVersion": "v1", "kind": "Pod", "name": condemned.metadata.name, "uid": condemned.metadata.uid})
+        kept.append(pods.owner_reference("v1", "Pod", condemned.metadata))
     elif policy.when_deleted == "Delete":
-        api_version, kind = STATEFUL_SETS.api_version, STATEFUL_SETS.kind
-        kept.append({"apiVersion": api_version, "kind": kind, "name": metadata.name, "uid": metadata.uid})
+        kept.append(pods.owner_reference(STATEFUL_SETS.api_version, STATEFUL_SETS.kind, metadata))
     return kept
 
 

@@ -182,7 +182,7 @@ class StatefulSetController:
                 continue
             present = msgspec.to_builtins(claim.metadata.owner_references)
             wanted = identity.claim_owners(stateful_set, pod if condemned else None, list(present))
-            if {each["uid"] for each in wanted} == {each["uid"] for each in present}:
+            if _owners(wanted) == _owners(present):
                 continue
             client = self._edges.client
             live = await client.get(PERSISTENT_VOLUME_CLAIMS, name, namespace=stateful_set.metadata.namespace)
@@ -196,3 +196,8 @@ class StatefulSetController:
         found.setdefault("replicas", 0)
         found.setdefault("availableReplicas", 0)
         await write_status(self._edges.client, STATEFUL_SETS, stateful_set.metadata, found)
+
+
+def _owners(references: list[dict[str, Any]]) -> set[tuple[str, bool]]:
+    """Whose uids they are, and whether as controllers."""
+    return {(each["uid"], bool(each.get("controller"))) for each in references}

@@ -59,12 +59,17 @@ class Storage:
         if change(obj):
             await self.edges.client.update(target, obj, subresource=subresource)
 
-    async def set_phase(self, target: Target, metadata: Meta, phase: str) -> None:
+    async def set_phase(self, target: Target, metadata: Meta, phase: str, message: str = "") -> None:
+        """message: why, of a volume; what was said of the phase before goes."""
+
         def put(obj: dict[str, Any]) -> bool:
             status = obj.setdefault("status", {})
             if status.get("phase") == phase:
                 return False
             status["phase"] = phase
+            status.pop("message", None)
+            if message:
+                status["message"] = message
             return True
 
         await self.change(target, metadata, put, "status")
@@ -217,7 +222,7 @@ class VolumeController:
         if policy == "Recycle":
             said = Said("Warning", "VolumeFailedRecycle", "no recyclable volume plugin matched")
         storage.say(PERSISTENT_VOLUMES, volume.metadata, said)
-        await storage.set_phase(PERSISTENT_VOLUMES, volume.metadata, "Failed")
+        await storage.set_phase(PERSISTENT_VOLUMES, volume.metadata, "Failed", said.message)
 
 
 def _reserve(obj: dict[str, Any], claim: Claim) -> bool:
