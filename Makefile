@@ -3,8 +3,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# The distribution's interpreter is built with profile-guided optimisation, one compiled by hand often is not.
-BASE_PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+# The distribution's interpreter is built with profile-guided optimisation, one compiled by hand often is not. It has to
+# have what environments and extensions are made with.
+FIT := import ensurepip, os, sys, sysconfig; os.stat(sysconfig.get_path('include') + '/Python.h'); assert sys.version_info >= (3, 11)
+BASE_PYTHON ?= $(shell for each in /usr/bin/python3 python3; do $$each -c "$(FIT)" 2>/dev/null && break; done; echo $$each)
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 CYBERNETES := $(VENV)/bin/cybernetes
