@@ -156,10 +156,14 @@ class DiskVolume(Slim):
     read_only: bool = False
 
 
+class EphemeralVolume(Slim):
+    """That it is there is enough: its claim is named after the pod and the volume."""
+
+
 class Volume(Slim):
     name: str = ""
     persistent_volume_claim: ClaimVolume | None = None
-    ephemeral: msgspec.Raw | None = None
+    ephemeral: EphemeralVolume | None = None
     csi: CsiVolume | None = None
     image: ImageVolume | None = None
     gce_persistent_disk: DiskVolume | None = None

@@ -112,6 +112,17 @@ def test_what_is_missing_is_said(stored: dict[str, list[Any]], words: str) -> No
     assert Cluster(node("a"), **stored).decide(with_claim("db", "data")) == f"0/1 nodes are available: {words}."
 
 
+def test_a_pod_waits_for_the_claim_of_its_ephemeral_volume_and_follows_it() -> None:
+    db = pod("db", volumes=[{"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}}])
+    words = 'waiting for ephemeral volume controller to create the persistentvolumeclaim "db-scratch"'
+    assert Cluster(node("a")).decide(db) == f"0/1 nodes are available: {words}."
+    made = claim("db-scratch", volume="disk")
+    stored = {"persistentvolumeclaims": [made], "persistentvolumes": [volume("disk", "b")]}
+    assert "pod is not owner" in Cluster(node("a"), **stored).decide(db)
+    made["metadata"]["ownerReferences"] = [{"kind": "Pod", "name": "db", "uid": "uid-db", "controller": True}]
+    assert Cluster(node("a"), node("b"), **stored).decide(db) == "b"
+
+
 def test_a_waiting_claim_gets_the_smallest_volume_that_fits_and_no_other_claim_gets_it() -> None:
     cluster = Cluster(
         node("a"),
