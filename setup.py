@@ -45,6 +45,8 @@ class Generate(build_py):
         generate_grpc.generate(ROOT)
         for name in ("install/images/pause", "install/own_root"):
             compile_static(PACKAGE / name, PACKAGE / f"{name}.c")
+        json = PACKAGE / "network/cni/json.c"
+        compile_static(PACKAGE / "install/shim_start", PACKAGE / "install/shim_start.c", json)
         compile_static(PACKAGE / "network/cni/plugin", *sorted((PACKAGE / "network/cni").glob("*.c")))
         super().run()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import os
 import signal
 import socket
 from collections.abc import Coroutine
@@ -169,7 +170,11 @@ def _containerd(layout: Layout, node: NodeConfig) -> Process:
         name=f"containerd-{node.name}",
         command=("containerd", "--config", str(places.containerd_config)),
         # For the runtimes that it starts: they need not copy themselves where nobody can write them (install/programs.py).
-        environment={"_LIBCONTAINER_CLONED_BINARY": "1"},
+        # Its shim it looks for along PATH.
+        environment={
+            "_LIBCONTAINER_CLONED_BINARY": "1",
+            "PATH": f"{places.shims}:{os.environ.get('PATH', os.defpath)}",
+        },
         network=node.network,
         notifies=False,
         probe=lambda: _accepts(places.containerd_socket),

@@ -44,6 +44,11 @@ class NodeLayout(msgspec.Struct, frozen=True):
         return self.root / "runtimes"
 
     @property
+    def shims(self) -> Path:
+        """Where containerd looks for its shim first."""
+        return self.root / "shims"
+
+    @property
     def registry_hosts(self) -> Path:
         return self.root / "certs.d"
 
