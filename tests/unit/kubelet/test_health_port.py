@@ -1,9 +1,15 @@
-"""What port 10248 tells: whether the kubelet is well, and nothing else."""
+"""What port 10248 tells: whether the kubelet is well, and nothing else. What 10250 says of containers that do not run."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from cybernetes.base.errors import ApiError
+from cybernetes.kubelet.observe import Observed
+from cybernetes.kubelet.serve.find import running_instance
 from cybernetes.kubelet.serve.server import answer_health
 from cybernetes.wire.http.message import Request
 
@@ -22,3 +28,10 @@ from cybernetes.wire.http.message import Request
 def test_health_is_all_that_is_told(path: str, trouble: str, code: int, text: str) -> None:
     answer = answer_health(Request("GET", path), lambda: trouble)
     assert (answer.status, answer.body) == (code, text.encode())
+
+
+def test_a_container_that_does_not_run_is_named_and_clients_say_the_rest() -> None:
+    worker: Any = SimpleNamespace(observed=Observed())
+    with pytest.raises(ApiError) as refused:
+        running_instance(worker, "c")
+    assert (refused.value.code, refused.value.message) == (500, 'container not found ("c")')

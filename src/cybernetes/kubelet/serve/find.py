@@ -73,5 +73,5 @@ def running_instance(worker: PodWorker, name: str) -> ContainerStatus:
     """Raises ApiError when the container does not run."""
     found = worker.observed.latest(name)
     if found is None or found.state is not State.RUNNING:
-        raise refused(500, f'unable to upgrade connection: container not found ("{name}")')
+        raise refused(500, f'container not found ("{name}")')
     return found

@@ -180,7 +180,7 @@ class KubeletServer:
         worker = find.pod(self._workers.values(), *rest)
         sandbox = worker.observed.ready_sandbox
         if sandbox is None:
-            raise find.refused(500, f'unable to upgrade connection: pod not found ("{rest[1]}_{rest[0]}")')
+            raise find.refused(500, f'pod not found ("{rest[1]}_{rest[0]}")')
         texts = [each for value in request.query.get("ports", []) for each in value.split(",") if each]
         if not all(each.isdigit() and 0 < int(each) < 65536 for each in texts):
             raise find.refused(400, f"invalid ports {','.join(texts)}")
