@@ -50,7 +50,7 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     leader_elect: bool = True
 
 
-class _Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True):
     """A controller: its service account ("" for the manager itself), the source of its Events, how it is built."""
 
     account: str
@@ -58,7 +58,7 @@ class _Row(msgspec.Struct, frozen=True):
     build: Callable[[Edges], Controller]
 
 
-def _rows(config: ManagerConfig) -> Iterator[_Row]:
+def rows(config: ManagerConfig) -> Iterator[Row]:
     """Imports here, so that a process that only looks at the configuration loads no controller."""
     from cybernetes.controllers.certificates.loop import Approver, Cleaner, Signer
     from cybernetes.controllers.clusterroleaggregation.loop import ClusterRoleAggregationController
@@ -94,69 +94,69 @@ def _rows(config: ManagerConfig) -> Iterator[_Row]:
     from cybernetes.controllers.ttlafterfinished.loop import TtlAfterFinishedController
     from cybernetes.controllers.volumebinding.loop import VolumeController
 
-    yield _Row("deployment-controller", "deployment-controller", DeploymentController)
-    yield _Row("replicaset-controller", "replicaset-controller", replica_sets)
-    yield _Row("replication-controller", "replication-controller", replication_controllers)
-    yield _Row("service-account-controller", "service-account-controller", ServiceAccountController)
-    yield _Row("namespace-controller", "namespace-controller", NamespaceController)
-    yield _Row("generic-garbage-collector", "garbage-collector-controller", GarbageCollector)
-    yield _Row("daemon-set-controller", "daemonset-controller", DaemonSetController)
-    yield _Row("statefulset-controller", "statefulset-controller", StatefulSetController)
-    yield _Row("job-controller", "job-controller", JobController)
-    yield _Row("cronjob-controller", "cronjob-controller", CronJobController)
-    yield _Row("ttl-after-finished-controller", "ttl-after-finished-controller", TtlAfterFinishedController)
-    yield _Row("disruption-controller", "controllermanager", DisruptionController)
-    yield _Row(
+    yield Row("deployment-controller", "deployment-controller", DeploymentController)
+    yield Row("replicaset-controller", "replicaset-controller", replica_sets)
+    yield Row("replication-controller", "replication-controller", replication_controllers)
+    yield Row("service-account-controller", "service-account-controller", ServiceAccountController)
+    yield Row("namespace-controller", "namespace-controller", NamespaceController)
+    yield Row("generic-garbage-collector", "garbage-collector-controller", GarbageCollector)
+    yield Row("daemon-set-controller", "daemonset-controller", DaemonSetController)
+    yield Row("statefulset-controller", "statefulset-controller", StatefulSetController)
+    yield Row("job-controller", "job-controller", JobController)
+    yield Row("cronjob-controller", "cronjob-controller", CronJobController)
+    yield Row("ttl-after-finished-controller", "ttl-after-finished-controller", TtlAfterFinishedController)
+    yield Row("disruption-controller", "controllermanager", DisruptionController)
+    yield Row(
         "clusterrole-aggregation-controller", "clusterrole-aggregation-controller", ClusterRoleAggregationController
     )
-    yield _Row(
+    yield Row(
         "validatingadmissionpolicy-status-controller",
         "validatingadmissionpolicy-status-controller",
         PolicyStatusController,
     )
-    yield _Row("resource-claim-controller", "resource_claim", ResourceClaimController)
-    yield _Row("resourcequota-controller", "resourcequota-controller", ResourceQuotaController)
-    yield _Row("horizontal-pod-autoscaler", "horizontal-pod-autoscaler", PodAutoscalerController)
-    yield _Row("service-cidrs-controller", "service-cidr-controller", ServiceCidrController)
-    yield _Row("persistent-volume-binder", "persistentvolume-controller", VolumeController)
-    yield _Row("local-volume-provisioner", local_volumes.PROVISIONER, LocalVolumeController)
-    yield _Row("ephemeral-volume-controller", "ephemeral_volume", EphemeralVolumeController)
-    yield _Row("pvc-protection-controller", "pvc-protection-controller", ClaimProtection)
-    yield _Row("pv-protection-controller", "pv-protection-controller", VolumeProtection)
-    yield _Row(
+    yield Row("resource-claim-controller", "resource_claim", ResourceClaimController)
+    yield Row("resourcequota-controller", "resourcequota-controller", ResourceQuotaController)
+    yield Row("horizontal-pod-autoscaler", "horizontal-pod-autoscaler", PodAutoscalerController)
+    yield Row("service-cidrs-controller", "service-cidr-controller", ServiceCidrController)
+    yield Row("persistent-volume-binder", "persistentvolume-controller", VolumeController)
+    yield Row("local-volume-provisioner", local_volumes.PROVISIONER, LocalVolumeController)
+    yield Row("ephemeral-volume-controller", "ephemeral_volume", EphemeralVolumeController)
+    yield Row("pvc-protection-controller", "pvc-protection-controller", ClaimProtection)
+    yield Row("pv-protection-controller", "pv-protection-controller", VolumeProtection)
+    yield Row(
         "volumeattributesclass-protection-controller",
         "volumeattributesclass-protection-controller",
         AttributesClassProtection,
     )
-    yield _Row("node-controller", "node-controller", NodeLifecycleController)
-    yield _Row("node-controller", "taint-eviction-controller", TaintEvictionController)
-    yield _Row("pod-garbage-collector", "pod-garbage-collector", PodGc)
-    yield _Row("endpointslice-controller", "endpoint-slice-controller", EndpointSliceController)
-    yield _Row("endpoint-controller", "endpoint-controller", EndpointsController)
-    yield _Row("endpointslicemirroring-controller", "endpoint-slice-mirroring-controller", MirroringController)
+    yield Row("node-controller", "node-controller", NodeLifecycleController)
+    yield Row("node-controller", "taint-eviction-controller", TaintEvictionController)
+    yield Row("pod-garbage-collector", "pod-garbage-collector", PodGc)
+    yield Row("endpointslice-controller", "endpoint-slice-controller", EndpointSliceController)
+    yield Row("endpoint-controller", "endpoint-controller", EndpointsController)
+    yield Row("endpointslicemirroring-controller", "endpoint-slice-mirroring-controller", MirroringController)
     if config.root_ca:
-        yield _Row(
+        yield Row(
             "root-ca-cert-publisher",
             "root-ca-cert-publisher",
             lambda edges: RootCaPublisher(edges, config.root_ca),
         )
-    yield _Row("token-cleaner", "token-cleaner", TokenCleaner)
-    yield _Row("storage-version-migrator-controller", "storage-version-migrator-controller", StorageVersionMigrator)
-    yield _Row("certificate-controller", "certificate-controller", Approver)
-    yield _Row("certificate-controller", "certificate-controller", Cleaner)
+    yield Row("token-cleaner", "token-cleaner", TokenCleaner)
+    yield Row("storage-version-migrator-controller", "storage-version-migrator-controller", StorageVersionMigrator)
+    yield Row("certificate-controller", "certificate-controller", Approver)
+    yield Row("certificate-controller", "certificate-controller", Cleaner)
     if config.signer is not None:
-        yield _Row("certificate-controller", "certificate-controller", partial(Signer, authority=config.signer))
+        yield Row("certificate-controller", "certificate-controller", partial(Signer, authority=config.signer))
     if config.pod_ranges:
-        yield _Row("node-controller", "cidrAllocator", lambda edges: NodeIpamController(edges, config.pod_ranges))
+        yield Row("node-controller", "cidrAllocator", lambda edges: NodeIpamController(edges, config.pod_ranges))
 
 
-def _token_row(config: ManagerConfig, clock: Clock, random: Random) -> _Row:
+def _token_row(config: ManagerConfig, clock: Clock, random: Random) -> Row:
     from cybernetes.auth.tokens import Issuer
     from cybernetes.controllers.serviceaccount.tokens import TokenSecretController
 
     issuer = Issuer(config.account_key, clock, random)
     # It acts as the manager: no service account may write every Secret.
-    return _Row("", "tokens-controller", partial(TokenSecretController, issuer=issuer, authority=config.root_ca))
+    return Row("", "tokens-controller", partial(TokenSecretController, issuer=issuer, authority=config.root_ca))
 
 
 class ControllerManager:
@@ -222,10 +222,10 @@ class ControllerManager:
 
     async def _work(self) -> None:
         informers = Informers(self._client, self._clock, self._random)
-        rows = list(_rows(self._config))
+        wanted = list(rows(self._config))
         if self._config.account_key:
-            rows.append(_token_row(self._config, self._clock, self._random))
-        started = [self._start(row, informers) for row in rows]
+            wanted.append(_token_row(self._config, self._clock, self._random))
+        started = [self._start(row, informers) for row in wanted]
         self._edges = [(name, edges) for name, edges, _ in started]
         _log.info("controllers.started", controllers=len(started))
         async with asyncio.TaskGroup() as group:
@@ -234,7 +234,7 @@ class ControllerManager:
                 group.create_task(edges.recorder.run(), name=f"{name}.events")
                 group.create_task(controller.run(), name=name)
 
-    def _start(self, row: _Row, informers: Informers) -> tuple[str, Edges, Controller]:
+    def _start(self, row: Row, informers: Informers) -> tuple[str, Edges, Controller]:
         client = self._client_of(row.account)
         recorder = EventRecorder(client, component=row.source, clock=self._clock)
         edges = Edges(client, recorder, informers, self._clock, self._random)
