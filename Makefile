@@ -14,7 +14,7 @@ PACKAGES := src/cybernetes/install/packages.sh
 STAMP := $(VENV)/.built
 INPUTS := pyproject.toml setup.py $(wildcard ext/cybernetes_native/*.pyx ext/cybernetes_native/*.pxd proto/*.py proto/*/*.tsv src/cybernetes/install/images/*.c src/cybernetes/install/*.c src/cybernetes/network/cni/*.[ch])
 
-.PHONY: help up down build packages check test test-unit sim perf conformance behaviours wheel clean
+.PHONY: help up down build packages check test test-unit sim fuzz conformance behaviours perf wheel clean
 
 help: ## list these verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
