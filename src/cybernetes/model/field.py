@@ -96,6 +96,11 @@ def invalid(path: Path, value: Any, detail: str) -> FieldError:
     return FieldError("FieldValueInvalid", str(path), f"{text}: {detail}" if detail else text)
 
 
+def invalid_unshown(path: Path, detail: str) -> FieldError:
+    """An error whose value the reference does not print."""
+    return FieldError("FieldValueInvalid", str(path), f"Invalid value: {detail}")
+
+
 def type_invalid(path: Path, value: Any, detail: str) -> FieldError:
     return FieldError("FieldValueTypeInvalid", str(path), f"Invalid value: {shown(value)}: {detail}")
 

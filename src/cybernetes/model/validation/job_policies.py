@@ -13,6 +13,7 @@ from cybernetes.model.field import (
     Path,
     duplicate,
     invalid,
+    invalid_unshown,
     not_supported,
     required,
     too_many,
@@ -57,15 +58,10 @@ def _failure_rule(spec: Object, rule: Object, containers: set[str], path: Path) 
     if conditions:
         errors += _pod_conditions(conditions, path.child("onPodConditions"))
     if codes is not None and conditions:
-        errors.append(_bare(path, "specifying both OnExitCodes and OnPodConditions is not supported"))
+        errors.append(invalid_unshown(path, "specifying both OnExitCodes and OnPodConditions is not supported"))
     if codes is None and not conditions:
-        errors.append(_bare(path, "specifying one of OnExitCodes and OnPodConditions is required"))
+        errors.append(invalid_unshown(path, "specifying one of OnExitCodes and OnPodConditions is required"))
     return errors
-
-
-def _bare(path: Path, text: str) -> FieldError:
-    """An error whose value the reference does not print."""
-    return FieldError("FieldValueInvalid", str(path), f"Invalid value: {text}")
 
 
 def _go_values(values: Sequence[str]) -> str:
@@ -142,7 +138,8 @@ def _success_rule(rule: Object, completions: int | None, path: Path) -> list[Fie
     total = 0
     if indexes is not None:
         at = path.child("succeededIndexes")
-        total, wrong = _count_indexes(indexes, completions or 0)
+        named, wrong = indexes_named(indexes, completions or 0)
+        total = sum(map(len, named))
         if wrong:
             errors.append(invalid(at, indexes, f"error parsing succeededIndexes: {wrong}"))
     if count is not None:
@@ -159,29 +156,30 @@ def _success_rule(rule: Object, completions: int | None, path: Path) -> list[Fie
     return errors
 
 
-def _count_indexes(text: str, completions: int) -> tuple[int, str]:
-    """How many indexes `0-2,5` names, and what is wrong with it."""
+def indexes_named(text: str, completions: int) -> tuple[list[range], str]:
+    """The indexes that `0-2,5` names, and what is wrong with it: then it names none."""
     if not text:
-        return 0, ""
-    total, last = 0, -1
+        return [], ""
+    named: list[range] = []
+    last = -1
     for part in text.split(","):
         limits = part.split("-")
         if len(limits) > 2:
             return (
-                0,
+                [],
                 f"the fragment \"{part}\" violates the requirement that an index interval can have at most two parts separated by '-'",
             )
         numbers = []
         for limit in limits:
             if not limit.isascii() or not limit.isdigit():
-                return 0, f'cannot convert string to integer for index: "{limit}"'
+                return [], f'cannot convert string to integer for index: "{limit}"'
             if int(limit) >= completions:
-                return 0, f'too large index: "{limit}"'
+                return [], f'too large index: "{limit}"'
             numbers.append(int(limit))
         if numbers[0] <= last:
-            return 0, f"non-increasing order, previous: {last}, current: {numbers[0]}"
+            return [], f"non-increasing order, previous: {last}, current: {numbers[0]}"
         if numbers[-1] < numbers[0]:
-            return 0, f"non-increasing order, previous: {numbers[0]}, current: {numbers[-1]}"
-        total += numbers[-1] - numbers[0] + 1
+            return [], f"non-increasing order, previous: {numbers[0]}, current: {numbers[-1]}"
         last = numbers[-1]
-    return total, ""
+        named.append(range(numbers[0], last + 1))
+    return named, ""

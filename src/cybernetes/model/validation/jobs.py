@@ -225,9 +225,27 @@ def _fixed_template(spec: Object, before: Object, old: Object) -> Object:
     template["metadata"] = old_template.get("metadata")
     pod, old_pod = dict(template.get("spec") or {}), old_template.get("spec") or {}
     for key in _WHILE_SUSPENDED:
-        if key in old_pod:
-            pod[key] = old_pod[key]
-        else:
-            pod.pop(key, None)
+        _put_back(pod, old_pod, key)
+    if not (old.get("status") or {}).get("active"):
+        for key in ("initContainers", "containers"):
+            if key in pod:
+                pod[key] = _with_resources_of(pod[key], old_pod.get(key) or [])
     template["spec"] = pod
     return {key: value for key, value in template.items() if value is not None}
+
+
+def _with_resources_of(containers: list[Object], old: list[Object]) -> list[Object]:
+    """What a job's pods ask for may change, too, while it has none."""
+    if len(containers) != len(old):
+        return containers
+    fixed = [dict(each) for each in containers]
+    for container, before in zip(fixed, old, strict=True):
+        _put_back(container, before, "resources")
+    return fixed
+
+
+def _put_back(new: Object, old: Object, key: str) -> None:
+    if key in old:
+        new[key] = old[key]
+    else:
+        new.pop(key, None)

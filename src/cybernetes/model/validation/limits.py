@@ -154,15 +154,20 @@ def _may_overcommit(name: str) -> bool:
 
 def validate_resource_quota(quota: Object) -> list[FieldError]:
     spec, path = quota.get("spec") or {}, Path("spec")
-    errors: list[FieldError] = []
-    for name, value in sorted((spec.get("hard") or {}).items()):
-        at = path.child("hard").key(name)
-        errors += validate_quota_resource_name(name, at) + validate_quantity_value(name, value, at)
+    errors = validate_quota_amounts(spec.get("hard"), path.child("hard"))
     hard = sorted(spec.get("hard") or ())
     errors += _scopes(spec.get("scopes") or [], hard, path.child("scopes"))
     selector = spec.get("scopeSelector")
     if selector is not None:
         errors += _scope_selector(selector, hard, path.child("scopeSelector"))
+    return errors
+
+
+def validate_quota_amounts(amounts: dict[str, str] | None, path: Path) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for name, value in sorted((amounts or {}).items()):
+        errors += validate_quota_resource_name(name, path.key(name))
+        errors += validate_quantity_value(name, value, path.key(name))
     return errors
 
 

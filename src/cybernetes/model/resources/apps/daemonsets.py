@@ -1,6 +1,7 @@
 from cybernetes.model.printing.workloads import DAEMON_SETS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
+from cybernetes.model.validation.workload_statuses import validate_daemon_set_status
 from cybernetes.model.validation.workloads import validate_daemon_set, validate_daemon_set_update
 from cybernetes.model.warnings.pods import of_template
 
@@ -33,7 +34,10 @@ RESOURCE = Resource(
     categories=("all",),
     subresources=(
         Subresource(
-            name="status", kind="DaemonSet", verbs=GET_PATCH_UPDATE, strategy=status_of(reset_fields=(("spec",),))
+            name="status",
+            kind="DaemonSet",
+            verbs=GET_PATCH_UPDATE,
+            strategy=status_of(validate_update=validate_daemon_set_status, reset_fields=(("spec",),)),
         ),
     ),
     storage_version_hash="dd7pWHUlMKQ=",

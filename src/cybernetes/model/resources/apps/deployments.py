@@ -8,6 +8,7 @@ from cybernetes.model.strategy import (
     standard,
     status_of,
 )
+from cybernetes.model.validation.workload_statuses import validate_deployment_status
 from cybernetes.model.validation.workloads import validate_deployment, validate_deployment_update
 from cybernetes.model.warnings.pods import of_template
 
@@ -37,7 +38,11 @@ RESOURCE = Resource(
             name="status",
             kind="Deployment",
             verbs=GET_PATCH_UPDATE,
-            strategy=status_of(prepare_update=(keep_meta("labels"),), reset_fields=(("spec",), ("metadata", "labels"))),
+            strategy=status_of(
+                validate_update=validate_deployment_status,
+                prepare_update=(keep_meta("labels"),),
+                reset_fields=(("spec",), ("metadata", "labels")),
+            ),
         ),
     ),
     storage_version_hash="8aSe+NMegvE=",

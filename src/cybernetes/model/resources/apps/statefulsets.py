@@ -2,6 +2,7 @@ from cybernetes.model.printing.workloads import STATEFUL_SETS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.names import dns_label
+from cybernetes.model.validation.workload_statuses import validate_stateful_set_status
 from cybernetes.model.validation.workloads import validate_stateful_set, validate_stateful_set_update
 from cybernetes.model.warnings.pods import of_template
 
@@ -17,7 +18,10 @@ RESOURCE = Resource(
     subresources=(
         Subresource(name="scale", kind="Scale", group="autoscaling", version="v1", verbs=GET_PATCH_UPDATE),
         Subresource(
-            name="status", kind="StatefulSet", verbs=GET_PATCH_UPDATE, strategy=status_of(reset_fields=(("spec",),))
+            name="status",
+            kind="StatefulSet",
+            verbs=GET_PATCH_UPDATE,
+            strategy=status_of(validate_update=validate_stateful_set_status, reset_fields=(("spec",),)),
         ),
     ),
     storage_version_hash="H+vl74LkKdo=",

@@ -2,6 +2,7 @@ from cybernetes.model.printing.workloads import HORIZONTAL_POD_AUTOSCALERS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
 from cybernetes.model.validation.autoscaling import validate_autoscaler_v1
+from cybernetes.model.validation.workload_statuses import validate_autoscaler_status
 
 RESOURCE = Resource(
     group="autoscaling",
@@ -17,7 +18,7 @@ RESOURCE = Resource(
             name="status",
             kind="HorizontalPodAutoscaler",
             verbs=GET_PATCH_UPDATE,
-            strategy=status_of(reset_fields=(("spec",),)),
+            strategy=status_of(validate_update=validate_autoscaler_status, reset_fields=(("spec",),)),
         ),
     ),
     storage_version_hash="qwQve8ut294=",

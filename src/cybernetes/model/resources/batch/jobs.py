@@ -5,6 +5,7 @@ from __future__ import annotations
 from cybernetes.model.printing.workloads import JOBS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
+from cybernetes.model.validation.job_statuses import validate_job_status
 from cybernetes.model.validation.jobs import validate_job, validate_job_update
 from cybernetes.model.warnings.pods import of_template
 
@@ -42,7 +43,12 @@ RESOURCE = Resource(
     namespaced=True,
     categories=("all",),
     subresources=(
-        Subresource(name="status", kind="Job", verbs=GET_PATCH_UPDATE, strategy=status_of(reset_fields=(("spec",),))),
+        Subresource(
+            name="status",
+            kind="Job",
+            verbs=GET_PATCH_UPDATE,
+            strategy=status_of(validate_update=validate_job_status, reset_fields=(("spec",),)),
+        ),
     ),
     storage_version_hash="mudhfqk/qZY=",
     strategy=standard(

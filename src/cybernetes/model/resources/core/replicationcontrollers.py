@@ -3,6 +3,7 @@ from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.selectable import numbers
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.names import long_name
+from cybernetes.model.validation.workload_statuses import validate_replica_set_status
 from cybernetes.model.validation.workloads import validate_replication_controller
 from cybernetes.model.warnings.pods import of_template
 
@@ -21,7 +22,7 @@ RESOURCE = Resource(
             name="status",
             kind="ReplicationController",
             verbs=GET_PATCH_UPDATE,
-            strategy=status_of(reset_fields=(("spec",),)),
+            strategy=status_of(validate_update=validate_replica_set_status, reset_fields=(("spec",),)),
         ),
     ),
     storage_version_hash="Jond2If31h0=",

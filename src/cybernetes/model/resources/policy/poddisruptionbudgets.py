@@ -3,6 +3,7 @@ from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.classes import validate_disruption_budget
 from cybernetes.model.validation.names import path_segment
+from cybernetes.model.validation.workload_statuses import validate_budget_status
 
 RESOURCE = Resource(
     group="policy",
@@ -17,7 +18,7 @@ RESOURCE = Resource(
             name="status",
             kind="PodDisruptionBudget",
             verbs=GET_PATCH_UPDATE,
-            strategy=status_of(reset_fields=(("spec",),)),
+            strategy=status_of(validate_update=validate_budget_status, reset_fields=(("spec",),)),
         ),
     ),
     storage_version_hash="EVWiDmWqyJw=",

@@ -1,0 +1,172 @@
+"""What the status of a workload may say, whoever writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cybernetes.base.random import SeededRandom
+from cybernetes.model.field import FieldError
+from cybernetes.model.resource import Resource, WriteContext
+from cybernetes.model.resources.apps import daemonsets, deployments, replicasets, statefulsets
+from cybernetes.model.resources.autoscaling import horizontalpodautoscalers
+from cybernetes.model.resources.batch import jobs
+from cybernetes.model.resources.core import replicationcontrollers, resourcequotas
+from cybernetes.model.resources.policy import poddisruptionbudgets
+from cybernetes.model.validation.jobs import validate_job_update
+
+Object = dict[str, Any]
+CONTEXT = WriteContext(now=0.0, random=SeededRandom(1))
+META = {"name": "x", "uid": "u", "resourceVersion": "1"}
+START, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z"
+
+
+def words(errors: list[FieldError]) -> list[str]:
+    return [f"{each.field}: {each.body}" for each in errors]
+
+
+def complaints(resource: Resource, status: Object, before: Object | None = None, **spec: Any) -> list[str]:
+    (rules,) = [
+        each.strategy.validate_update for each in resource.subresources if each.name == "status" and each.strategy
+    ]
+    obj, old = ({"metadata": META, "spec": spec, "status": each} for each in (status, before or {}))
+    return words(rules(obj, old, CONTEXT))
+
+
+@pytest.mark.parametrize(
+    ("resource", "status", "complaint"),
+    [
+        (
+            deployments,
+            {"observedGeneration": -1},
+            "status.observedGeneration: Invalid value: -1: must be greater than or equal to 0",
+        ),
+        (
+            deployments,
+            {"replicas": 2, "readyReplicas": 1, "availableReplicas": 2},
+            "status.availableReplicas: Invalid value: 2: cannot be greater than readyReplicas",
+        ),
+        (
+            replicasets,
+            {"replicas": 1, "fullyLabeledReplicas": 2},
+            "status.fullyLabeledReplicas: Invalid value: 2: cannot be greater than status.replicas",
+        ),
+        (
+            replicationcontrollers,
+            {"replicas": 1, "readyReplicas": 2},
+            "status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas",
+        ),
+        (
+            statefulsets,
+            {"replicas": 3, "readyReplicas": 1, "availableReplicas": 2},
+            "status.availableReplicas: Invalid value: 2: cannot be greater than status.readyReplicas",
+        ),
+        (daemonsets, {"numberReady": -1}, "status.numberReady: Invalid value: -1: must be greater than or equal to 0"),
+        (
+            poddisruptionbudgets,
+            {"conditions": [{"type": "T", "status": "True", "reason": "R"}]},
+            "status.conditions[0].lastTransitionTime: Required value: must be set",
+        ),
+        (
+            horizontalpodautoscalers,
+            {"desiredReplicas": -1},
+            "status.desiredReplicas: Invalid value: -1: must be greater than or equal to 0",
+        ),
+        (
+            resourcequotas,
+            {"used": {"pods": "-1"}},
+            'status.used[pods]: Invalid value: "-1": must be greater than or equal to 0',
+        ),
+    ],
+)
+def test_no_count_is_below_zero_and_no_part_above_the_whole(resource: Any, status: Object, complaint: str) -> None:
+    assert complaints(resource.RESOURCE, status) == [complaint]
+
+
+def test_collisions_are_never_forgotten() -> None:
+    assert complaints(deployments.RESOURCE, {}, {"collisionCount": 1}) == [
+        "status.collisionCount: Invalid value: 0: cannot be decremented"
+    ]
+
+
+def true(*kinds: str) -> list[Object]:
+    return [{"type": kind, "status": "True"} for kind in kinds]
+
+
+COMPLETE = {"conditions": true("SuccessCriteriaMet", "Complete"), "startTime": START, "completionTime": LATER}
+
+
+@pytest.mark.parametrize(
+    ("status", "before", "complaint"),
+    [
+        (
+            {"conditions": true("Complete"), "startTime": START, "completionTime": LATER},
+            {"startTime": START},
+            "status.conditions: Invalid value: cannot set Complete=True condition without the SuccessCriteriaMet=true condition",
+        ),
+        (
+            {"conditions": true("Failed"), "startTime": START},
+            {"startTime": START},
+            "status.conditions: Invalid value: cannot set Failed=True condition without the FailureTarget=true condition",
+        ),
+        (COMPLETE | {"active": 1}, {}, "status.active: Invalid value: 1: active>0 is invalid for finished job"),
+        (
+            {"startTime": START, "completionTime": LATER},
+            {"startTime": START},
+            f'status.completionTime: Invalid value: "{LATER}": '
+            "cannot set completionTime when there is no Complete=True condition",
+        ),
+        ({"failed": 1}, {"failed": 2}, "status.failed: Invalid value: 1: cannot decrease the failed counter"),
+        (
+            {"startTime": LATER},
+            {"startTime": START},
+            f'status.startTime: Invalid value: "{LATER}": field is immutable for unsuspended job once set',
+        ),
+        ({"ready": 2, "active": 1}, {}, "status.ready: Invalid value: 2: cannot set more ready pods than active"),
+        (
+            {"completedIndexes": "0"},
+            {},
+            'status.completedIndexes: Invalid value: "0": '
+            "cannot set non-empty completedIndexes when non-indexed completion mode",
+        ),
+        (
+            {"uncountedTerminatedPods": {"succeeded": ["a"], "failed": ["a"]}},
+            {},
+            'status.uncountedTerminatedPods.failed[0]: Duplicate value: "a"',
+        ),
+    ],
+)
+def test_how_a_job_ends_is_told_in_order_and_stays(status: Object, before: Object, complaint: str) -> None:
+    assert complaints(jobs.RESOURCE, status, before, completions=2) == [complaint]
+
+
+def test_a_job_may_end_and_one_that_is_suspended_loses_its_start() -> None:
+    assert not complaints(jobs.RESOURCE, COMPLETE, {"startTime": START}, completions=1)
+    assert not complaints(jobs.RESOURCE, {}, {"startTime": START}, completions=1, suspend=True)
+
+
+def test_an_index_is_done_or_lost() -> None:
+    how: Object = {"completions": 5, "completionMode": "Indexed", "backoffLimitPerIndex": 1}
+    assert not complaints(jobs.RESOURCE, {"completedIndexes": "0-2", "failedIndexes": "3,4"}, None, **how)
+    assert complaints(jobs.RESOURCE, {"completedIndexes": "0-2", "failedIndexes": "2-3"}, None, **how) == [
+        'status.failedIndexes: Invalid value: "2-3": failedIndexes and completedIndexes overlap at index: 2'
+    ]
+
+
+def suspended(**status: Any) -> Callable[[str], Object]:
+    def job(cpu: str) -> Object:
+        container = {"name": "c", "image": "i", "imagePullPolicy": "Always", "resources": {"requests": {"cpu": cpu}}}
+        pod = {"restartPolicy": "Never", "containers": [container]}
+        spec = {"suspend": True, "manualSelector": True, "selector": {"matchLabels": {"a": "b"}}, "completions": 1}
+        template = {"metadata": {"labels": {"a": "b"}}, "spec": pod}
+        return {"metadata": META, "spec": {**spec, "template": template}, "status": status}
+
+    return job
+
+
+def test_what_a_suspended_jobs_pods_ask_for_may_change_while_it_has_none() -> None:
+    paused, stopping = suspended(), suspended(active=1)
+    assert "spec.template" not in {each.field for each in validate_job_update(paused("2"), paused("1"))}
+    assert "spec.template" in {each.field for each in validate_job_update(stopping("2"), stopping("1"))}
