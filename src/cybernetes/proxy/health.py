@@ -178,7 +178,7 @@ class Health:
 
 
 def _local_endpoints(views: Iterable[PortView]) -> int:
-    return len({target[:-2] for view in views for target in view.selected.local})
+    return len({target[:-2] for view in views for target in view.selected.healthy})
 
 
 async def _listen(server: HttpServer, hosts: Sequence[str], port: int) -> None:

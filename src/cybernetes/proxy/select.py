@@ -23,12 +23,14 @@ class Selected(msgspec.Struct, frozen=True, gc=False):
     local    for policy Local: the same, of this node only and whatever topology says
     on_node  those of `cluster` and `local` that run on this node
     serving  everything that answers, here or elsewhere, used or not
+    healthy  those of this node that are ready; load balancers are told to go elsewhere when there are none
     """
 
     cluster: tuple[Target, ...] = ()
     local: tuple[Target, ...] = ()
     on_node: tuple[Target, ...] = ()
     serving: tuple[Target, ...] = ()
+    healthy: tuple[Target, ...] = ()
 
 
 NONE = Selected()
@@ -42,6 +44,7 @@ def select(candidates: Sequence[tuple[Endpoint, int]], node: str, zone: str) -> 
     near = _topology([endpoint for endpoint, _ in ready], node, zone)
     used = [each for each in ready if near(each[0])]
     here = [each for each in ready if each[0].node == node]
+    healthy = _targets(here) if here else ()
     if not used or not here:
         ending = [each for each in candidates if each[0].serving and each[0].terminating]
         used = used or ending
@@ -51,9 +54,10 @@ def select(candidates: Sequence[tuple[Endpoint, int]], node: str, zone: str) -> 
     serving = cluster if len(used) == len(ready) == len(candidates) else None
     return Selected(
         cluster=cluster,
-        local=_targets(here) if here else (),
+        local=healthy or (_targets(here) if here else ()),
         on_node=_targets(each for each in (*used, *here) if each[0].node == node),
         serving=_targets(each for each in candidates if each[0].serving) if serving is None else serving,
+        healthy=healthy,
     )
 
 

@@ -310,6 +310,10 @@ def test_health_of_a_service_on_this_node() -> None:
             b'{\n\t"service": {\n\t\t"namespace": "ns",\n\t\t"name": "svc"\n\t},\n'
             b'\t"localEndpoints": 1,\n\t"serviceProxyHealthy": true\n}\n'
         )
+        ending = endpoint(A, "here", **ENDING)
+        state.reduce_slice("ns/x", None, Slice("ns/svc", 4, (("", 6, 8080),), (ending, endpoint(B))))
+        health.change_services(state, ["ns/svc"], (4, 6))
+        assert health.answer_service(31000).status == 503, "it answers still, but nothing new is to come"
         state.reduce_slice("ns/x", None, Slice("ns/svc", 4, (("", 6, 8080),), (endpoint(B),)))
         health.change_services(state, ["ns/svc"], (4, 6))
         assert health.answer_service(31000).status == 503
