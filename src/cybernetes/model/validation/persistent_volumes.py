@@ -168,26 +168,49 @@ def validate_claim(claim: Object) -> list[FieldError]:
 def validate_claim_update(claim: Object, old: Object) -> list[FieldError]:
     errors = validate_claim(claim)
     spec, before = claim.get("spec") or {}, old.get("spec") or {}
-    fixed, fixed_before = _fixed_claim(spec), _fixed_claim(before)
-    if not before.get("volumeName"):
-        fixed.pop("volumeName", None)
-    asked, asked_before = _storage(spec), _storage(before)
-    if fixed != fixed_before or (asked != asked_before and _phase(old) != "Bound"):
+    if _fixed_claim(claim, old) != _given(before):
         text = (
             "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
         )
         errors.append(forbidden(_SPEC, text))
     capacity = ((old.get("status") or {}).get("capacity") or {}).get("storage")
+    asked, asked_before = _storage(spec), _storage(before)
     if asked and asked_before and quantity.compare(asked, asked_before) < 0:
         at = _SPEC.child("resources", "requests", "storage")
         if capacity is None or quantity.compare(asked, capacity) < 0:
             errors.append(forbidden(at, "field can not be less than status.capacity"))
+    if spec.get("volumeMode") != before.get("volumeMode"):
+        errors.append(invalid(Path("volumeMode"), spec.get("volumeMode"), IMMUTABLE))
     return errors
 
 
-def _fixed_claim(spec: Object) -> Object:
-    fixed = {key: value for key, value in spec.items() if key not in ("resources", "volumeAttributesClassName")}
-    return {key: value for key, value in fixed.items() if value is not None}
+def _fixed_claim(claim: Object, old: Object) -> Object:
+    """The new spec with the old value of each field that may become what it is now."""
+    fixed, before = _given(claim.get("spec") or {}), _given(old.get("spec") or {})
+    may_change = [] if before.get("volumeName") else ["volumeName"]
+    # A claim may leave its class to the cluster; it is named when there is a default.
+    if "storageClassName" not in before and _class_annotation(old) in ("", fixed.get("storageClassName")):
+        may_change.append("storageClassName")
+    if _phase(old) == "Bound":
+        if fixed.get("volumeAttributesClassName"):
+            may_change.append("volumeAttributesClassName")
+        if _storage(fixed) and _storage(before):
+            requests = {**fixed["resources"]["requests"], "storage": _storage(before)}
+            fixed["resources"] = {**fixed["resources"], "requests": requests}
+    for name in may_change:
+        fixed.pop(name, None)
+        if name in before:
+            fixed[name] = before[name]
+    return fixed
+
+
+def _given(spec: Object) -> Object:
+    return {key: value for key, value in spec.items() if value is not None}
+
+
+def _class_annotation(claim: Object) -> str:
+    annotations = (claim.get("metadata") or {}).get("annotations") or {}
+    return str(annotations.get("volume.beta.kubernetes.io/storage-class") or "")
 
 
 def _storage(spec: Object) -> str | None:
