@@ -22,6 +22,12 @@ _NAMES = ("IDENTIFIER", "ESC_IDENTIFIER")
 _RELATIONS = {"<": "_<_", "<=": "_<=_", ">=": "_>=_", ">": "_>_", "==": "_==_", "!=": "_!=_", "in": "@in"}
 _SUMS = {"+": "_+_", "-": "_-_"}
 _PRODUCTS = {"*": "_*_", "/": "_/_", "%": "_%_"}
+# How strongly each binds, and its function.
+_OPERATORS = {
+    kind: (strength, function)
+    for strength, functions in enumerate((_RELATIONS, _SUMS, _PRODUCTS), start=1)
+    for kind, function in functions.items()
+}
 
 
 class _Stop(Exception):
@@ -85,34 +91,15 @@ class _Parser:
             terms.append(self._relation() if operator == "&&" else self._logic("&&", "_&&_"))
         return _balanced(function, terms, places, 0, len(places) - 1)
 
-    def _relation(self) -> Node:
-        node = self._sum()
-        for _ in range(DEPTH_MAX):
-            function = _RELATIONS.get(self._now.kind)
-            if function is None:
-                return node
-            at = self._take().at
-            node = Call(at, function, [node, self._sum()])
-        raise self._fail(self._now.at, f"expression recursion limit exceeded: {DEPTH_MAX}")
-
-    def _sum(self) -> Node:
-        node = self._product()
-        for _ in range(DEPTH_MAX):
-            function = _SUMS.get(self._now.kind)
-            if function is None:
-                return node
-            at = self._take().at
-            node = Call(at, function, [node, self._product()])
-        raise self._fail(self._now.at, f"expression recursion limit exceeded: {DEPTH_MAX}")
-
-    def _product(self) -> Node:
+    def _relation(self, weakest: int = 1) -> Node:
+        """Operators of at least this strength; those of one strength from the left: `a - b - c` is `(a - b) - c`."""
         node = self._unary()
         for _ in range(DEPTH_MAX):
-            function = _PRODUCTS.get(self._now.kind)
-            if function is None:
+            strength, function = _OPERATORS.get(self._now.kind, (0, ""))
+            if strength < weakest:
                 return node
             at = self._take().at
-            node = Call(at, function, [node, self._unary()])
+            node = Call(at, function, [node, self._relation(strength + 1)])
         raise self._fail(self._now.at, f"expression recursion limit exceeded: {DEPTH_MAX}")
 
     def _unary(self) -> Node:

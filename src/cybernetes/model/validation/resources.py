@@ -12,8 +12,7 @@ from cybernetes.model.field import FieldError, Path, duplicate, forbidden, inval
 from cybernetes.model.validation import names
 
 _STANDARD_CONTAINER = {"cpu", "memory", "ephemeral-storage"}
-_STANDARD = _STANDARD_CONTAINER | {
-    "storage",
+_COUNTED = {
     "pods",
     "services",
     "replicationcontrollers",
@@ -23,6 +22,11 @@ _STANDARD = _STANDARD_CONTAINER | {
     "persistentvolumeclaims",
     "services.nodeports",
     "services.loadbalancers",
+}
+_STANDARD = {
+    *_STANDARD_CONTAINER,
+    *_COUNTED,
+    "storage",
     "requests.cpu",
     "requests.memory",
     "requests.storage",
@@ -50,18 +54,7 @@ def is_extended(name: str) -> bool:
 
 
 def is_integer_resource(name: str) -> bool:
-    integers = {
-        "pods",
-        "services",
-        "replicationcontrollers",
-        "resourcequotas",
-        "secrets",
-        "configmaps",
-        "persistentvolumeclaims",
-        "services.nodeports",
-        "services.loadbalancers",
-    }
-    return name in integers or is_extended(name)
+    return name in _COUNTED or is_extended(name)
 
 
 def validate_resource_name(name: str, path: Path) -> list[FieldError]:
