@@ -9,9 +9,11 @@ import pytest
 import virtual
 from world import World, pod
 
+from cybernetes.base.errors import ApiError
 from cybernetes.client import api
 from cybernetes.controllers.resourcequota import plan
-from cybernetes.controllers.resourcequota.loop import ResourceQuotaController
+from cybernetes.controllers.resourcequota.loop import UNSERVED_RETRY_S, ResourceQuotaController
+from cybernetes.wire.http.message import Request
 
 Object = dict[str, Any]
 
@@ -60,6 +62,36 @@ def test_usage_follows_what_comes_and_goes() -> None:
             w.api.edit("resourcequotas", "q", lambda q: q["spec"].update(hard={"pods": "9"}))
             await w.settle()
             assert w.api.all("resourcequotas")[0]["status"] == {"hard": {"pods": "9"}, "used": {"pods": "1"}}
+
+    virtual.run(main())
+
+
+def test_what_nobody_serves_keeps_nothing_else_from_being_counted() -> None:
+    async def main() -> None:
+        w = World(ResourceQuotaController)
+        w.api.put(
+            "resourcequotas", quota(pods="5", **{"count__gadgets.example.com": "1", "count__deployments.apps": "2"})
+        )
+        w.api.put("pods", sized("a", "500m"))
+
+        def used() -> Object:
+            found: Object = w.api.all("resourcequotas")[0]["status"]["used"]
+            return found
+
+        async with w.running():
+            await w.settle()
+            assert used() == {"pods": "1", "count/deployments.apps": "0"}
+            w.api.fault = unserved
+            w.api.edit("resourcequotas", "q", lambda q: q["spec"]["hard"].update(pods="6"))
+            await w.settle()
+            assert used() == {"pods": "1"}
+            w.api.fault = lambda request: None
+            await w.settle(UNSERVED_RETRY_S)
+            assert used() == {"pods": "1", "count/deployments.apps": "0"}
+
+    def unserved(request: Request) -> None:
+        if request.path.endswith("/deployments"):
+            raise ApiError(404, "NotFound", "the server could not find the requested resource")
 
     virtual.run(main())
 

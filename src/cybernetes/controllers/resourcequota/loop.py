@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from cybernetes.base.errors import EdgeError, Outcome
+from cybernetes.base.errors import ApiError
+from cybernetes.client.api import is_reason
 from cybernetes.client.informer import Informer, split_key
 from cybernetes.client.target import PODS, RESOURCE_QUOTAS, Target
 from cybernetes.controllers import pods
@@ -20,6 +21,8 @@ from cybernetes.model import quantity
 from cybernetes.model.pod_resources import Amounts, total
 
 RESYNC_S = 300.0
+# How often to look whether a resource that nobody served is served now.
+UNSERVED_RETRY_S = 30.0
 # Several objects often go together; they are counted once.
 SETTLE_S = 0.5
 
@@ -41,7 +44,7 @@ class ResourceQuotaController:
         # Counting reads all that is limited: where that takes long, it is done so much less often.
         self._took_s: dict[str, float] = {}
         self._targets: dict[plan.Resource, Target] = {}
-        self._watched: dict[Target, Informer[Metadata]] = {}
+        self._watched: dict[Target, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._quotas.on_change(self._on_quota)
         edges.informers.pods.on_change(self._on_pod)
@@ -76,33 +79,51 @@ class ResourceQuotaController:
         wanted = {"spec": raw(quota.spec)}
         hard = wanted["spec"].get("hard") or {}
         began = self._edges.clock.monotonic()
-        used = await self._count(wanted, quota.metadata.namespace)
+        used, unserved = await self._count(wanted, quota.metadata.namespace)
         self._took_s[key] = self._edges.clock.monotonic() - began
         status = raw(quota.status)
         if not (_equal(status.get("hard"), hard) and _equal(status.get("used"), used)):
             # Its service account may not read single quotas, so the object is put together from what is known.
             await self._write(quota, {"hard": hard, "used": used})
-        return RESYNC_S
+        return UNSERVED_RETRY_S if unserved else RESYNC_S
 
-    async def _count(self, wanted: dict[str, Any], namespace: str) -> Amounts:
-        """Page by page: a namespace may hold more than is good to have at once. Raises EdgeError for what nobody serves."""
+    async def _count(self, wanted: dict[str, Any], namespace: str) -> tuple[Amounts, list[plan.Resource]]:
+        """What is used, and the resources that nobody serves: of them nothing is said, of all others everything.
+
+        Page by page: a namespace may hold more than is good to have at once.
+        """
         now = self._edges.clock.now()
+        hard = wanted["spec"].get("hard") or {}
         used = plan.used(wanted, {}, now)
-        for resource in plan.resources(wanted["spec"].get("hard") or {}):
+        unserved = []
+        for resource in plan.resources(hard):
             target = await self._target(resource)
+            if target is None:
+                unserved.append(resource)
+                continue
+            try:
+                async for page in self._edges.client.pages(target, namespace=namespace):
+                    used = total([used, plan.used(wanted, {resource: page.objects()}, now)])
+            except ApiError as error:
+                if not is_reason(error, "NotFound"):
+                    raise
+                self._forget(resource)
+                unserved.append(resource)
+                continue
             self._watch(target)
-            async for page in self._edges.client.pages(target, namespace=namespace):
-                used = total([used, plan.used(wanted, {resource: page.objects()}, now)])
-        return used
+        return plan.known(used, unserved), unserved
 
-    async def _target(self, resource: plan.Resource) -> Target:
+    async def _target(self, resource: plan.Resource) -> Target | None:
         if resource not in self._targets:
             found = await discover(self._edges.client)
             self._targets = {(each.target.group, each.target.plural): each.target for each in found.resources}
-        if resource not in self._targets:
-            name = ".".join(filter(None, reversed(resource)))
-            raise EdgeError("count", name, "no such resource is served", outcome=Outcome.NOT_DONE)
-        return self._targets[resource]
+        return self._targets.get(resource)
+
+    def _forget(self, resource: plan.Resource) -> None:
+        """Its definition is gone; it may come again as another one."""
+        following = self._watched.pop(self._targets.pop(resource), None)
+        if following is not None:
+            following.cancel()
 
     def _watch(self, target: Target) -> None:
         """From now on notice when objects of a limited resource go; pods are watched anyway."""
@@ -113,8 +134,7 @@ class ResourceQuotaController:
             edges.client, target, decoder(Metadata), clock=edges.clock, random=edges.random, metadata_only=True
         )
         informer.on_change(lambda key, old, new: self._count_again(split_key(key)[0]))
-        self._watched[target] = informer
-        self._group.create_task(informer.run(), name=f"resourcequotas.{target.plural}")
+        self._watched[target] = self._group.create_task(informer.run(), name=f"resourcequotas.{target.plural}")
 
     async def _write(self, quota: _Quota, status: dict[str, Any]) -> None:
         metadata = quota.metadata

@@ -49,3 +49,9 @@ def used(wanted: Object, objects: Mapping[Resource, Iterable[Object]], now: floa
                 usage = quota.usage(group, plural, obj, now)
                 counted.append({name: amount for name, amount in usage.items() if name in names})
     return total(counted)
+
+
+def known(amounts: Amounts, unserved: Iterable[Resource]) -> Amounts:
+    """Without the counts of resources that could not be counted."""
+    unknown = {quota.count_name(*each) for each in unserved}
+    return {name: amount for name, amount in amounts.items() if name not in unknown}
