@@ -72,6 +72,8 @@ class FakeApi:
         # Called before each request; what it raises is the answer.
         self.fault: Callable[[Request], None] = lambda request: None
         self.down = False
+        # By plural, how many seconds after a change those hear of it who watch.
+        self.late: dict[str, float] = {}
         # Groups whose own server can't be reached.
         self.stale: frozenset[str] = frozenset()
         self._clock = clock
@@ -220,6 +222,7 @@ class FakeApi:
                 after = revision
                 key = _key(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
                 if where == resource and _in_namespace(key, namespace) and _selected(request, obj):
+                    await asyncio.sleep(self.late.get(resource[1], 0))
                     yield orjson.dumps({"type": kind, "object": obj}) + b"\n"
             if self.down or self._watches_cut != cut:
                 raise EdgeError("watch", request.path, "connection reset", outcome=Outcome.NOT_DONE)

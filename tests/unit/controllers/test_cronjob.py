@@ -181,6 +181,26 @@ def test_a_job_made_just_before_an_end_is_known_after_it(policy: str, left: list
     virtual.run(main())
 
 
+def test_a_job_that_is_not_seen_yet_is_not_missing() -> None:
+    """News of Jobs may come after those of the CronJob that names them; one of them at a time it stays."""
+
+    async def main() -> None:
+        w = World(CronJobController)
+        w.api.put("cronjobs", cron_job(concurrencyPolicy="Forbid"))
+        async with w.running():
+            await w.settle(1)
+            w.api.late["jobs"] = 5.0
+            await w.settle(64)
+            [first] = jobs(w)
+            await w.settle(60)
+            assert jobs(w) == [first]
+            [live] = w.api.all("cronjobs")
+            assert [each["name"] for each in live["status"]["active"]] == [first]
+            assert not {"MissingJob", "UnexpectedJob"} & {reason for reason, _ in w.events()}
+
+    virtual.run(main())
+
+
 def job_of_schedule(minute: int, **annotations: str) -> Object:
     """As the controller would have made it for that minute."""
     owner = cron_job()

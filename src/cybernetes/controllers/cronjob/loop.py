@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from email.utils import format_datetime
 from typing import Any
 
@@ -47,7 +48,8 @@ class CronJobController:
         cron_job = self._cron_jobs.items.get(key)
         if cron_job is None:
             return None
-        review = planning.review(cron_job, self._jobs.get(cron_job.metadata.uid))
+        jobs = await self._jobs_of(cron_job)
+        review = planning.review(cron_job, jobs)
         for each in review.said:
             self._say(cron_job, each)
         for job in review.delete:
@@ -58,9 +60,29 @@ class CronJobController:
             return None
         if cron_job.metadata.deletion_timestamp or cron_job.spec.suspend:
             return None
-        return await self._start_due(cron_job)
+        return await self._start_due(cron_job, jobs)
 
-    async def _start_due(self, cron_job: CronJob) -> float | None:
+    async def _jobs_of(self, cron_job: CronJob) -> list[Job]:
+        """Also active ones that are not known here yet: news of a CronJob may overtake those of its Jobs.
+
+        Were they taken for missing, a policy of one at a time would let a second one start.
+        """
+        found = list(self._jobs.get(cron_job.metadata.uid))
+        known = {job.metadata.uid for job in found}
+        for each in cron_job.status.active:
+            if each.uid in known:
+                continue
+            try:
+                live = await self._edges.client.get(JOBS, each.name, namespace=cron_job.metadata.namespace)
+            except ApiError as error:
+                if not is_reason(error, "NotFound"):
+                    raise
+                continue
+            if live["metadata"]["uid"] == each.uid:
+                found.append(msgspec.json.decode(msgspec.json.encode(live), type=Job))
+        return found
+
+    async def _start_due(self, cron_job: CronJob, jobs: Sequence[Job]) -> float | None:
         spec = cron_job.spec
         try:
             zone = planning.zone_of(cron_job)
@@ -89,13 +111,13 @@ class CronJobController:
             message = "Not starting job because prior execution is running and concurrency policy is Forbid"
             self._say(cron_job, planning.Said("Normal", "JobAlreadyActive", message))
             return due.next_in_s
-        await self._start(cron_job, due.at)
+        await self._start(cron_job, jobs, due.at)
         return due.next_in_s
 
-    async def _start(self, cron_job: CronJob, at: datetime.datetime) -> None:
+    async def _start(self, cron_job: CronJob, jobs: Sequence[Job], at: datetime.datetime) -> None:
         active = cron_job.status.active
         if cron_job.spec.concurrency_policy == "Replace" and active:
-            running = [job for job in self._jobs.get(cron_job.metadata.uid) if _is_in(job, active)]
+            running = [job for job in jobs if _is_in(job, active)]
             for job in running:
                 await self._delete(cron_job, job)
             active = ()
