@@ -37,7 +37,7 @@ def _stop(number: int, frame: object) -> None:
 
 
 def _outputs(function: Callable[..., Any]) -> Callable[..., Any]:
-    path = click.Path(path_type=Path, dir_okay=False)
+    path = options.NewFile()
     function = click.option("--json", "json_file", type=path, help="Write the results there.")(function)
     return click.option("--plot", "plot_file", type=path, help="Draw throughput and latency there: .svg or .png.")(
         function

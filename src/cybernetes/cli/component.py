@@ -23,8 +23,8 @@ _FLAGS_OF_UPSTREAM = (
 )
 
 
-def command(component: str) -> click.Command:
-    """The command that runs `component`."""
+def command(component: str, summary: str) -> click.Command:
+    """The command that runs `component`; summary: the first line of its help."""
 
     @click.command(component)
     @options.data_dir
@@ -79,9 +79,8 @@ def command(component: str) -> click.Command:
             for name, preset in apiserver_args.presets().items()
         ]
     run.help = (
-        f"Run the {component} in the foreground, with the certificates and the configuration of the data directory.\n\n"
-        "`cybernetes up` does that for all of them. Stop it with Ctrl-C."
-        + (_FLAGS_OF_UPSTREAM if component == "apiserver" else "")
+        f"{summary}\n\nWith the certificates and the configuration of the data directory. `cybernetes up` does that for "
+        "all of them. Stop it with Ctrl-C." + (_FLAGS_OF_UPSTREAM if component == "apiserver" else "")
     )
     return run
 

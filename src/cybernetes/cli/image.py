@@ -20,7 +20,7 @@ def command() -> None:
 @command.command("build")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True, resolve_path=True))
 @click.option("--push", is_flag=True, help=f"Push it to the cluster's registry, {registry.REGISTRY_NAME}.")
-@click.option("--archive", type=click.Path(path_type=Path, dir_okay=False), help="Write an OCI archive there.")
+@click.option("--archive", type=options.NewFile(), help="Write an OCI archive there.")
 @options.data_dir
 def build(folder: Path, push: bool, archive: Path | None, data_dir: Path) -> None:
     """Build the image that FOLDER/image.yaml describes.

@@ -30,5 +30,5 @@ def command(component: str, follow: bool, tail: int, data_dir: Path) -> None:
     if not log.exists():
         known = ", ".join(_logged(Layout(data_dir))) or "none yet"
         raise click.ClickException(f"no log of {component!r}; there are logs of: {known}")
-    lines = f"+{1}" if tail == 0 else str(tail)
+    lines = "+1" if tail == 0 else str(tail)
     os.execvp("tail", ["tail", "-n", lines, *(["-F"] if follow else []), str(log)])

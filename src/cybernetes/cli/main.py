@@ -50,7 +50,7 @@ class _Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         module = importlib.import_module(f"cybernetes.cli.{VERBS[cmd_name][0]}")
-        return module.command(cmd_name) if cmd_name in _COMPONENTS else module.command
+        return module.command(cmd_name, VERBS[cmd_name][1]) if cmd_name in _COMPONENTS else module.command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -84,11 +84,11 @@ def cybernetes() -> None:
 def main() -> None:
     try:
         cybernetes(prog_name="cybernetes")
-    except (ApiError, EdgeError, PermissionError) as error:
+    except (ApiError, EdgeError, OSError) as error:
         sys.exit(f"Error: {said(error)}")
 
 
-def said(error: ApiError | EdgeError | PermissionError) -> str:
+def said(error: ApiError | EdgeError | OSError) -> str:
     if isinstance(error, ApiError):
         return error.message
-    return str(error) if isinstance(error, EdgeError) else f"{error}; try it with sudo"
+    return f"{error}; try it with sudo" if isinstance(error, PermissionError) else str(error)

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -47,6 +48,19 @@ pod_range = click.option(
     metavar="CIDR[,CIDR]",
     help="Addresses of pods: a range, or one of each family, the cluster's own one first.  [default: 10.244.0.0/16]",
 )
+
+
+class NewFile(click.Path):
+    """A file that will be written. Its folder is looked for before the work begins whose result it takes."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False, writable=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path: Path = super().convert(value, param, ctx)  # type: ignore[assignment]
+        if not path.parent.is_dir():
+            self.fail(f"there is no folder {path.parent}", param, ctx)
+        return path
 
 
 def with_ranges(network: NetworkConfig, service_range: str | None, pod_range: str | None) -> NetworkConfig:

@@ -34,7 +34,7 @@ from cybernetes.scheduler.snapshot import Snapshot
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="A saved cluster: `kubectl get nodes,pods,... -A -o json`, or what --save wrote.",
 )
-@click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Save the cluster there, for --snapshot.")
+@click.option("--save", type=options.NewFile(), help="Save the cluster there, for --snapshot.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the draw among equally good nodes.")
 @options.data_dir
 def command(

@@ -28,4 +28,4 @@ def test_a_flag_goes_before_the_configuration(
     ("component", "has"), [("scheduler", True), ("controller-manager", True), ("kubelet", False), ("apiserver", False)]
 )
 def test_only_who_serves_there_has_the_flag(component: str, has: bool) -> None:
-    assert any("--secure-port" in each.opts for each in command(component).params) is has
+    assert any("--secure-port" in each.opts for each in command(component, "").params) is has

@@ -106,6 +106,20 @@ def test_a_saved_cluster_that_is_none_is_refused(tmp_path: Path) -> None:
         assert (result.exit_code, expected in result.output) == (1, True), result.output
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("bench", "api", "--plot"),
+        ("bench", "density", "--json"),
+        ("image", "build", ".", "--archive"),
+        ("schedule", "--dry-run", "-f", __file__, "--save"),
+    ],
+)
+def test_a_folder_that_is_missing_is_told_before_the_work(words: tuple[str, ...], tmp_path: Path) -> None:
+    result = typed(*words, str(tmp_path / "none" / "out.svg"))
+    assert (result.exit_code, f"there is no folder {tmp_path}/none" in result.output) == (2, True), result.output
+
+
 def test_who_may_not_write_is_told_the_file_and_what_to_try() -> None:
     assert (
         said(PermissionError(13, "Permission denied", "/x")) == "[Errno 13] Permission denied: '/x'; try it with sudo"
