@@ -7,6 +7,8 @@ from typing import Any
 from cybernetes.base.random import SystemRandom
 from cybernetes.model.resource import WriteContext
 from cybernetes.model.warnings.definitions import of_definition
+from cybernetes.model.warnings.endpoints import of_endpoint_slice, of_endpoints
+from cybernetes.model.warnings.networkpolicies import of_network_policy
 from cybernetes.model.warnings.pods import of_pod, of_template
 from cybernetes.model.warnings.services import of_service
 
@@ -83,3 +85,43 @@ def test_unknown_format_is_told_of_once() -> None:
     definition = {"spec": {"versions": [{"schema": {"openAPIV3Schema": schema}}]}}
     assert of_definition(definition, None, CONTEXT) == ['unrecognized format "nope"']
     assert of_definition(definition, definition, CONTEXT) == []
+
+
+def test_ranges_that_are_addresses_or_of_an_old_form() -> None:
+    def block(cidr: str, *excepted: str) -> dict[str, Any]:
+        return {"ipBlock": {"cidr": cidr, "except": list(excepted)}}
+
+    spec = {
+        "ingress": [{"from": [{"podSelector": {}}, block("10.0.0.1/24", "10.0.0.0/30")]}],
+        "egress": [{"to": [block("fd00:0::/16", "fd00:1::1/64")]}, {}],
+    }
+    assert of_network_policy({"spec": spec}, None, CONTEXT) == [
+        'spec.ingress[0].from[1].ipBlock.cidr: CIDR value "10.0.0.1/24" is ambiguous in this context '
+        '(should be "10.0.0.0/24" or "10.0.0.1/32"?)',
+        'spec.egress[0].to[0].ipBlock.cidr: IPv6 CIDR value "fd00:0::/16" should be in RFC 5952 canonical format '
+        '("fd00::/16")',
+        'spec.egress[0].to[0].ipBlock.except[0]: CIDR value "fd00:1::1/64" is ambiguous in this context '
+        '(should be "fd00:1::/64" or "fd00:1::1/128"?)',
+    ]
+
+
+def test_endpoints_with_names_or_addresses_of_an_old_form() -> None:
+    subsets = [{"addresses": [{"ip": "10.0.0.1"}], "notReadyAddresses": [{"ip": "fd00:0::1"}]}]
+    endpoints = {"metadata": {"name": "e"}, "subsets": subsets}
+    said = 'IPv6 address "fd00:0::1" should be in RFC 5952 canonical format ("fd00::1")'
+    assert of_endpoints(endpoints, None, CONTEXT) == [f"subsets[0].notReadyAddresses[0].ip: {said}"]
+    slice_ = {"metadata": {"name": "s"}, "addressType": "IPv6", "endpoints": [{"addresses": ["fd00:0::1"]}]}
+    assert of_endpoint_slice(slice_, None, CONTEXT) == [f"endpoints[0].addresses[0]: {said}"]
+    mirrored = {"labels": {"endpointslice.kubernetes.io/managed-by": "endpointslicemirroring-controller.k8s.io"}}
+    assert of_endpoint_slice({**slice_, "metadata": mirrored}, None, CONTEXT) == []
+    named = {**slice_, "addressType": "FQDN", "endpoints": [{"addresses": ["a.example.com"]}]}
+    assert of_endpoint_slice(named, None, CONTEXT) == ["spec.addressType: FQDN endpoints are deprecated"]
+
+
+def test_what_headless_services_have_no_use_for() -> None:
+    spec = {"clusterIP": "None", "loadBalancerIP": "1.2.3.4", "externalIPs": ["1.2.3.4"], "sessionAffinity": "ClientIP"}
+    found = of_service({"metadata": {"name": "s"}, "spec": spec}, None, CONTEXT)
+    assert found == [
+        f"{each} is ignored for headless services"
+        for each in ("spec.loadBalancerIP", "spec.externalIPs", "spec.SessionAffinity")
+    ]

@@ -2,6 +2,7 @@ from cybernetes.model.printing.core import ENDPOINTS
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import standard
 from cybernetes.model.validation.endpoints import validate_endpoints
+from cybernetes.model.warnings.endpoints import of_endpoints
 
 RESOURCE = Resource(
     group="",
@@ -13,7 +14,11 @@ RESOURCE = Resource(
     short_names=("ep",),
     storage_version_hash="fWeeMqaN/OA=",
     strategy=standard(
-        namespaced=True, meta_checks_on_update=2, validate=validate_endpoints, allow_create_on_update=True
+        namespaced=True,
+        warnings=of_endpoints,
+        meta_checks_on_update=2,
+        validate=validate_endpoints,
+        allow_create_on_update=True,
     ),
     columns=ENDPOINTS,
     schema="io.k8s.api.core.v1.Endpoints",

@@ -2,6 +2,7 @@ from cybernetes.model.printing.network import ENDPOINT_SLICES
 from cybernetes.model.resource import Object, Resource, WriteContext
 from cybernetes.model.strategy import first_generation, standard
 from cybernetes.model.validation.endpoints import validate_endpoint_slice, validate_endpoint_slice_update
+from cybernetes.model.warnings.endpoints import of_endpoint_slice
 
 
 def _next_generation(obj: Object, old: Object, ctx: WriteContext) -> None:
@@ -22,6 +23,7 @@ RESOURCE = Resource(
     storage_version_hash="qgS0xkrxYAI=",
     strategy=standard(
         namespaced=True,
+        warnings=of_endpoint_slice,
         validate=validate_endpoint_slice,
         validate_update=validate_endpoint_slice_update,
         prepare_create=(first_generation,),

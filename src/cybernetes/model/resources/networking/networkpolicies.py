@@ -2,6 +2,7 @@ from cybernetes.model.printing.network import NETWORK_POLICIES
 from cybernetes.model.resource import Resource
 from cybernetes.model.strategy import first_generation, next_generation, standard
 from cybernetes.model.validation.networking import validate_network_policy
+from cybernetes.model.warnings.networkpolicies import of_network_policy
 
 RESOURCE = Resource(
     group="networking.k8s.io",
@@ -14,6 +15,7 @@ RESOURCE = Resource(
     storage_version_hash="YpfwF18m1G8=",
     strategy=standard(
         namespaced=True,
+        warnings=of_network_policy,
         validate=validate_network_policy,
         prepare_create=(first_generation,),
         prepare_update=(next_generation("spec"),),
