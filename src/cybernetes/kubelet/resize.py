@@ -77,6 +77,14 @@ def _changes(old: Object, new: Object, name: str) -> bool:
     return any((old.get(which) or {}).get(name) != (new.get(which) or {}).get(name) for which in ("requests", "limits"))
 
 
+def in_effect(whole: Object, own: Object) -> Object:
+    """Resources of a container: the pod's limits stand in for its own."""
+    return {
+        "requests": own.get("requests") or {},
+        "limits": {**(whole.get("limits") or {}), **(own.get("limits") or {})},
+    }
+
+
 def described(pod: Object, error: str = "") -> str:
     """The JSON of resize events."""
     result: dict[str, Any] = {}
@@ -94,6 +102,21 @@ def described(pod: Object, error: str = "") -> str:
     return orjson.dumps(result).decode()
 
 
+def _memory_limit(given: Object) -> int:
+    return resources.limits({"resources": given}).get("memory", 0)
+
+
+def is_lowered(old: Object, new: Object) -> bool:
+    """Whether less memory is allowed than before."""
+    before, after = _memory_limit(old), _memory_limit(new)
+    return bool(after) and (not before or after < before)
+
+
+def _too_low(what: str, limit: int, used: int) -> EdgeError:
+    why = f"attempting to set {what} memory limit ({limit}) below current usage ({used})"
+    return EdgeError("resize", what, why)
+
+
 class Resizer:
     """One pod's allocation. `others`: the pods that share the node with it."""
 
@@ -101,7 +124,9 @@ class Resizer:
         self._tools = tools
         self._others = others
         self._allocated = known_before(pod)
+        # By container id: what its spec said when it got it, and what that came to.
         self._actuated: Given = {}
+        self._in_effect: Given = {}
         self._of_pod = self._allocated[WHOLE]
         self._pending: tuple[str, str] | None = None
         self._error = ""
@@ -139,6 +164,10 @@ class Resizer:
     def started(self, name: str, container_id: str) -> None:
         """A container was made with what is allocated."""
         self._actuated[container_id] = self._allocated.get(name, {})
+        self._in_effect[container_id] = self._wanted(name)
+
+    def _wanted(self, name: str) -> Object:
+        return in_effect(self._allocated[WHOLE], self._allocated.get(name, {}))
 
     def actuated(self) -> Mapping[str, Object]:
         return self._actuated
@@ -162,41 +191,45 @@ class Resizer:
     async def actuate(self, pod: Object, observed: Observed) -> list[ContainerStatus]:
         """Bring the allocation to running containers; those that have to be restarted for it. Raises EdgeError."""
         running = {each.name: each for each in observed.running()}
-        self._actuated = {
-            key: each for key, each in self._actuated.items() if any(key == c.id for c in running.values())
-        }
-        # Containers without limits of their own have the pod's.
-        whole = self._of_pod != self._allocated[WHOLE]
-        restarts: list[tuple[Object, ContainerStatus]] = []
+        ids = {each.id for each in running.values()}
+        self._actuated = {key: each for key, each in self._actuated.items() if key in ids}
+        self._in_effect = {key: each for key, each in self._in_effect.items() if key in ids}
+        restarts: list[ContainerStatus] = []
         updates: list[tuple[Object, ContainerStatus]] = []
         for _, container in pods.all_containers(pod):
             status = running.get(container["name"])
             if status is None:
                 continue
-            wanted = self._allocated.get(container["name"], {})
-            current = self._actuated.setdefault(status.id, wanted if not self.under_way else {})
-            if current == wanted and not whole:
-                continue
-            (restarts if needs_restart(container, current, wanted) else updates).append((container, status))
-        if updates or whole:
+            wanted = self._wanted(status.name)
+            if status.id not in self._in_effect and not self.under_way:
+                self.started(status.name, status.id)
+            current = self._in_effect.setdefault(status.id, {})
+            if current == wanted:
+                self._actuated[status.id] = self._allocated.get(status.name, {})
+            elif needs_restart(container, current, wanted):
+                restarts.append(status)
+            else:
+                updates.append((container, status))
+        if updates or self._of_pod != self._allocated[WHOLE]:
             await self._update(pod, updates)
         if self.under_way and not restarts:
             self.under_way = False
             self._say(pod, "Normal", "ResizeCompleted", f"Pod resize completed: {described(pod)}")
-        return [status for _, status in restarts]
+        return restarts
 
     async def _update(self, pod: Object, updates: Sequence[tuple[Object, ContainerStatus]]) -> None:
         tools = self._tools
         path = resources.pod_cgroup(tools.config.cgroup_root, pod)
         wanted = resources.pod_cgroup_limits(pod, tools.config.pod_pids_max)
         try:
+            await self._check_usage(pod, updates)
             # Wide open while containers change, so that neither order of growing and shrinking is refused.
             await tools.host.ensure_cgroup(path, CgroupLimits(cpu_shares=wanted.cpu_shares))
             for container, status in updates:
                 new = cri_config.container_resources(pod, container, tools.facts.machine, v2=tools.facts.cgroup_v2)
                 new.oom_score_adj = 0
                 await tools.runtime.update_resources(status.id, new)
-                self._actuated[status.id] = self._allocated.get(container["name"], {})
+                self.started(status.name, status.id)
             await tools.host.ensure_cgroup(path, wanted)
             self._of_pod = self._allocated[WHOLE]
         except EdgeError as error:
@@ -205,6 +238,27 @@ class Resizer:
             self._error = error.message
             raise
         self._error = ""
+
+    async def _check_usage(self, pod: Object, updates: Sequence[tuple[Object, ContainerStatus]]) -> None:
+        """Raises EdgeError where less memory would be allowed than is used: the kernel would take it by killing."""
+        lowered = [
+            (status, _memory_limit(self._wanted(status.name)))
+            for _, status in updates
+            if is_lowered(self._in_effect.get(status.id) or {}, self._wanted(status.name))
+        ]
+        whole = self._allocated[WHOLE]
+        if not lowered and not is_lowered(self._of_pod, whole):
+            return
+        used = {
+            each.id: each.working_set_bytes for each in await self._tools.runtime.stats() if each.uid == pods.uid(pod)
+        }
+        for status, limit in lowered:
+            if used.get(status.id, 0) > limit:
+                raise _too_low(f'container "{status.name}"', limit, used[status.id])
+        if is_lowered(self._of_pod, whole):
+            limit = _memory_limit(whole)
+            if sum(used.values()) > limit:
+                raise _too_low("pod", limit, sum(used.values()))
 
     def _say(self, pod: Object, kind: str, reason: str, message: str) -> None:
         self._tools.say(pod, "", kind, reason, message)

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import orjson
+
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.server import ApiServer, InProcessTransport
 from cybernetes.auth import pki
@@ -15,7 +17,7 @@ from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import ApiError
 from cybernetes.base.random import SystemRandom
 from cybernetes.client.api import ApiClient, PatchType
-from cybernetes.client.target import LEASES, PODS, SERVICE_ACCOUNTS
+from cybernetes.client.target import CONFIG_MAPS, EVENTS, LEASES, PODS, SERVICE_ACCOUNTS
 from cybernetes.client.target import NODES as NODE_OBJECTS
 from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.fake_host import FakeHost, FakeProber
@@ -240,6 +242,29 @@ def test_failures_of_the_runtime_are_tried_again() -> None:
     asyncio.run(scenario())
 
 
+def test_a_sandbox_waits_only_for_volumes_that_may_be_wanting() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            # The authorities, which every namespace has or is about to get, are not there yet; nor is the other map.
+            await w.create("certain", automountServiceAccountToken=True)
+            await w.create("waits", volumes=[{"name": "v", "configMap": {"name": "m"}}])
+            waiting: set[str] = set()
+            async with asyncio.timeout(60):
+                while waiting != {"certain", "waits"}:
+                    events = (orjson.loads(each) for each in (await w.client.list(EVENTS, namespace="default")).items)
+                    waiting = {each["involvedObject"]["name"] for each in events if each["reason"] == "FailedMount"}
+                    await asyncio.sleep(0.005)
+            assert w.count("run_sandbox") == 1
+            for name in ("kube-root-ca.crt", "m"):
+                data = {"metadata": {"name": name}, "data": {"ca.crt": "x"}}
+                await w.client.create(CONFIG_MAPS, data, namespace="default")
+            for name in ("certain", "waits"):
+                await w.until(name, is_ready)
+            assert w.count("run_sandbox") == 2
+
+    asyncio.run(scenario())
+
+
 def test_what_a_runtime_says_of_a_container_is_shown_without_the_code_of_its_answer() -> None:
     async def scenario() -> None:
         async with world() as w:
@@ -295,6 +320,51 @@ def test_what_a_whole_pod_is_given_changes_while_it_runs() -> None:
             assert after["status"]["allocatedResources"] == {"cpu": "200m", "memory": "128Mi"}
             assert [each.memory_bytes for path, each in w.host.cgroups.items() if "/pod" in path] == [128 << 20]
             assert w.count("update_resources") == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_container_restarts_for_the_pods_limit_when_it_has_none_and_says_so() -> None:
+    policy = [{"resourceName": "cpu", "restartPolicy": "RestartContainer"}]
+    own = {"name": "own", "image": "i", "resizePolicy": policy, "resources": {"limits": {"cpu": "50m"}}}
+
+    async def scenario() -> None:
+        async with world() as w:
+            containers = [{"name": "c", "image": "i", "resizePolicy": policy}, own]
+            await w.create("p", resources={"limits": {"cpu": "100m"}}, containers=containers)
+            await w.until("p", is_ready)
+            patch = {"spec": {"resources": {"requests": {"cpu": "200m"}, "limits": {"cpu": "200m"}}}}
+            await w.client.patch(PODS, "p", patch, PatchType.MERGE, namespace="default", subresource="resize")
+            after = await w.until("p", lambda status: restarts(status) == [1, 0] and is_ready(status))
+            assert after["status"]["resources"]["limits"] == {"cpu": "200m"}
+
+    def restarts(status: Object) -> list[int]:
+        return [each["restartCount"] for each in status.get("containerStatuses", [])]
+
+    asyncio.run(scenario())
+
+
+def test_no_memory_is_taken_that_is_in_use() -> None:
+    def limited(memory: str) -> Object:
+        return {"name": "c", "image": "i", "resources": {"limits": {"memory": memory}, "requests": {"memory": memory}}}
+
+    async def scenario() -> None:
+        async with world() as w:
+            await w.create("p", containers=[limited("64Mi")])
+            await w.until("p", is_ready)
+            await resize(w, "1Ki")
+            await w.until("p", lambda status: 'container "c" memory limit (1024) below current usage' in error(status))
+            await resize(w, "32Mi")
+            shown = await w.until("p", lambda status: not error(status))
+            assert shown["status"]["containerStatuses"][0]["resources"]["limits"] == {"memory": "32Mi"}
+
+    async def resize(w: World, memory: str) -> None:
+        patch = {"spec": {"containers": [limited(memory)]}}
+        await w.client.patch(PODS, "p", patch, PatchType.STRATEGIC, namespace="default", subresource="resize")
+
+    def error(status: Object) -> str:
+        said = [each for each in status.get("conditions", []) if each["type"] == "PodResizeInProgress"]
+        return said[0].get("message", "-") if said else ""
 
     asyncio.run(scenario())
 

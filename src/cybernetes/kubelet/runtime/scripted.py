@@ -58,6 +58,10 @@ class FakeContainer(msgspec.Struct):
     resources: cri.LinuxContainerResources | None = None
 
 
+# A page, as even those that do nothing have.
+IDLE_BYTES = 4096
+
+
 def idle(container: FakeContainer, now_ns: int) -> Stats:
     return Stats(
         id=container.id,
@@ -65,8 +69,8 @@ def idle(container: FakeContainer, now_ns: int) -> Stats:
         name=container.config.metadata.name,
         timestamp=now_ns,
         cpu_ns=0,
-        working_set_bytes=0,
-        memory_usage_bytes=0,
+        working_set_bytes=IDLE_BYTES,
+        memory_usage_bytes=IDLE_BYTES,
         rss_bytes=0,
         page_faults=0,
         major_page_faults=0,
