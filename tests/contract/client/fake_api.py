@@ -222,7 +222,8 @@ class FakeApi:
                 after = revision
                 key = _key(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
                 if where == resource and _in_namespace(key, namespace) and _selected(request, obj):
-                    await asyncio.sleep(self.late.get(resource[1], 0))
+                    if late_s := self.late.get(resource[1]):
+                        await asyncio.sleep(late_s)
                     yield orjson.dumps({"type": kind, "object": obj}) + b"\n"
             if self.down or self._watches_cut != cut:
                 raise EdgeError("watch", request.path, "connection reset", outcome=Outcome.NOT_DONE)
