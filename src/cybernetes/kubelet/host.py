@@ -124,7 +124,7 @@ class LinuxHost:
             return ""
 
     async def prepare_pod(self, uid: str, log_dir: Path) -> None:
-        await _worker(self._prepare, uid, log_dir)
+        _at_once(self._prepare, uid, log_dir)
 
     def _prepare(self, uid: str, log_dir: Path) -> None:
         for name in ("volumes", "plugins", "containers"):
@@ -201,11 +201,11 @@ class LinuxHost:
     async def write_hosts(self, uid: str, text: str | None, render: Callable[[str], str]) -> None:
         content = render(machine.read("/etc/hosts", strip=False)) if text is None else text
         path = self._config.pod_dir(uid) / "etc-hosts"
-        await _worker(_write_if_new, path, content)
+        _at_once(_write_if_new, path, content)
 
     async def termination_log(self, uid: str, container: str, name: str) -> Path:
         path = self._config.pod_dir(uid) / "containers" / container / name
-        await _worker(self._make_termination_log, path)
+        _at_once(self._make_termination_log, path)
         return path
 
     def _make_termination_log(self, path: Path) -> None:
@@ -286,12 +286,24 @@ class LinuxHost:
         return found
 
 
+def _at_once(work: Callable[..., T], *arguments: object) -> T:
+    """A few names and small files: over before a thread would have begun."""
+    try:
+        return work(*arguments)
+    except OSError as error:
+        raise _refused(work, error) from error
+
+
 async def _worker(work: Callable[..., T], *arguments: object) -> T:
     """Blocking work beside the loop; whatever the system refuses becomes an EdgeError."""
     try:
         return await asyncio.to_thread(functools.partial(work, *arguments))
     except OSError as error:
-        raise EdgeError(work.__name__.strip("_").replace("_", " "), error.filename or "", str(error)) from error
+        raise _refused(work, error) from error
+
+
+def _refused(work: Callable[..., T], error: OSError) -> EdgeError:
+    return EdgeError(work.__name__.strip("_").replace("_", " "), error.filename or "", str(error))
 
 
 def _remove_tree(folder: Path) -> None:

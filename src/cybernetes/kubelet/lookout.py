@@ -45,17 +45,63 @@ class Lookout:
             self._rows = rows
         return self.observed
 
+    async def see_sandbox(self, pod: Object, sandbox_id: str) -> Observed:
+        """With a sandbox that was made just now; all else is as it was seen last. Raises EdgeError."""
+        meta = pod["metadata"]
+        status = await self._sandbox_status(sandbox_id)
+        if status is None:
+            return await self.look(pod)
+        row = Sandbox(
+            id=status.id,
+            uid=meta["uid"],
+            name=meta["name"],
+            namespace=meta["namespace"],
+            attempt=status.attempt,
+            ready=status.ready,
+            created_at=status.created_at,
+        )
+        self._rows = group((*self._rows.sandboxes, row), self._rows.containers)[row.uid]
+        self.observed = build((*self.observed.sandboxes, status), self.observed.containers)
+        return self.observed
+
+    async def see_container(self, pod: Object, container_id: str) -> Observed:
+        """With a container that was made in the newest sandbox and started just now, as above."""
+        assert self.observed.sandbox is not None
+        box = self.observed.sandbox.id
+        status = await self._container_status(pod, container_id, box)
+        if status is None:
+            return await self.look(pod)
+        row = Container(
+            id=status.id,
+            sandbox_id=box,
+            uid=pods.uid(pod),
+            name=status.name,
+            attempt=status.attempt,
+            state=status.state,
+            created_at=status.created_at,
+        )
+        # A hook after the start may have had it looked at before.
+        rows = [each for each in self._rows.containers if each.id != container_id]
+        others = [each for each in self.observed.containers if each.id != container_id]
+        self._rows = group(self._rows.sandboxes, (*rows, row))[row.uid]
+        self.observed = build(self.observed.sandboxes, (*others, status))
+        return self.observed
+
     async def _sandbox(self, row: Sandbox) -> SandboxStatus | None:
         known = next((each for each in self.observed.sandboxes if each.id == row.id), None)
         if known is not None and row in self._rows.sandboxes:
             return known
-        try:
-            status = await self._runtime.sandbox_status(row.id)
-        except NotFound:
-            return None
-        if known is not None and not status.ips:
+        status = await self._sandbox_status(row.id)
+        if status is not None and known is not None and not status.ips:
             # A stopped sandbox has lost its address; the pod's status keeps it.
             return msgspec.structs.replace(status, ips=known.ips)
+        return status
+
+    async def _sandbox_status(self, sandbox_id: str) -> SandboxStatus | None:
+        try:
+            status = await self._runtime.sandbox_status(sandbox_id)
+        except NotFound:
+            return None
         return msgspec.structs.replace(status, ips=in_order(status.ips, self._node_ips))
 
     async def _container(self, pod: Object, row: Container) -> ContainerStatus | None:
@@ -63,11 +109,14 @@ class Lookout:
             known = next((each for each in self.observed.containers if each.id == row.id), None)
             if known is not None:
                 return known
+        return await self._container_status(pod, row.id, row.sandbox_id)
+
+    async def _container_status(self, pod: Object, container_id: str, sandbox_id: str) -> ContainerStatus | None:
         try:
-            status = await self._runtime.container_status(row.id)
+            status = await self._runtime.container_status(container_id)
         except NotFound:
             return None
-        status = msgspec.structs.replace(status, sandbox_id=row.sandbox_id)
+        status = msgspec.structs.replace(status, sandbox_id=sandbox_id)
         if status.state is not State.EXITED:
             return status
         return msgspec.structs.replace(status, message=await self._message(pod, status))

@@ -43,19 +43,22 @@ class Starter:
         """Objects that the pod refers to must have been read since this (monotonic) time."""
         return max(self._progress.fresh_from, self._tools.clock.monotonic() - self._tools.config.sync_frequency_s)
 
-    async def run_sandbox(self, pod: Object, attempt: int) -> None:
+    async def run_sandbox(self, pod: Object, attempt: int) -> str:
+        """Its id; "" when it could not be made."""
         try:
-            await launch.run_sandbox(self._tools, self._launch(pod), attempt)
+            made = await launch.run_sandbox(self._tools, self._launch(pod), attempt)
         except StartFailed:
             self._progress.sandbox_failed(self._tools.clock.monotonic(), self._tools.random)
-        else:
-            self._progress.sandbox_failures = 0
+            return ""
+        self._progress.sandbox_failures = 0
+        return made
 
     def _launch(self, pod: Object) -> Launch:
         start = self._progress
         return Launch(pod, start.volumes, start.keys, start.seen_at, self.not_before())
 
-    async def start_container(self, pod: Object, observed: Observed, step: StartContainer) -> None:
+    async def start_container(self, pod: Object, observed: Observed, step: StartContainer) -> str:
+        """Its id; "" when it could not be started."""
         found = pods.find_container(pod, step.name)
         assert found is not None
         start = self._progress
@@ -73,6 +76,8 @@ class Starter:
             start.waiting[step.name] = (failed.reason, failed.message)
             start.failed[step.name] = self._tools.clock.monotonic() + failed.wait_s
             start.fresh_from = self._tools.clock.monotonic()
+            return ""
+        return container_id
 
     def _note_restart(self, container: Object, observed: Observed) -> None:
         """Count the restart: the next one has to wait longer."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from functools import partial
 from typing import Any
 
 from cybernetes.base.clock import parse_rfc3339
@@ -25,6 +24,7 @@ from cybernetes.kubelet.lookout import Lookout
 from cybernetes.kubelet.observe import Observed
 from cybernetes.kubelet.plan import CRASH_LOOP, RunSandbox, StartContainer, StopContainer, StopPod
 from cybernetes.kubelet.pods import Object
+from cybernetes.kubelet.preparation import Preparation, certain
 from cybernetes.kubelet.progress import Progress
 from cybernetes.kubelet.resize import Resizer
 from cybernetes.kubelet.runtime.api import NotFound
@@ -32,7 +32,6 @@ from cybernetes.kubelet.starter import Starter
 from cybernetes.kubelet.stop import Stopper, pod_ip
 from cybernetes.kubelet.tools import Tools
 from cybernetes.kubelet.verdict import Verdict
-from cybernetes.kubelet.volumes.setup import VolumeFailed
 from cybernetes.kubelet.watchman import Watchman
 
 ERROR_FIRST_S = 0.5
@@ -65,6 +64,7 @@ class PodWorker:
         self._starter = Starter(
             tools, self._start, self._stopper, self._watchman, self._resizer, self._look, self._publish
         )
+        self._preparation = Preparation(tools, self._start, self._say, self._publish, self._starter.not_before)
 
     # What the loop tells.
 
@@ -243,48 +243,25 @@ class PodWorker:
         return 0.0
 
     async def _prepare(self) -> bool:
-        """Folders, cgroup, volumes, pull secrets; False when a volume can't be made yet."""
-        tools, start, pod = self._tools, self._start, self.pod
-        meta = pod["metadata"]
-        if not start.prepared:
-            await tools.host.prepare_pod(
-                meta["uid"], tools.config.log_dir(meta["namespace"], meta["name"], meta["uid"])
-            )
-            limits = resources.pod_cgroup_limits(pod, tools.config.pod_pids_max)
-            await tools.host.ensure_cgroup(resources.pod_cgroup(tools.config.cgroup_root, pod), limits)
-            start.prepared = True
-        now = tools.clock.monotonic()
-        if start.volumes_at is not None and now - start.volumes_at < tools.config.sync_frequency_s * 0.9:
-            return True
-        # Before they are made: what changes meanwhile makes them old again.
-        start.volumes_at = now
-        not_before = self._starter.not_before()
-        start.keys = await launch.pull_secrets(tools, pod, not_before)
-        try:
-            say = partial(self._say, "")
-            start.volumes = await tools.volumes.ensure(pod, tools.allocatable, not_before, start.keys, say)
-        except VolumeFailed as failed:
-            if failed.waiting is None:
-                self._say("", "Warning", "FailedMount", str(failed))
-            if start.volumes or self.observed.running():
-                # What was made before stays as it is: a pod goes on with the last of what it was made from.
-                return True
-            self._wait_for(failed)
-            start.volumes_at = None
-            start.fresh_from = tools.clock.monotonic()
-            start.retry_s = min(ERROR_LIMIT_S, (start.retry_s or ERROR_FIRST_S) * 2)
-            return False
-        start.retry_s = None
-        return True
+        """Make the volumes, and the first sandbox beside them where none can be wanting; False when one can't be made."""
+        await self._preparation.make_place(self.pod)
+        runs, sandbox = bool(self.observed.running()), self._first_sandbox()
+        if sandbox is None:
+            return await self._preparation.make_volumes(self.pod, runs=runs)
+        async with asyncio.TaskGroup() as both:
+            volumes = both.create_task(self._preparation.make_volumes(self.pod, runs=runs), name="pod.volumes")
+            made = both.create_task(self._apply(sandbox), name="pod.sandbox")
+        await self._see(sandbox, made.result())
+        return volumes.result()
 
-    def _wait_for(self, failed: VolumeFailed) -> None:
-        """Containers that wait for an image wait for it in those words, also where it is for a volume."""
-        if failed.waiting is None:
-            return
-        for _, container in pods.all_containers(self.pod):
-            if any(each["name"] == failed.volume for each in container.get("volumeMounts") or ()):
-                self._start.waiting[container["name"]] = failed.waiting
-        self._publish()
+    def _first_sandbox(self) -> RunSandbox | None:
+        """The step that makes it, when it may be taken before there are volumes."""
+        if self._start.volumes_at is not None or self._start.failed or not certain(self.pod):
+            return None
+        match self._decide(self.observed).actions:
+            case (RunSandbox() as step,):
+                return step
+        return None
 
     def _follow(self, *, environment: bool) -> None:
         """What environments are made from counts only as long as a container waits for it."""
@@ -317,10 +294,10 @@ class PodWorker:
                     waits.append(decided.wake_after_s)
                 return min(waits, default=None)
             for action in actions:
-                await self._apply(action)
+                made = await self._apply(action)
                 if self._must_end():
                     return 0.0
-                await self._look()
+                await self._see(action, made)
                 if isinstance(action, StartContainer):
                     await self._starter.collect(self.observed, action.name)
 
@@ -348,7 +325,8 @@ class PodWorker:
             self._start.waiting[name] = why
         return decided
 
-    async def _apply(self, action: plan.Action) -> None:
+    async def _apply(self, action: plan.Action) -> str:
+        """The id of the sandbox or container that runs now; "" when none came of it."""
         match action:
             case StopPod(restarts=False):
                 self._completed = True
@@ -356,16 +334,28 @@ class PodWorker:
                 self._say("", "Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
                 await self._stop_everything(pods.grace_s(self.pod))
             case RunSandbox(attempt):
-                await self._starter.run_sandbox(self.pod, attempt)
+                return await self._starter.run_sandbox(self.pod, attempt)
             case StartContainer():
-                await self._starter.start_container(self.pod, self.observed, action)
+                return await self._starter.start_container(self.pod, self.observed, action)
             case StopContainer():
                 await self._starter.stop_container(self.pod, self.observed, action)
+        return ""
 
     # Looking and telling.
 
     async def _look(self) -> Observed:
-        observed = await self._lookout.look(self.pod)
+        return self._attend(await self._lookout.look(self.pod))
+
+    async def _see(self, action: plan.Action, made: str) -> None:
+        """Look at what an action has made, or at everything."""
+        if made and isinstance(action, RunSandbox):
+            self._attend(await self._lookout.see_sandbox(self.pod, made))
+        elif made:
+            self._attend(await self._lookout.see_container(self.pod, made))
+        else:
+            await self._look()
+
+    def _attend(self, observed: Observed) -> Observed:
         ip = pod_ip(self._tools, self.pod, observed)
         self._watchman.attend(self.pod, observed, self.status, ip, frozenset(self._start.hooking))
         return observed
