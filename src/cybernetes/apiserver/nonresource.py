@@ -54,7 +54,7 @@ class NonResource:
     """checks: of `livez`, `healthz` and `readyz`. documents: discovery and OpenAPI, for all that is not answered here."""
 
     def __init__(self, checks: Mapping[str, health.Checks], documents: Documents | None = None) -> None:
-        self._checks = checks
+        self._health = health.Health(checks)
         self._documents = documents
 
     async def answer(self, core: Core, passage: Passage) -> Response:
@@ -66,12 +66,15 @@ class NonResource:
                     405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {}
                 )
             return respond.text(404, "404 page not found\n")
-        if top in self._checks:
-            return health.answer(request, self._checks[top])
+        healthy = self._health.answer(request)
+        if healthy is not None:
+            return healthy
         if request.path in ("/version", "/version/"):
             return respond.json(version())
         if request.path == "/metrics":
             return Response(200, [("Content-Type", metrics.CONTENT_TYPE)], metrics.render(core))
+        if request.path == "/metrics/slis":
+            return self._health.slis()
         if request.path.startswith(dumps.PATH):
             dump = dumps.answer(core.fairness, request, core.clock.now(), core.clock.monotonic())
             if dump is not None:
@@ -107,6 +110,7 @@ def paths(core: Core) -> list[str]:
         "/healthz",
         "/livez",
         "/metrics",
+        "/metrics/slis",
         "/openapi/v2",
         "/openapi/v3",
         "/openid/v1/jwks",

@@ -183,6 +183,10 @@ def test_health_version_and_metrics(api: RunningApi) -> None:
         assert isinstance(verbose.body, bytes)
         assert b"[+]ping ok" in verbose.body
         assert b"livez check passed" in verbose.body
+        counted = await client.send("GET", "/metrics/slis")
+        assert isinstance(counted.body, bytes)
+        assert b'\nkubernetes_healthcheck{name="ping",type="livez"} 1\n' in counted.body
+        assert b'\nkubernetes_healthchecks_total{name="ping",status="success",type="livez"} ' in counted.body
         assert (await client.ok("GET", "/version"))["minor"] == "37"
         metrics = await client.send("GET", "/metrics")
         assert isinstance(metrics.body, bytes)

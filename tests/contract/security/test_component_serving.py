@@ -114,6 +114,10 @@ def test_health_is_for_everybody_and_numbers_for_who_may_see_them(tmp_path: Path
             assert (code, orjson.loads(refused)["message"]) == (403, message)
             assert (await port.ask("/metrics", token="nobody's"))[0] == 401
             assert (await port.ask("/metrics", user="eve"))[0] == 403
+            assert (await port.ask("/metrics/slis"))[0] == 403
+            code, counted = await port.ask("/metrics/slis", "system:masters", user="root")
+            assert (code, 'kubernetes_healthcheck{name="informer-sync",type="readyz"} 0\n' in counted) == (200, True)
+            assert 'kubernetes_healthchecks_total{name="informer-sync",status="error",type="readyz"} 1\n' in counted
             assert (await port.ask("/configz", "system:masters", user="root"))[0] == 200
             assert (await port.ask("/metrics", "system:masters", user="root", method="POST"))[0] == 404
             assert await port.ask("/nothing", "system:masters", user="root") == (404, "404 page not found\n")

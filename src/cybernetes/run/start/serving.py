@@ -96,14 +96,14 @@ class Serving:
         shown: Mapping[str, Any],
     ) -> None:
         self._gate = gate
-        self._checks = checks
+        self._health = health.Health(checks)
         self._registry = registry
         self._shown = shown
 
     async def handle(self, request: Request) -> Response:
-        top = request.path.split("/")[1] if "/" in request.path else ""
-        if request.method in ("GET", "HEAD") and top in self._checks:
-            return health.answer(request, self._checks[top])
+        healthy = self._health.answer(request) if request.method in ("GET", "HEAD") else None
+        if healthy is not None:
+            return healthy
         try:
             await self._gate.check(request)
         except ApiError as refusal:
@@ -114,6 +114,8 @@ class Serving:
         if request.method in ("GET", "HEAD"):
             if request.path == "/metrics":
                 return Response(200, [("Content-Type", CONTENT_TYPE_LATEST)], generate_latest(self._registry))
+            if request.path == "/metrics/slis":
+                return self._health.slis()
             if request.path == "/configz":
                 return Response(200, [_JSON], orjson.dumps(self._shown))
         return Response(404, [("Content-Type", "text/plain; charset=utf-8")], b"404 page not found\n")

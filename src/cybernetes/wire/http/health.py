@@ -1,13 +1,60 @@
-"""/healthz, /livez, /readyz: named checks, one by one with `verbose`, less those in `exclude`."""
+"""/healthz, /livez, /readyz: named checks, one by one with `verbose`, less those in `exclude`; /metrics/slis counts them.
+
+source  Kubernetes documentation "Kubernetes API health endpoints", "Kubernetes Component SLI Metrics"
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from cybernetes.wire.http.message import Request, Response
 
 # A check returns "" when all is well, else the reason, which only the log sees.
 Checks = Mapping[str, Callable[[], str]]
+
+
+class Health:
+    """kinds: by the first part of the path the checks that are asked there."""
+
+    def __init__(self, kinds: Mapping[str, Checks]) -> None:
+        self._kinds = kinds
+        # By name and kind; by name, status and kind.
+        self._last: dict[tuple[str, str], bool] = {}
+        self._count: Counter[tuple[str, str, str]] = Counter()
+
+    def answer(self, request: Request) -> Response | None:
+        """None for other paths."""
+        kind = request.path.split("/")[1] if "/" in request.path else ""
+        if kind not in self._kinds:
+            return None
+        return answer(request, {name: self._counted(kind, name, check) for name, check in self._kinds[kind].items()})
+
+    def _counted(self, kind: str, name: str, check: Callable[[], str]) -> Callable[[], str]:
+        def run() -> str:
+            reason = check()
+            self._last[name, kind] = not reason
+            self._count[name, "error" if reason else "success", kind] += 1
+            return reason
+
+        return run
+
+    def slis(self) -> Response:
+        """How the checks went that somebody asked for."""
+        last, total = "kubernetes_healthcheck", "kubernetes_healthchecks_total"
+        lines = [
+            f"# HELP {last} [STABLE] This metric records the result of a single healthcheck.",
+            f"# TYPE {last} gauge",
+            *(f'{last}{{name="{name}",type="{kind}"}} {ok:d}' for (name, kind), ok in sorted(self._last.items())),
+            f"# HELP {total} [STABLE] This metric records the results of all healthcheck.",
+            f"# TYPE {total} counter",
+            *(
+                f'{total}{{name="{name}",status="{status}",type="{kind}"}} {count}'
+                for (name, status, kind), count in sorted(self._count.items())
+            ),
+        ]
+        content = ("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        return Response(200, [content], ("\n".join(lines) + "\n").encode())
 
 
 def answer(request: Request, checks: Checks) -> Response:
