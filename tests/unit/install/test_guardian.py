@@ -1,6 +1,6 @@
 import subprocess
 
-from cybernetes.install.bring_up import wait_for
+from cybernetes.install.guardian import wait_for
 
 
 def test_the_chore_is_done_until_the_child_ends():
