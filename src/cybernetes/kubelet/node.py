@@ -11,7 +11,7 @@ from cybernetes.base.log import Log
 from cybernetes.base.tasks import backoff
 from cybernetes.client.api import PatchType, is_reason
 from cybernetes.client.events import Reference
-from cybernetes.client.target import LEASES, NODES
+from cybernetes.client.target import LEASES, NODES, Target
 from cybernetes.kubelet import node_status
 from cybernetes.kubelet.node_status import NodeView
 from cybernetes.kubelet.pods import Object
@@ -19,6 +19,7 @@ from cybernetes.kubelet.runtime.api import Image, Version
 from cybernetes.kubelet.tools import Tools
 
 LEASE_NAMESPACE = "kube-node-lease"
+CSI_NODES = Target("storage.k8s.io", "v1", "csinodes", "CSINode", namespaced=False)
 # Part of the lease's length after which it is renewed.
 RENEW_FRACTION = 0.25
 IMAGES_EVERY_S = 60.0
@@ -78,6 +79,18 @@ class NodeReporter:
         self._status = node.get("status") or {}
         self._note_reboot()
         await self.report()
+        await self._register_drivers()
+
+    async def _register_drivers(self) -> None:
+        """The CSINode, which goes with the Node: the drivers of this node, of which there are none."""
+        name = self._tools.config.node_name
+        owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": self.node_uid}
+        body = {"metadata": {"name": name, "ownerReferences": [owner]}, "spec": {"drivers": []}}
+        try:
+            await self._tools.client.create(CSI_NODES, body)
+        except ApiError as error:
+            if not is_reason(error, "AlreadyExists"):
+                raise
 
     def _note_reboot(self) -> None:
         old, new = (self._status.get("nodeInfo") or {}).get("bootID"), self._tools.facts.boot_id

@@ -22,6 +22,7 @@ from cybernetes.client.target import NODES as NODE_OBJECTS
 from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.fake_host import FakeHost, FakeProber
 from cybernetes.kubelet.loop import Kubelet
+from cybernetes.kubelet.node import CSI_NODES
 from cybernetes.kubelet.probes import Answer, Result
 from cybernetes.kubelet.runtime.fake import FakeRuntime
 from cybernetes.kubelet.runtime.scripted import Script
@@ -158,6 +159,8 @@ def test_the_node_is_registered_and_kept_alive() -> None:
             ]
             assert node["status"]["capacity"]["pods"] == "110"
             assert node["status"]["allocatable"]["memory"] == "8092Mi"
+            of_drivers = await w.client.get(CSI_NODES, "n")
+            assert of_drivers["metadata"]["ownerReferences"][0]["uid"] == node["metadata"]["uid"]
             # Nothing has changed, so nothing is written again.
             await asyncio.sleep(0.3)
             later = await w.client.get(NODE_OBJECTS, "n")
@@ -337,6 +340,7 @@ def test_a_container_restarts_for_the_pods_limit_when_it_has_none_and_says_so() 
             await w.client.patch(PODS, "p", patch, PatchType.MERGE, namespace="default", subresource="resize")
             after = await w.until("p", lambda status: restarts(status) == [1, 0] and is_ready(status))
             assert after["status"]["resources"]["limits"] == {"cpu": "200m"}
+            assert [each.cpu_quota_us for path, each in w.host.cgroups.items() if "/pod" in path] == [20_000]
 
     def restarts(status: Object) -> list[int]:
         return [each["restartCount"] for each in status.get("containerStatuses", [])]
