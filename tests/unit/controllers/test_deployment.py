@@ -88,6 +88,13 @@ def test_a_rollout_grows_the_new_before_it_shrinks_the_old() -> None:
     assert scales(wanted, replica_set("s1", 8, 8, **size), replica_set("s2", 5, 5, "app:2", **size)) == {"s1": 3}
 
 
+def test_replicas_that_were_given_up_are_not_given_up_again() -> None:
+    """The status still counts a pod that its set is about to delete."""
+    wanted = view_of(deployment(8, "app:2", strategy=rolling(2, 1)), Deployment)
+    size = sized(8, 10)
+    assert scales(wanted, replica_set("s1", 6, 7, **size), replica_set("s2", 4, 3, "app:2", **size)) == {"s1": 4}
+
+
 def test_replicas_that_serve_nobody_go_first() -> None:
     wanted = view_of(deployment(10, "app:2", strategy=rolling(3, 2)), Deployment)
     size = sized(10, 13)

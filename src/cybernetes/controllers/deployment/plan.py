@@ -184,7 +184,8 @@ def _shrink_old(deployment: Deployment, sets: Sets) -> list[Action]:
         return []
     sizes = {each.metadata.name: each.spec.replicas for each in sets.active_old}
     _drop_unhealthy(sets.active_old, sizes, budget)
-    spare = sum(each.status.available_replicas for each in sets.all) - minimum
+    # A status may lag behind a size that was just made smaller, and those pods serve nobody for long.
+    spare = sum(min(each.status.available_replicas, each.spec.replicas) for each in sets.all) - minimum
     _drop_available(sets.active_old, sizes, spare)
     changed = [each for each in sets.active_old if sizes[each.metadata.name] != each.spec.replicas]
     return [action for each in changed for action in _to(deployment, each, sizes[each.metadata.name])]
