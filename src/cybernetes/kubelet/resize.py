@@ -8,7 +8,8 @@ source  kubelet contract 15; kubernetes.io "Resize CPU and Memory Resources assi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -210,34 +211,46 @@ class Resizer:
                 restarts.append(status)
             else:
                 updates.append((container, status))
-        if updates or self._of_pod != self._allocated[WHOLE]:
-            await self._update(pod, updates)
+        with self._telling(pod):
+            await self._check_usage(pod, updates)
+            if updates:
+                await self._update(pod, updates)
+            # Not before those that restart have ended: what they run with may be more than the pod gets.
+            if not restarts and (updates or self.under_way):
+                await self._bound(pod)
         if self.under_way and not restarts:
             self.under_way = False
             self._say(pod, "Normal", "ResizeCompleted", f"Pod resize completed: {described(pod)}")
         return restarts
 
-    async def _update(self, pod: Object, updates: Sequence[tuple[Object, ContainerStatus]]) -> None:
-        tools = self._tools
-        path = resources.pod_cgroup(tools.config.cgroup_root, pod)
-        wanted = resources.pod_cgroup_limits(pod, tools.config.pod_pids_max)
+    @contextmanager
+    def _telling(self, pod: Object) -> Iterator[None]:
         try:
-            await self._check_usage(pod, updates)
-            # Wide open while containers change, so that neither order of growing and shrinking is refused.
-            await tools.host.ensure_cgroup(path, CgroupLimits(cpu_shares=wanted.cpu_shares))
-            for container, status in updates:
-                new = cri_config.container_resources(pod, container, tools.facts.machine, v2=tools.facts.cgroup_v2)
-                new.oom_score_adj = 0
-                await tools.runtime.update_resources(status.id, new)
-                self.started(status.name, status.id)
-            await tools.host.ensure_cgroup(path, wanted)
-            self._of_pod = self._allocated[WHOLE]
+            yield
         except EdgeError as error:
             if self._error != error.message:
                 self._say(pod, "Warning", "ResizeError", f"Pod resize error: {described(pod, error.message)}")
             self._error = error.message
             raise
         self._error = ""
+
+    async def _update(self, pod: Object, updates: Sequence[tuple[Object, ContainerStatus]]) -> None:
+        """The pod's cgroup is wide open while containers change: neither order of growing and shrinking is refused."""
+        tools = self._tools
+        shares = resources.pod_cgroup_limits(pod, tools.config.pod_pids_max).cpu_shares
+        path = resources.pod_cgroup(tools.config.cgroup_root, pod)
+        await tools.host.ensure_cgroup(path, CgroupLimits(cpu_shares=shares))
+        for container, status in updates:
+            new = cri_config.container_resources(pod, container, tools.facts.machine, v2=tools.facts.cgroup_v2)
+            new.oom_score_adj = 0
+            await tools.runtime.update_resources(status.id, new)
+            self.started(status.name, status.id)
+
+    async def _bound(self, pod: Object) -> None:
+        config = self._tools.config
+        limits = resources.pod_cgroup_limits(pod, config.pod_pids_max)
+        await self._tools.host.ensure_cgroup(resources.pod_cgroup(config.cgroup_root, pod), limits)
+        self._of_pod = self._allocated[WHOLE]
 
     async def _check_usage(self, pod: Object, updates: Sequence[tuple[Object, ContainerStatus]]) -> None:
         """Raises EdgeError where less memory would be allowed than is used: the kernel would take it by killing."""
