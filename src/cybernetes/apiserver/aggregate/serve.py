@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from cybernetes.apiserver import respond
+from cybernetes.apiserver import onward, respond
 from cybernetes.apiserver.aggregate.plan import (
     SERVICE_NAME,
     Destination,
@@ -22,7 +22,6 @@ from cybernetes.apiserver.aggregate.plan import (
 from cybernetes.apiserver.chain import Passage
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.core import Core
-from cybernetes.apiserver.subresources import connect
 from cybernetes.base.errors import EdgeError
 from cybernetes.base.log import Log
 from cybernetes.wire.http.client import HttpTransport
@@ -73,8 +72,8 @@ class Aggregator:
             return respond.text(503, f"error trying to reach service: {broken.message}\n")
         if 300 <= answer.status < 400 and answer.status != 304:
             log.warning("aggregate.redirected", service=api_service["metadata"]["name"], status=answer.status)
-            return respond.text(502, f"{connect.REDIRECTED}\n")
-        return connect.passed_on(answer)
+            return respond.text(502, f"{onward.REDIRECTED}\n")
+        return onward.passed_on(answer)
 
     def find(self, api_service: Object) -> Destination | Local | Unavailable:
         """Where the server of an APIService is now."""
@@ -133,7 +132,7 @@ def _version_of(api_service: Object) -> tuple[str, str]:
 
 def forwarded(request: Request) -> dict[str, str]:
     """Headers that are not about the client's own connection."""
-    dropped = {"host", "content-length", *connect.HOP_BY_HOP}
+    dropped = {"host", "content-length", *onward.HOP_BY_HOP}
     headers = {name: value for name, value in request.headers.items() if name not in dropped}
     if "upgrade" in headers:
         headers["connection"] = "Upgrade"

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 import orjson
 
 from cybernetes.apiserver.core import Core, Object
+from cybernetes.apiserver.onward import kubelet_address
 from cybernetes.apiserver.resourcemetrics import samples
 from cybernetes.apiserver.resourcemetrics.samples import NodeUsage, Sample
-from cybernetes.apiserver.subresources.connect import kubelet_address
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
 from cybernetes.client.answer import whole_body

@@ -11,19 +11,17 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-import msgspec
-
 from cybernetes.apiserver import respond, sockets
 from cybernetes.apiserver.admit import admit, check, check_may_create
 from cybernetes.apiserver.core import Call, Core, Object
+from cybernetes.apiserver.onward import forwarded, kubelet_address, only_here, send
 from cybernetes.apiserver.options import WriteOptions, integer
-from cybernetes.apiserver.subresources import log_socket
-from cybernetes.base.errors import ApiError, EdgeError, bad_request, not_found
+from cybernetes.apiserver.subresources import log_socket, proxying
+from cybernetes.base.errors import ApiError, bad_request, not_found
 from cybernetes.model import field
 from cybernetes.model.field import Path
-from cybernetes.wire.http.message import Request, Response, Transport
+from cybernetes.wire.http.message import Request, Response
 
-KUBELET_PORT = 10250
 _LOG_PARAMETERS = (
     "follow",
     "previous",
@@ -44,14 +42,8 @@ _CONNECT_KINDS = {
     ("nodes", "proxy"): "NodeProxyOptions",
 }
 _STREAM_FLAGS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
-HOP_BY_HOP = frozenset(
-    ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers", "transfer-encoding")
-)
-# Who somebody says to be: it was heard here, and means nothing behind.
-_IDENTITIES = ("x-remote-", "impersonate-")
 # Paths of a kubelet that start a process or reach into one.
 _ACTING_PATHS = frozenset(("exec", "attach", "portforward", "run", "cri", "checkpoint"))
-_ADDRESS_TYPES = ("InternalIP", "Hostname", "InternalDNS", "ExternalDNS", "ExternalIP")
 
 
 async def log(core: Core, call: Call) -> Response:
@@ -96,8 +88,6 @@ async def stream(core: Core, call: Call) -> Response:
 
 
 async def proxy(core: Core, call: Call) -> Response:
-    from cybernetes.apiserver.subresources import proxying
-
     if _acts_on_node(call):
         await check_may_create(core, call)
     await core.consistent()
@@ -145,20 +135,6 @@ def _kubelet_query(call: Call) -> dict[str, list[str]]:
     if "command" in call.request.query:
         query["command"] = call.request.query["command"]
     return query
-
-
-def forwarded(call: Call) -> dict[str, str]:
-    """Headers for the kubelet: what the client sent, without its credentials and what belongs to its connection."""
-    upgrade = call.request.headers.get("upgrade")
-    dropped = {"authorization", "host", "content-length", *HOP_BY_HOP}
-    headers = {
-        name: value
-        for name, value in call.request.headers.items()
-        if name not in dropped and not name.startswith(_IDENTITIES)
-    }
-    if upgrade:
-        headers["connection"] = "Upgrade"
-    return headers
 
 
 def _pod(core: Core, call: Call) -> Object:
@@ -239,45 +215,3 @@ async def _to_kubelet(core: Core, call: Call, pod: Object, request: Request) -> 
         raise not_found("", "pods", node_name)
     address, port = kubelet_address(node)
     return only_here(await send(core.outbound.to_kubelet(node_name, f"https://{address}:{port}"), request))
-
-
-def kubelet_address(node: Object) -> tuple[str, int]:
-    """Where a node's kubelet listens. Raises ApiError 500 when it has not said so."""
-    status = node.get("status", {})
-    port = status.get("daemonEndpoints", {}).get("kubeletEndpoint", {}).get("Port") or KUBELET_PORT
-    by_type = {each["type"]: each["address"] for each in reversed(status.get("addresses") or [])}
-    for kind in _ADDRESS_TYPES:
-        if kind in by_type:
-            address = by_type[kind]
-            return (f"[{address}]" if ":" in address else address), port
-    name = node["metadata"]["name"]
-    raise ApiError(500, "", f"no preferred addresses found; known addresses: [] (node {name})")
-
-
-async def send(transport: Transport, request: Request) -> Response:
-    """Ask another server. Raises ApiError 503 when it does not answer."""
-    try:
-        answer = await transport.send(request)
-    except EdgeError as broken:
-        message = f"error trying to reach service: {broken.message}"
-        raise ApiError(503, "ServiceUnavailable", message) from broken
-    return passed_on(answer)
-
-
-REDIRECTED = "the backend attempted to redirect this request, which is not permitted"
-
-
-def only_here(answer: Response) -> Response:
-    """An answer that sends nobody elsewhere. Raises ApiError 502 for a redirect."""
-    if 300 <= answer.status < 400 and answer.status != 304:
-        raise ApiError(502, "", REDIRECTED)
-    return answer
-
-
-def passed_on(answer: Response) -> Response:
-    """An answer of another server without what belongs to its own connection and encoding."""
-    headers = [
-        (name, value) for name, value in answer.headers if name.lower() not in HOP_BY_HOP or answer.status == 101
-    ]
-    headers = [pair for pair in headers if pair[0].lower() not in ("content-length", "content-encoding")]
-    return msgspec.structs.replace(answer, headers=headers)

@@ -10,10 +10,10 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import msgspec
 
+from cybernetes.apiserver import onward
 from cybernetes.apiserver.aggregate.plan import SERVICE_NAME, of_first_family
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.outbound import is_literal, is_proxyable
-from cybernetes.apiserver.subresources import connect
 from cybernetes.base.errors import ApiError, bad_request, not_found
 from cybernetes.wire.http.message import Request, Response, Transport
 
@@ -42,11 +42,11 @@ async def forward(core: Core, call: Call) -> Response:
             url, transport = _node(core, wanted)
     if _wants_slash(call):
         return _with_slash(call)
-    headers = connect.forwarded(call)
+    headers = onward.forwarded(call)
     headers["x-forwarded-uri"] = call.request.path
     headers["x-forwarded-host"] = call.request.headers.get("host", "")
     request = Request(call.request.method, call.info.rest or "/", call.request.query, headers, call.request.body)
-    return located(await connect.send(transport, request), url, _prefix(call))
+    return located(await onward.send(transport, request), url, _prefix(call))
 
 
 def _wants_slash(call: Call) -> bool:
@@ -139,7 +139,7 @@ def _node(core: Core, wanted: Destination) -> tuple[str, Transport]:
     node = core.lister.get("", "nodes", "", wanted.name)
     if node is None:
         raise not_found("", "nodes", wanted.name)
-    address, port = connect.kubelet_address(node)
+    address, port = onward.kubelet_address(node)
     if _number(wanted) in ("", str(port)):
         url = f"https://{address}:{port}"
         return url, core.outbound.to_kubelet(wanted.name, url)
