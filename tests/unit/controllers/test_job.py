@@ -258,6 +258,25 @@ def test_a_job_that_is_deleted_lets_its_pods_go() -> None:
     virtual.run(main())
 
 
+def test_pods_that_outlive_their_job_are_not_held() -> None:
+    """Orphaned while the Job still goes: the collector takes the pods' owner away before the Job."""
+
+    async def main() -> None:
+        w = World(JobController)
+        w.api.put("jobs", job(parallelism=1, completions=1))
+        async with w.running():
+            await w.settle()
+            name = w.pods()[0]["metadata"]["name"]
+            w.api.edit("jobs", "work", lambda j: j["metadata"].update(deletionTimestamp="2026-01-01T00:00:00Z"))
+            w.api.edit("pods", name, lambda p: p["metadata"].pop("ownerReferences"))
+            await w.settle()
+            w.api.remove("jobs", "work")
+            await w.settle()
+            assert not w.pods()[0]["metadata"].get("finalizers")
+
+    virtual.run(main())
+
+
 def test_orphans_are_let_go_and_adopted_again() -> None:
     async def main() -> None:
         w = World(JobController)

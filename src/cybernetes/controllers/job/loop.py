@@ -56,7 +56,7 @@ class JobController:
     async def sync_orphan(self, key: str) -> float | None:
         """A pod that no Job will count must not be held by our finalizer."""
         pod = self._edges.informers.pods.items.get(key)
-        if pod is not None and pod.metadata.controller is None and not self._owners.selecting(pod):
+        if pod is not None and self._is_orphan(pod):
             await self._drop_finalizers([pod])
         return None
 
@@ -84,13 +84,13 @@ class JobController:
         return decision.again_s
 
     async def _let_go(self, key: str) -> None:
-        """The Job is gone: its pods need not wait to be counted."""
-        left = [
-            pod
-            for pod in self._edges.informers.pods_by_namespace.get(key.partition("/")[0])
-            if TRACKING in pod.metadata.finalizers and self._owners.owner(pod) == key
-        ]
-        await self._drop_finalizers(left)
+        """The Job is gone: its pods need not wait to be counted, nor those that it would have adopted."""
+        around = self._edges.informers.pods_by_namespace.get(key.partition("/")[0])
+        held = [pod for pod in around if TRACKING in pod.metadata.finalizers]
+        await self._drop_finalizers([pod for pod in held if self._owners.owner(pod) == key or self._is_orphan(pod)])
+
+    def _is_orphan(self, pod: Pod) -> bool:
+        return pod.metadata.controller is None and not self._owners.selecting(pod)
 
     async def _claim(self, job: Job) -> list[Pod]:
         metadata = job.metadata
