@@ -17,7 +17,7 @@ from cybernetes.apiserver.handlers.update import update
 from cybernetes.apiserver.handlers.watch import watch
 from cybernetes.apiserver.registry import Served
 from cybernetes.apiserver.request import RequestInfo, boolean
-from cybernetes.apiserver.subresources import binding, routes
+from cybernetes.apiserver.subresources import binding, bindings, routes
 from cybernetes.base.errors import ApiError
 from cybernetes.wire.http.message import Response
 
@@ -81,7 +81,7 @@ def _handler(core: Core, call: Call) -> Handler:
             raise nothing_there()
         return _of_verb(found, info.verb)
     if row.plural == "bindings" and not row.group and not info.name:
-        handler = binding.bind_named if info.namespace else binding.bind_listed
+        handler = binding.bind_named if info.namespace else bindings.bind_listed
         return _of_verb({"create": handler}, info.verb)
     named = _names_object(call)
     if named and _misplaced(call.served, info):

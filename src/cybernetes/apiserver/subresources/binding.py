@@ -45,17 +45,10 @@ async def bind_named(core: Core, call: Call) -> Response:
     options = write_options(call.request, "CreateOptions")
     name = body.read(call, _shape(), options)["metadata"].get("name", "")
     info = msgspec.structs.replace(call.info, resource="pods", name=name, subresource="binding")
-    return await bind(core, msgspec.structs.replace(call, served=_pods(core), info=info))
+    return await bind(core, msgspec.structs.replace(call, served=pods_row(core), info=info))
 
 
-async def bind_listed(core: Core, call: Call) -> Response:
-    """POST /api/v1/bindings: many pods of any namespaces."""
-    from cybernetes.apiserver.subresources.bindings import bind_many
-
-    return await bind_many(core, msgspec.structs.replace(call, served=_pods(core)))
-
-
-def _pods(core: Core) -> Served:
+def pods_row(core: Core) -> Served:
     pods = core.registry.find("", "v1", "pods")
     if pods is None:
         raise Bug("pods are not served")

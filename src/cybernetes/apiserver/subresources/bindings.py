@@ -17,7 +17,7 @@ from cybernetes.apiserver import respond
 from cybernetes.apiserver.admit import admit, check
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.options import WriteOptions, write_options
-from cybernetes.apiserver.subresources.binding import assign, bound
+from cybernetes.apiserver.subresources.binding import assign, bound, pods_row
 from cybernetes.base.clock import rfc3339
 from cybernetes.base.errors import ApiError, EdgeError, bad_request, not_found
 from cybernetes.store.api import Check, Conflict, Put
@@ -52,8 +52,9 @@ class _BindingList(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 _DECODER = msgspec.json.Decoder(_BindingList)
 
 
-async def bind_many(core: Core, call: Call) -> Response:
-    """Raises ApiError 400; what goes wrong with one binding stands in the answer's item."""
+async def bind_listed(core: Core, call: Call) -> Response:
+    """Many pods of any namespaces. Raises ApiError 400; what goes wrong with one binding stands in the answer's item."""
+    call = msgspec.structs.replace(call, served=pods_row(core))
     bindings = _read(call)
     options = write_options(call.request, "CreateOptions")
     await core.consistent()
