@@ -267,7 +267,8 @@ def test_pods_that_outlive_their_job_are_not_held() -> None:
         async with w.running():
             await w.settle()
             name = w.pods()[0]["metadata"]["name"]
-            w.api.edit("jobs", "work", lambda j: j["metadata"].update(deletionTimestamp="2026-01-01T00:00:00Z"))
+            going = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["orphan"]}
+            w.api.edit("jobs", "work", lambda j: j["metadata"].update(going))
             w.api.edit("pods", name, lambda p: p["metadata"].pop("ownerReferences"))
             await w.settle()
             w.api.remove("jobs", "work")
