@@ -60,7 +60,7 @@ class PodWorker:
         self._lookout = Lookout(tools.runtime, tools.host, tools.node.ips)
         self._stopper = Stopper(tools)
         self._start = Progress(seen_at=tools.clock.now(), fresh_from=tools.clock.monotonic())
-        self._watchman = Watchman(tools.prober, tools.clock, tools.random, tools.group, self._say, self.wake.set)
+        self._watchman = Watchman(tools.prober, tools.clock, tools.random, tools.group, self._say, self._changed)
         self._starter = Starter(
             tools, self._start, self._stopper, self._watchman, self._resizer, self._look, self._publish
         )
@@ -195,6 +195,12 @@ class PodWorker:
 
     def _say(self, container: str, kind: str, reason: str, message: str) -> None:
         self._tools.say(self.pod, container, kind, reason, message)
+
+    def _changed(self) -> None:
+        """A probe has decided; while the pod is being stopped nothing else tells of it."""
+        if self._ending and not self._removed:
+            self._publish()
+        self.wake.set()
 
     # Towards a pod that runs.
 

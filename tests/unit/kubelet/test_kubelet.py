@@ -387,6 +387,23 @@ def test_an_unready_pod_is_shown_as_such() -> None:
     asyncio.run(scenario())
 
 
+def test_a_pod_that_is_being_stopped_says_when_it_is_no_longer_ready() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.runtime.scripts["i"] = Script(term_after_s=None)
+            probe = {"tcpSocket": {"port": 1}, "periodSeconds": 1, "failureThreshold": 1}
+            containers = [{"name": "c", "image": "i", "readinessProbe": probe}]
+            await w.create("web", containers=containers, terminationGracePeriodSeconds=300)
+            await w.until("web", is_ready)
+            await w.client.delete(PODS, "web", namespace="default")
+            w.prober.answers["c"] = Result(Answer.FAILURE, "no")
+            shown = await w.until("web", lambda status: not is_ready(status))
+            assert "running" in shown["status"]["containerStatuses"][0]["state"]
+            await w.client.delete(PODS, "web", namespace="default", grace_s=0)
+
+    asyncio.run(scenario())
+
+
 def test_a_finished_pod_stays_until_it_is_deleted() -> None:
     async def scenario() -> None:
         async with world() as w:
