@@ -137,6 +137,13 @@ def test_a_sub_path_of_an_empty_variable_is_not_the_whole_volume() -> None:
         mounted("a/$(A)", A="..")
 
 
+def test_what_a_runtime_does_not_mount_is_refused() -> None:
+    mount = {"name": "v", "mountPath": "/m", "readOnly": True, "recursiveReadOnly": "Enabled"}
+    container = {"name": "c", "volumeMounts": [mount]}
+    with pytest.raises(ConfigError, match='volume "v" requested recursive read-only mode, but it is not supported'):
+        layout.container_mounts(Path("/pod"), container, {"v": MountedVolume("/volume")}, {}, Path("/log"))
+
+
 def test_host_paths_are_checked_and_made(tmp_path: Path) -> None:
     hostpath.check(tmp_path / "x", "")
     hostpath.check(tmp_path / "d", "DirectoryOrCreate")

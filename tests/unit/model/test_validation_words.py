@@ -11,6 +11,7 @@ from cybernetes.model.validation.jobs import validate_job, validate_job_update
 from cybernetes.model.validation.limits import validate_resource_quota
 from cybernetes.model.validation.pod_resize import validate_resize
 from cybernetes.model.validation.pod_update import validate_spec_update
+from cybernetes.model.validation.pods import validate_pod_spec
 
 
 def words(errors: list[FieldError]) -> list[str]:
@@ -183,4 +184,22 @@ def test_files_of_variables_are_in_volumes_that_containers_write() -> None:
     assert words(validate_file_volumes(spec, Path("spec"))) == [
         at.format(1) + ': Invalid value: "other": referenced volume must be of type emptyDir',
         at.format(2) + ': Not found: "absent"',
+    ]
+
+
+def test_what_is_read_only_all_the_way_down_is_read_only_and_not_shared() -> None:
+    def said(**mount: Any) -> list[str]:
+        container = {"name": "c", "image": "x", "volumeMounts": [{"name": "v", "mountPath": "/m", **mount}]}
+        spec = {**POD, "containers": [container], "volumes": [{"name": "v", "emptyDir": {}}]}
+        at = "spec.containers[0].volumeMounts.recursiveReadOnly: "
+        found = words(validate_pod_spec(spec, {}, Path("spec")))
+        return [each.removeprefix(at) for each in found if each.startswith(at)]
+
+    assert said(readOnly=True, recursiveReadOnly="Enabled") == said(recursiveReadOnly="Disabled") == []
+    assert said(recursiveReadOnly="IfPossible", mountPropagation="HostToContainer") == [
+        "Forbidden: may only be specified when readOnly is true",
+        "Forbidden: may only be specified when mountPropagation is None or not specified",
+    ]
+    assert said(recursiveReadOnly="x") == [
+        'Unsupported value: "x": supported values: "Disabled", "Enabled", "IfPossible"'
     ]

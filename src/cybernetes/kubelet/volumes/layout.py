@@ -87,7 +87,7 @@ def container_mounts(
 ) -> tuple[list[Mount], list[SubPath]]:
     """The container's mounts in order, and the sub-paths that have to be bound before.
 
-    raises  ConfigError when a subPathExpr names an unknown variable, or a sub-path leaves its volume
+    raises  ConfigError when a subPathExpr names an unknown variable, a sub-path leaves its volume, or a mount can not be
     """
     mounts: list[Mount] = []
     parts: list[SubPath] = []
@@ -97,6 +97,9 @@ def container_mounts(
             raise env.ConfigError(
                 f'cannot find volume "{wanted["name"]}" to mount into container "{container["name"]}"'
             )
+        if wanted.get("recursiveReadOnly") == "Enabled":
+            told = f'volume "{wanted["name"]}" requested recursive read-only mode, but it is not supported by the runtime'
+            raise env.ConfigError(told)
         read_only = bool(wanted.get("readOnly")) or volume.read_only
         host_path = volume.path
         part = _sub_path(wanted, variables)

@@ -271,6 +271,7 @@ def _validate_mounts(container: Container, pod: PodView, path: Path) -> list[Fie
                 errors.append(invalid(path.child("subPathExpr"), mount["subPathExpr"], text))
             errors += validate_local_descending_path(mount["subPathExpr"], path.child("subPathExpr"))
         errors += _validate_propagation(mount, container, path.child("mountPropagation"))
+        errors += _validate_recursive_read_only(mount, path.child("recursiveReadOnly"))
     return errors
 
 
@@ -285,6 +286,20 @@ def _validate_propagation(mount: dict[str, Any], container: Container, path: Pat
     if propagation == "Bidirectional" and not privileged:
         return [forbidden(path, "Bidirectional mount propagation is available only to privileged containers")]
     return []
+
+
+def _validate_recursive_read_only(mount: dict[str, Any], path: Path) -> list[FieldError]:
+    wanted = mount.get("recursiveReadOnly")
+    if wanted in (None, "Disabled"):
+        return []
+    if wanted not in ("Enabled", "IfPossible"):
+        return [not_supported(path, wanted, ("Disabled", "Enabled", "IfPossible"))]
+    errors = []
+    if not mount.get("readOnly"):
+        errors.append(forbidden(path, "may only be specified when readOnly is true"))
+    if mount.get("mountPropagation") not in (None, "None"):
+        errors.append(forbidden(path, "may only be specified when mountPropagation is None or not specified"))
+    return errors
 
 
 def _validate_devices(container: Container, pod: PodView, path: Path) -> list[FieldError]:
