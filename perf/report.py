@@ -102,6 +102,9 @@ def judge(benchmark: str, row: dict[str, Any]) -> tuple[str, bool]:
 
 
 def chosen(names: list[str]) -> list[str]:
+    unknown = [each for each in names if each not in BENCHMARKS]
+    if unknown:
+        sys.exit(f"no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}")
     if names:
         return names
     if Layout(Path(DEFAULT_DATA_DIR)).admin_kubeconfig.exists():
