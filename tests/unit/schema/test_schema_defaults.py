@@ -35,6 +35,14 @@ def test_only_pods_get_requests_from_limits_and_service_links() -> None:
     assert inner["restartPolicy"] == pod["restartPolicy"] == "Always"
 
 
+def test_a_pod_has_a_second_where_its_grace_is_negative_and_a_template_keeps_it() -> None:
+    spec = {**POD_SPEC, "terminationGracePeriodSeconds": -1}
+    pod = filled({"apiVersion": "v1", "kind": "Pod", "spec": spec})
+    template = filled({"apiVersion": "v1", "kind": "PodTemplate", "template": {"spec": spec}})
+    assert pod["spec"]["terminationGracePeriodSeconds"] == 1
+    assert template["template"]["spec"]["terminationGracePeriodSeconds"] == -1
+
+
 def test_pod_level_requests_come_from_containers_then_from_limits() -> None:
     containers = [
         {"name": "a", "image": "a", "resources": {"requests": {"cpu": "200m"}}},

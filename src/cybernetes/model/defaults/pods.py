@@ -1,6 +1,6 @@
 """Pods, pod templates and containers.
 
-What only pods get (requests from limits, service links, host ports) is in `pod`: a template keeps what was written.
+What only pods get (requests from limits, service links, host ports, a grace period that is none) is in `pod`: a template keeps what was written.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ def pull_policy(image: str) -> str:
 def pod(obj: dict[str, Any]) -> None:
     spec = obj["spec"]
     spec.setdefault("enableServiceLinks", True)
+    if spec.get("terminationGracePeriodSeconds", 0) < 0:
+        spec["terminationGracePeriodSeconds"] = 1
     containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
     for each in containers:
         resources = each["resources"]
