@@ -98,7 +98,9 @@ def container_mounts(
                 f'cannot find volume "{wanted["name"]}" to mount into container "{container["name"]}"'
             )
         if wanted.get("recursiveReadOnly") == "Enabled":
-            told = f'volume "{wanted["name"]}" requested recursive read-only mode, but it is not supported by the runtime'
+            told = (
+                f'volume "{wanted["name"]}" requested recursive read-only mode, but it is not supported by the runtime'
+            )
             raise env.ConfigError(told)
         read_only = bool(wanted.get("readOnly")) or volume.read_only
         host_path = volume.path
