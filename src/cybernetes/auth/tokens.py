@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from cybernetes.base.clock import Clock
 from cybernetes.base.random import Random, uid
+from cybernetes.model.field import quoted
 
 DEFAULT_ISSUER = "https://kubernetes.default.svc.cluster.local"
 LEGACY_ISSUER = "kubernetes/serviceaccount"
@@ -207,12 +208,17 @@ class Issuer:
         )
 
 
+def _listed(names: Sequence[str]) -> str:
+    """As Go prints a list of quoted strings."""
+    return f"[{' '.join(map(quoted, names))}]"
+
+
 def _claims(claims: dict[str, Any], wanted: Sequence[str]) -> Claims:
     has = claims.get("aud")
     listed = (has,) if isinstance(has, str) else tuple(has or ())
     audiences = tuple(each for each in wanted if each in listed)
     if not audiences:
-        raise InvalidToken(f"token audiences {list(listed)} is invalid for the target audiences {list(wanted)}")
+        raise InvalidToken(f"token audiences {_listed(listed)} is invalid for the target audiences {_listed(wanted)}")
     try:
         private = claims[PRIVATE]
         bound = Bound(*(_reference(private.get(name)) for name in ("pod", "node", "secret")))
