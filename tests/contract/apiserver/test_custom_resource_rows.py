@@ -161,6 +161,10 @@ def test_openapi_follows_what_is_served(api: RunningApi) -> None:
         await serve(client, definition(group, version("v1", storage=True), kind="Other"))
         assert await schemas(client, group, "v1") == {"Thing", "ThingList", "Other", "OtherList"}
         assert await schemas(client, group, "v2") == {"Thing", "ThingList"}
+        described = (await client.ok("GET", "/openapi/v2"))["definitions"][f"{stem(group, 'v2')}Thing"]
+        # Clients of v2 would take properties for all that there may be.
+        kinds_of = "x-kubernetes-group-version-kind"
+        assert described == {"type": "object", kinds_of: [{"group": group, "version": "v2", "kind": "Thing"}]}
         live = await client.ok("GET", path)
         live["spec"]["versions"] = [version("v1", storage=True), version("v3"), version("v2", served=False)]
         await client.ok("PUT", path, live)

@@ -33,7 +33,10 @@ def document(listing: Listing, custom: Mapping[str, bytes], version: str) -> Doc
             if "parameters" not in entry:
                 entry["parameters"] = _shared(each)
             used.update(name for name in (each.body, *(name for _, name in each.answers)) if name)
-    definitions = {name: converted(orjson.loads(text)) for name, text in schemas.closure(used, custom).items()}
+    definitions = {
+        name: converted(open_ended(orjson.loads(text)) if name in custom else orjson.loads(text))
+        for name, text in schemas.closure(used, custom).items()
+    }
     return {
         "swagger": "2.0",
         "info": {"title": TITLE, "version": version},
@@ -109,6 +112,16 @@ def _reference(name: str) -> Document:
 def _place(path: str) -> tuple[str, str]:
     parts = path.split("/")
     return ("", parts[2]) if parts[1] == "api" else (parts[2], parts[3])
+
+
+def open_ended(schema: Document) -> Document:
+    """A custom resource's schema; only that it is an object where it takes everything.
+
+    Clients that check with v2 refuse what is not among the properties, if there are any.
+    """
+    if not schema.get("x-kubernetes-preserve-unknown-fields"):
+        return schema
+    return {key: schema[key] for key in ("type", "x-kubernetes-group-version-kind")}
 
 
 def converted(schema: Document) -> Document:
