@@ -12,6 +12,7 @@ from cybernetes.model.validation.limits import validate_resource_quota
 from cybernetes.model.validation.pod_resize import validate_resize
 from cybernetes.model.validation.pod_update import validate_spec_update
 from cybernetes.model.validation.pods import validate_pod_spec
+from cybernetes.model.validation.storage import validate_csi_node_update
 
 
 def words(errors: list[FieldError]) -> list[str]:
@@ -202,4 +203,14 @@ def test_what_is_read_only_all_the_way_down_is_read_only_and_not_shared() -> Non
     ]
     assert said(recursiveReadOnly="x") == [
         'Unsupported value: "x": supported values: "Disabled", "Enabled", "IfPossible"'
+    ]
+
+
+def test_a_driver_of_a_node_stays_what_it_is() -> None:
+    def node(**driver: Any) -> dict[str, Any]:
+        return {"metadata": {"name": "n"}, "spec": {"drivers": [{"name": "a.b", "nodeID": "1", **driver}]}}
+
+    assert validate_csi_node_update(node(allocatable={"count": 2}), node()) == []
+    assert words(validate_csi_node_update(node(nodeID="2"), node())) == [
+        'CSINodeDriver: Invalid value: {"name":"a.b","nodeID":"2"}: field is immutable'
     ]

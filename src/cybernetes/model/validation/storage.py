@@ -134,6 +134,20 @@ def validate_csi_node(node: Object) -> list[FieldError]:
     return errors
 
 
+def validate_csi_node_update(node: Object, old: Object) -> list[FieldError]:
+    """How many volumes a driver can attach may change; what else is said of it stays."""
+    errors = validate_csi_node(node)
+    before = {each.get("name", ""): _fixed_driver(each) for each in (old.get("spec") or {}).get("drivers") or []}
+    for driver in (node.get("spec") or {}).get("drivers") or []:
+        if before.get(driver.get("name", ""), fixed := _fixed_driver(driver)) != fixed:
+            errors.append(invalid(Path("CSINodeDriver"), driver, IMMUTABLE))
+    return errors
+
+
+def _fixed_driver(driver: Object) -> Object:
+    return {key: value for key, value in driver.items() if value and key != "allocatable"}
+
+
 def _topology_keys(keys: list[str], driver: Path) -> list[FieldError]:
     errors: list[FieldError] = []
     for i, key in enumerate(keys):
