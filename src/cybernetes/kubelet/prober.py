@@ -25,6 +25,8 @@ from cybernetes.kubelet.runtime.api import NotFound, Runtime
 _log = Log("kubelet")
 
 USER_AGENT = "kube-probe/1.37"
+# What the client would add; a header that a user empties is not to be sent.
+_NOT_BY_ITSELF = ("User-Agent", "Accept", "Accept-Encoding")
 BODY_MAX = 10 * 1024
 REDIRECTS_MAX = 10
 # A hook without a limit of its own ends with the pod's grace; this is for hooks after a start.
@@ -156,7 +158,9 @@ class Prober:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(force_close=True, limit=0)
-            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+            self._session = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), skip_auto_headers=_NOT_BY_ITSELF
+            )
         return self._session
 
 

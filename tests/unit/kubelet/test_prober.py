@@ -23,7 +23,12 @@ Ask = Callable[[dict[str, Any]], Awaitable[Result]]
 
 
 async def _answer(request: web.Request) -> web.Response:
-    assert request.headers["User-Agent"] == "kube-probe/1.37"
+    bare = request.path == "/bare"
+    assert request.headers.get("User-Agent") == (None if bare else "kube-probe/1.37")
+    assert request.headers.get("Accept") == (None if bare else "*/*")
+    assert "Accept-Encoding" not in request.headers
+    if bare:
+        return web.Response()
     if request.path == "/away":
         raise web.HTTPFound("http://other.test/")
     if request.path == "/near":
@@ -67,6 +72,9 @@ def test_http_probes_judge_by_the_status() -> None:
         assert await _ask(get("/near")) == Result(Answer.SUCCESS, "body")
         assert await _ask(get("/bad")) == Result(Answer.FAILURE, "HTTP probe failed with statuscode: 500")
         assert (await _ask(get("/away"))).answer is Answer.WARNING
+        bare = get("/bare")
+        bare["httpGet"]["httpHeaders"] = [{"name": name, "value": ""} for name in ("User-Agent", "Accept")]
+        assert (await _ask(bare)).answer is Answer.SUCCESS
         late = await _ask(get("/slow", 1))
         assert late.answer is Answer.FAILURE
         assert late.output.startswith(f'Get "http://127.0.0.1:{port}/slow": context deadline exceeded')
