@@ -122,7 +122,8 @@ def test_a_node_that_does_not_answer_is_missing() -> None:
         _, listed = await _get(metrics, "/nodes")
         assert [each["metadata"]["name"] for each in listed["items"]] == ["alive"]
         assert (await _get(metrics, "/nodes/alive"))[1]["usage"] == {"cpu": "500000000n", "memory": "5120Ki"}
-        assert (await _get(metrics, "/nodes/dead"))[0] == 404
+        status, told = await _get(metrics, "/nodes/dead")
+        assert (status, told["message"]) == (404, 'nodemetrics.metrics.k8s.io "dead" not found')
 
     asyncio.run(main())
 

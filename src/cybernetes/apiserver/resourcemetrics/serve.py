@@ -41,7 +41,9 @@ class ResourceMetrics:
                 nodes = filter(_selected(request), lister.list("", "nodes"))
                 return respond.json(_list("NodeMetricsList", await self._nodes(nodes)))
             case ["nodes", name]:
-                return respond.json(_only(await self._nodes(_found(lister.get("", "nodes", "", name))), "nodes", name))
+                return respond.json(
+                    _only(await self._nodes(_found(lister.get("", "nodes", "", name))), "nodemetrics", name)
+                )
             case ["pods"]:
                 pods = filter(_selected(request), lister.list("", "pods"))
                 return respond.json(_list("PodMetricsList", await self._pods(pods)))
@@ -50,7 +52,7 @@ class ResourceMetrics:
                 return respond.json(_list("PodMetricsList", await self._pods(pods)))
             case ["namespaces", namespace, "pods", name]:
                 found = await self._pods(_found(lister.get("", "pods", namespace, name)))
-                return respond.json(_only(found, "pods", name))
+                return respond.json(_only(found, "podmetrics", f"{namespace}/{name}"))
         raise ApiError(404, "NotFound", "the server could not find the requested resource", {})
 
     async def _nodes(self, nodes: Iterable[Object]) -> list[Object]:
@@ -100,9 +102,10 @@ def _selected(request: Request) -> Any:
     return fits
 
 
-def _only(found: list[Object], plural: str, name: str) -> Object:
+def _only(found: list[Object], resource: str, name: str) -> Object:
+    """Raises ApiError NotFound with the words of metrics-server."""
     if not found:
-        raise not_found(GROUP, plural, name)
+        raise not_found(GROUP, resource, name)
     return found[0]
 
 
