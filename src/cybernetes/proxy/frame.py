@@ -22,6 +22,7 @@ from cybernetes.proxy.rules import (
     Drop,
     Field,
     Find,
+    Goto,
     Hook,
     Jump,
     Keep,
@@ -30,6 +31,7 @@ from cybernetes.proxy.rules import (
     Masquerade,
     Put,
     Reject,
+    Reset,
     Return,
     Rule,
     SetMark,
@@ -99,6 +101,7 @@ class Frame:
     """The fixed chains of one family under given settings."""
 
     LOCAL_TYPE = struct.pack("=I", TYPE_LOCAL)
+    TCP = bytes((6,))
 
     def __init__(self, family: int, settings: Settings) -> None:
         self.family = family
@@ -109,7 +112,7 @@ class Frame:
     def chains(self) -> list[Chain]:
         """All of them, each after those that it goes to, base chains last."""
         return [
-            Chain(REJECT_CHAIN, (Rule((Reject(),)),)),
+            Chain(REJECT_CHAIN, self._reject()),
             Chain("firewall-check", self._firewall_check()),
             Chain("nodeport-endpoints-check", self._nodeport_endpoints_check()),
             Chain("service-endpoints-check", self._service_endpoints_check()),
@@ -118,6 +121,10 @@ class Frame:
             Chain("masquerading", tuple(self._masquerading())),
             *self._base_chains(),
         ]
+
+    def _reject(self) -> tuple[Rule, ...]:
+        """An ICMP error is lost on a program of this machine whose kernel is about to send still: it waits a second."""
+        return Rule((Load(Field.PROTOCOL, 0), Compare(0, self.TCP), Reset())), Rule((Reject(),))
 
     def mark_for_masquerade(self) -> tuple[Step, ...]:
         """mark |= bit."""
@@ -185,7 +192,7 @@ class Frame:
         return (Rule((*self.service(), Dispatch("no-endpoint-services", 0))),)
 
     def _cluster_ips_check(self) -> list[Rule]:
-        known = (Load(Field.DESTINATION, 0), Find("cluster-ips", 0), Reject())
+        known = (Load(Field.DESTINATION, 0), Find("cluster-ips", 0), Goto(REJECT_CHAIN))
         rules = [Rule(known, "Reject traffic to invalid ports of ClusterIPs")]
         for network in self._ranges(self.settings.service_ranges):
             steps = (*self._in_range(network, equal=True, field=Field.DESTINATION), Drop())

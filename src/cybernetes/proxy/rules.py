@@ -124,6 +124,10 @@ class Reject(msgspec.Struct, frozen=True):
     """ICMP port unreachable."""
 
 
+class Reset(msgspec.Struct, frozen=True):
+    """Answers a packet of TCP by a reset."""
+
+
 class Jump(msgspec.Struct, frozen=True):
     chain: str
 
@@ -155,6 +159,7 @@ Step = (
     | Rewrite
     | Masquerade
     | Reject
+    | Reset
     | Jump
     | Goto
     | Drop

@@ -202,11 +202,13 @@ def ask_until(done: Callable[[], bool], namespace: str, address: str, port: int)
     return answered, wrong
 
 
-def ask(namespace: str, address: str, port: int, *, udp: bool = False, timeout_s: float = 30.0) -> tuple[str, str]:
-    """(pod, address it saw) of one new connection; OSError when refused, TimeoutError when nothing answers.
+def icmp_errors(namespace: str) -> str:
+    """How many a namespace was sent because something can't be reached, as text."""
+    return run("nstat", "-asz", "IcmpInDestUnreachs", "Icmp6InDestUnreachs", namespace=namespace)
 
-    A refusal that comes while the kernel still holds the socket for sending is lost; the next one comes a second later.
-    """
+
+def ask(namespace: str, address: str, port: int, *, udp: bool = False, timeout_s: float = 30.0) -> tuple[str, str]:
+    """(pod, address it saw) of one new connection; OSError when refused, TimeoutError when nothing answers."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with inside(namespace):
         caller = socket.socket(family, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)

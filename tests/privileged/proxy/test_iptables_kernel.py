@@ -205,8 +205,10 @@ def test_changes_are_followed_and_chains_that_nothing_needs_go(family: int) -> N
 
 def test_without_endpoints_connections_are_refused(family: int) -> None:
     drive(family, [view(family, 1, node_port=30080)], [view(family, node_port=30080)])
+    errors = lab.icmp_errors(lab.CLIENT)
     with pytest.raises(ConnectionRefusedError):
         lab.ask(lab.CLIENT, VIP[family], 80)
+    assert lab.icmp_errors(lab.CLIENT) == errors
     with pytest.raises(ConnectionRefusedError):
         lab.ask(lab.CLIENT, lab.NODE_IP[family], 30080)
 

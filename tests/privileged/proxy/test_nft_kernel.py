@@ -156,8 +156,10 @@ def test_a_service_without_endpoints_refuses_at_once(kernel: Kernel, family: int
         lab.ask(lab.CLIENT, VIP[family], 80)
     with pytest.raises(ConnectionRefusedError):
         lab.ask(lab.CLIENT, lab.NODE_IP[family], 30080)
+    errors = lab.icmp_errors(lab.pod(1))
     with pytest.raises(ConnectionRefusedError):
         lab.ask(lab.pod(1), VIP[family], 80)
+    assert lab.icmp_errors(lab.pod(1)) == errors, "of which some are lost"
 
 
 def test_a_port_that_a_cluster_address_does_not_have_is_refused(kernel: Kernel, family: int) -> None:

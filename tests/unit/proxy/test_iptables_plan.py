@@ -126,7 +126,8 @@ def test_affinity_looks_at_who_was_here_before() -> None:
 def test_no_endpoints_reject_and_none_local_drops() -> None:
     none = port_chains(view(node_port=30080), SETTINGS, comments=True)
     assert none.own == {}
-    assert ("filter", "KUBE-SERVICES", "REJECT") in {(t, c, to) for t, c, _, to in none.shared}
+    reset = "REJECT --reject-with tcp-reset"
+    assert ("filter", "KUBE-SERVICES", reset) in {(t, c, to) for t, c, _, to in none.shared}
     elsewhere = Selected(cluster=(pack("10.244.9.9") + b"\x1f\x90",))
     remote = port_chains(view(selected=elsewhere, node_port=30080, external_local=True), SETTINGS, comments=True)
     dropped = [match for _, chain, match, to in remote.shared if (chain, to) == ("KUBE-EXTERNAL-SERVICES", "DROP")]

@@ -256,10 +256,11 @@ class _Writer:
             self._shared.append((FILTER, NODEPORTS, comment + health, "ACCEPT"))
 
     def _refuse(self, table: str, chain: str, elsewhere: bool, match: str) -> None:
-        """Dropped where endpoints exist on other nodes, else rejected."""
+        """Dropped where endpoints exist on other nodes, else rejected: of TCP by a reset, which is never lost."""
         why = "has no local endpoints" if elsewhere else "has no endpoints"
         comment = self._comment(f"{self._view.name} {why}")
-        self._shared.append((table, chain, comment + match, "DROP" if elsewhere else "REJECT"))
+        reject = "REJECT --reject-with tcp-reset" if self._protocol == "tcp" else "REJECT"
+        self._shared.append((table, chain, comment + match, "DROP" if elsewhere else reject))
 
 
 def endpoint_text(target: Target) -> str:

@@ -34,6 +34,7 @@ from cybernetes.proxy.rules import (
     Put,
     Reject,
     Remember,
+    Reset,
     Return,
     Rewrite,
     Rule,
@@ -255,7 +256,7 @@ class _Run:
                 return "return"
             case Drop():
                 raise _Ended(Dropped())
-            case Reject():
+            case Reject() | Reset():
                 raise _Ended(Rejected())
             case Masquerade():
                 self._masqueraded = True

@@ -27,6 +27,7 @@ from cybernetes.proxy.rules import (
     Put,
     Reject,
     Remember,
+    Reset,
     Return,
     Rewrite,
     Rule,
@@ -257,6 +258,8 @@ def _expression(step: Step, family: int) -> tuple[str, bytes]:
         case Reject():
             # ICMP unreachable, port unreachable.
             return "reject", number(1, 0) + attribute(2, bytes((4 if family == 6 else 3,)))
+        case Reset():
+            return "reject", number(1, 1)
         case _:
             return "immediate", number(1, 0) + nested(2, nested(2, _verdict(step)))
 
