@@ -6,6 +6,8 @@ from typing import Any
 
 from cybernetes.model.field import FieldError, Path
 from cybernetes.model.resources.core import nodes
+from cybernetes.model.validation.autoscaling import validate_autoscaler
+from cybernetes.model.validation.config import validate_config_map
 from cybernetes.model.validation.env import validate_file_volumes
 from cybernetes.model.validation.jobs import validate_job, validate_job_update
 from cybernetes.model.validation.limits import validate_resource_quota
@@ -214,3 +216,18 @@ def test_a_driver_of_a_node_stays_what_it_is() -> None:
     assert words(validate_csi_node_update(node(nodeID="2"), node())) == [
         'CSINodeDriver: Invalid value: {"name":"a.b","nodeID":"2"}: field is immutable'
     ]
+
+
+def test_an_autoscalers_tolerance_is_not_below_zero() -> None:
+    policies = [{"type": "Percent", "value": 100, "periodSeconds": 15}]
+    rules = {"tolerance": "-100m", "policies": policies}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}
+    spec = {"maxReplicas": 1, "minReplicas": 1, "scaleTargetRef": target, "behavior": {"scaleDown": rules}}
+    assert words(validate_autoscaler({"metadata": {"name": "d"}, "spec": spec})) == [
+        'spec.behavior.scaleDown.tolerance: Invalid value: "-100m": must be greater than or equal to 0'
+    ]
+
+
+def test_a_config_map_is_too_long_as_a_whole() -> None:
+    large = {"metadata": {"name": "a"}, "data": {"a": "x" * 2**19, "b": "x" * 2**19, "c": "x"}}
+    assert words(validate_config_map(large)) == ["[]: Too long: may not be more than 1048576 bytes"]

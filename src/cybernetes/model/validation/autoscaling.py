@@ -10,7 +10,7 @@ from typing import Any
 from cybernetes.model import convert, quantity
 from cybernetes.model.field import FieldError, Path, forbidden, invalid, not_supported, required
 from cybernetes.model.validation import names
-from cybernetes.model.validation.meta import not_negative
+from cybernetes.model.validation.meta import NOT_NEGATIVE, not_negative
 from cybernetes.model.validation.resources import validate_container_resource_name
 
 Object = dict[str, Any]
@@ -207,6 +207,9 @@ def _rules(rules: Object, path: Path) -> list[FieldError]:
         errors.append(required(at, "must specify at least one Policy"))
     for i, policy in enumerate(policies):
         errors += _policy(policy, at.index(i))
+    tolerance = rules.get("tolerance")
+    if tolerance is not None and quantity.nano(tolerance) < 0:
+        errors.append(invalid(path.child("tolerance"), tolerance, NOT_NEGATIVE))
     return errors
 
 
