@@ -16,6 +16,8 @@ from cybernetes.wire import json as json_codec
 
 Object = dict[str, Any]
 BYTES_MAX = 1024 * 1024
+# A path whose only step has no name, as clients see it of an object that is too long as a whole.
+_WHOLE = Path("[]")
 _REDACTED = "<secret contents redacted>"
 _FROZEN = "field is immutable when `immutable` is set"
 # Keys that a typed secret must have.
@@ -41,7 +43,7 @@ def validate_config_map(config_map: Object) -> list[FieldError]:
         errors += [invalid(Path("binaryData").key(key), key, each) for each in names.config_key(key)]
         size += _decoded_size(value)
     if size > BYTES_MAX:
-        errors.append(too_long(Path(), BYTES_MAX))
+        errors.append(too_long(_WHOLE, BYTES_MAX))
     return errors
 
 
