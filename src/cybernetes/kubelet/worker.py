@@ -287,13 +287,18 @@ class PodWorker:
             await self._stopper.stop(self.pod, self.observed, each, pods.grace_s(self.pod), message)
 
     async def _converge(self) -> float | None:
-        """Apply plans until there is nothing left that may be done now."""
+        """Apply plans until there is nothing left that may be done now.
+
+        A container that is stopped to be started anew at once is not shown as ended between the two.
+        """
+        stopped: set[str] = set()
         while True:
             now = self._tools.clock.monotonic()
             self._start.failed = {name: at for name, at in self._start.failed.items() if at > now}
             decided = self._decide(self.observed)
-            self._publish()
             actions = [each for each in decided.actions if not self._has_failed(each)]
+            if not any(isinstance(each, StartContainer) and each.name in stopped for each in actions):
+                self._publish()
             if not actions:
                 waits = [at - self._tools.clock.monotonic() for at in self._start.failed.values()]
                 if decided.wake_after_s is not None:
@@ -304,6 +309,8 @@ class PodWorker:
                 if self._must_end():
                     return 0.0
                 await self._see(action, made)
+                if isinstance(action, StopContainer):
+                    stopped.add(action.name)
                 if isinstance(action, StartContainer):
                     await self._starter.collect(self.observed, action.name)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import orjson
@@ -400,6 +401,24 @@ def test_a_pod_that_is_being_stopped_says_when_it_is_no_longer_ready() -> None:
             shown = await w.until("web", lambda status: not is_ready(status))
             assert "running" in shown["status"]["containerStatuses"][0]["state"]
             await w.client.delete(PODS, "web", namespace="default", grace_s=0)
+
+    asyncio.run(scenario())
+
+
+def test_a_container_with_another_image_replaces_the_one_before_without_a_gap() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            await w.create("web")
+            first = await w.until("web", is_ready)
+            version = first["metadata"]["resourceVersion"]
+            patch = {"spec": {"containers": [{"name": "c", "image": "pull"}]}}
+            await w.client.patch(PODS, "web", patch, PatchType.STRATEGIC, namespace="default")
+            async with asyncio.timeout(60), aclosing(w.client.watch(PODS, resource_version=version)) as events:
+                async for event in events:
+                    status = json.loads(event.object)["status"]
+                    assert is_ready(status)
+                    if status["containerStatuses"][0]["restartCount"] == 1:
+                        return
 
     asyncio.run(scenario())
 
