@@ -44,6 +44,11 @@ def test_what_go_writes_even_when_empty_appears_and_the_rest_vanishes() -> None:
     }
 
 
+def test_a_node_without_drivers_has_a_list_of_them() -> None:
+    body = {"kind": "CSINode", "apiVersion": "storage.k8s.io/v1", "metadata": {"name": "n"}, "spec": {"drivers": []}}
+    assert read(body, kind="CSINode", version="storage.k8s.io/v1").object["spec"] == {"drivers": []}
+
+
 @pytest.mark.parametrize(
     ("kind", "version", "kept"),
     [("Deployment", "apps/v1", True), ("ReplicationController", "v1", True), ("Job", "batch/v1", False)],

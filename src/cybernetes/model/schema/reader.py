@@ -115,8 +115,13 @@ _REFUSED_EMPTY = frozenset(
 )
 
 
+# Empty with every node that has no drivers. The reference shows null there, which its own definition of the field does
+# not allow: clients that are generated from it can't read such an object.
+_EMPTY_FOR_CLIENTS = frozenset((("io.k8s.api.storage.v1.CSINodeSpec", "drivers"),))
+
+
 def when_empty(owner: StructNode, field: Field) -> int:
-    if (owner.name, field.name) in _REFUSED_EMPTY:
+    if (owner.name, field.name) in _REFUSED_EMPTY | _EMPTY_FOR_CLIENTS:
         return KEPT
     if field.form == "null" and field.node.type in ("list", "map"):
         return KEPT if owner.name.startswith(_STORED_AS_JSON) else NULL
