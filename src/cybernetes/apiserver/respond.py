@@ -14,7 +14,8 @@ from cybernetes.apiserver.core import Call, Core
 from cybernetes.apiserver.options import boolean
 from cybernetes.apiserver.render import JsonRenderer, MetadataRenderer, Renderer
 from cybernetes.apiserver.tables import TableRenderer
-from cybernetes.base.errors import ApiError
+from cybernetes.base.errors import ApiError, bad_request
+from cybernetes.model.field import quoted
 from cybernetes.wire import negotiate
 from cybernetes.wire.http.message import PIECE_PARTS, Pieces, Request, Response
 from cybernetes.wire.negotiate import Form
@@ -53,13 +54,21 @@ def form_of(call: Call, shapes: frozenset[str], *, listed: bool = False) -> Form
 
 
 def renderer(core: Core, call: Call, form: Form) -> Renderer:
-    """The renderer that all requests of this resource and form share."""
-    include = call.request.param("includeObject", "Metadata") if form.shape == negotiate.TABLE else ""
+    """The renderer that all requests of this resource and form share. Raises ApiError 400 for unknown wishes."""
+    include = _included(call) if form.shape == negotiate.TABLE else ""
     key = (form.media, form.shape, form.version, include)
     found = call.served.renderers.get(key)
     if found is None:
         found = call.served.renderers[key] = _build(core, call, form, include)
     return found
+
+
+def _included(call: Call) -> str:
+    include = call.request.param("includeObject") or "Metadata"
+    if include not in ("Metadata", "Object", "None"):
+        problem = f"includeObject: Invalid value: {quoted(include)}: must be 'Metadata', 'Object', 'None', or empty"
+        raise bad_request(f"Unable to convert to Table as requested: {problem}")
+    return include
 
 
 def _build(core: Core, call: Call, form: Form, include: str) -> Renderer:
@@ -84,8 +93,8 @@ def one(core: Core, call: Call, item: bytes, status: int = 200) -> Response:
 
 
 def plain(call: Call, obj: Object, status: int = 200) -> Response:
-    """The answer with an object that is not stored: a Status, a review, a Scale."""
-    form = form_of(call, frozenset())
+    """The answer with an object that is not stored: a Status, a review, a Scale. A Status fits every shape."""
+    form = form_of(call, _ANY_SHAPE if obj.get("kind") == "Status" else frozenset())
     return body(call.request, form, encoded(form, obj), status, warnings=call.warnings)
 
 

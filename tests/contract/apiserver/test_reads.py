@@ -139,6 +139,13 @@ def test_tables_metadata_yaml_and_protobuf(api: RunningApi, space: str) -> None:
         assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
         bare = await client.ok("GET", path, accept=TABLE, includeObject="None")
         assert bare["rows"][0]["object"] is None
+        status, refused = await client.call("GET", path, accept=TABLE, includeObject="Some")
+        assert (status, refused["message"]) == (
+            400,
+            'Unable to convert to Table as requested: includeObject: Invalid value: "Some": '
+            "must be 'Metadata', 'Object', 'None', or empty",
+        )
+        assert (await client.ok("DELETE", f"{path}/m-4", accept=TABLE))["status"] == "Success"
         kind = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
         partial = await client.ok("GET", path, accept=kind)
         assert partial["kind"] == "PartialObjectMetadataList"

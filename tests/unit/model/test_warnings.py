@@ -8,6 +8,7 @@ from cybernetes.base.random import SystemRandom
 from cybernetes.model.resource import WriteContext
 from cybernetes.model.warnings.definitions import of_definition
 from cybernetes.model.warnings.endpoints import of_endpoint_slice, of_endpoints
+from cybernetes.model.warnings.finalizers import of_finalizers
 from cybernetes.model.warnings.networkpolicies import of_network_policy
 from cybernetes.model.warnings.pods import of_pod, of_template
 from cybernetes.model.warnings.services import of_service
@@ -125,3 +126,13 @@ def test_what_headless_services_have_no_use_for() -> None:
         f"{each} is ignored for headless services"
         for each in ("spec.loadBalancerIP", "spec.externalIPs", "spec.SessionAffinity")
     ]
+
+
+def test_added_finalizers_without_a_domain() -> None:
+    old = {"metadata": {"finalizers": ["former"]}}
+    new = {"metadata": {"finalizers": ["former", "orphan", "example.com/clean", "mine", "again"]}}
+    text = "prefer a domain-qualified finalizer name including a path (/) to avoid accidental conflicts with other"
+    assert of_finalizers(new, old, CONTEXT) == [
+        f'metadata.finalizers: "{name}": {text} finalizer writers' for name in ("again", "mine")
+    ]
+    assert of_finalizers({"metadata": {}}, None, CONTEXT) == []

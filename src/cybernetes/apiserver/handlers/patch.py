@@ -147,13 +147,15 @@ def patched(call: Call, shape: Shape, patch_read: Patch, old: Object, options: W
     """What the patch makes of `old`. Raises ApiError 422 if that is no such object: then the patch is to blame."""
     document = patch_read.change(old)
     repeated = patch_read.repeated if options.field_validation != "Ignore" else ()
+    strict = options.field_validation == "Strict"
+    if not strict:
+        call.warnings.extend(repeated)
     try:
         new = redecoded(call, shape, document, options)
     except ApiError as error:
         raise _unfit(patch_read, document, error, repeated) from error
-    if repeated and options.field_validation == "Strict":
+    if repeated and strict:
         raise _invalid(patch_read, document, _STRICT + ", ".join(repeated))
-    call.warnings[:0] = repeated
     return new
 
 

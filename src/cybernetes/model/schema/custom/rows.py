@@ -24,6 +24,7 @@ from cybernetes.model.schema.custom.validate import blocked, validate
 from cybernetes.model.strategy import first_generation, keep_meta
 from cybernetes.model.validation.meta import validate_meta, validate_meta_update
 from cybernetes.model.validation.names import dns_subdomain
+from cybernetes.model.warnings.finalizers import of_finalizers
 
 # The order in which discovery lists what custom resources can do.
 VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
@@ -148,6 +149,7 @@ class _Shape:
             prepare_update=self._prepare_update,
             validate_create=lambda obj, ctx: self._rules(obj, None, self._meta(obj), ctx),
             validate_update=lambda obj, old, ctx: self._rules(obj, old, validate_meta_update(obj, old), ctx),
+            warnings=of_finalizers,
             allow_unconditional_update=False,
             reset_fields=(("status",),) if self.has_status else (),
         )
