@@ -147,8 +147,9 @@ async def _settled(storing: Coroutine[Any, Any, Written], grant: Grant) -> Writt
 
 async def _store_new(core: Core, call: Call, obj: Object, options: WriteOptions, grant: Grant) -> Written:
     served, row, name = call.served, call.served.resource, obj["metadata"]["name"]
-    if obj["metadata"].get("resourceVersion"):
+    if asked_version(obj):
         raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
+    obj["metadata"].pop("resourceVersion", None)
     value, shown = await served.kept(obj)
     if options.dry_run:
         if core.caches.of(*served.keeper).state.get(place(call, name)) is not None:
@@ -315,9 +316,15 @@ def ends(obj: Object) -> bool:
     return not metadata.get("deletionGracePeriodSeconds")
 
 
+def asked_version(obj: Object) -> str:
+    """The version that a client has seen and wants to change. "0" asks for none, as an absent one does."""
+    version: str = obj["metadata"].get("resourceVersion", "")
+    return "" if version == "0" else version
+
+
 def _check_preconditions(call: Call, old: Object, new: Object, change: Change) -> None:
     row = call.served.resource
-    asked = new["metadata"].get("resourceVersion", "")
+    asked = asked_version(new)
     if not asked and change.replaces and not row.strategy.allow_unconditional_update:
         error = field.invalid(Path("metadata.resourceVersion"), 0, "must be specified for an update")
         raise field.invalid_object(row.group, row.plural, call.info.name, [error])

@@ -57,6 +57,33 @@ def test_conflicts_are_told_in_kubernetes_words(api: RunningApi, space: str) -> 
     run(api, test)
 
 
+def test_version_zero_is_any_version(api: RunningApi, space: str) -> None:
+    """Clients write it to say that they do not care what is there."""
+
+    async def test(client: Client) -> None:
+        namespace = await client.namespace(space)
+        path = namespace + MAPS
+        any_version = config_map("a")
+        any_version["metadata"]["resourceVersion"] = "0"
+        made = await client.ok("POST", path, any_version)
+        await client.ok("PATCH", f"{path}/a", {"data": {"key": "newer"}})
+        forced = await client.ok("PUT", f"{path}/a", {**any_version, "data": {"key": "newest"}})
+        assert forced["data"] == {"key": "newest"}
+        assert int(forced["metadata"]["resourceVersion"]) > int(made["metadata"]["resourceVersion"]) + 1
+        patch = {"metadata": {"resourceVersion": "0"}, "data": {"key": "last"}}
+        assert (await client.ok("PATCH", f"{path}/a", patch))["data"] == {"key": "last"}
+        lease = {"metadata": {"name": "a", "resourceVersion": "0"}, "spec": {}}
+        leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace.rpartition('/')[2]}/leases"
+        await client.ok("POST", leases, lease)
+        status, refused = await client.call("PUT", f"{leases}/a", lease)
+        assert (status, refused["details"]["causes"][0]["message"]) == (
+            422,
+            "Invalid value: 0: must be specified for an update",
+        )
+
+    run(api, test)
+
+
 def test_racing_patches_all_take_effect(api: RunningApi, space: str) -> None:
     async def test(client: Client) -> None:
         path = await client.namespace(space) + MAPS

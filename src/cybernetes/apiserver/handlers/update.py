@@ -25,7 +25,7 @@ async def put(core: Core, call: Call, shape: Shape, strategy: Strategy, subresou
         apply=lambda old: orjson.loads(orjson.dumps(obj)),
         strategy=strategy,
         subresource=subresource,
-        lenient=not obj["metadata"].get("resourceVersion"),
+        lenient=not write.asked_version(obj),
         replaces=True,
     )
     try:
@@ -43,7 +43,7 @@ async def _create(core: Core, call: Call, obj: Object, options: WriteOptions) ->
     if metadata.get("uid"):
         why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: "
         raise conflict(row.group, row.plural, call.info.name, why)
-    if metadata.get("resourceVersion"):
+    if write.asked_version(obj):
         raise not_found(row.group, row.plural, call.info.name)
     return await write.create(core, call, obj, options)
 

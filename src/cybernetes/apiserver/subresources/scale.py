@@ -41,7 +41,7 @@ async def update(core: Core, call: Call) -> Response:
     options = write_options(call.request, "UpdateOptions")
     scale = body.read(call, _shape(), options)
     check_identity(call, scale)
-    return await _write(core, call, lambda current: scale, options, bool(scale["metadata"].get("resourceVersion")))
+    return await _write(core, call, lambda current: scale, options, bool(write.asked_version(scale)))
 
 
 async def patch(core: Core, call: Call) -> Response:
@@ -61,7 +61,7 @@ async def _write(
         scale = wanted(scale_of(call, obj))
         replicas = scale.get("spec", {}).get("replicas", 0)
         _check(call, replicas)
-        asked = scale["metadata"].get("resourceVersion")
+        asked = write.asked_version(scale)
         if asked:
             obj["metadata"]["resourceVersion"] = asked
         if scale["metadata"].get("uid"):
@@ -87,7 +87,7 @@ async def _server_side_apply(core: Core, call: Call, shape: Shape, options: Writ
         set_replicas(call, named, scale["spec"].get("replicas", 0))
     now = rfc3339(core.clock.now())
     writing = apply.Writing(manager=options.manager, api_version=workload.api_version, now=now, subresource="scale")
-    asked = scale["metadata"].get("resourceVersion")
+    asked = write.asked_version(scale)
 
     def merged(obj: Object) -> Object:
         found = apply.apply(workload.node, obj, named, writing, force=bool(options.force)).object
