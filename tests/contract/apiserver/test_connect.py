@@ -188,6 +188,12 @@ def test_proxies_keep_method_and_path(tmp_path: Path) -> None:
         )
         status, refused = await client.call("GET", path)
         assert (status, refused["message"]) == (503, 'no endpoints available for service "web"')
+        for port, why in (
+            ("81", 'no service port 81 found for service "web"'),
+            ("http", 'no endpoints available for service "web:http"'),
+        ):
+            status, refused = await client.call("GET", path.replace("web", f"web:{port}"))
+            assert (status, refused["message"]) == (503, why)
 
     run(tmp_path, test)
 

@@ -168,7 +168,10 @@ def _port_name(service: Object, wanted: Destination) -> str:
     for port in ports:
         if wanted.port and wanted.port in (port.get("name"), str(port["port"])):
             return str(port.get("name", ""))
-    message = f'no service port {wanted.port} found for service "{wanted.name}"'
+    asked = f"{wanted.name}:{wanted.port}" if wanted.port else wanted.name
+    message = f'no endpoints available for service "{asked}"'
+    if wanted.port.isdigit():
+        message = f'no service port {wanted.port} found for service "{wanted.name}"'
     raise ApiError(503, "ServiceUnavailable", message)
 
 
