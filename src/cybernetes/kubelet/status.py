@@ -103,6 +103,13 @@ def compute(pod: Object, observed: Observed, view: View, previous: Object, node:
     return status
 
 
+def is_on_its_way(status: Object) -> bool:
+    """Whether it tells of nothing but steps towards running: no container has run, and nothing is wrong."""
+    fields = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+    waiting = [(each["state"].get("waiting") or {}).get("reason") for key in fields for each in status.get(key) or ()]
+    return status.get("phase") == "Pending" and not status.get("reason") and {*waiting} <= {CREATING, INITIALIZING}
+
+
 def _by_name(status: Object) -> dict[str, Object]:
     fields = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
     return {each["name"]: each for field in fields for each in status.get(field) or ()}

@@ -1,5 +1,6 @@
 """Brings pod status to the API server: the newest of each pod, soon, once.
 
+What a pod has come to is written at once. Steps on its way to running are written when they take longer than a moment.
 Only the difference to what the server is known to have is sent. When somebody else changes
 what belongs to the kubelet, the watch shows it and it is written again.
 """
@@ -17,6 +18,7 @@ from cybernetes.base.random import Random
 from cybernetes.base.tasks import backoff
 from cybernetes.client.api import ApiClient, PatchType
 from cybernetes.client.target import PODS
+from cybernetes.kubelet import pods
 from cybernetes.kubelet import status as statuses
 from cybernetes.kubelet.pods import Object
 
@@ -26,6 +28,8 @@ _log = Log("kubelet")
 WRITERS = 8
 # Versions remembered of a pod: so many writes may be answered before the watch shows the first.
 MADE_MAX = 4
+# Most pods run by then, and their steps towards that need not be written.
+STEP_S = 0.2
 _RETRY_FIRST_S = 0.2
 _RETRY_LIMIT_S = 10.0
 
@@ -44,6 +48,10 @@ class _Entry:
         self.api_uid = ""
         self.gone = False
         self.attempts = 0
+        # Whether what is wanted is a step on the way; whether one waits for its moment, and whether that has come.
+        self.is_step = False
+        self.waits = False
+        self.due = False
         # How often the watch has shown the pod as somebody else made it, and the versions that this kubelet has made
         # and the watch has not shown yet.
         self.sightings = 0
@@ -86,6 +94,7 @@ class StatusWriter:
         meta = pod["metadata"]
         entry = self._entry(meta["uid"], meta["namespace"], meta["name"])
         entry.wanted = status
+        entry.is_step = statuses.is_on_its_way(status) and not pods.is_deleted(pod)
         self._enqueue(meta["uid"], entry)
 
     def forget(self, uid: str) -> None:
@@ -126,6 +135,12 @@ class StatusWriter:
             entry = self._entries.get(uid)
             if entry is None or uid in self._writing:
                 continue
+            if entry.is_step and not entry.due:
+                if not entry.waits:
+                    entry.waits = True
+                    group.create_task(self._take_step(uid, entry), name=f"status.step.{entry.name}")
+                continue
+            entry.due = False
             self._writing.add(uid)
             try:
                 again_s = await self._write(uid, entry)
@@ -135,6 +150,12 @@ class StatusWriter:
                 group.create_task(self._later(uid, again_s), name=f"status.retry.{entry.name}")
             elif uid in self._entries:
                 self._enqueue(uid, entry)
+
+    async def _take_step(self, uid: str, entry: _Entry) -> None:
+        await self._clock.sleep(STEP_S)
+        entry.waits, entry.due = False, True
+        if self._entries.get(uid) is entry:
+            self._enqueue(uid, entry)
 
     async def _later(self, uid: str, delay_s: float) -> None:
         await self._clock.sleep(delay_s)

@@ -12,6 +12,7 @@ from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import ApiError
 from cybernetes.base.random import SeededRandom
 from cybernetes.client.api import ApiClient
+from cybernetes.kubelet.status import is_on_its_way
 from cybernetes.kubelet.status_writer import StatusWriter
 
 Object = dict[str, Any]
@@ -97,6 +98,59 @@ def test_a_change_by_somebody_else_that_the_watch_showed_before_the_answer_is_un
     written(server)
     assert server.status == ready("True")
     assert server.patches == 2
+
+
+class Moment(SystemClock):
+    """Sleeps until it is told that the time has come."""
+
+    def __init__(self) -> None:
+        self.over = asyncio.Event()
+        self.sleepers = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleepers.set()
+        await self.over.wait()
+
+
+STEP = {"phase": "Pending", "containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}
+DELETED = {"metadata": {**pod({})["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+
+
+@pytest.mark.parametrize("then", ["nothing", "ready", "deleted"])
+def test_a_step_is_written_when_nothing_follows_it_soon(then: str) -> None:
+    async def scenario() -> None:
+        server, clock = Server(), Moment()
+        writer = server.writer = StatusWriter(cast(ApiClient, server), clock, SeededRandom(1))
+        running = asyncio.ensure_future(writer.run())
+        writer.see(pod({}))
+        writer.set(pod({}), STEP)
+        async with asyncio.timeout(60):
+            await clock.sleepers.wait()
+            assert server.patches == 0
+            if then == "nothing":
+                clock.over.set()
+            else:
+                writer.set(pod({}) if then == "ready" else DELETED, ready("True") if then == "ready" else STEP)
+            await writer.settled("u1")
+        assert server.patches == 1
+        running.cancel()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, True),
+        ({"phase": "Running"}, False),
+        ({"reason": "Evicted"}, False),
+        ({"initContainerStatuses": [{"state": {"running": {}}}]}, False),
+        ({"initContainerStatuses": [{"state": {"waiting": {"reason": "PodInitializing"}}}]}, True),
+        ({"containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull"}}}]}, False),
+    ],
+)
+def test_steps_on_the_way_are_told_from_what_a_pod_has_come_to(changed: Object, expected: bool) -> None:
+    assert is_on_its_way({**STEP, **changed}) is expected
 
 
 class Slow:
