@@ -74,7 +74,8 @@ def _operate(root: Any, operation: Object) -> Any:
             _remove(root, path)
             return root
         case "test":
-            if not _equal(_resolve(root, path), operation.get("value")):
+            wanted = operation.get("value")
+            if not (wanted is None and _absent(root, path)) and not _equal(_resolve(root, path), wanted):
                 raise _Unappliable("test failed")
             return root
         case "move":
@@ -85,6 +86,12 @@ def _operate(root: Any, operation: Object) -> Any:
         case "copy":
             return _add(root, path, copy.deepcopy(_resolve(root, _pointer(operation["from"]))))
     raise _Unappliable(f"unexpected kind: {operation['op']}")
+
+
+def _absent(root: Any, path: list[str]) -> bool:
+    """Whether nothing but the last key is missing: the reference takes it to be null."""
+    parent = _resolve(root, path[:-1]) if path else None
+    return isinstance(parent, dict) and path[-1] not in parent
 
 
 def _pointer(text: str) -> list[str]:

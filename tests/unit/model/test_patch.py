@@ -25,6 +25,7 @@ DOC: dict[str, Any] = {"metadata": {"name": "a", "labels": {"x": "1"}}, "list": 
         ([{"op": "replace", "path": "/list", "value": []}], {"list": []}),
         ([{"op": "copy", "from": "/list", "path": "/again"}], {"again": [1, 2, 3]}),
         ([{"op": "test", "path": "/list/2", "value": 3}], {}),
+        ([{"op": "test", "path": "/metadata/absent", "value": None}], {}),
         ([{"op": "add", "path": "/metadata~1x", "value": 1}], {"metadata/x": 1}),
     ],
 )
@@ -39,6 +40,8 @@ def test_json_patch(operations: list[Any], changed: dict[str, Any]) -> None:
     [
         {"op": "test", "path": "/list/2", "value": 4},
         {"op": "test", "path": "/list/0", "value": True},
+        {"op": "test", "path": "/absent", "value": 1},
+        {"op": "test", "path": "/absent/deep", "value": None},
         {"op": "remove", "path": "/absent"},
         {"op": "replace", "path": "/absent", "value": 1},
         {"op": "add", "path": "/absent/deep", "value": 1},

@@ -9,6 +9,7 @@ from cybernetes.model.resources.core import nodes
 from cybernetes.model.validation.autoscaling import validate_autoscaler
 from cybernetes.model.validation.config import validate_config_map
 from cybernetes.model.validation.env import validate_file_volumes
+from cybernetes.model.validation.events import validate_new_event_update
 from cybernetes.model.validation.jobs import validate_job, validate_job_update
 from cybernetes.model.validation.limits import validate_resource_quota
 from cybernetes.model.validation.pod_resize import validate_resize
@@ -231,3 +232,10 @@ def test_an_autoscalers_tolerance_is_not_below_zero() -> None:
 def test_a_config_map_is_too_long_as_a_whole() -> None:
     large = {"metadata": {"name": "a"}, "data": {"a": "x" * 2**19, "b": "x" * 2**19, "c": "x"}}
     assert words(validate_config_map(large)) == ["[]: Too long: may not be more than 1048576 bytes"]
+
+
+def test_a_series_that_changes_is_one() -> None:
+    old = {"eventTime": "2026-01-01T00:00:00.000000Z", "reason": "Started"}
+    new = {**old, "series": {"count": 1, "lastObservedTime": "2026-01-01T00:00:01.000000Z"}}
+    assert words(validate_new_event_update(new, old)) == ['series.count: Invalid value: "": should be at least 2']
+    assert validate_new_event_update(new, new) == []

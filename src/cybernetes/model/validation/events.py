@@ -49,7 +49,7 @@ def validate_new_event_update(event: Object, old: Object) -> list[FieldError]:
         if event.get(name) != old.get(name):
             shown = {"reportingComponent": "reportingController"}.get(name, name)
             errors.append(invalid(Path(shown), event.get(name), "field is immutable"))
-    return errors
+    return errors if event.get("series") == old.get("series") else [*_series(event.get("series")), *errors]
 
 
 def _namespaces(event: Object) -> list[FieldError]:
