@@ -15,10 +15,28 @@ from cybernetes.base.clock import Clock
 from cybernetes.model.printing.descriptions import described
 from cybernetes.model.printing.formats import PLAIN
 from cybernetes.model.printing.rows import CONDITIONS, EXTRA_CELLS
+from cybernetes.model.resource import Column
 from cybernetes.wire import negotiate
 from cybernetes.wire.table import definition
 
 Object = dict[str, Any]
+
+
+def table_of(obj: Object, columns: Sequence[Column], version: str, now: float) -> Object:
+    """A Table of one object that is not stored; its row has the object's metadata."""
+    api_version = f"meta.k8s.io/{version}"
+    partial = {"kind": negotiate.METADATA, "apiVersion": api_version, "metadata": obj["metadata"]}
+    return {
+        "kind": negotiate.TABLE,
+        "apiVersion": api_version,
+        "metadata": {"resourceVersion": obj["metadata"].get("resourceVersion", "")},
+        "columnDefinitions": _definitions(columns),
+        "rows": [{"cells": [each.cell(obj, now) for each in columns], "object": partial}],
+    }
+
+
+def _definitions(columns: Sequence[Column]) -> list[Object]:
+    return [definition(c.name, c.type, c.format, described(c.description), c.priority) for c in columns]
 
 
 class TableRenderer:
@@ -78,7 +96,7 @@ class TableRenderer:
         )
 
     def _definitions(self) -> list[Object]:
-        return [definition(c.name, c.type, c.format, described(c.description), c.priority) for c in self._columns]
+        return _definitions(self._columns)
 
     def _row(self, item: bytes) -> bytes:
         now, kept = self._clock.now(), stored.decode(item)

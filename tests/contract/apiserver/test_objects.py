@@ -221,6 +221,9 @@ def test_scale_is_another_view_of_the_replicas(api: RunningApi, space: str, cont
         await client.ok("POST", path, {"metadata": {"name": "web"}, "spec": spec})
         scale = await client.ok("GET", f"{path}/web/scale")
         assert (scale["kind"], scale["spec"]["replicas"], scale["status"]["selector"]) == ("Scale", 2, "app=web")
+        table = await client.ok("GET", f"{path}/web/scale", accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+        assert [each["name"] for each in table["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+        assert table["rows"][0]["cells"][:3] == ["web", 2, 0]
         await client.ok("PATCH", f"{path}/web/scale", {"spec": {"replicas": 5}}, content=content)
         assert (await client.ok("GET", f"{path}/web"))["spec"]["replicas"] == 5
         status, _ = await client.call("PATCH", f"{path}/web/scale", {"spec": {"replicas": -1}})

@@ -12,11 +12,13 @@ from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.handlers.patch import APPLY_PATCH, patch_of, patch_options, patched, redecoded
 from cybernetes.apiserver.handlers.update import check_identity
 from cybernetes.apiserver.options import WriteOptions, write_options
+from cybernetes.apiserver.tables import table_of
 from cybernetes.base.clock import rfc3339
 from cybernetes.base.errors import not_found
 from cybernetes.model import field
 from cybernetes.model.field import Path
 from cybernetes.model.printing.formats import selector_text
+from cybernetes.model.printing.workloads import SCALES
 from cybernetes.wire import negotiate
 from cybernetes.wire.http.message import Response
 
@@ -34,7 +36,12 @@ async def read(core: Core, call: Call) -> Response:
     item = core.caches.of(*call.served.keeper).state.get(write.place(call, call.info.name))
     if item is None:
         raise not_found(*call.not_found)
-    return respond.plain(call, scale_of(call, call.served.decode((await call.served.shown(item)).json)))
+    scale = scale_of(call, call.served.decode((await call.served.shown(item)).json))
+    form = respond.form_of(call, frozenset((negotiate.TABLE,)))
+    if form.shape:
+        table = table_of(scale, SCALES, form.version, core.clock.now())
+        return respond.body(call.request, form, orjson.dumps(table), 200, warnings=call.warnings)
+    return respond.plain(call, scale)
 
 
 async def update(core: Core, call: Call) -> Response:

@@ -236,6 +236,12 @@ HORIZONTAL_POD_AUTOSCALERS = (
     ),
     AGE,
 )
+SCALES = (
+    NAME,
+    number("Desired", "@autoscaling.v1.ScaleSpec#replicas", "spec", "replicas"),
+    number("Available", "@autoscaling.v1.ScaleStatus#replicas", "status", "replicas"),
+    AGE,
+)
 POD_DISRUPTION_BUDGETS = (
     NAME,
     text("Min Available", "The minimum number of pods that must be available.", "spec", "minAvailable", default="N/A"),
