@@ -149,6 +149,9 @@ def test_custom_resources_are_documented() -> None:
     assert thing["x-kubernetes-group-version-kind"] == [{"group": "example.test", "version": "v1", "kind": "Thing"}]
     assert sorted(thing["properties"]) == ["apiVersion", "kind", "metadata", "spec"]
     assert v2.converted(thing)["properties"]["metadata"]["$ref"].startswith("#/definitions/")
+    selected = custom.definitions("example.test", "v1", "Thing", "ThingList", schema, ("spec.a", "spec.b"))
+    whole = json.loads(selected["test.example.v1.Thing"])
+    assert whole["x-kubernetes-selectable-fields"] == [{"fieldPath": "spec.a"}, {"fieldPath": "spec.b"}]
 
 
 def test_versions_are_ordered_as_kubernetes_orders_them() -> None:

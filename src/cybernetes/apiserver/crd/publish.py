@@ -116,7 +116,7 @@ def _served(each: CustomVersion, kept: CustomVersion, list_kind: str, views: Vie
         custom=True,
         scale_paths=_scale_paths(each.scale),
         views=views,
-        definitions=openapi.definitions(row.group, row.version, row.kind, list_kind, each.schema),
+        definitions=openapi.definitions(row.group, row.version, row.kind, list_kind, each.schema, row.fields),
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
 from cybernetes.apiserver.openapi.operations import META
 
+SELECTABLE = "x-kubernetes-selectable-fields"
 _REF = "#/components/schemas/"
 _TEXTS = {
     "apiVersion": "APIVersion defines the versioned schema of this representation of an object.",
@@ -22,10 +24,13 @@ def definition_name(group: str, version: str, kind: str) -> str:
     return ".".join((*reversed(group.split(".")), version, kind))
 
 
-def definitions(group: str, version: str, kind: str, list_kind: str, schema: dict[str, Any] | None) -> dict[str, bytes]:
+def definitions(
+    group: str, version: str, kind: str, list_kind: str, schema: dict[str, Any] | None, selectable: Iterable[str] = ()
+) -> dict[str, bytes]:
     """The definitions of a kind and of its lists, by name.
 
-    schema  its openAPIV3Schema; None where everything is kept
+    schema      its openAPIV3Schema; None where everything is kept
+    selectable  paths of the fields that lists can be selected by: `spec.color`
     """
     name = definition_name(group, version, kind)
     known = {"group": group, "version": version, "kind": kind}
@@ -38,6 +43,9 @@ def definitions(group: str, version: str, kind: str, list_kind: str, schema: dic
     }
     whole["properties"] = {**head, **{k: v for k, v in (whole.get("properties") or {}).items() if k not in head}}
     whole["x-kubernetes-group-version-kind"] = [known]
+    fields = [{"fieldPath": path} for path in selectable]
+    if fields:
+        whole[SELECTABLE] = fields
     listed = {
         "description": f"{list_kind} is a list of {kind}",
         "type": "object",

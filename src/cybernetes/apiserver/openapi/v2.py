@@ -10,6 +10,7 @@ import orjson
 from cybernetes.apiserver.discovery import Listing
 from cybernetes.apiserver.openapi import operations as ops
 from cybernetes.apiserver.openapi import parameters, schemas
+from cybernetes.apiserver.openapi.custom import SELECTABLE
 from cybernetes.apiserver.openapi.operations import Operation
 from cybernetes.apiserver.openapi.v3 import CUSTOM_MEDIA, MEDIA, TITLE
 
@@ -121,7 +122,8 @@ def open_ended(schema: Document) -> Document:
     """
     if not schema.get("x-kubernetes-preserve-unknown-fields"):
         return schema
-    return {key: schema[key] for key in ("type", "x-kubernetes-group-version-kind")}
+    kept = ("type", "x-kubernetes-group-version-kind", SELECTABLE)
+    return {key: value for key, value in schema.items() if key in kept}
 
 
 def converted(schema: Document) -> Document:
