@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -39,6 +41,8 @@ VERBS = {
     "network": ("component", "Run a node's pod networking in the foreground."),
     "dns": ("component", "Run a node's cluster DNS in the foreground."),
 }
+# Operations of an EdgeError that a request ended with.
+_REQUESTS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _COMPONENTS = tuple(verb for verb, (module, _) in VERBS.items() if module == "component")
 
 
@@ -60,6 +64,14 @@ class _Verbs(click.Group):
         except click.exceptions.NoSuchCommand as unknown:
             # click itself looks for similar names among those that are loaded.
             raise click.exceptions.NoSuchCommand(args[0], possibilities=VERBS, ctx=ctx) from unknown
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EdgeError as broken:
+            if broken.operation not in _REQUESTS or not isinstance(ctx.obj, Path):
+                raise
+            raise click.ClickException(f"{broken}{advice(ctx.obj)}") from broken
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Cluster"):
@@ -86,6 +98,19 @@ def main() -> None:
         cybernetes(prog_name="cybernetes")
     except (ApiError, EdgeError, OSError) as error:
         sys.exit(f"Error: {said(error)}")
+
+
+def advice(data_dir: Path) -> str:
+    """What to type when an API server does not answer; "" where it is none of a cluster that is here."""
+    from cybernetes.run import control
+    from cybernetes.run.layout import Layout
+
+    layout = Layout(data_dir)
+    if not layout.config.exists():
+        return ""
+    if control.is_running(layout.control_socket):
+        return f"; see {layout.command('status')}"
+    return f"; no cluster runs in {data_dir}, start it with: {layout.command('up')}"
 
 
 def said(error: ApiError | EdgeError | OSError) -> str:

@@ -16,8 +16,9 @@ from cybernetes.run.config import ClusterConfig, NetworkConfig
 from cybernetes.run.layout import DEFAULT_DATA_DIR, Layout
 
 
-def _may_be_looked_at(ctx: click.Context, param: click.Parameter, folder: Path) -> Path:
-    """Raises PermissionError when the cluster there is another user's."""
+def _chosen(ctx: click.Context, param: click.Parameter, folder: Path) -> Path:
+    """Noted for whoever gives advice. Raises PermissionError when the cluster there is another user's."""
+    ctx.find_root().obj = folder
     with contextlib.suppress(FileNotFoundError):
         os.scandir(folder).close()
     return folder
@@ -26,7 +27,7 @@ def _may_be_looked_at(ctx: click.Context, param: click.Parameter, folder: Path) 
 data_dir = click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False, resolve_path=True, readable=False),
-    callback=_may_be_looked_at,
+    callback=_chosen,
     default=DEFAULT_DATA_DIR,
     show_default=True,
     envvar="CYBERNETES_DATA_DIR",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from cybernetes.cli.kubectl import needs_cluster
 from cybernetes.cli.main import cybernetes, said
+from cybernetes.install.machine import free_port
 
 POD = "{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: c, image: i}]}}"
 
@@ -58,6 +60,18 @@ def test_a_token_for_an_api_server_on_loopback_says_how_others_can_reach_it(tmp_
     assert result.exit_code == 1
     assert "the API server is at https://127.0.0.1:7443, where other machines can't reach it" in result.output
     assert f"below apiServer in {tmp_path}/config.yaml, then type cybernetes up --data-dir {tmp_path}" in result.output
+
+
+def test_who_asks_a_cluster_that_does_not_run_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("apiServer: {port: 7443}\n")
+    server = f"https://127.0.0.1:{free_port(0)}"
+    cluster, context = {"server": server}, {"cluster": "c", "user": "u"}
+    named = {"clusters": {"cluster": cluster}, "users": {"user": {}}, "contexts": {"context": context}}
+    lists = {plural: [{"name": plural[0], **each}] for plural, each in named.items()}
+    (tmp_path / "admin.kubeconfig").write_text(json.dumps({**lists, "current-context": "c"}))
+    result = typed("explain", "pod", "web", "--data-dir", str(tmp_path))
+    assert result.exit_code == 1
+    assert f"; no cluster runs in {tmp_path}, start it with: cybernetes up --data-dir {tmp_path}\n" in result.output
 
 
 def test_a_machine_that_joined_says_where_to_type_it(tmp_path: Path) -> None:
