@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
 
 from cybernetes.kubelet import pods
 from cybernetes.kubelet.observe import Observed
@@ -28,25 +29,28 @@ class Stopper:
         self._hooked: set[str] = set()
         self._told: set[str] = set()
 
-    async def stop_all(self, pod: Object, observed: Observed, grace_s: int) -> None:
-        """Containers side by side, then sidecars one after the other with what is left of the grace."""
+    async def stop_all(
+        self, pod: Object, observed: Observed, grace_s: int, on_end: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Containers side by side, then sidecars one after the other with what is left of the grace.
+
+        on_end  called when one has ended and others have not
+        """
         clock = self._tools.clock
         deadline = clock.monotonic() + grace_s
-        for group in stop_order(pod, observed):
-            left_s = max(0.0, deadline - clock.monotonic())
-            await self._side_by_side(pod, observed, group, left_s)
+        groups = stop_order(pod, observed)
+        left = sum(map(len, groups))
 
-    async def _side_by_side(
-        self, pod: Object, observed: Observed, group: Sequence[ContainerStatus], grace_s: float
-    ) -> None:
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for each in group:
-                    work = self.stop(pod, observed, each, grace_s, f"Stopping container {each.name}")
-                    tasks.create_task(work, name=f"stop.{each.name}")
-        except ExceptionGroup as failed:
-            # Stopping is repeated as a whole; which container failed first does not matter.
-            raise failed.exceptions[0] from failed
+        async def stop(each: ContainerStatus, grace_s: float) -> None:
+            nonlocal left
+            await self.stop(pod, observed, each, grace_s, f"Stopping container {each.name}")
+            left -= 1
+            if left:
+                await on_end()
+
+        for group in groups:
+            left_s = max(0.0, deadline - clock.monotonic())
+            await _side_by_side({each.name: stop(each, left_s) for each in group})
 
     async def stop(
         self, pod: Object, observed: Observed, container: ContainerStatus, grace_s: float, message: str
@@ -75,6 +79,16 @@ class Stopper:
         self._hooked.add(container.id)
         if failure:
             tools.say(pod, container.name, "Warning", "FailedPreStopHook", "PreStopHook failed")
+
+
+async def _side_by_side(works: Mapping[str, Coroutine[Any, Any, None]]) -> None:
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for name, work in works.items():
+                tasks.create_task(work, name=f"stop.{name}")
+    except ExceptionGroup as failed:
+        # Stopping is repeated as a whole; which container failed first does not matter.
+        raise failed.exceptions[0] from failed
 
 
 def pod_ip(tools: Tools, pod: Object, observed: Observed) -> str:

@@ -423,11 +423,17 @@ class PodWorker:
 
     async def _stop_everything(self, grace_s: int) -> None:
         observed = self.observed
-        await self._stopper.stop_all(self.pod, observed, grace_s)
+        await self._stopper.stop_all(self.pod, observed, grace_s, self._tell_of_end)
         for box in observed.sandboxes:
             if box.ready:
                 await self._tools.runtime.stop_sandbox(box.id)
         await self._look()
+
+    async def _tell_of_end(self) -> None:
+        """A container has ended while others take their time."""
+        await self._look()
+        if not self._removed:
+            self._publish()
 
     async def _delete(self) -> None:
         meta = self.pod["metadata"]

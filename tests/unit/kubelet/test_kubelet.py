@@ -405,6 +405,26 @@ def test_a_pod_that_is_being_stopped_says_when_it_is_no_longer_ready() -> None:
     asyncio.run(scenario())
 
 
+def test_a_container_that_ends_before_the_others_of_its_pod_is_shown() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.runtime.scripts["pull"] = Script(term_after_s=None)
+            await w.create(
+                "web",
+                containers=[{"name": "quick", "image": "i"}, {"name": "slow", "image": "pull"}],
+                terminationGracePeriodSeconds=300,
+            )
+            await w.until("web", is_ready)
+            await w.client.delete(PODS, "web", namespace="default")
+            shown = await w.until("web", lambda status: not status["containerStatuses"][0]["ready"])
+            quick, slow = shown["status"]["containerStatuses"]
+            assert "terminated" in quick["state"] and "running" in slow["state"]
+            assert (slow["ready"], shown["status"]["phase"]) == (True, "Running")
+            await w.client.delete(PODS, "web", namespace="default", grace_s=0)
+
+    asyncio.run(scenario())
+
+
 def test_a_container_with_another_image_replaces_the_one_before_without_a_gap() -> None:
     async def scenario() -> None:
         async with world() as w:
