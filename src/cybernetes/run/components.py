@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from cybernetes.base.errors import EdgeError, Retry
+from cybernetes.base.log import Log
 from cybernetes.base.log import configure as configure_log
 from cybernetes.run import files
 from cybernetes.run.config import ClusterConfig, NodeConfig
@@ -21,6 +22,8 @@ from cybernetes.run.layout import Layout
 from cybernetes.run.process import allow_many_files, spare_garbage_collection
 from cybernetes.run.start import Setting
 from cybernetes.run.supervise import Process
+
+_log = Log("run")
 
 
 class Component(msgspec.Struct, frozen=True):
@@ -124,7 +127,22 @@ def _main(component: Component, setting: Setting, log_level: str, log_format: st
     serve = importlib.import_module(f"cybernetes.run.start.{component.module}").serve
     # Again, where it was forked: its own modules are there now.
     spare_garbage_collection()
-    uvloop.run(_until_told_to_stop(serve(setting)))
+    try:
+        uvloop.run(_until_told_to_stop(serve(setting)))
+    except (EdgeError, BaseExceptionGroup) as ended:
+        why = refusal(ended)
+        if why is None:
+            raise
+        _log.error("component.refused", why=why)
+        raise SystemExit(1) from ended
+
+
+def refusal(ended: BaseException) -> str | None:
+    """What somebody has to mend before the component can start, where that is all that ended it: no bug, no passing fault."""
+    if isinstance(ended, BaseExceptionGroup):
+        found = [refusal(each) for each in ended.exceptions]
+        return None if None in found else "; ".join(each for each in found if each)
+    return str(ended) if isinstance(ended, EdgeError) and ended.retry is Retry.NEVER else None
 
 
 async def _until_told_to_stop(serving: Coroutine[object, object, None]) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cybernetes.base.errors import EdgeError
-from cybernetes.run.components import plan
+from cybernetes.base.errors import Bug, EdgeError, Retry
+from cybernetes.run.components import plan, refusal
 from cybernetes.run.config import ApiServerConfig, ClusterConfig, StoreConfig, read
 from cybernetes.run.layout import Layout
 from cybernetes.run.start.apiserver import _share
@@ -32,3 +32,12 @@ def test_a_count_that_makes_no_sense_is_refused_by_its_place(tmp_path: Path, cou
     (tmp_path / "config.yaml").write_text(f"kind: ClusterConfig\napiServer: {{processes: {count}}}\n")
     with pytest.raises(EdgeError, match=r"apiServer\.processes"):
         read(tmp_path / "config.yaml")
+
+
+def test_what_somebody_has_to_mend_is_one_line_and_all_else_a_trace() -> None:
+    wrong, passing = EdgeError("read", "/x", "not there", retry=Retry.NEVER), EdgeError("dial", "etcd", "refused")
+    assert refusal(wrong) == "read /x: not there"
+    assert refusal(ExceptionGroup("", [ExceptionGroup("", [wrong]), wrong])) == "read /x: not there; read /x: not there"
+    assert refusal(passing) is None
+    assert refusal(ExceptionGroup("", [wrong, passing])) is None
+    assert refusal(ExceptionGroup("", [Bug("no")])) is None
