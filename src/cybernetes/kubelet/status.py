@@ -95,7 +95,7 @@ def compute(pod: Object, observed: Observed, view: View, previous: Object, node:
     if pod["spec"].get("resources"):
         status["resources"] = view.of_pod
         status["allocatedResources"] = pod["spec"]["resources"].get("requests") or {}
-    if phase == "Failed" and reason and not old and not observed.containers:
+    if "Failed" in (phase, view.phase) and reason and not old and not observed.containers:
         # Rejected: nothing was ever on its way, and clients show the reason where no container has one.
         return status
     if init:
