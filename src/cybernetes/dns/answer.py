@@ -16,6 +16,7 @@ from cybernetes.dns.zone import Zone
 
 SCHEMA_VERSION = "1.1.0"
 TTL_S = 5
+TURNS_MAX = 8
 _POD = "pod"
 _SERVICES = "svc"
 _TYPES = {4: "A", 6: "AAAA"}
@@ -83,6 +84,23 @@ def answer(zone: Zone, domain: Domain, name: str, record_type: str) -> Answer:
             return _below_services(zone, domain, name, labels[:-1], record_type)
         case _:
             return ABSENT
+
+
+def turns(found: Answer) -> int:
+    """In how many orders its addresses are told."""
+    return max(1, min(TURNS_MAX, len(_addresses(found))))
+
+
+def turned(found: Answer, turn: int) -> Answer:
+    """The answer that begins with another address each turn: many a client takes the first, or what fits."""
+    addresses = _addresses(found)
+    at = turn * len(addresses) // turns(found) % max(1, len(addresses))
+    rest = [each for each in found.records if each.type not in _TYPES.values()]
+    return msgspec.structs.replace(found, records=(*rest, *addresses[at:], *addresses[:at]))
+
+
+def _addresses(found: Answer) -> list[Record]:
+    return [each for each in found.records if each.type in _TYPES.values()]
 
 
 def soa(domain: Domain, serial: int) -> Record:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import dns.message
 import dns.rcode
+import msgspec
 
 from cybernetes.base.errors import EdgeError
 from cybernetes.base.log import Log
 from cybernetes.dns import wire
-from cybernetes.dns.answer import Domain, answer, soa
+from cybernetes.dns.answer import Domain, answer, soa, turned, turns
 from cybernetes.dns.forward import Upstream
 from cybernetes.dns.zone import Zone
 
 _log = Log("dns")
 # Answers kept in encoded form. A cluster's pods ask for few names, over and over; at the limit all are forgotten.
 CACHED_MAX = 10_000
+
+
+class _Kept(msgspec.Struct):
+    """Encoded answers without their ids, to be told in turn once there are `wanted`."""
+
+    wanted: int
+    answers: list[bytes]
+    told: int = 0
 
 
 class Resolver:
@@ -25,7 +34,7 @@ class Resolver:
         self._zone = zone
         self._domain = domain
         self._upstream = upstream
-        self._cache: dict[tuple[bytes, bool], bytes] = {}
+        self._cache: dict[tuple[bytes, bool], _Kept] = {}
         self._cached_at = 0
 
     def answer_from(self, zone: Zone) -> None:
@@ -36,12 +45,15 @@ class Resolver:
         self.complete = True
 
     def cached(self, data: bytes, *, udp: bool) -> bytes | None:
-        """The answer when the same query, but for its id, was answered since the zone last changed."""
+        """The answer when the same query, but for its id, was answered often enough since the zone last changed."""
         if self._cached_at != self._zone.changes:
             self._cache.clear()
             self._cached_at = self._zone.changes
-        found = self._cache.get((data[2:], udp))
-        return data[:2] + found if found is not None else None
+        kept = self._cache.get((data[2:], udp))
+        if kept is None or len(kept.answers) < kept.wanted:
+            return None
+        kept.told += 1
+        return data[:2] + kept.answers[kept.told % kept.wanted]
 
     async def resolve(self, data: bytes, *, udp: bool) -> bytes | None:
         """None for what deserves no answer."""
@@ -64,11 +76,15 @@ class Resolver:
         if found.alias:
             follow = await self._follow(found.alias, record_type)
             return wire.encode(query, found, None, udp=udp, follow=follow)
-        encoded = wire.encode(query, found, soa(self._domain, changes), udp=udp)
-        if changes == self._cached_at:
+        kept = self._cache.get((data[2:], udp)) if changes == self._cached_at else None
+        turn = len(kept.answers) if kept is not None else 0
+        encoded = wire.encode(query, turned(found, turn), soa(self._domain, changes), udp=udp)
+        if kept is not None:
+            kept.answers.append(encoded[2:])
+        elif changes == self._cached_at:
             if len(self._cache) >= CACHED_MAX:
                 self._cache.clear()
-            self._cache[data[2:], udp] = encoded[2:]
+            self._cache[data[2:], udp] = _Kept(turns(found), [encoded[2:]])
         return encoded
 
     async def _forward(self, query: wire.Query, data: bytes, *, udp: bool) -> bytes:

@@ -19,6 +19,9 @@ from cybernetes.dns.answer import TTL_S, Answer, Record
 # day 2020).
 UDP_BYTES = 512
 UDP_BYTES_MAX = 1232
+_TCP_BYTES_MAX = 65535
+# A name that was told before, type, class, life and length.
+_RECORD_BYTES_MIN = 12
 
 Query = dns.message.Message
 
@@ -47,10 +50,12 @@ def encode(query: Query, found: Answer, authority: Record | None, *, udp: bool, 
     response = _response(query)
     response.flags |= dns.flags.AA
     response.set_rcode(dns.rcode.NOERROR if found.exists else dns.rcode.NXDOMAIN)
-    _add(response, response.answer, found.records, query)
+    # One more than could fit is enough to see that they don't.
+    most = _limit(query, udp=udp) // _RECORD_BYTES_MIN + 1
+    _add(response, response.answer, found.records[:most], query)
     if follow is not None:
         response.answer += follow.answer
-    _add(response, response.additional, found.additional, query)
+    _add(response, response.additional, found.additional[:most], query)
     if not found.records and authority is not None:
         _add(response, response.authority, (authority,), query)
     return to_bytes(response, query, udp=udp)
@@ -64,15 +69,40 @@ def failure(query: Query, code: dns.rcode.Rcode) -> bytes:
 
 def to_bytes(response: Query, query: Query, *, udp: bool) -> bytes:
     """Cut, with the TC bit, when it is too long for the client's datagram."""
-    limit = 65535
-    if udp:
-        limit = min(max(query.payload, UDP_BYTES), UDP_BYTES_MAX) if query.edns >= 0 else UDP_BYTES
+    limit = _limit(query, udp=udp)
     try:
         return response.to_wire(max_size=limit)
     except dns.exception.TooBig:
-        cut = _response(query)
-        cut.flags = response.flags | dns.flags.TC
-        return cut.to_wire(max_size=limit)
+        return _cut(response, query, limit)
+
+
+def _limit(query: Query, *, udp: bool) -> int:
+    if not udp:
+        return _TCP_BYTES_MAX
+    return min(max(query.payload, UDP_BYTES), UDP_BYTES_MAX) if query.edns >= 0 else UDP_BYTES
+
+
+def _cut(response: Query, query: Query, limit: int) -> bytes:
+    """As many records as fit, were they all as long as the first: not every client asks again over TCP."""
+    records = [(rrset, each) for rrset in response.answer for each in rrset]
+    none = _first(response, query, [], limit)
+    if not records:
+        return none
+    fitting = (limit - len(none)) // (len(_first(response, query, records[:1], _TCP_BYTES_MAX)) - len(none))
+    while True:
+        try:
+            return _first(response, query, records[:fitting], limit)
+        except dns.exception.TooBig:
+            fitting = fitting * 3 // 4
+
+
+def _first(response: Query, query: Query, records: list[tuple[dns.rrset.RRset, dns.rdata.Rdata]], limit: int) -> bytes:
+    cut = _response(query)
+    cut.flags = response.flags | dns.flags.TC
+    for rrset, each in records:
+        found = cut.find_rrset(cut.answer, rrset.name, rrset.rdclass, rrset.rdtype, create=True)
+        found.add(each, rrset.ttl)
+    return cut.to_wire(max_size=limit)
 
 
 def _response(query: Query) -> Query:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cybernetes.dns.answer import Answer, Domain, Record, answer
+from cybernetes.dns.answer import Answer, Domain, Record, answer, turned
 from cybernetes.dns.objects import Endpoint, Port, Service, Slice, endpoint_slice, service
 from cybernetes.dns.zone import Zone
 
@@ -49,6 +49,19 @@ def test_a_service_has_its_cluster_addresses(zone: Zone) -> None:
 def test_a_headless_service_has_the_addresses_of_its_endpoints(zone: Zone) -> None:
     assert ask(zone, "db.shop.svc.cluster.local") == ["10.244.1.7", "10.244.2.9", "10.244.2.10"]
     assert ask(zone, "db.shop.svc.cluster.local", "AAAA") == []
+
+
+def test_addresses_are_told_in_turns() -> None:
+    def told(count: int, turn: int) -> list[str]:
+        alias = Record("a", "CNAME", "b.")
+        addresses = [Record("b", "A", f"10.0.0.{n}") for n in range(count)]
+        found = turned(Answer((alias, *addresses)), turn)
+        assert found.records[0] == alias and sorted(found.records[1:]) == sorted(addresses)
+        return [each.data.removeprefix("10.0.0.") for each in found.records[1:]]
+
+    assert [told(3, turn)[0] for turn in range(4)] == ["0", "1", "2", "0"]
+    assert [told(16, turn)[0] for turn in range(8)] == ["0", "2", "4", "6", "8", "10", "12", "14"]
+    assert (told(0, 5), told(1, 5)) == ([], ["0"])
 
 
 def test_endpoints_have_names_by_host_name_or_address(zone: Zone) -> None:

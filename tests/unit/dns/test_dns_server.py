@@ -131,6 +131,9 @@ def test_a_long_answer_is_cut_over_udp_and_whole_over_tcp() -> None:
             name = "db.shop.svc.cluster.local"
             cut = await made.ask(name, use_edns=0, payload=4096)
             assert cut.flags & dns.flags.TC
+            assert 60 < len(cut.answer[0]) < 80
+            others = [await made.ask(name, use_edns=0, payload=4096) for _ in range(16)]
+            assert {each for response in others for each in response.answer[0]} > set(cut.answer[0])
             assert len((await made.ask(name, tcp=True)).answer[0]) == 300
 
     asyncio.run(run())
