@@ -52,22 +52,22 @@ class Preparation:
         start.volumes_at = now
         not_before = self._not_before()
         start.keys = await launch.pull_secrets(tools, pod, not_before)
-        try:
-            say = partial(self._say, "")
-            start.volumes = await tools.volumes.ensure(pod, tools.allocatable, not_before, start.keys, say)
-        except VolumeFailed as failed:
-            if failed.waiting is None:
-                self._say("", "Warning", "FailedMount", str(failed))
-            if start.volumes or runs:
-                # What was made before stays as it is: a pod goes on with the last of what it was made from.
-                return True
-            self._wait_for(pod, failed)
-            start.volumes_at = None
-            start.fresh_from = tools.clock.monotonic()
-            start.retry_s = min(RETRY_LIMIT_S, (start.retry_s or RETRY_FIRST_S) * 2)
-            return False
-        start.retry_s = None
-        return True
+        say = partial(self._say, "")
+        ensured = await tools.volumes.ensure(pod, tools.allocatable, not_before, start.keys, say)
+        for each in ensured.failed:
+            if each.waiting is None:
+                self._say("", "Warning", "FailedMount", each.message)
+        if not ensured.failed or start.volumes or runs:
+            # What was made before stays as it is: a pod goes on with the last of what it was made from.
+            start.volumes = {**start.volumes, **ensured.made}
+            start.retry_s = None if not ensured.failed else start.retry_s
+            return True
+        for each in ensured.failed:
+            self._wait_for(pod, each)
+        start.volumes_at = None
+        start.fresh_from = tools.clock.monotonic()
+        start.retry_s = min(RETRY_LIMIT_S, (start.retry_s or RETRY_FIRST_S) * 2)
+        return False
 
     def _wait_for(self, pod: Object, failed: VolumeFailed) -> None:
         """Containers that wait for an image wait for it in those words, also where it is for a volume."""

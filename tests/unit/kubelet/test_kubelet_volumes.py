@@ -14,13 +14,14 @@ from tests.unit.kubelet.making import pod
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError
 from cybernetes.kubelet.env import ConfigError, Sources
+from cybernetes.kubelet.fake_host import FakeHost
 from cybernetes.kubelet.puller import Puller
 from cybernetes.kubelet.runtime.fake import FakeRuntime
 from cybernetes.kubelet.volumes import atomic, hostpath, kernel, layout, payload
 from cybernetes.kubelet.volumes.image import ImageVolumes
 from cybernetes.kubelet.volumes.layout import MountedVolume
 from cybernetes.kubelet.volumes.payload import File, ImageVolumeError, PayloadContext, TokenRequest, VolumeError
-from cybernetes.kubelet.volumes.setup import VolumeFailed, Volumes
+from cybernetes.kubelet.volumes.setup import Volumes
 
 CONFIG = {("ConfigMap", "shop", "cfg"): {"data": {"k": "v", "l": "w"}}}
 
@@ -160,8 +161,16 @@ def test_volumes_that_a_node_does_not_make_are_refused_by_name(kind: str) -> Non
     nobody: Any = None
     volumes = Volumes(nobody, nobody, nobody, nobody, nobody, nobody, nobody, nobody)
     obj = pod(volumes=[{"name": "v", kind: {"repository": "--upload-pack=id"}}])
-    with pytest.raises(VolumeFailed, match=f"volumes of kind {kind} are not supported by this node"):
-        asyncio.run(volumes.ensure(obj, {}, 0.0, (), print))
+    [failed] = asyncio.run(volumes.ensure(obj, {}, 0.0, (), print)).failed
+    assert failed.message.endswith(f"volumes of kind {kind} are not supported by this node")
+
+
+def test_a_volume_that_can_not_be_made_holds_up_no_other(tmp_path: Path) -> None:
+    nobody: Any = None
+    volumes = Volumes(FakeHost(), nobody, nobody, nobody, nobody, nobody, nobody, nobody)
+    obj = pod(volumes=[{"name": "a", "nfs": {}}, {"name": "b", "emptyDir": {}}, {"name": "c", "iscsi": {}}])
+    ensured = asyncio.run(volumes.ensure(obj, {}, 0.0, (), print))
+    assert (list(ensured.made), [each.volume for each in ensured.failed]) == (["b"], ["a", "c"])
 
 
 def test_the_pulling_of_a_volumes_image_is_told(tmp_path: Path) -> None:

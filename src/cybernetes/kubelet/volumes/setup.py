@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.random import Random, name_suffix
@@ -22,16 +24,27 @@ from cybernetes.kubelet.volumes.payload import ImageVolumeError, PayloadContext,
 from cybernetes.model import quantity
 
 
-class VolumeFailed(Exception):
+class VolumeFailed(msgspec.Struct, frozen=True):
     """One volume of the pod could not be made.
 
     waiting   (reason, message) of the containers that mount it, when it is for want of an image; events told of that
     """
 
-    def __init__(self, volume: str, why: Exception) -> None:
-        super().__init__(f'MountVolume.SetUp failed for volume "{volume}" : {why}')
-        self.volume = volume
-        self.waiting = (why.reason, str(why)) if isinstance(why, ImageVolumeError) else None
+    volume: str
+    message: str
+    waiting: tuple[str, str] | None
+
+    @classmethod
+    def of(cls, volume: str, why: Exception) -> VolumeFailed:
+        waiting = (why.reason, str(why)) if isinstance(why, ImageVolumeError) else None
+        return cls(volume, f'MountVolume.SetUp failed for volume "{volume}" : {why}', waiting)
+
+
+class Ensured(msgspec.Struct, frozen=True):
+    """Volumes by name, made or brought up to date; and those that can't be: none holds up another."""
+
+    made: dict[str, MountedVolume]
+    failed: list[VolumeFailed]
 
 
 class Volumes:
@@ -57,23 +70,19 @@ class Volumes:
 
     async def ensure(
         self, pod: Object, allocatable: Mapping[str, int], not_before: float, keys: Sequence[Credential], say: Say
-    ) -> dict[str, MountedVolume]:
-        """Every volume by name, made or brought up to date. Raises VolumeFailed.
-
-        say  told of the pulling of images
-        """
+    ) -> Ensured:
+        """say: told of the pulling of images."""
         made: dict[str, MountedVolume] = {}
+        failed: list[VolumeFailed] = []
         for volume in pod["spec"].get("volumes") or ():
             try:
                 if "image" in volume:
                     made[volume["name"]] = await self._images.ensure(pod, volume, keys, say)
                 else:
                     made[volume["name"]] = await self._ensure(pod, volume, allocatable, not_before)
-            except VolumeError as wrong:
-                raise VolumeFailed(volume["name"], wrong) from wrong
-            except (ApiError, EdgeError) as error:
-                raise VolumeFailed(volume["name"], error) from error
-        return made
+            except (VolumeError, ApiError, EdgeError) as error:
+                failed.append(VolumeFailed.of(volume["name"], error))
+        return Ensured(made, failed)
 
     async def release(self, pod: Object) -> None:
         """Take back what outlives the unmounting of the pod's volumes. Raises EdgeError."""
