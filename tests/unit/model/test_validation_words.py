@@ -12,6 +12,7 @@ from cybernetes.model.validation.env import validate_file_volumes
 from cybernetes.model.validation.events import validate_new_event_update
 from cybernetes.model.validation.jobs import validate_job, validate_job_update
 from cybernetes.model.validation.limits import validate_resource_quota
+from cybernetes.model.validation.networking import validate_ingress_update, validate_new_ingress
 from cybernetes.model.validation.pod_resize import validate_resize
 from cybernetes.model.validation.pod_update import validate_spec_update
 from cybernetes.model.validation.pods import validate_pod_spec
@@ -239,3 +240,18 @@ def test_a_series_that_changes_is_one() -> None:
     new = {**old, "series": {"count": 1, "lastObservedTime": "2026-01-01T00:00:01.000000Z"}}
     assert words(validate_new_event_update(new, old)) == ['series.count: Invalid value: "": should be at least 2']
     assert validate_new_event_update(new, new) == []
+
+
+def test_an_ingress_has_one_class_however_it_is_told() -> None:
+    def ingress(named: str) -> dict[str, Any]:
+        annotations = {"kubernetes.io/ingress.class": named}
+        backend = {"service": {"name": "web", "port": {"number": 80}}}
+        spec = {"ingressClassName": "new", "defaultBackend": backend}
+        return {"metadata": {"name": "i", "annotations": annotations}, "spec": spec}
+
+    assert words(validate_new_ingress(ingress("old"))) == [
+        'annotations.kubernetes.io/ingress.class: Invalid value: "old": must match `ingressClassName` when both are '
+        "specified"
+    ]
+    assert validate_new_ingress(ingress("new")) == []
+    assert validate_ingress_update(ingress("old"), ingress("old")) == []

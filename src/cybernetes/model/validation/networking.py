@@ -15,6 +15,7 @@ from cybernetes.model.validation.selectors import validate_label_selector
 
 Object = dict[str, Any]
 _SPEC = Path("spec")
+_INGRESS_CLASS = "kubernetes.io/ingress.class"
 _CONTROLLER_MAX = 250
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 _BAD_PATHS = ("//", "/./", "/../", "%2f", "%2F")
@@ -98,6 +99,20 @@ def _ip_block(block: Object, path: Path) -> list[FieldError]:
         if inner.version != outer.version or not inner.subnet_of(outer) or inner.prefixlen <= outer.prefixlen:  # type: ignore[arg-type]
             errors.append(invalid(at, part, "must be a strict subset of `cidr`"))
     return errors
+
+
+def validate_new_ingress(ingress: Object) -> list[FieldError]:
+    """The old annotation may stand beside the field if it names the same class."""
+    named = (ingress["metadata"].get("annotations") or {}).get(_INGRESS_CLASS)
+    class_name = (ingress.get("spec") or {}).get("ingressClassName")
+    if named is None or class_name is None or named == class_name:
+        return validate_ingress(ingress)
+    path = Path("annotations").child(_INGRESS_CLASS)
+    return [*validate_ingress(ingress), invalid(path, named, "must match `ingressClassName` when both are specified")]
+
+
+def validate_ingress_update(ingress: Object, old: Object) -> list[FieldError]:
+    return validate_ingress(ingress)
 
 
 def validate_ingress(ingress: Object) -> list[FieldError]:

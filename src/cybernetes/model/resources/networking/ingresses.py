@@ -1,7 +1,7 @@
 from cybernetes.model.printing.network import INGRESSES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
-from cybernetes.model.validation.networking import validate_ingress
+from cybernetes.model.validation.networking import validate_ingress_update, validate_new_ingress
 from cybernetes.model.warnings.ingresses import of_ingress
 
 RESOURCE = Resource(
@@ -22,7 +22,8 @@ RESOURCE = Resource(
         namespaced=True,
         warnings=of_ingress,
         meta_checks_on_update=2,
-        validate=validate_ingress,
+        validate=validate_new_ingress,
+        validate_update=validate_ingress_update,
         prepare_create=(
             empty_status,
             first_generation,
