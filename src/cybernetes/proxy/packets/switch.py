@@ -17,6 +17,8 @@ from cybernetes.proxy.packets.nft import NftPackets
 
 # iptables' variants, and the one that the machine has chosen.
 CHOSEN, VARIANTS = "", ("legacy", "nft")
+# The chain that every sync has.
+SERVICES = "KUBE-SERVICES"
 _TIMEOUT_S = 60.0
 
 
@@ -69,14 +71,28 @@ def _chosen_variant() -> str:
 
 
 def _has_chains(family: int, variant: str) -> bool:
+    if variant == "legacy":
+        return _has_legacy_tables(family) and _has_legacy_chain(family)
     program = ("ip6tables" if family == 6 else "iptables") + (f"-{variant}" if variant else "")
-    if shutil.which(program) is None or (variant == "legacy" and not _has_legacy_tables(family)):
+    if shutil.which(program) is None:
         return False
-    command = [program, "-w", "5", "-t", "nat", "-S", "KUBE-SERVICES"]
+    command = [program, "-w", "5", "-t", "nat", "-S", SERVICES]
     return subprocess.run(command, capture_output=True, check=False, timeout=_TIMEOUT_S).returncode == 0
 
 
 def _has_legacy_tables(family: int) -> bool:
-    """Whether table nat is there; asking the program would make it."""
+    """Whether table nat is there; looking into it would make it."""
     names = Path(f"/proc/net/{'ip6' if family == 6 else 'ip'}_tables_names")
     return names.exists() and "nat" in names.read_text().split()
+
+
+def _has_legacy_chain(family: int) -> bool:
+    # Takes a third of a second to import, and few machines have such tables.
+    import iptc
+
+    kind = iptc.Table6 if family == 6 else iptc.Table
+    table = kind(kind.NAT)
+    # One object for each table of a process, which knows what it saw first.
+    table.refresh()
+    found: bool = table.is_chain(SERVICES)
+    return found
