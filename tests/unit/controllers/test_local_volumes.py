@@ -70,6 +70,8 @@ def test_a_claim_is_bound_to_a_folder_of_its_own() -> None:
             assert term == {"key": "kubernetes.io/hostname", "operator": "In", "values": ["host-1"]}
             (bound,) = w.api.all("persistentvolumeclaims")
             assert (bound["spec"]["volumeName"], bound["status"]["phase"]) == ("pvc-data-uid", "Bound")
+            begun = 'External provisioner is provisioning volume for claim "default/data"'
+            assert ("Provisioning", begun) in w.events()
             assert ("ProvisioningSucceeded", "Successfully provisioned volume pvc-data-uid") in w.events()
             w.api.remove("persistentvolumeclaims", "data")
             await w.settle()

@@ -54,16 +54,15 @@ class LocalVolumeController:
         return None
 
     async def _create(self, claim: Claim, made: dict[str, dict[str, object]]) -> None:
+        about, say = reference(PERSISTENT_VOLUME_CLAIMS, claim.metadata), self._edges.recorder.normal
+        say(about, "Provisioning", f'External provisioner is provisioning volume for claim "{claim.metadata.key}"')
         try:
             await self._edges.client.create(PERSISTENT_VOLUMES, made)
         except ApiError as error:
             if not is_reason(error, "AlreadyExists"):
                 raise
             return
-        message = f"Successfully provisioned volume {made['metadata']['name']}"
-        self._edges.recorder.normal(
-            reference(PERSISTENT_VOLUME_CLAIMS, claim.metadata), "ProvisioningSucceeded", message
-        )
+        say(about, "ProvisioningSucceeded", f"Successfully provisioned volume {made['metadata']['name']}")
 
     def _refuse(self, claim: Claim, storage_class: StorageClass, refused: plan.Refusal) -> float | None:
         message = f'failed to provision volume with StorageClass "{storage_class.metadata.name}": {refused.message}'
