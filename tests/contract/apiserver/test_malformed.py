@@ -203,6 +203,14 @@ def test_patches_that_do_not_fit_are_to_blame_themselves(api: RunningApi, space:
         assert text.startswith(' "" is invalid: patch: Invalid value: "{\\"')
         assert text.endswith(': strict decoding error: unknown field "spec.nope"')
         assert "json: cannot unmarshal string into" in await refused({"spec": {"replicas": "x"}}, merge)
+        for change, problem in (
+            ({"spec": {"replicas": "x"}}, "unrecognized type: int32"),
+            ({"spec": {"template": "x"}}, "cannot restore struct from: string"),
+            ({"metadata": {"labels": {"a": 1}}}, "cannot convert int64 to string"),
+            ({"metadata": {"labels": "x"}}, "cannot restore map from string"),
+            ({"spec": {"template": {"spec": {"volumes": "x"}}}}, "cannot restore slice from string"),
+        ):
+            assert (await refused(change, strategic)).endswith(f": {problem}")
 
     run(api, test)
 

@@ -18,6 +18,7 @@ from cybernetes.model.field import Path
 from cybernetes.model.resource import Strategy
 from cybernetes.model.schema import decode as schema_decode
 from cybernetes.model.schema import default as schema_default
+from cybernetes.model.schema.restoring import restored
 from cybernetes.wire import negotiate
 from cybernetes.wire.http.message import Response
 
@@ -181,7 +182,8 @@ def _unfit(patch_read: Patch, document: Object, error: ApiError, repeated: Seque
     _, _, fields = problem.partition(": ")
     if fields.startswith(_STRICT):
         fields = _STRICT + ", ".join((*repeated, fields.removeprefix(_STRICT)))
-    return _invalid(patch_read, document, fields or error.message)
+    problem = fields or error.message
+    return _invalid(patch_read, document, restored(problem) if patch_read.shown else problem)
 
 
 def _invalid(patch_read: Patch, document: Object, problem: str) -> ApiError:
