@@ -12,7 +12,7 @@ PYTHON := $(VENV)/bin/python
 CYBERNETES := $(VENV)/bin/cybernetes
 PACKAGES := src/cybernetes/install/packages.sh
 STAMP := $(VENV)/.built
-INPUTS := pyproject.toml setup.py $(wildcard ext/cybernetes_native/*.pyx ext/cybernetes_native/*.pxd proto/*.py proto/*/*.tsv src/cybernetes/install/images/*.c src/cybernetes/install/*.c src/cybernetes/network/cni/*.[ch])
+INPUTS := pyproject.toml setup.py .ci/constraints.txt $(wildcard ext/cybernetes_native/*.pyx ext/cybernetes_native/*.pxd proto/*.py proto/*/*.tsv src/cybernetes/install/images/*.c src/cybernetes/install/*.c src/cybernetes/network/cni/*.[ch])
 
 .PHONY: help up down build packages check test test-unit sim fuzz conformance behaviours perf wheel clean
 
@@ -36,7 +36,7 @@ $(STAMP): $(INPUTS)
 	@echo "installing the project into $(VENV)"
 	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(PYTHON) -m pip install -q --disable-pip-version-check -r /dev/stdin
-	@$(PYTHON) -m pip install -q --disable-pip-version-check --no-build-isolation -e '.[dev]'
+	@$(PYTHON) -m pip install -q --disable-pip-version-check --no-build-isolation -c .ci/constraints.txt -e '.[dev]'
 	@$(PYTHON) setup.py -q build_ext --inplace
 	@touch $@
 
