@@ -16,7 +16,7 @@ from cybernetes.model.validation.networking import validate_ingress_update, vali
 from cybernetes.model.validation.pod_resize import validate_resize
 from cybernetes.model.validation.pod_update import validate_spec_update
 from cybernetes.model.validation.pods import validate_pod_spec
-from cybernetes.model.validation.storage import validate_csi_node_update
+from cybernetes.model.validation.storage import validate_csi_node_update, validate_storage_capacity_update
 
 
 def words(errors: list[FieldError]) -> list[str]:
@@ -255,3 +255,14 @@ def test_an_ingress_has_one_class_however_it_is_told() -> None:
     ]
     assert validate_new_ingress(ingress("new")) == []
     assert validate_ingress_update(ingress("old"), ingress("old")) == []
+
+
+def test_what_a_storage_capacity_is_of_stays() -> None:
+    old = {"metadata": {"name": "c"}, "storageClassName": "a", "nodeTopology": {}, "capacity": "1Gi"}
+    assert validate_storage_capacity_update({**old, "capacity": "2Gi"}, old) == []
+    changed = {**old, "storageClassName": "b", "nodeTopology": {"matchExpressions": [{"key": "x", "operator": "Near"}]}}
+    assert words(validate_storage_capacity_update(changed, old)) == [
+        'nodeTopology.matchExpressions[0].operator: Invalid value: "Near": not a valid selector operator',
+        'nodeTopology: Invalid value: {"matchExpressions":[{"key":"x","operator":"Near"}]}: field is immutable',
+        'storageClassName: Invalid value: "b": field is immutable',
+    ]

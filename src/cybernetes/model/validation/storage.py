@@ -10,7 +10,8 @@ from typing import Any
 from cybernetes.model import quantity
 from cybernetes.model.field import FieldError, Path, duplicate, forbidden, invalid, not_supported, required, too_long
 from cybernetes.model.validation import names
-from cybernetes.model.validation.meta import IMMUTABLE, validate_labels
+from cybernetes.model.validation.meta import IMMUTABLE
+from cybernetes.model.validation.selectors import validate_label_selector
 from cybernetes.model.validation.volumes import validate_csi_driver_name
 
 Object = dict[str, Any]
@@ -209,7 +210,16 @@ def validate_storage_capacity(capacity: Object) -> list[FieldError]:
             errors.append(invalid(Path(key), value, "must be greater than or equal to 0"))
     topology = capacity.get("nodeTopology")
     if topology is not None:
-        errors += validate_labels(topology.get("matchLabels"), Path("nodeTopology").child("matchLabels"))
+        errors += validate_label_selector(topology, Path("nodeTopology"))
+    return errors
+
+
+def validate_storage_capacity_update(capacity: Object, old: Object) -> list[FieldError]:
+    """What a driver was asked stays; what it answered changes."""
+    errors = validate_storage_capacity(capacity)
+    for key in ("nodeTopology", "storageClassName"):
+        if capacity.get(key) != old.get(key):
+            errors.append(invalid(Path(key), capacity.get(key), IMMUTABLE))
     return errors
 
 
