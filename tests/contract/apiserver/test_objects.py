@@ -196,6 +196,15 @@ def test_eviction_asks_the_disruption_budget(api: RunningApi, space: str) -> Non
         budgets = f"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets"
         spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
         budget = await client.ok("POST", budgets, {"metadata": {"name": "web"}, "spec": spec})
+        for named, message in (
+            ({"name": "b"}, "name in URL does not match name in Eviction object"),
+            (
+                {"name": "a", "namespace": "default"},
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ),
+        ):
+            status, other = await client.call("POST", f"{path}/pods/a/eviction", {"metadata": named})
+            assert (status, other["message"]) == (400, message)
         eviction = {"metadata": {"name": "a"}}
         status, refused = await client.call("POST", f"{path}/pods/a/eviction", eviction)
         assert (status, refused["details"]["retryAfterSeconds"]) == (429, 10)

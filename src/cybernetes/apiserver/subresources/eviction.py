@@ -17,7 +17,7 @@ from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.handlers.delete import DeleteOptions, remove
 from cybernetes.apiserver.options import WriteOptions, write_options
 from cybernetes.base.clock import rfc3339
-from cybernetes.base.errors import ApiError, Bug, Cause, not_found
+from cybernetes.base.errors import ApiError, Bug, Cause, bad_request, not_found
 from cybernetes.model import selector
 from cybernetes.model.resource import Strategy
 from cybernetes.wire.http.message import Response
@@ -34,7 +34,10 @@ async def evict(core: Core, call: Call) -> Response:
     options = write_options(call.request, "CreateOptions")
     eviction = _read(call, options)
     deletion = _deletion(eviction, options)
+    body.check_namespace(call, eviction)
     await admit(core, call, "CREATE", eviction, None, options, "eviction")
+    if eviction["metadata"].get("name", "") != call.info.name:
+        raise bad_request("name in URL does not match name in Eviction object")
     await check(core, call, "CREATE", eviction, None, options, "eviction")
     await core.consistent()
     pod = core.lister.get("", "pods", call.info.namespace, call.info.name)
