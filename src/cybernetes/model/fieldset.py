@@ -19,8 +19,6 @@ from cybernetes.model.schema.node import ListNode, MapNode, Node, StructNode, Un
 Set = dict[str, Any]
 MEMBER = "."
 _YES: Set = {}
-# Keys of list maps that may be left out, because they have a default value.
-_KEY_DEFAULTS = {"protocol": "TCP"}
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -189,8 +187,8 @@ def element(node: ListNode, item: Any) -> str:
 
 
 def _default_key(node: ListNode, key: str) -> Any:
-    if key in _KEY_DEFAULTS:
-        return _KEY_DEFAULTS[key]
+    if key in node.key_defaults:
+        return node.key_defaults[key]
     # Go writes these fields always, so their zero value is a value.
     field = node.item.fields.get(key) if isinstance(node.item, StructNode) else None
     if field is not None and field.form == "zero" and field.node.type == "string":

@@ -7,6 +7,7 @@ import pytest
 import recorded_bodies as recorded
 
 from cybernetes.base.errors import ApiError
+from cybernetes.model.fieldset import element
 from cybernetes.model.schema.custom.scale import validate_scale
 from cybernetes.model.schema.custom.structural import CustomNode, Structural, custom_node
 from cybernetes.model.schema.custom.validate import blocked, validate
@@ -211,3 +212,23 @@ def test_numbers_that_no_float_holds_are_refused_and_texts_of_them_are_not() -> 
     fits = body % b'{"n":1e30,"text":"1e999"}'
     kept = decode(node, fits, "application/json", kind="Thing", api_version="example.test/v1").object
     assert kept["spec"] == {"n": 1e30, "text": "1e999"}
+
+
+def test_items_of_list_maps_may_leave_out_keys_with_a_default() -> None:
+    ports = {
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["port", "protocol"],
+        "items": {
+            "type": "object",
+            "required": ["port"],
+            "properties": {"port": {"type": "integer"}, "protocol": {"type": "string", "default": "SCTP"}},
+        },
+    }
+    spec = node_of({"type": "object", "properties": {"ports": ports}}).fields["spec"].node
+    assert isinstance(spec, StructNode)
+    listed = spec.fields["ports"].node
+    assert isinstance(listed, ListNode)
+    assert element(listed, {"port": 1}) == element(listed, {"port": 1, "protocol": "SCTP"})
+    with pytest.raises(KeyError, match="port"):
+        element(listed, {"protocol": "SCTP"})

@@ -14,6 +14,8 @@ from cybernetes.model.schema.node import Field, ListNode, MapNode, Node, StructN
 
 JSON_SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
 OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+# Keys of list maps that have a default value.
+_KEY_DEFAULTS = {"protocol": "TCP"}
 
 # A template without labels is refused in these, in words that tell an empty map from none: nothing of it is stored.
 _SELECTING = frozenset(
@@ -98,7 +100,9 @@ def _typed(kind: Any, flags: dict[str, Any]) -> Node:
     if isinstance(kind, list):
         shape, inner = kind
         if shape == "list":
-            return ListNode(_typed(inner, {}), flags.get("l", "atomic"), tuple(flags.get("k", ())))
+            keys = tuple(flags.get("k", ()))
+            defaults = {key: _KEY_DEFAULTS[key] for key in keys if key in _KEY_DEFAULTS}
+            return ListNode(_typed(inner, {}), flags.get("l", "atomic"), keys, defaults)
         return MapNode(_typed(inner, {}), flags.get("m", "granular"))
     if kind.startswith("#"):
         found = node(kind[1:])

@@ -5,7 +5,7 @@ A definition may contain itself (JSON schemas do), so a struct's fields are read
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 Scalar = Literal[
@@ -88,15 +88,25 @@ class MapNode(Node):
 
 
 class ListNode(Node):
-    """list_type "atomic", "set" or "map"; list_keys name the fields that identify an item of a "map" list."""
+    """list_type "atomic", "set" or "map"; list_keys name the fields that identify an item of a "map" list.
 
-    __slots__ = ("item", "list_keys", "list_type")
+    key_defaults  values of list_keys that an item may leave out
+    """
 
-    def __init__(self, item: Node, list_type: str = "atomic", list_keys: tuple[str, ...] = ()) -> None:
+    __slots__ = ("item", "key_defaults", "list_keys", "list_type")
+
+    def __init__(
+        self,
+        item: Node,
+        list_type: str = "atomic",
+        list_keys: tuple[str, ...] = (),
+        key_defaults: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__("list")
         self.item = item
         self.list_type = list_type
         self.list_keys = list_keys
+        self.key_defaults: Mapping[str, Any] = key_defaults or {}
 
 
 class UnionNode(Node):

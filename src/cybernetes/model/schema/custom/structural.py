@@ -88,13 +88,18 @@ class Structural:
             return _embedded(self)
         if self.type == "array":
             item = self.items.node if self.items is not None else scalar("free")
-            return ListNode(item, self.list_type or "atomic", self.list_keys)
+            return ListNode(item, self.list_type or "atomic", self.list_keys, self._key_defaults())
         if self.type == "object":
             return self._object()
         if self.int_or_string:
             return scalar("int-or-string")
         kinds = {"string": "string", "integer": "int64", "number": "double", "boolean": "bool"}
         return scalar(kinds.get(self.type, "free"))
+
+    def _key_defaults(self) -> dict[str, Any]:
+        known = self.items.properties if self.items is not None else {}
+        sources = {key: known[key].source for key in self.list_keys if key in known}
+        return {key: source["default"] for key, source in sources.items() if "default" in source}
 
     def _object(self) -> Node:
         map_type = self.map_type or "granular"
