@@ -297,6 +297,19 @@ def test_immutable_objects_stay(api: RunningApi, life: None, resource: str) -> N
     run(api, test)
 
 
+def test_a_template_of_claims_stays(api: RunningApi, life: None) -> None:
+    templates = _group("resource.k8s.io", "resourceclaimtemplates", namespaced=True)
+    other = {"devices": {"requests": [{**_REQUEST["devices"]["requests"][0], "name": "other"}]}}
+
+    async def test(client: Client) -> None:
+        await client.ok("POST", templates, {"metadata": {"name": "fixed"}, "spec": {"spec": _REQUEST}})
+        status, answer = await client.call("PATCH", f"{templates}/fixed", {"spec": {"spec": other}})
+        assert status == 422 and "field is immutable" in answer["message"]
+        await client.ok("DELETE", f"{templates}/fixed")
+
+    run(api, test)
+
+
 def test_invalid_sysctls_are_named(api: RunningApi, life: None) -> None:
     names = ("foo-", "kernel.shmmax", "safe-and-unsafe", "bar..")
     spec = {

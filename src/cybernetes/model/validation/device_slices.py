@@ -11,6 +11,7 @@ from typing import Any
 from cybernetes.model.field import FieldError, Path, duplicate, invalid, not_supported, required, too_long
 from cybernetes.model.validation import names
 from cybernetes.model.validation.devices import EFFECTS, at_most, driver_name, qualified
+from cybernetes.model.validation.meta import IMMUTABLE
 from cybernetes.model.validation.selectors import validate_node_selector
 
 Object = dict[str, Any]
@@ -34,6 +35,22 @@ def validate_slice(piece: Object) -> list[FieldError]:
             errors.append(duplicate(at, each["name"]))
         seen.add(each["name"])
     return errors
+
+
+def validate_slice_update(piece: Object, old: Object) -> list[FieldError]:
+    """Whose devices they are, and where, stays."""
+    errors = validate_slice(piece)
+    for steps in (("pool", "name"), ("driver",), ("nodeName",)):
+        new, before = _at(piece["spec"], steps), _at(old["spec"], steps)
+        if new != before:
+            errors.append(invalid(Path("spec").child(*steps), new, IMMUTABLE))
+    return errors
+
+
+def _at(value: Any, steps: tuple[str, ...]) -> Any:
+    for step in steps:
+        value = value.get(step)
+    return value
 
 
 def _pool(pool: Object, path: Path) -> list[FieldError]:

@@ -2,7 +2,7 @@ from cybernetes.model.printing.cluster import RESOURCE_SLICES
 from cybernetes.model.resource import Resource
 from cybernetes.model.selectable import paths
 from cybernetes.model.strategy import first_generation, next_generation, standard
-from cybernetes.model.validation.device_slices import validate_slice
+from cybernetes.model.validation.device_slices import validate_slice, validate_slice_update
 
 RESOURCE = Resource(
     group="resource.k8s.io",
@@ -15,6 +15,7 @@ RESOURCE = Resource(
     strategy=standard(
         namespaced=False,
         validate=validate_slice,
+        validate_update=validate_slice_update,
         prepare_create=(first_generation,),
         prepare_update=(next_generation("spec"),),
         returns_deleted_object=True,
