@@ -135,6 +135,11 @@ RAW = {
         *("/configmaps/kept", b'[{"op":"test","path":"/data/key","value":"other"}]', PATCH.format("json"), "PATCH"),
         *(422, "Invalid", "the server rejected our request due to an error in our request"),
     ),
+    "options of a deletion that are no JSON": (
+        *("/configmaps/kept", b"xx", "application/json", "DELETE", 400, "BadRequest"),
+        "the object provided is unrecognized (must be of type DeleteOptions): couldn't get version/kind; "
+        "json parse error: invalid character 'x' looking for beginning of value",
+    ),
     "a merge patch that is no JSON": ("/configmaps/kept", b"{", PATCH.format("merge"), "PATCH", 400, "BadRequest", ""),
     "a merge of another type": (
         *("/configmaps/kept", b'{"data":[1]}', PATCH.format("merge"), "PATCH"),

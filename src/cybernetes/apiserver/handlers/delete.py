@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import orjson
 
 from cybernetes.apiserver import respond, stored
 from cybernetes.apiserver.admit import admit, check
@@ -23,6 +22,7 @@ from cybernetes.model import field
 from cybernetes.model.field import Path
 from cybernetes.model.resource import Resource
 from cybernetes.store.api import Check, Conflict, Delete, Put
+from cybernetes.wire import json as json_codec
 from cybernetes.wire import negotiate
 from cybernetes.wire.http.message import Request, Response
 
@@ -291,8 +291,8 @@ def _from_body(request: Request) -> dict[str, Any]:
     if content_type == negotiate.PROTOBUF:
         return _from_protobuf(request.body)
     try:
-        parsed = orjson.loads(request.body)
-    except orjson.JSONDecodeError as wrong:
+        parsed = json_codec.decode(request.body)
+    except json_codec.SyntaxProblem as wrong:
         why = "the object provided is unrecognized (must be of type DeleteOptions): couldn't get version/kind; json parse error: "
         raise bad_request(f"{why}{wrong}") from wrong
     if not isinstance(parsed, dict):
