@@ -173,7 +173,8 @@ async def test_life_of_a_deployment(lab: Lab) -> None:
         await events.until("MODIFIED", lambda d: d["metadata"]["labels"].get("step") == "patched")
         await events.until("MODIFIED", lambda d: d["status"].get("readyReplicas") == 1)
         assert names_of(await lab.list(DEPLOYMENTS, "static=true", everywhere=True)) == ["life"]
-        patch = {"metadata": {"labels": {"step": "patched-status"}}, "status": {"readyReplicas": 0}}
+        none = {"readyReplicas": 0, "availableReplicas": 0}
+        patch = {"metadata": {"labels": {"step": "patched-status"}}, "status": none}
         await lab.patch(DEPLOYMENTS, "life", patch, PatchType.STRATEGIC, "status")
         await events.until("MODIFIED", lambda d: d["status"].get("readyReplicas", 0) == 0)
         assert (await lab.get(DEPLOYMENTS, "life", "status"))["metadata"]["uid"]
