@@ -321,3 +321,27 @@ def test_what_is_only_created_or_updated_takes_no_other_method(api: RunningApi) 
         assert (await client.send("POST", f"{reviews}/mine", {})).status == 404
 
     run(api, test)
+
+
+def test_what_every_api_server_relies_on_to_be_fair_stays(api: RunningApi) -> None:
+    root = "/apis/flowcontrol.apiserver.k8s.io/v1"
+
+    async def test(client: Client) -> None:
+        for kind, name in (("flowschemas", "exempt"), ("flowschemas", "catch-all")):
+            found = await client.ok("GET", f"{root}/{kind}/{name}")
+            await client.ok("PUT", f"{root}/{kind}/{name}", found, dryRun="All")
+            found["spec"]["matchingPrecedence"] = 4711
+            code, status = await client.call("PUT", f"{root}/{kind}/{name}", found)
+            assert code == 422
+            assert status["details"]["causes"][-1]["field"] == "spec"
+            assert f"spec of '{name}' must equal the fixed value" in status["message"]
+        level = await client.ok("GET", f"{root}/prioritylevelconfigurations/catch-all")
+        level["spec"]["limited"]["nominalConcurrencyShares"] = 7
+        code, status = await client.call("PUT", f"{root}/prioritylevelconfigurations/catch-all", level)
+        assert code == 422
+        assert "spec of 'catch-all' must equal the fixed value" in status["message"]
+        exempt = await client.ok("GET", f"{root}/prioritylevelconfigurations/exempt")
+        exempt["spec"]["exempt"]["nominalConcurrencyShares"] = 7
+        await client.ok("PUT", f"{root}/prioritylevelconfigurations/exempt", exempt, dryRun="All")
+
+    run(api, test)

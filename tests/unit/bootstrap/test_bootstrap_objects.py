@@ -1,6 +1,8 @@
 import pytest
 
-from cybernetes.apiserver.bootstrap import fairness, objects, policy, reconcile
+from cybernetes.apiserver.bootstrap import objects, policy, reconcile
+from cybernetes.apiserver.bootstrap.dangling import dangling
+from cybernetes.model import fairness
 
 ROLE = next(policy.parse({"cluster_roles": {"r": {"rules": ["core pods: RO", "apps|batch jobs/status {a b}: get"]}}}))
 BINDING = next(policy.parse({"cluster_role_bindings": {"b": {"role": "r", "subjects": ["User u"]}}}))
@@ -75,11 +77,11 @@ def test_flow_control_is_the_administrators_once_he_says_so_but_not_what_is_mand
 
 def test_a_flow_schema_dangles_without_its_level():
     schema = fairness.schemas()[0]
-    condition = fairness.dangling(schema, {"exempt"}, "2026-01-01T00:00:00Z")
+    condition = dangling(schema, {"exempt"}, "2026-01-01T00:00:00Z")
     assert (condition["status"], condition["reason"]) == ("False", "Found")
     schema["status"] = {"conditions": [condition]}
-    assert fairness.dangling(schema, {"exempt"}, "2026-01-02T00:00:00Z") is None
-    gone = fairness.dangling(schema, set(), "2026-01-02T00:00:00Z")
+    assert dangling(schema, {"exempt"}, "2026-01-02T00:00:00Z") is None
+    gone = dangling(schema, set(), "2026-01-02T00:00:00Z")
     assert (gone["status"], gone["lastTransitionTime"]) == ("True", "2026-01-02T00:00:00Z")
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from cybernetes.apiserver.bootstrap import fairness
 from cybernetes.apiserver.flowcontrol import borrowing, matching, settings
 from cybernetes.apiserver.flowcontrol.borrowing import DemandMeter, Wish
 from cybernetes.apiserver.flowcontrol.gate import RetryAfter
@@ -14,6 +13,7 @@ from cybernetes.apiserver.flowcontrol.seats import estimate
 from cybernetes.apiserver.flowcontrol.settings import Seats
 from cybernetes.apiserver.request import RequestInfo
 from cybernetes.auth.user import User
+from cybernetes.model import fairness
 from cybernetes.wire.http.message import Request
 
 LEVELS = [settings.read(each) for each in fairness.levels()]

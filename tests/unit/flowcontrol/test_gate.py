@@ -8,13 +8,13 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from cybernetes.apiserver.bootstrap import fairness
 from cybernetes.apiserver.flowcontrol import dumps
 from cybernetes.apiserver.flowcontrol.gate import GROUP, LEVELS, SCHEMAS, Gate
 from cybernetes.apiserver.flowcontrol.numbers import Collector
 from cybernetes.apiserver.request import RequestInfo
 from cybernetes.auth.user import User
 from cybernetes.base.clock import SystemClock
+from cybernetes.model import fairness
 from cybernetes.wire.http.message import Request, Response
 
 ANN, ROOT = User("ann", groups=("system:authenticated",)), User("root", groups=("system:masters",))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cybernetes.apiserver.bootstrap import fairness
+from cybernetes.apiserver.bootstrap.dangling import dangling
 from cybernetes.apiserver.cache.lister import Lister
 from cybernetes.apiserver.tending import tend
 from cybernetes.base.clock import Clock, rfc3339
@@ -13,6 +13,7 @@ from cybernetes.base.random import Random
 from cybernetes.client.api import ApiClient
 from cybernetes.client.queue import WorkQueue
 from cybernetes.client.target import Target
+from cybernetes.model import fairness
 
 Object = dict[str, Any]
 GROUP, SCHEMAS, LEVELS = "flowcontrol.apiserver.k8s.io", "flowschemas", "prioritylevelconfigurations"
@@ -55,7 +56,7 @@ class FlowSchemaLoop:
             return
         level = schema["spec"]["priorityLevelConfiguration"]["name"]
         levels = {level} if self._lister.exists(GROUP, LEVELS, "", level) else set()
-        condition = fairness.dangling(schema, levels, rfc3339(self._clock.now()))
+        condition = dangling(schema, levels, rfc3339(self._clock.now()))
         if condition is not None:
             obj = {"metadata": {"name": name}, "status": {"conditions": [condition]}}
             await self._client.apply(TARGET, obj, field_manager=fairness.CONSUMER, subresource="status")

@@ -10,13 +10,15 @@ from typing import Any
 
 import msgspec
 
-from cybernetes.apiserver.bootstrap import fairness, objects, policy, reconcile
+from cybernetes.apiserver.bootstrap import objects, policy, reconcile
+from cybernetes.apiserver.bootstrap.dangling import dangling
 from cybernetes.base.clock import Clock, parse_rfc3339, rfc3339, rfc3339_micro
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
 from cybernetes.base.tasks import periodic
 from cybernetes.client.api import ApiClient
 from cybernetes.client.target import Target
+from cybernetes.model import fairness
 
 Object = dict[str, Any]
 Change = Callable[[Object, Object], "Object | None"]
@@ -141,7 +143,7 @@ class Bootstrap:
             await self._each(target, wanted, reconcile.fairness_object, manager=fairness.PRODUCER)
         levels = {each["metadata"]["name"] for each in (await self._client.list(_LEVELS)).objects()}
         for schema in (await self._client.list(_SCHEMAS)).objects():
-            condition = fairness.dangling(schema, levels, rfc3339(self._clock.now()))
+            condition = dangling(schema, levels, rfc3339(self._clock.now()))
             if condition is not None:
                 await self._apply_condition(_SCHEMAS, schema["metadata"]["name"], condition, fairness.CONSUMER)
 

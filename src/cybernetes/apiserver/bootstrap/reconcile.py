@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cybernetes.apiserver.bootstrap import fairness, policy
+from cybernetes.apiserver.bootstrap import policy
 from cybernetes.auth.rules import missing, parse, parse_all
+from cybernetes.model import fairness
 
 Object = dict[str, Any]
 

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from cybernetes.apiserver import respond
-from cybernetes.apiserver.bootstrap import fairness
 from cybernetes.apiserver.cache.lister import Lister
 from cybernetes.apiserver.flowcontrol import borrowing, matching, seats, settings
 from cybernetes.apiserver.flowcontrol.level import RUN, WAIT, Level, Ticket
@@ -17,6 +16,7 @@ from cybernetes.apiserver.flowcontrol.settings import LevelSettings
 from cybernetes.apiserver.request import RequestInfo
 from cybernetes.base.clock import Clock
 from cybernetes.base.log import Log
+from cybernetes.model import fairness
 from cybernetes.wire.http.message import Request, Response
 
 log = Log("apiserver.fairness")

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from cybernetes.model.fairness import EXEMPT, MANDATORY_LEVELS, MANDATORY_SCHEMAS
 from cybernetes.model.field import FieldError, Path, forbidden, invalid, not_supported, required
 from cybernetes.model.validation import names
 
@@ -29,7 +30,7 @@ def validate_flow_schema(schema: Object) -> list[FieldError]:
         errors.append(invalid(where, precedence, "must be a positive value"))
     if precedence > PRECEDENCE_MAX:
         errors.append(invalid(where, precedence, f"must not be greater than {PRECEDENCE_MAX}"))
-    if precedence == 1 and schema["metadata"].get("name") != "exempt":
+    if precedence == 1 and schema["metadata"].get("name") != EXEMPT:
         errors.append(invalid(where, precedence, "only the schema named 'exempt' may have matchingPrecedence 1"))
     method = spec.get("distinguisherMethod")
     if method is not None and method["type"] not in ("ByNamespace", "ByUser"):
@@ -43,6 +44,9 @@ def validate_flow_schema(schema: Object) -> list[FieldError]:
         errors += [invalid(at, level, each) for each in names.dns_subdomain(level)]
     for i, each in enumerate(spec.get("rules") or ()):
         errors += _rules(each, path.child("rules").index(i))
+    name = schema["metadata"].get("name")
+    if name in MANDATORY_SCHEMAS and spec != MANDATORY_SCHEMAS[name]:
+        errors.append(invalid(path, spec, f"spec of '{name}' must equal the fixed value"))
     return errors
 
 
@@ -157,10 +161,27 @@ def _url_problem(url: str) -> str:
 
 
 def validate_priority_level(level: Object) -> list[FieldError]:
+    return [*_priority_level(level), *_mandatory_level(level)]
+
+
+def _mandatory_level(level: Object) -> list[FieldError]:
+    """What every API server relies on may not be changed, but for the shares of what is exempt."""
+    name, spec, path = level["metadata"].get("name"), level["spec"], Path("spec")
+    if name not in MANDATORY_LEVELS:
+        return []
+    if name != EXEMPT:
+        fixed, what = MANDATORY_LEVELS[name], f"spec of '{name}'"
+    else:
+        fixed = {"type": "Exempt", **({"exempt": spec["exempt"]} if "exempt" in spec else {})}
+        what = f"spec of '{name}' except the 'spec.exempt' field"
+    return [] if spec == fixed else [invalid(path, spec, f"{what} must equal the fixed value")]
+
+
+def _priority_level(level: Object) -> list[FieldError]:
     spec, path = level["spec"], Path("spec")
     kind = spec["type"]
     errors = []
-    if (level["metadata"].get("name") == "exempt") != (kind == "Exempt"):
+    if (level["metadata"].get("name") == EXEMPT) != (kind == "Exempt"):
         errors.append(invalid(path.child("type"), kind, "must be 'Exempt' if and only if `name` is 'exempt'"))
     if kind == "Exempt":
         if spec.get("limited") is not None:

@@ -5,7 +5,6 @@ source  Kubernetes documentation "API Priority and Fairness", mandatory and sugg
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -16,7 +15,8 @@ API_VERSION = "flowcontrol.apiserver.k8s.io/v1"
 AUTOUPDATE = "apf.kubernetes.io/autoupdate-spec"
 PRODUCER = "api-priority-and-fairness-config-producer-v1"
 CONSUMER = "api-priority-and-fairness-config-consumer-v1"
-MANDATORY = ("exempt", "catch-all")
+EXEMPT = "exempt"
+MANDATORY = (EXEMPT, "catch-all")
 
 # name: shares, lendable percent, (queues, hand size, queue length), None where requests are rejected at once
 _LEVELS: dict[str, tuple[int, int, tuple[int, int, int] | None]] = {
@@ -139,23 +139,9 @@ def _subject(kind: str, name: str) -> Object:
     return {"kind": kind, kind.lower(): {"name": name}}
 
 
-def dangling(schema: Object, level_names: Collection[str], now: str) -> Object | None:
-    """The condition that a flow schema should have; None when it has it. now: RFC 3339."""
-    level = schema["spec"]["priorityLevelConfiguration"]["name"]
-    found = level in level_names
-    if found:
-        what = f'references the PriorityLevelConfiguration object named "{level}" and it exists'
-    else:
-        what = f'references the PriorityLevelConfiguration object named "{level}" but there is no such object'
-    wanted = {
-        "type": "Dangling",
-        "status": "False" if found else "True",
-        "reason": "Found" if found else "NotFound",
-        "message": f"This FlowSchema {what}",
-    }
-    conditions = (schema.get("status") or {}).get("conditions") or ()
-    has = next((each for each in conditions if each["type"] == "Dangling"), None)
-    if has is not None and all(has.get(key) == value for key, value in wanted.items()):
-        return None
-    changed = has is None or has["status"] != wanted["status"]
-    return {**wanted, "lastTransitionTime": now if changed or has is None else has["lastTransitionTime"]}
+MANDATORY_LEVELS = {
+    each["metadata"]["name"]: each["spec"] for each in levels() if each["metadata"]["name"] in MANDATORY
+}
+MANDATORY_SCHEMAS = {
+    each["metadata"]["name"]: each["spec"] for each in schemas() if each["metadata"]["name"] in MANDATORY
+}
