@@ -310,6 +310,16 @@ def test_a_service_without_a_selector_keeps_its_endpoints_and_they_are_mirrored(
             assert slices["IPv4"]["ports"] == [{"name": "", "port": 5432, "protocol": "TCP"}]
             assert slices["IPv4"]["metadata"]["labels"]["tier"] == "data"
             assert w.api.all("endpoints")[0]["subsets"] == mine["subsets"]
+            addresses = [{"ip": f"192.0.{n // 250 + 3}.{n % 250}"} for n in range(1100)]
+            w.api.edit("endpoints", "db", lambda e: e["subsets"][0].update(notReadyAddresses=addresses))
+            await w.settle()
+            listed = [each for each in w.api.all("endpointslices") if each["addressType"] == "IPv4"]
+            assert sum(len(each["endpoints"]) for each in listed) == 999
+            assert [each["message"] for each in w.api.all("events")] == [
+                "A max of 1000 addresses can be mirrored to EndpointSlices per Endpoints subset. 102 addresses were skipped"
+            ]
+            w.api.edit("endpoints", "db", lambda e: e["subsets"][0].pop("notReadyAddresses"))
+            await w.settle()
             w.api.edit("endpoints", "db", lambda e: e["subsets"][0]["addresses"].pop())
             await w.settle()
             assert [each["addressType"] for each in w.api.all("endpointslices")] == ["IPv4"]

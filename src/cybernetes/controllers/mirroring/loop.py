@@ -14,8 +14,8 @@ from cybernetes.controllers.endpointslice.loop import TRIGGERED
 from cybernetes.controllers.endpointslice.objects import Slice
 from cybernetes.controllers.endpointslice.writer import MANAGED_BY, SERVICE_NAME, SliceWriter
 from cybernetes.controllers.informers import decoder
-from cybernetes.controllers.loop import Edges, work
-from cybernetes.controllers.mirroring.plan import Subset, desired
+from cybernetes.controllers.loop import Edges, reference, work
+from cybernetes.controllers.mirroring.plan import ADDRESSES_MAX, Subset, desired, skipped
 from cybernetes.controllers.objects import Meta, View
 from cybernetes.controllers.serviceaccount.defaults import is_moot
 
@@ -62,6 +62,7 @@ class MirroringController:
         if found is None or not _mirrored(found) or service is None or service.spec.selector:
             await self._writer.apply(key, {}, [planning.Delete(each) for each in existing])
             return None
+        self._tell_of_skipped(found)
         labels = _labels(found)
         differs = {each.metadata.name: each.metadata.labels != labels for each in existing}
         actions: list[planning.Action] = []
@@ -78,6 +79,12 @@ class MirroringController:
             if not is_moot(error):
                 raise
         return None
+
+    def _tell_of_skipped(self, found: _Endpoints) -> None:
+        if many := skipped(found.subsets):
+            limit = f"A max of {ADDRESSES_MAX} addresses can be mirrored to EndpointSlices per Endpoints subset."
+            about = reference(ENDPOINTS, found.metadata)
+            self._edges.recorder.warning(about, "TooManyAddressesToMirror", f"{limit} {many} addresses were skipped")
 
     def _metadata(self, found: _Endpoints, labels: dict[str, str]) -> dict[str, Any]:
         kept = (TRIGGERED, _LAST_APPLIED)

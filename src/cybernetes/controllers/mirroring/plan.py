@@ -5,10 +5,14 @@ source  controllers.md 7
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from cybernetes.controllers.endpointslice.objects import Conditions, Endpoint, Port, Ports, TargetRef
 from cybernetes.controllers.objects import View
+
+# Of one subset, ready ones first.
+ADDRESSES_MAX = 1000
 
 
 class Address(View, frozen=True, gc=False):
@@ -29,11 +33,21 @@ def desired(subsets: Sequence[Subset], family: str) -> dict[Ports, list[Endpoint
     found: dict[Ports, dict[str, Endpoint]] = {}
     for subset in subsets:
         ports = tuple(sorted(subset.ports))
-        listed = [(each, True) for each in subset.addresses] + [(each, False) for each in subset.not_ready_addresses]
-        for address, ready in listed:
+        for address, ready in islice(_listed(subset), ADDRESSES_MAX):
             if (":" in address.ip) == (family == "IPv6"):
                 found.setdefault(ports, {}).setdefault(address.ip, _endpoint(address, ready))
     return {ports: list(by_address.values()) for ports, by_address in found.items()}
+
+
+def _listed(subset: Subset) -> Iterator[tuple[Address, bool]]:
+    """Addresses, and whether they are ready."""
+    yield from ((each, True) for each in subset.addresses)
+    yield from ((each, False) for each in subset.not_ready_addresses)
+
+
+def skipped(subsets: Sequence[Subset]) -> int:
+    """How many addresses are too many."""
+    return sum(max(0, len(list(_listed(each))) - ADDRESSES_MAX) for each in subsets)
 
 
 def _endpoint(address: Address, ready: bool) -> Endpoint:
