@@ -64,3 +64,4 @@ def test_integers_or_strings_may_name_both_types() -> None:
     assert told(**mixed, allOf=[{"anyOf": INT_OR_STRING}, {"pattern": "^a"}]) == []
     assert len(told(**mixed, allOf=[{}, {"anyOf": INT_OR_STRING}])) == 2
     assert len(told(**mixed, anyOf=[{"type": "integer"}])) == 1
+    assert told(type="string", **mixed) == []

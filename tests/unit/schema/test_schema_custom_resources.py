@@ -232,3 +232,12 @@ def test_items_of_list_maps_may_leave_out_keys_with_a_default() -> None:
     assert element(listed, {"port": 1}) == element(listed, {"port": 1, "protocol": "SCTP"})
     with pytest.raises(KeyError, match="port"):
         element(listed, {"protocol": "SCTP"})
+
+
+def test_a_schema_may_ask_for_metadata_and_restrict_the_name() -> None:
+    short = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 3}}}
+    root = {"type": "object", "required": ["apiVersion", "kind", "metadata"], "properties": {"metadata": short}}
+    body = {"apiVersion": VERSION, "kind": "Gadget", "metadata": {"name": "abc", "uid": "1"}}
+    assert validate(Structural(root), body) == []
+    found = validate(Structural(root), {**body, "metadata": {"name": "abcd"}})
+    assert [f"{each.field}: {each.body}" for each in found] == ["metadata.name: Too long: may not be more than 3 bytes"]

@@ -82,8 +82,6 @@ def _check_structure(schema: JsonSchema, level: str, path: Path, errors: list[Fi
         errors.append(required(path.child("type"), _EMPTY[level]))
     if level == "root" and kind and kind != "object":
         errors.append(invalid(path.child("type"), kind, "must be object at the root"))
-    if mixed and kind:
-        errors.append(forbidden(path.child("type"), "must be empty if x-kubernetes-int-or-string is true"))
     if schema.get("x-kubernetes-embedded-resource"):
         _check_embedded(schema, kind, free, path, errors)
     errors.extend(nested_errors(schema, path))

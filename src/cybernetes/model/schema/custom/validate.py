@@ -37,10 +37,13 @@ _JUNCTORS = ("allOf", "anyOf", "oneOf", "not")
 
 
 def validate(schema: Structural, obj: dict[str, Any]) -> list[FieldError]:
-    """Errors of the schema, of embedded objects, and of lists that are sets or maps; metadata is not looked at."""
+    """Errors of the schema, of embedded objects, and of lists that are sets or maps.
+
+    The schema may ask for metadata and restrict its name; as an embedded object or list it is not looked at.
+    """
     errors: list[FieldError] = []
     body = {name: value for name, value in obj.items() if name not in ("kind", "apiVersion", "metadata")}
-    _check(schema, body, Path(), errors)
+    _check(schema, obj, Path(), errors)
     _check_embedded(schema, body, Path(), errors)
     _check_lists(schema, body, Path(), errors)
     return errors
