@@ -8,7 +8,6 @@ source   "API surface" 1.4, "Clients" 3
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ import orjson
 
 from cybernetes.model.resource import Resource, Subresource
 from cybernetes.model.resources import GROUP_ORDER
+from cybernetes.model.versions import version_rank
 
 Document = dict[str, Any]
 AGGREGATED = "APIGroupDiscoveryList"
@@ -25,7 +25,6 @@ AGGREGATED_VERSIONS = ("v2", "v2beta1")
 CUSTOM_PRIORITY = 1000
 BUILT_IN_PRIORITY = 15800
 _FIRST_PRIORITY = 18000
-_VERSION = re.compile(r"v([0-9]+)(?:(alpha|beta)([0-9]+))?\Z")
 
 
 class RemoteVersion(msgspec.Struct, frozen=True):
@@ -71,15 +70,6 @@ class Listing(msgspec.Struct, frozen=True):
         if group in self.custom:
             return CUSTOM_PRIORITY
         return _FIRST_PRIORITY - GROUP_ORDER.index(group) if group in GROUP_ORDER else BUILT_IN_PRIORITY
-
-
-def version_rank(version: str) -> tuple[Any, ...]:
-    """Sort key of version names: v2, v1, v1beta1, v1alpha1, then other names in order of the alphabet."""
-    found = _VERSION.match(version)
-    if found is None:
-        return (1, 0, 0, 0, version)
-    stage = {None: 0, "beta": 1, "alpha": 2}[found[2]]
-    return (0, stage, -int(found[1]), -int(found[3] or 0), "")
 
 
 def api_versions(address: str) -> bytes:

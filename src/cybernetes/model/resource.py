@@ -134,6 +134,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, Callable[[Object], str]] = {}
     # Those of `fields` that are the path of a text by which single objects are often looked for; never converted.
     indexed: tuple[str, ...] = ()
+    # The warning with which every use is answered; "" where the version is not deprecated.
+    deprecation: str = ""
 
     @property
     def api_version(self) -> str:

@@ -265,3 +265,15 @@ def test_what_hooks_add_is_pruned_and_kept_over_a_change_of_the_stored_version(a
             await client.ok("DELETE", f"{HOOKS.format('mutating')}/{group}")
 
     run(api, test)
+
+
+def test_every_use_of_a_deprecated_version_warns(api: RunningApi) -> None:
+    async def test(client: Client) -> None:
+        group = new_group()
+        old = version("v1beta1", deprecated=True, deprecationWarning="v1beta1 is old")
+        path, _ = await serve(client, definition(group, old, version("v1", storage=True)))
+        for used, warnings in ((path, ['299 - "v1beta1 is old"']), (path.replace("v1beta1", "v1"), [])):
+            answer = await client.send("GET", used)
+            assert [value for name, value in answer.headers if name.lower() == "warning"] == warnings
+
+    run(api, test)

@@ -153,3 +153,24 @@ def test_paths(path: str, found: list[Any]) -> None:
 def test_what_is_no_path_is_refused() -> None:
     with pytest.raises(jsonpath.JsonPathError):
         jsonpath.compiled(".a..b[")
+
+
+@pytest.mark.parametrize(
+    ("said", "warning"),
+    [
+        ({}, ""),
+        ({"deprecationWarning": "no matter"}, ""),
+        ({"deprecated": True, "deprecationWarning": "go on to v1"}, "go on to v1"),
+        ({"deprecated": True}, "example.test/v1beta1 Thing is deprecated; use example.test/v1 Thing"),
+    ],
+)
+def test_deprecated_versions_warn(said: dict[str, Any], warning: str) -> None:
+    made = definition()
+    made["spec"]["versions"][1] |= said
+    assert [each.resource.deprecation for each in versions(made)] == ["", warning]
+
+
+def test_a_deprecated_version_is_replaced_by_newer_ones_only() -> None:
+    made = definition()
+    made["spec"]["versions"][0]["deprecated"] = True
+    assert versions(made)[0].resource.deprecation == "example.test/v1 Thing is deprecated"

@@ -13,6 +13,7 @@ from cybernetes.apiserver import discovery
 from cybernetes.apiserver.openapi import custom, gnostic, v2, v3
 from cybernetes.apiserver.openapi.serve import V2_PROTOBUF, Schemas
 from cybernetes.model import resources
+from cybernetes.model.versions import version_rank
 from cybernetes.wire.http.message import Request
 
 LISTING = discovery.Listing(resources.load())
@@ -156,7 +157,7 @@ def test_custom_resources_are_documented() -> None:
 
 def test_versions_are_ordered_as_kubernetes_orders_them() -> None:
     names = ["v1alpha1", "foo", "v2", "v1beta2", "v1", "v10", "v1beta1", "bar"]
-    assert sorted(names, key=discovery.version_rank) == [
+    assert sorted(names, key=version_rank) == [
         "v10",
         "v2",
         "v1",

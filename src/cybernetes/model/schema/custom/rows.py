@@ -24,6 +24,7 @@ from cybernetes.model.schema.custom.validate import blocked, validate
 from cybernetes.model.strategy import first_generation, keep_meta
 from cybernetes.model.validation.meta import validate_meta, validate_meta_update
 from cybernetes.model.validation.names import dns_subdomain
+from cybernetes.model.versions import version_rank
 from cybernetes.model.warnings.finalizers import of_finalizers
 
 # The order in which discovery lists what custom resources can do.
@@ -102,8 +103,23 @@ def _version(definition: Object, version: dict[str, Any]) -> CustomVersion:
         strategy=shape.strategy(),
         columns=columns(version.get("additionalPrinterColumns")),
         fields=_fields(version),
+        deprecation=_deprecation(spec, version),
     )
     return CustomVersion(resource, node, schema, paths, version["storage"])
+
+
+def _deprecation(spec: dict[str, Any], version: dict[str, Any]) -> str:
+    """What the definition says, or that there is a newer version."""
+    if not version.get("deprecated"):
+        return ""
+    told: str | None = version.get("deprecationWarning")
+    if told is not None:
+        return told
+    group, kind, rank = spec["group"], spec["names"]["kind"], version_rank(version["name"])
+    current = [each["name"] for each in spec["versions"] if each["served"] and not each.get("deprecated")]
+    newer = [name for name in sorted(current, key=version_rank) if version_rank(name) < rank]
+    instead = f"; use {group}/{newer[0]} {kind}" if newer else ""
+    return f"{group}/{version['name']} {kind} is deprecated{instead}"
 
 
 def _fields(version: dict[str, Any]) -> dict[str, Any]:
