@@ -321,7 +321,7 @@ def remove(node: Node, value: Any, tree: Set) -> Any:
 def merge(node: Node, live: Any, applied: Any) -> Any:
     """`live` with everything that `applied` sets."""
     if applied is None:
-        return live
+        return live if live and _has_parts(resolved(node, live), live) else None
     node = resolved(node, applied)
     if isinstance(applied, dict) and _is_granular(node):
         out = dict(live) if isinstance(live, dict) else {}
@@ -331,6 +331,13 @@ def merge(node: Node, live: Any, applied: Any) -> Any:
     if isinstance(applied, list) and isinstance(node, ListNode) and node.list_type != "atomic":
         return _merge_items(node, _listed(live), applied)
     return applied
+
+
+def _has_parts(node: Node, value: Any) -> bool:
+    """Whether its parts have owners of their own: null leaves them alone, and empties what is one value."""
+    if isinstance(value, dict):
+        return _is_granular(node)
+    return isinstance(value, list) and isinstance(node, ListNode) and node.list_type != "atomic"
 
 
 def _merge_items(node: ListNode, live: list[Any], applied: list[Any]) -> list[Any]:

@@ -275,3 +275,21 @@ def test_configurations_say_which_object_they_mean(api: RunningApi, space: str) 
         )
 
     run(api, test)
+
+
+def test_what_is_null_again_and_again_changes_nothing(api: RunningApi, space: str) -> None:
+    apply = {"content": "application/apply-patch+yaml", "fieldManager": "m"}
+
+    async def test(client: Client) -> None:
+        live = DATA["bases"]["apps/v1/Deployment/dep-full"]
+        name = live["metadata"]["name"]
+        path = f"{(await client.namespace(space)).replace('/api/v1', '/apis/apps/v1')}/deployments"
+        await client.ok("POST", path, live)
+        config = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {"replicas": None}}
+        emptied = await client.ok("PATCH", f"{path}/{name}", config, **apply, force="true")
+        assert emptied["spec"]["replicas"] == 1
+        emptied["metadata"]["managedFields"][0]["time"] = "2020-01-01T00:00:00Z"
+        aged = await client.ok("PUT", f"{path}/{name}", emptied)
+        assert await client.ok("PATCH", f"{path}/{name}", config, **apply) == aged
+
+    run(api, test)

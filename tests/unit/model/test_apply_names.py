@@ -45,3 +45,16 @@ def test_kubectl_takes_over_what_it_applied_before_and_nothing_that_was_changed_
         take(kubectl, mine="3", theirs="3")
     with pytest.raises(ApiError, match=r"Apply failed with 1 conflict: conflict with .* \.data\.mine"):
         take(WRITING, mine="3")
+
+
+def test_null_empties_one_value_and_leaves_alone_what_has_parts() -> None:
+    node = schema.node("io.k8s.api.core.v1.Pod")
+    live: dict[str, Any] = {
+        "metadata": {"name": "a", "labels": {"x": "y"}},
+        "spec": {"priority": 1, "nodeSelector": {"a": "b"}, "tolerations": [{}], "volumes": [{"name": "v"}]},
+    }
+    spec = dict.fromkeys(live["spec"])
+    config = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "a", "labels": None}, "spec": spec}
+    merged = apply.apply(node, live, config, WRITING, force=True).object
+    assert merged["metadata"]["labels"] == {"x": "y"}
+    assert merged["spec"] == {"priority": None, "nodeSelector": None, "tolerations": None, "volumes": [{"name": "v"}]}

@@ -37,6 +37,9 @@ async def server_side_apply(core: Core, call: Call, target: Target, options: Wri
         applied = apply.apply(target.shape.node, live, configuration, writing, force=bool(options.force))
         fresh = redecoded(call, target.shape, applied.object, options)
         fresh["metadata"].setdefault("name", call.info.name)
+        if live is not None and _told(live) == _told(fresh):
+            # A field that was set to null, and has its default by now, for instance.
+            fresh["metadata"]["managedFields"] = live["metadata"].get("managedFields") or []
         fresh["metadata"] |= wanted
         if live is not None and not version:
             # Apply is an update of what was read; it needs no version of its own.
@@ -82,6 +85,15 @@ def configuration_of(call: Call, shape: Shape, options: WriteOptions) -> Object:
     if version == shape.api_version and kind != shape.kind:
         raise apply.unfit(document, [f"no corresponding type for {version}, Kind={kind}"])
     return document
+
+
+def _told(obj: Object) -> tuple[Object, Object, list[bytes]]:
+    """All that an apply can change: times of owners alone are no change."""
+    metadata = obj["metadata"]
+    own = {name: value for name, value in metadata.items() if ("metadata", name) not in apply.NEVER_OWNED}
+    rest = {name: value for name, value in obj.items() if name not in ("kind", "apiVersion", "metadata")}
+    entries = [{k: v for k, v in entry.items() if k != "time"} for entry in metadata.get("managedFields") or ()]
+    return rest, own, sorted(orjson.dumps(entry, option=orjson.OPT_SORT_KEYS) for entry in entries)
 
 
 def _judge(call: Call, repeated: list[str], options: WriteOptions) -> None:
