@@ -270,6 +270,26 @@ def test_many_connections_are_answered_at_once(api: RunningApi, space: str) -> N
     run(api, test)
 
 
+def test_a_version_that_was_forgotten_is_gone_also_where_nothing_changed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serving_apiserver(tmp_path) as api:
+            client = Client(api.transport())
+            await api.server.ready()
+            path = await five(client, "shop")
+            first = await client.ok("GET", path, limit="2")
+            version, token = first["metadata"]["resourceVersion"], {"continue": first["metadata"]["continue"]}
+            later = await client.ok("POST", "/api/v1/namespaces", {"metadata": {"name": "other"}})
+            assert names(await client.ok("GET", path, limit="1", **token)) == ["m-2"]
+            await api.server.core.store.compact(int(later["metadata"]["resourceVersion"]))
+            exact = {"resourceVersion": version, "resourceVersionMatch": "Exact"}
+            for query in (token, exact):
+                status, gone = await client.call("GET", path, limit="2", **query)
+                assert (status, gone["reason"]) == (410, "Expired")
+            await client.transport.close()
+
+    asyncio.run(main())
+
+
 def test_a_list_goes_on_after_its_version_was_forgotten(tmp_path: Path) -> None:
     async def main() -> None:
         async with serving_apiserver(tmp_path) as api:

@@ -54,6 +54,8 @@ async def list_objects(core: Core, call: Call) -> Response:
     form = respond.form_of(call, respond.LIST_SHAPES, listed=True)
     state = core.caches.of(*call.served.keeper).state
     if page.revision == 0 or (state.changed <= page.revision <= core.caches.revision):
+        if page.revision:
+            await _check_remembered(core, call, page)
         revision = page.revision or core.caches.revision
         items, more = await _page_of(core.clock, selection.candidates(state, page.start), selection, options.limit)
         behind = state.count(selection.namespace, items[-1].place + "\0") if more else 0
@@ -114,6 +116,19 @@ def _meta(revision: int, items: list[Item], selection: Selection, *, more: bool,
         return ListMeta(revision)
     remaining = behind if selection.everything else None
     return ListMeta(revision, _token(revision, items[-1].place + "\0"), remaining)
+
+
+async def _check_remembered(core: Core, call: Call, page: Page) -> None:
+    """Raises ApiError 410 for a version that the store forgot: also where nothing has changed since.
+
+    Clients count on their tokens to end some minutes later, and on being told how to go on.
+    """
+    if page.revision == core.caches.revision:
+        return
+    try:
+        await core.store.get(call.served.prefix, page.revision)
+    except Compacted:
+        raise _gone(page) from None
 
 
 class _Past(msgspec.Struct, frozen=True):
