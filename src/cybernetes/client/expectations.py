@@ -24,7 +24,7 @@ class _Expected(msgspec.Struct):
 
 
 class Expectations:
-    """By key of the owner: a number of creations, and the uids of deletions."""
+    """By key of the owner: a number of creations, and the uids of deletions (or whatever else is going to be gone)."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

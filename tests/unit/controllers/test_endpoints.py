@@ -268,6 +268,25 @@ def test_a_burst_of_changes_is_written_in_few_strokes_and_a_lone_one_at_once() -
     virtual.run(main())
 
 
+def test_a_slice_is_not_written_on_a_version_that_an_unseen_write_replaced() -> None:
+    async def main() -> None:
+        w = World(EndpointSliceController)
+        w.kubelet_on = False
+        w.api.late["endpointslices"] = 3.0
+        w.api.put("services", service())
+        async with w.running():
+            await w.settle(10)
+            for name in ("a", "b", "c"):
+                w.api.put("pods", web(name))
+                w.api.edit("pods", name, w.run_pod)
+                await w.settle(1.5)
+            await w.settle(30)
+            assert listed(w)[8080] == ["a", "b", "c"]
+            assert [each["reason"] for each in w.api.all("events")] == []
+
+    virtual.run(main())
+
+
 def test_quiet_pod_updates_cost_no_write() -> None:
     async def main() -> None:
         w = World(EndpointSliceController, EndpointsController)

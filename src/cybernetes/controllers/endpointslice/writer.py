@@ -46,6 +46,7 @@ class SliceWriter:
         if old is not None:
             if new is None or _service_of(old) != _service_of(new):
                 self._expected.deleted(_service_of(old), old.metadata.uid)
+            self._expected.deleted(_service_of(old), _version(old))
             self._on_change(_service_of(old))
 
     async def apply(self, service: str, metadata: dict[str, Any], actions: Sequence[planning.Action]) -> None:
@@ -58,8 +59,7 @@ class SliceWriter:
                 case planning.Update(old, ports, endpoints):
                     changed = {**metadata, "name": old.metadata.name}
                     changed["resourceVersion"] = old.metadata.resource_version
-                    body = _slice(changed, old.address_type, ports, endpoints)
-                    await self._edges.client.update(ENDPOINT_SLICES, body)
+                    await self._update(service, old, _slice(changed, old.address_type, ports, endpoints))
                 case planning.Delete(old):
                     await self._delete(service, old)
 
@@ -73,6 +73,17 @@ class SliceWriter:
             else:
                 self._expected.unsure(service)
             raise
+
+    async def _update(self, service: str, old: Slice, body: dict[str, Any]) -> None:
+        """Whoever decides again before the replaced version is seen to go would replace it once more, and be refused."""
+        self._expected.expect(service, deletions={_version(old)})
+        try:
+            written = await self._edges.client.update(ENDPOINT_SLICES, body)
+        except (ApiError, EdgeError):
+            self._expected.deleted(service, _version(old))
+            raise
+        if written["metadata"]["resourceVersion"] == old.metadata.resource_version:
+            self._expected.deleted(service, _version(old))
 
     async def _delete(self, service: str, old: Slice) -> None:
         metadata = old.metadata
@@ -94,6 +105,10 @@ def _slice(metadata: dict[str, Any], address_type: str, ports: Ports, endpoints:
         "endpoints": endpoints_json(endpoints),
         "ports": ports_json(ports),
     }
+
+
+def _version(each: Slice) -> str:
+    return f"{each.metadata.uid} {each.metadata.resource_version}"
 
 
 def _service_of(each: Slice) -> str:
