@@ -262,9 +262,7 @@ class Resizer:
         whole = self._allocated[WHOLE]
         if not lowered and not is_lowered(self._of_pod, whole):
             return
-        used = {
-            each.id: each.working_set_bytes for each in await self._tools.runtime.stats() if each.uid == pods.uid(pod)
-        }
+        used = {each.id: each.working_set_bytes for each in await self._tools.runtime.stats(pods.uid(pod))}
         for status, limit in lowered:
             if used.get(status.id, 0) > limit:
                 raise _too_low(f'container "{status.name}"', limit, used[status.id])

@@ -197,6 +197,8 @@ def test_only_what_runs_has_statistics(holds: Callable[[Body], None]) -> None:
         rows = {row.id: row for row in await runtime.stats()}
         assert list(rows) == [made]
         assert (rows[made].uid, rows[made].name) == ("uid-p", "c") and rows[made].timestamp > 0
+        assert [row.id for row in await runtime.stats("uid-p")] == [made]
+        assert await runtime.stats("uid-of-another") == []
 
     holds(body)
 

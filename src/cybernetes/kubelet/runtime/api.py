@@ -226,8 +226,8 @@ class Runtime(Protocol):
         """Release what `mount_image` held, after `target` was unmounted. May be repeated."""
         ...
 
-    async def stats(self) -> list[Stats]:
-        """Of the containers that run: one that ended uses nothing, and is not listed."""
+    async def stats(self, uid: str = "") -> list[Stats]:
+        """Of the containers that run, of one pod or of all: one that ended uses nothing, and is not listed."""
         ...
 
     def hints(self) -> AsyncIterator[Hint]:

@@ -45,6 +45,7 @@ CALL_TIMEOUT_S = 120
 PULL_TIMEOUT_S = 86400
 # StopContainer answers after the grace period; the runtime gets this much more to kill.
 STOP_MARGIN_S = 30
+STATS_TRIES = 5
 MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
 # Reconnect quickly when containerd comes back: the default grows to two minutes.
 _OPTIONS = (
@@ -281,10 +282,23 @@ class CriRuntime:
             raise EdgeError(operation, arguments[-1], err.decode("utf-8", "replace").strip())
         return out.decode("utf-8", "replace")
 
-    async def stats(self) -> list[Stats]:
-        call = self._runtime.ListContainerStats(cri.ListContainerStatsRequest(), timeout=CALL_TIMEOUT_S)
+    async def stats(self, uid: str = "") -> list[Stats]:
+        request = cri.ListContainerStatsRequest()
+        if uid:
+            request.filter.label_selector[_LABEL_UID] = uid
         # containerd 1 lists what ended, too, with its files and without numbers of processors and memory.
-        return [_stats(each) for each in (await self._call("ask statistics of", call)).stats if each.HasField("cpu")]
+        return [_stats(each) for each in (await self._list_stats(request)).stats if each.HasField("cpu")]
+
+    async def _list_stats(self, request: Any) -> Any:
+        """A container that goes while containerd counts takes the answer about all others with it."""
+
+        def ask() -> Awaitable[Any]:
+            return self._runtime.ListContainerStats(request, timeout=CALL_TIMEOUT_S)
+
+        for _ in range(STATS_TRIES - 1):
+            with contextlib.suppress(NotFound):
+                return await self._call_on("ask statistics of", ask(), self._socket)
+        return await self._call("ask statistics of", ask())
 
     async def hints(self) -> AsyncIterator[Hint]:
         stream = self._events.Subscribe(containerd_events_pb2.SubscribeRequest(filters=[_ENDS]))

@@ -274,10 +274,11 @@ class FakeRuntime:
     async def forget_mounted_image(self, target: Path) -> None:
         self._enter("forget_mounted_image", target)
 
-    async def stats(self) -> list[Stats]:
+    async def stats(self, uid: str = "") -> list[Stats]:
         self._enter("stats", None)
         running = (each for each in self._containers.values() if self._state(each) is State.RUNNING)
-        return [idle(each, self._now_ns()) for each in running]
+        counted = (idle(each, self._now_ns()) for each in running)
+        return [each for each in counted if uid in ("", each.uid)]
 
     async def hints(self) -> AsyncIterator[Hint]:
         self._enter("hints", None)
