@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import gc
 import json
+import math
 import multiprocessing
 import os
 import ssl
@@ -34,6 +35,9 @@ from cybernetes.wire.http.tls import client_context
 
 CLIENTS = (1, 8, 32)
 RUN_S = 3.0
+# Of one run: together as many objects as kube-apiserver makes in its runs of this load, so that what is in memory after
+# all of it can be compared.
+CREATED_MAX = 5000
 PODS = 5000
 # Objects that surely exist after a run of creations, however slow the machine.
 KNOWN = 100
@@ -49,16 +53,24 @@ Row = tuple[str, float, str]
 
 
 async def rate(
-    name: str, connections: list[Connection], call: Callable[[Connection, int], Awaitable[int]], want: int, server: int
+    name: str,
+    connections: list[Connection],
+    call: Callable[[Connection, int], Awaitable[int]],
+    want: int,
+    server: int,
+    most: float = math.inf,
 ) -> list[Row]:
-    """Calls a second with all connections busy, and the processor time of server and store for one."""
+    """Calls a second with all connections busy, and the processor time of server and store for one.
+
+    most  after so many calls the run is over, if its time is not
+    """
     count = len(connections)
     deadline, done, number = time.perf_counter() + RUN_S, 0, 0
     before = cpu_s(server)
 
     async def work(connection: Connection) -> None:
         nonlocal done, number
-        while time.perf_counter() < deadline:
+        while number < most and time.perf_counter() < deadline:
             number += 1
             status = await call(connection, number)
             assert status == want, f"{status}, expected {want}"
@@ -91,14 +103,14 @@ async def measure(url: str, tls: ssl.SSLContext, server: int) -> list[Row]:
         name = f"m-{n % KNOWN + 1}"
         return await write(connection, name, n)
 
-    for name, call, want in (
-        ("create config maps", create_map, 201),
-        ("create pods", create_pod, 201),
-        ("get a pod", get, 200),
-        ("update config maps", update, 200),
+    for name, call, want, most in (
+        ("create config maps", create_map, 201, CREATED_MAX),
+        ("create pods", create_pod, 201, CREATED_MAX),
+        ("get a pod", get, 200, math.inf),
+        ("update config maps", update, 200, math.inf),
     ):
         for count in CLIENTS:
-            rows += await rate(name, connections[:count], call, want, server)
+            rows += await rate(name, connections[:count], call, want, server, most)
             made += 1_000_000
         made = 0
     await fill(connections[:8], "full", PODS)
