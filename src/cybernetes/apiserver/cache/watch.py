@@ -14,7 +14,7 @@ from cybernetes.apiserver.cache.state import Event, Item
 QUEUE_MAX = 4096
 # Watchers that are sent to in one turn of the loop: the first of many hear sooner, and other requests come between.
 # What is written leaves at the end of a turn; a turn itself costs a microsecond or two.
-TURN_WATCHERS = 16
+TURN_WATCHERS = 32
 
 # How often deadlines and bookmarks of watches are looked at; bookmarks themselves come once a minute.
 TICK_S = 0.5
