@@ -8,7 +8,7 @@ from __future__ import annotations
 from cybernetes.client.target import Target
 from cybernetes.controllers.informers import decoder
 from cybernetes.controllers.loop import Edges, work
-from cybernetes.controllers.protection.finalizers import Protected, put_finalizer, take_finalizer
+from cybernetes.controllers.protection.finalizers import Protected, protect
 from cybernetes.controllers.volumebinding.objects import Claim, Volume
 
 FINALIZER = "kubernetes.io/vac-protection"
@@ -38,15 +38,12 @@ class AttributesClassProtection:
 
     async def sync(self, key: str) -> float | None:
         found = self._classes.items.get(key)
-        if found is None:
-            return None
-        held = FINALIZER in found.metadata.finalizers
-        if not found.metadata.deletion_timestamp:
-            if not held:
-                await put_finalizer(self._edges, CLASSES, found.metadata, FINALIZER)
-        elif held and not self._claims.get(key) and not self._volumes.get(key):
-            await take_finalizer(self._edges, CLASSES, found.metadata, FINALIZER)
+        if found is not None:
+            await protect(self._edges, CLASSES, found, FINALIZER, lambda: self._is_named(key))
         return None
+
+    def _is_named(self, key: str) -> bool:
+        return bool(self._claims.get(key) or self._volumes.get(key))
 
 
 def _of_claim(claim: Claim) -> list[str]:

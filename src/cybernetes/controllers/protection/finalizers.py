@@ -1,4 +1,4 @@
-"""What is protected, and the finalizer that does it."""
+"""What is protected, and the finalizer that does it: on every object, off one that is going and that nobody uses."""
 
 from __future__ import annotations
 
@@ -21,14 +21,24 @@ class Protected(View, frozen=True, gc=False):
     status: _Status = _Status()
 
 
-async def put_finalizer(edges: Edges, target: Target, metadata: Meta, name: str) -> None:
+async def protect(edges: Edges, target: Target, found: Protected, name: str, is_used: Callable[[], bool]) -> None:
+    """is_used is asked only of what is going, and still held."""
+    held = name in found.metadata.finalizers
+    if not found.metadata.deletion_timestamp:
+        if not held:
+            await _put(edges, target, found.metadata, name)
+    elif held and not is_used():
+        await _take(edges, target, found.metadata, name)
+
+
+async def _put(edges: Edges, target: Target, metadata: Meta, name: str) -> None:
     def put(obj: dict[str, Any]) -> None:
         obj["metadata"]["finalizers"] = [*(obj["metadata"].get("finalizers") or []), name]
 
     await _update(edges, target, metadata, put)
 
 
-async def take_finalizer(edges: Edges, target: Target, metadata: Meta, name: str) -> None:
+async def _take(edges: Edges, target: Target, metadata: Meta, name: str) -> None:
     def take(obj: dict[str, Any]) -> None:
         obj["metadata"]["finalizers"] = [each for each in obj["metadata"].get("finalizers") or [] if each != name]
 

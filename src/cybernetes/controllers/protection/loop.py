@@ -11,7 +11,7 @@ from cybernetes.controllers import pods
 from cybernetes.controllers.informers import decoder
 from cybernetes.controllers.loop import Edges, work
 from cybernetes.controllers.objects import Pod
-from cybernetes.controllers.protection.finalizers import Protected, put_finalizer, take_finalizer
+from cybernetes.controllers.protection.finalizers import Protected, protect
 
 CLAIM_FINALIZER = "kubernetes.io/pvc-protection"
 VOLUME_FINALIZER = "kubernetes.io/pv-protection"
@@ -39,14 +39,8 @@ class ClaimProtection:
 
     async def sync(self, key: str) -> float | None:
         claim = self._claims.items.get(key)
-        if claim is None:
-            return None
-        held = CLAIM_FINALIZER in claim.metadata.finalizers
-        if not claim.metadata.deletion_timestamp:
-            if not held:
-                await put_finalizer(self._edges, PERSISTENT_VOLUME_CLAIMS, claim.metadata, CLAIM_FINALIZER)
-        elif held and not self._is_used(key):
-            await take_finalizer(self._edges, PERSISTENT_VOLUME_CLAIMS, claim.metadata, CLAIM_FINALIZER)
+        if claim is not None:
+            await protect(self._edges, PERSISTENT_VOLUME_CLAIMS, claim, CLAIM_FINALIZER, lambda: self._is_used(key))
         return None
 
     def _is_used(self, key: str) -> bool:
@@ -78,12 +72,7 @@ class VolumeProtection:
 
     async def sync(self, key: str) -> float | None:
         volume = self._volumes.items.get(key)
-        if volume is None:
-            return None
-        held = VOLUME_FINALIZER in volume.metadata.finalizers
-        if not volume.metadata.deletion_timestamp:
-            if not held:
-                await put_finalizer(self._edges, PERSISTENT_VOLUMES, volume.metadata, VOLUME_FINALIZER)
-        elif held and volume.status.phase != "Bound":
-            await take_finalizer(self._edges, PERSISTENT_VOLUMES, volume.metadata, VOLUME_FINALIZER)
+        if volume is not None:
+            bound = volume.status.phase == "Bound"
+            await protect(self._edges, PERSISTENT_VOLUMES, volume, VOLUME_FINALIZER, lambda: bound)
         return None
