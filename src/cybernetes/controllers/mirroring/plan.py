@@ -47,7 +47,8 @@ def _listed(subset: Subset) -> Iterator[tuple[Address, bool]]:
 
 def skipped(subsets: Sequence[Subset]) -> int:
     """How many addresses are too many."""
-    return sum(max(0, len(list(_listed(each))) - ADDRESSES_MAX) for each in subsets)
+    listed = (len(each.addresses) + len(each.not_ready_addresses) for each in subsets)
+    return sum(max(0, count - ADDRESSES_MAX) for count in listed)
 
 
 def _endpoint(address: Address, ready: bool) -> Endpoint:
