@@ -30,13 +30,6 @@ _COLLECTION: dict[str, Handler] = {
 _OBJECT: dict[str, Handler] = {"get": get, "update": update, "patch": patch_object, "delete": delete, "watch": watch}
 
 
-# Built-in resources whose every use is answered with a warning.
-DEPRECATED = {
-    ("", "v1", "endpoints"): ("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",),
-    ("", "v1", "componentstatuses"): ("v1 ComponentStatus is deprecated in v1.19+",),
-}
-
-
 async def route(core: Core, passage: Passage) -> Response:
     info = passage.info
     if not info.is_resource:
@@ -46,10 +39,8 @@ async def route(core: Core, passage: Passage) -> Response:
         return await _unknown(core, passage)
     call = Call(passage.request, info, passage.user, served, passage.warnings, passage.annotations)
     handler = _handler(core, call)
-    told = served.resource.deprecation
-    deprecated = DEPRECATED.get((info.group, info.version, info.resource)) or ((told,) if told else ())
-    if deprecated:
-        call.warnings.extend(deprecated)
+    if served.resource.deprecation:
+        call.warnings.append(served.resource.deprecation)
         call.annotations["k8s.io/deprecated"] = "true"
     return await handler(core, call)
 

@@ -9,6 +9,7 @@ RESOURCE = Resource(
     singular="componentstatus",
     namespaced=False,
     short_names=("cs",),
+    deprecation="v1 ComponentStatus is deprecated in v1.19+",
     verbs=("get", "list"),
     columns=COMPONENT_STATUSES,
     schema="io.k8s.api.core.v1.ComponentStatus",

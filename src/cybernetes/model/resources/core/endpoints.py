@@ -12,6 +12,7 @@ RESOURCE = Resource(
     singular="endpoints",
     namespaced=True,
     short_names=("ep",),
+    deprecation="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     storage_version_hash="fWeeMqaN/OA=",
     strategy=standard(
         namespaced=True,
