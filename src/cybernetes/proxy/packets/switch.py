@@ -13,12 +13,11 @@ from pathlib import Path
 
 from cybernetes.base.errors import EdgeError
 from cybernetes.proxy.packets.iptables import IptablesDataplane
+from cybernetes.proxy.packets.iptables_plan import SERVICES
 from cybernetes.proxy.packets.nft import NftPackets
 
 # iptables' variants, and the one that the machine has chosen.
 CHOSEN, VARIANTS = "", ("legacy", "nft")
-# The chain that every sync has.
-SERVICES = "KUBE-SERVICES"
 _TIMEOUT_S = 60.0
 
 
