@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cybernetes.base.errors import ApiError
-from cybernetes.model import apply, patch
+from cybernetes.model import apply, patch, strategic
 from cybernetes.model.schema import compile as schema
 from cybernetes.model.schema.decode import normalize
 from cybernetes.wire import json as json_codec
@@ -124,8 +124,8 @@ DIRECTIVES = st.dictionaries(
 
 @given(PODS, PODS)
 def test_strategic_merges_of_plain_objects(doc: dict[str, Any], change: dict[str, Any]) -> None:
-    once = patch.strategic_merge(POD, doc, change)
-    assert _text(patch.strategic_merge(POD, once, change)) == _text(once)
+    once = strategic.strategic_merge(POD, doc, change)
+    assert _text(strategic.strategic_merge(POD, once, change)) == _text(once)
     assert _by_keys(once) == _by_keys(_overlaid(doc, change))
 
 
@@ -168,7 +168,7 @@ def test_strategic_merges_with_any_directives(
     if isinstance(spec, dict):
         change["spec"] = {**spec, **within}
     try:
-        merged = patch.strategic_merge(POD, doc, change)
+        merged = strategic.strategic_merge(POD, doc, change)
     except ApiError as error:
         assert error.code in (400, 422, 500)
         assert error.message

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cybernetes.model import patch
+from cybernetes.model import strategic
 from cybernetes.model.schema import compile as schema
 
 ITEMS = st.lists(st.integers(0, 6) | st.sampled_from(["a", None]), max_size=7)
@@ -21,9 +21,9 @@ def test_orders_are_merged_like_two_sorted_lists(items: list[Any], wanted: list[
     while named and others:
         both = named[0] in old and others[0] in old
         merged.append(others.pop(0) if both and old.index(named[0]) > old.index(others[0]) else named.pop(0))
-    assert patch._ordered(items, wanted, old, "") == [*merged, *named, *others]
+    assert strategic._ordered(items, wanted, old, "") == [*merged, *named, *others]
     keyed = [[{"k": each} for each in some] for some in (items, wanted, old)]
-    assert patch._ordered(*keyed, "k") == [{"k": each} for each in (*merged, *named, *others)]
+    assert strategic._ordered(*keyed, "k") == [{"k": each} for each in (*merged, *named, *others)]
 
 
 def test_a_body_full_of_list_items_is_merged_in_one_pass() -> None:
@@ -35,10 +35,10 @@ def test_a_body_full_of_list_items_is_merged_in_one_pass() -> None:
         "metadata": {"finalizers": finalizers, "$deleteFromPrimitiveList/finalizers": finalizers[::2]},
         "spec": {"containers": [{"name": "a", "env": env}]},
     }
-    once = patch.strategic_merge(node, {"metadata": {}, "spec": {"containers": [{"name": "a"}]}}, change)
-    twice = patch.strategic_merge(node, once, change)
+    once = strategic.strategic_merge(node, {"metadata": {}, "spec": {"containers": [{"name": "a"}]}}, change)
+    twice = strategic.strategic_merge(node, once, change)
     assert twice["spec"]["containers"][0]["env"] == env
     gone = {
         "spec": {"containers": [{"name": "a", "env": [{"$patch": "delete", "name": f"e{i}"} for i in range(many)]}]}
     }
-    assert patch.strategic_merge(node, twice, gone)["spec"]["containers"][0]["env"] == []
+    assert strategic.strategic_merge(node, twice, gone)["spec"]["containers"][0]["env"] == []

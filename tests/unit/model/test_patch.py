@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from cybernetes.base.errors import ApiError
-from cybernetes.model.patch import json_patch, merge_patch, strategic_merge
+from cybernetes.model.patch import json_patch, merge_patch
 from cybernetes.model.schema import compile as schema_compile
+from cybernetes.model.strategic import strategic_merge
 
 DEPLOYMENTS = schema_compile.node("io.k8s.api.apps.v1.Deployment")
 DOC: dict[str, Any] = {"metadata": {"name": "a", "labels": {"x": "1"}}, "list": [1, 2, 3]}

@@ -13,7 +13,7 @@ from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.handlers.update import check_identity
 from cybernetes.apiserver.options import WriteOptions, write_options
 from cybernetes.base.errors import ApiError, bad_request
-from cybernetes.model import field, patch
+from cybernetes.model import field, patch, strategic
 from cybernetes.model.field import Path
 from cybernetes.model.resource import Strategy
 from cybernetes.model.schema import decode as schema_decode
@@ -113,8 +113,8 @@ def patch_of(call: Call, content_type: str, shape: Shape) -> Patch:
     repeated = _repeated(call.request.body, document)
     if content_type == MERGE_PATCH:
         return Patch(lambda doc: patch.merge_patch(doc, document), repeated=repeated)
-    shown = patch.printed(document)
-    return Patch(lambda doc: patch.strategic_merge(shape.node, doc, document), shown=shown, repeated=repeated)
+    shown = strategic.printed(document)
+    return Patch(lambda doc: strategic.strategic_merge(shape.node, doc, document), shown=shown, repeated=repeated)
 
 
 def _parsed(data: bytes) -> object:
