@@ -22,12 +22,14 @@ _DIRECTIVE = "$patch"
 _RETAIN = "$retainKeys"
 _DELETE_FROM = "$deleteFromPrimitiveList/"
 _ORDER = "$setElementOrder/"
+_BAD_RETAIN = "invalid patch format of retainKeys"
 
 
 def strategic_merge(node: Node, doc: Object, patch: Object) -> Object:
     """The document merged with a strategic merge patch, after the merge keys that `node` knows.
 
-    raises  ApiError 400 for directives that make no sense; 500 for list items without their merge key
+    raises  ApiError in the reference's codes for what it does not foresee: 400 for keys to retain and primitives that
+            are no lists, 500 for everything else that makes no sense (directives, orders, items without merge key)
     """
     return _merge_map(node, doc, patch)
 
@@ -40,6 +42,7 @@ def _merge_map(node: Node | None, doc: Object, patch: Object) -> Object:
     if retain is not None:
         _check_retained(retain, patch)
         merged = {key: value for key, value in merged.items() if key in retain}
+    _check_orders(node, doc, patch)
     for key, value in patch.items():
         if key == _RETAIN or key.startswith(_ORDER):
             continue
@@ -61,17 +64,78 @@ def _directed_map(node: Node | None, doc: Object, patch: Object) -> Object:
             return _pruned(rest)
         case "delete":
             return {}
-        case "merge":
-            return _merge_map(node, doc, rest)
-    raise bad_request(f"Unknown patch type found: {patch[_DIRECTIVE]}")
+    raise _unknown_directive(patch)
+
+
+def _unknown_directive(patch: Object) -> ApiError:
+    return _senseless(f"unknown patch type: {printed(patch[_DIRECTIVE])} in map: {printed(patch)}")
+
+
+def _senseless(why: str) -> ApiError:
+    return ApiError(500, "", why)
 
 
 def _check_retained(retain: Any, patch: Object) -> None:
     if not isinstance(retain, list):
-        raise bad_request("invalid patch format of retainKeys list, it should be a list")
+        raise bad_request(_BAD_RETAIN)
     for key, value in patch.items():
         if not key.startswith("$") and value is not None and key not in retain:
-            raise bad_request(f"{_RETAIN} list doesn't contain all fields present in the patch")
+            raise bad_request(_BAD_RETAIN)
+
+
+def _check_orders(node: Node | None, doc: Object, patch: Object) -> None:
+    """An order must be of a list that exists, and name what the patch has of it, in the patch's own order."""
+    for directive, order in patch.items():
+        if not directive.startswith(_ORDER):
+            continue
+        name = directive.removeprefix(_ORDER)
+        for each in (order, doc.get(name, ()), patch.get(name, ())):
+            if each != () and not isinstance(each, list):
+                raise _wrong_type("[]interface {}", each)
+        if isinstance(node, StructNode) and name not in node.fields:
+            struct = node.name.rpartition(".")[2]
+            raise _senseless(f'unable to find api field in struct {struct} for the json field "{name}"')
+        _check_order(patch.get(name, []), order, _field(node, name)[2])
+
+
+def _check_order(items: list[Any], order: list[Any], key: str) -> None:
+    if not items or not order:
+        return
+    plain = [each for each in items if not (isinstance(each, dict) and _DIRECTIVE in each)] if key else items
+    places = iter(order)
+    for each in plain:
+        wanted = _merge_value(each, key)
+        if not any(_merge_value(place, key) == wanted for place in places):
+            listed = (
+                f"The order in patch list:\n{printed(items)}\n doesn't match $setElementOrder list:\n{printed(order)}\n"
+            )
+            raise _senseless(listed)
+
+
+def _merge_value(item: Any, key: str) -> bytes:
+    """What tells an item from others. Raises ApiError 500 where it has no merge key but should."""
+    if not key:
+        return _text(item)
+    if not isinstance(item, dict):
+        raise _wrong_type("map[string]interface {}", item)
+    if key not in item:
+        raise _senseless(f"map: {printed(item)} does not contain declared merge key: {key}")
+    return _text(item[key])
+
+
+_GO_TYPES = {
+    dict: "map[string]interface {}",
+    list: "[]interface {}",
+    str: "string",
+    bool: "bool",
+    int: "int64",
+    float: "float64",
+    type(None): "%!s(<nil>)",
+}
+
+
+def _wrong_type(expected: str, found: Any) -> ApiError:
+    return _senseless(f"expected a {expected}, but received a {_GO_TYPES[type(found)]}")
 
 
 def _field(node: Node | None, key: str) -> tuple[Node | None, tuple[str, ...], str]:
@@ -92,10 +156,13 @@ def _merge_field(field: tuple[Node | None, tuple[str, ...], str], old: Any, valu
         if "replace" in strategy or not isinstance(old, dict):
             return _pruned(value)
         return _merge_map(node, old, value)
-    if isinstance(value, list) and "merge" in strategy:
-        item = node.item if isinstance(node, ListNode) else None
-        return _merge_list(item, merge_key, old if isinstance(old, list) else [], value, order)
-    return copy.deepcopy(value)
+    if not isinstance(value, list):
+        return value
+    if not isinstance(old, list):
+        return _pruned(value)
+    if "merge" not in strategy:
+        return copy.deepcopy(value)
+    return _merge_list(node.item if isinstance(node, ListNode) else None, merge_key, old, value, order)
 
 
 def _pruned(value: Any) -> Any:
@@ -114,39 +181,52 @@ def _merge_list(item: Node | None, key: str, old: list[Any], patch: list[Any], o
         known = {_text(each) for each in old}
         merged = [*old, *(each for each in patch if _text(each) not in known)]
         return _ordered(merged, patch if order is None else order, old, "")
-    if any(isinstance(each, dict) and each == {_DIRECTIVE: "replace"} for each in patch):
-        return [_pruned(each) for each in patch if each != {_DIRECTIVE: "replace"}]
-    merged = _merge_items(item, key, old, patch)
-    wanted = order if order is not None else [each for each in patch if each.get(_DIRECTIVE) != "delete"]
-    return _ordered(merged, wanted, old, key)
+    _check_types(old, patch)
+    plain = [each for each in patch if _DIRECTIVE not in each]
+    kept = _directed_items(old, [each for each in patch if _DIRECTIVE in each], key)
+    if kept is None:
+        return [_pruned(each) for each in plain]
+    return _ordered(_merge_items(item, key, kept, plain), plain if order is None else order, old, key)
 
 
-_GONE = object()
+def _check_types(*lists: list[Any]) -> None:
+    types = {type(each) for items in lists for each in items}
+    if len(types) > 1:
+        raise _senseless(f"list element types are not identical: {printed(list(lists))}")
+    for found in types - {dict}:
+        raise _wrong_type("map[string]interface {}", found())
+
+
+def _directed_items(old: list[Any], directed: list[Object], key: str) -> list[Any] | None:
+    """The items of `old` that those with directives leave; None: the patch's other items take the place of all."""
+    doomed, replaced = set(), False
+    for each in directed:
+        match each[_DIRECTIVE]:
+            case "delete":
+                doomed.add(_merge_value(each, key))
+            case "replace":
+                replaced = True
+            case "merge":
+                raise _senseless("merging lists cannot yet be specified in the patch")
+            case _:
+                raise _unknown_directive(each)
+    return None if replaced else [each for each in old if key not in each or _text(each[key]) not in doomed]
 
 
 def _merge_items(item: Node | None, key: str, old: list[Any], patch: list[Any]) -> list[Any]:
-    """The items of `old`, changed or deleted by those of `patch` with the same key, and the patch's new ones."""
+    """The items of `old`, changed by those of `patch` with the same key, and the patch's new ones."""
     merged = list(old)
-    places: dict[bytes, list[int]] = {}
+    places: dict[bytes, int] = {}
     for i, each in enumerate(merged):
-        if isinstance(each, dict) and key in each:
-            places.setdefault(_text(each[key]), []).append(i)
+        if key in each:
+            places.setdefault(_text(each[key]), i)
     for each in patch:
-        if not isinstance(each, dict) or key not in each:
-            raise ApiError(500, "", f"map: {printed(each)} does not contain declared merge key: {key}")
-        name = _text(each[key])
-        found = places.get(name)
-        if each.get(_DIRECTIVE) == "delete":
-            for i in places.pop(name, ()):
-                merged[i] = _GONE
-        elif found is None:
-            places[name] = [len(merged)]
-            merged.append(_pruned(_undirected(each)))
-        elif each.get(_DIRECTIVE) == "replace":
-            merged[found[0]] = _pruned(_undirected(each))
+        place = places.setdefault(_merge_value(each, key), len(merged))
+        if place == len(merged):
+            merged.append(_pruned(each))
         else:
-            merged[found[0]] = _merge_map(item, merged[found[0]], each)
-    return [each for each in merged if each is not _GONE]
+            merged[place] = _merge_map(item, merged[place], each)
+    return merged
 
 
 def _undirected(patch: Object) -> Object:
@@ -175,10 +255,8 @@ def _reorder(node: Node | None, merged: Object, patch: Object) -> None:
         merged[field] = _ordered(merged[field], order, merged[field], merge_key)
 
 
-def _ordered(items: list[Any], wanted: Any, old: list[Any], key: str) -> list[Any]:
+def _ordered(items: list[Any], wanted: list[Any], old: list[Any], key: str) -> list[Any]:
     """`items` with those that `wanted` names in its order, the others among them where they stood in `old`."""
-    if not isinstance(wanted, list):
-        raise bad_request(f"the order of a list must be a list, not {printed(wanted)}")
     names, server = _ranks(wanted, key), _ranks(old, key)
     with_rank = [(_identity(each, key), each) for each in items]
     named = sorted((each for each in with_rank if each[0] in names), key=lambda each: names[each[0]])

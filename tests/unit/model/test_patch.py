@@ -91,8 +91,18 @@ def test_items_are_found_by_their_merge_key() -> None:
 
 def test_items_can_be_deleted_and_replaced() -> None:
     assert merged([{"name": "one", "$patch": "delete"}]) == [TWO]
-    assert merged([{"name": "one", "$patch": "replace", "image": "x"}])[0] == {"name": "one", "image": "x"}
+    assert merged([{"name": "one", "image": "x"}, {"name": "one", "$patch": "delete"}]) == [
+        {"name": "one", "image": "x"},
+        TWO,
+    ]
     assert merged([{"$patch": "replace"}, {"name": "only"}]) == [{"name": "only"}]
+    assert merged([{"$patch": "replace", "name": "one", "image": "x"}]) == []
+
+
+def test_a_new_list_is_taken_as_it_is() -> None:
+    patch = {"spec": {"template": {"spec": {"volumes": [{"emptyDir": {}}, {"name": "v", "$patch": "delete"}]}}}}
+    merged = strategic_merge(DEPLOYMENTS, deployment(ONE), patch)
+    assert merged["spec"]["template"]["spec"]["volumes"] == [{"emptyDir": {}}]
 
 
 def test_nested_lists_merge_too() -> None:
@@ -136,10 +146,72 @@ def test_primitives_are_united_and_taken_out() -> None:
     assert strategic_merge(DEPLOYMENTS, deployment(ONE), patch)["metadata"]["finalizers"] == ["two"]
 
 
-def test_unknown_directives_are_refused() -> None:
+ORDER = "$setElementOrder/containers"
+
+
+@pytest.mark.parametrize(
+    ("spec", "code", "message"),
+    [
+        (
+            {"containers": [{"name": "new", "image": "x"}], ORDER: [{"name": "two"}, {"name": "one"}]},
+            500,
+            "The order in patch list:\n[map[image:x name:new]]\n doesn't match $setElementOrder list:\n"
+            "[map[name:two] map[name:one]]\n",
+        ),
+        (
+            {"containers": [{"name": "two"}, {"name": "one"}], ORDER: [{"name": "one"}, {"name": "two"}]},
+            500,
+            "The order in patch list:\n[map[name:two] map[name:one]]\n doesn't match $setElementOrder list:\n"
+            "[map[name:one] map[name:two]]\n",
+        ),
+        (
+            {"containers": [{"name": "one"}], ORDER: [{"x": "one"}]},
+            500,
+            "map: map[x:one] does not contain declared merge key: name",
+        ),
+        ({"containers": [{"name": "one"}], ORDER: "one"}, 500, "expected a []interface {}, but received a string"),
+        (
+            {"$setElementOrder/nowhere": ["a"]},
+            500,
+            'unable to find api field in struct PodSpec for the json field "nowhere"',
+        ),
+        ({"containers": [{"$patch": "merge"}]}, 500, "merging lists cannot yet be specified in the patch"),
+        (
+            {"containers": [{"$patch": "nope", "name": "a"}]},
+            500,
+            "unknown patch type: nope in map: map[$patch:nope name:a]",
+        ),
+        ({"$retainKeys": "x"}, 400, "invalid patch format of retainKeys"),
+        ({"$retainKeys": ["x"], "containers": []}, 400, "invalid patch format of retainKeys"),
+        ({"$patch": "nope"}, 500, "unknown patch type: nope in map: map[$patch:nope]"),
+    ],
+)
+def test_directives_that_make_no_sense_are_refused(spec: dict[str, Any], code: int, message: str) -> None:
+    patch = {"spec": {"template": {"spec": spec}}}
     with pytest.raises(ApiError) as refused:
-        strategic_merge(DEPLOYMENTS, deployment(ONE), {"metadata": {"$patch": "nope"}})
-    assert refused.value.code == 400
+        strategic_merge(DEPLOYMENTS, deployment(ONE, TWO), patch)
+    assert (refused.value.code, refused.value.message) == (code, message)
+
+
+@pytest.mark.parametrize(
+    "directives",
+    [
+        {"containers": [], ORDER: [{"name": "one"}]},
+        {"containers": [{"name": "two"}], ORDER: []},
+        {"containers": [{"name": "gone", "$patch": "delete"}, {"name": "two"}], ORDER: [{"name": "two"}]},
+        {"$setElementOrder/imagePullSecrets": [{"name": "absent"}]},
+    ],
+)
+def test_an_order_of_more_or_of_nothing_is_taken(directives: dict[str, Any]) -> None:
+    patch = {"spec": {"template": {"spec": directives}}}
+    merged = strategic_merge(DEPLOYMENTS, deployment(ONE, TWO), patch)
+    assert merged["spec"]["template"]["spec"]["containers"] == [ONE, TWO]
+
+
+def test_an_order_is_held_to_the_items_of_primitives_too() -> None:
+    patch = {"metadata": {"finalizers": ["three"], "$setElementOrder/finalizers": ["one", "two"]}}
+    with pytest.raises(ApiError, match="The order in patch list"):
+        strategic_merge(DEPLOYMENTS, deployment(ONE), patch)
 
 
 @pytest.mark.parametrize(
