@@ -26,7 +26,7 @@ async def admit(
 ) -> None:
     """Let the mutating plugins change `obj` in place. Raises ApiError when one refuses."""
     if core.admission is not None:
-        attributes = _attributes(core, call, operation, obj, old, options, subresource)
+        attributes = _attributes(call, operation, obj, old, options, subresource)
         await _timed(core, "admit", operation, core.admission.mutate(attributes))
 
 
@@ -41,7 +41,7 @@ async def check(
 ) -> None:
     """Let the validating plugins refuse the write: ApiError."""
     if core.admission is not None:
-        attributes = _attributes(core, call, operation, obj, old, options, subresource)
+        attributes = _attributes(call, operation, obj, old, options, subresource)
         await _timed(core, "validate", operation, core.admission.validate(attributes))
 
 
@@ -66,7 +66,6 @@ async def check_may_create(core: Core, call: Call) -> None:
 
 
 def _attributes(
-    core: Core,
     call: Call,
     operation: str,
     obj: Object | None,

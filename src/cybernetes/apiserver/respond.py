@@ -50,7 +50,7 @@ def form_of(call: Call, shapes: frozenset[str], *, listed: bool = False) -> Form
         kind = call.served.resource.kind
         message = f"you requested PartialObjectMetadata, but the requested object is a list (*core.{kind}List)"
         raise ApiError(406, "NotAcceptable", message)
-    raise negotiate.not_acceptable(accept)
+    raise negotiate.not_acceptable()
 
 
 def renderer(core: Core, call: Call, form: Form) -> Renderer:

@@ -134,7 +134,7 @@ def _value_from(pod: Object, container: Object, variable: Object, context: EnvCo
     if "resourceFieldRef" in source:
         reference = source["resourceFieldRef"]
         divisor = str(reference.get("divisor") or "")
-        return resources.resource_field(pod, container, reference["resource"], divisor, context.node_allocatable)
+        return resources.resource_field(container, reference["resource"], divisor, context.node_allocatable)
     for kind, field, word in (("ConfigMap", "configMapKeyRef", "ConfigMap"), ("Secret", "secretKeyRef", "Secret")):
         if field in source:
             return _key_value(pod, kind, source[field], word, context.sources)

@@ -210,7 +210,7 @@ def _share_of_pod_request(pod: Object) -> int:
     return max(0, of_pod - listed) // len(holders)
 
 
-def resource_field(pod: Object, container: Object, resource: str, divisor: str, node_allocatable: Amounts) -> str:
+def resource_field(container: Object, resource: str, divisor: str, node_allocatable: Amounts) -> str:
     """The value of a resourceFieldRef: rounded up to whole divisors; an unset limit is the node's allocatable."""
     which, _, name = resource.partition(".")
     listed = limits(container) if which == "limits" else requests(container)

@@ -234,8 +234,8 @@ def _profile(found: _Profile, outside: Outside, path: str) -> Profile:
         added_affinity=_args(args, "NodeAffinity", _NodeAffinityArgs, path).added_affinity,
         spread_defaults=_spread_defaults(spread, path),
         spread_system=spread.defaulting_type == "System",
-        late=_built(outside, outside.filters, filters, args),
-        outside=_built(outside, outside.scores, scores, args),
+        late=_built(outside.filters, filters, args),
+        outside=_built(outside.scores, scores, args),
     )
 
 
@@ -264,9 +264,7 @@ def _active(plugins: _Plugins, outside: Outside, path: str) -> tuple[list[str], 
     return filters, scores, bool(post)
 
 
-def _built(
-    outside: Outside, factories: Mapping[str, Any], active: Iterable[str], args: Mapping[str, dict[str, Any]]
-) -> tuple[Any, ...]:
+def _built(factories: Mapping[str, Any], active: Iterable[str], args: Mapping[str, dict[str, Any]]) -> tuple[Any, ...]:
     return tuple(factories[name](args.get(name, {})) for name in active if name in factories)
 
 

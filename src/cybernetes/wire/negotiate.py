@@ -57,7 +57,7 @@ def negotiate(accept: str, shapes: frozenset[str], protobuf: bool = True) -> For
     return None
 
 
-def not_acceptable(accept: str) -> ApiError:
+def not_acceptable() -> ApiError:
     message = f"406: Not Acceptable\n\nAvailable representations: {_WHOLE}, {_STREAMS}"
     return ApiError(406, "NotAcceptable", message, {})
 

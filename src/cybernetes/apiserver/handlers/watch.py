@@ -63,7 +63,7 @@ async def watch(core: Core, call: Call) -> Response:
     stream = _stream(core, cached, watcher, frames, start)
     if sockets.asked(call.request):
         if renderer.stream_type.partition(";")[0] != negotiate.JSON:
-            raise negotiate.not_acceptable(renderer.stream_type)
+            raise negotiate.not_acceptable()
         return sockets.answer(call.request, _lines(stream), text=True)
     headers = [respond.CACHE_CONTROL, ("Content-Type", renderer.stream_type)]
     headers += [("Warning", text) for text in respond.warning_headers(call.warnings)]

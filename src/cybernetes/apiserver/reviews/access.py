@@ -26,7 +26,7 @@ _OTHER = _SPEC.child("nonResourceAttributes")
 async def review(core: Core, call: Call) -> Response:
     asked = _read(call)
     spec = asked["spec"]
-    _refuse(call, [*check_what(spec), *_check_subject(spec)])
+    _refuse([*check_what(spec), *_check_subject(spec)])
     return await _answer(core, call, asked, subject_of(spec))
 
 
@@ -36,13 +36,13 @@ async def review_local(core: Core, call: Call) -> Response:
     if asked["metadata"].get("namespace", namespace) != namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     asked["metadata"]["namespace"] = namespace
-    _refuse(call, [*check_what(spec), *_check_subject(spec), *_check_local(spec, namespace)])
+    _refuse([*check_what(spec), *_check_subject(spec), *_check_local(spec, namespace)])
     return await _answer(core, call, asked, subject_of(spec))
 
 
 async def review_own(core: Core, call: Call) -> Response:
     asked = _read(call)
-    _refuse(call, check_what(asked["spec"]))
+    _refuse(check_what(asked["spec"]))
     return await _answer(core, call, asked, call.user)
 
 
@@ -194,7 +194,7 @@ def _check_local(spec: Object, namespace: str) -> list[FieldError]:
     return []
 
 
-def _refuse(call: Call, errors: list[FieldError]) -> None:
+def _refuse(errors: list[FieldError]) -> None:
     """Reviews are refused without the name of their kind."""
     if errors:
         error: ApiError = field.invalid_object("authorization.k8s.io", "", "", errors)

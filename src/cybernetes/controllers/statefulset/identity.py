@@ -29,7 +29,7 @@ def ordinal_of(set_name: str, pod_name: str) -> int | None:
     return int(number)
 
 
-def template_of(stateful_set: StatefulSet, revision: ControllerRevision) -> Json:
+def template_of(revision: ControllerRevision) -> Json:
     """The template as it was at a revision."""
     found: Json = raw(revision.data)["spec"]["template"]
     return {name: value for name, value in found.items() if name != "$patch"}
@@ -39,7 +39,7 @@ def pod_body(stateful_set: StatefulSet, ordinal: int, revision: ControllerRevisi
     metadata = stateful_set.metadata
     name = f"{metadata.name}-{ordinal}"
     owner = pods.owner_reference(STATEFUL_SETS.api_version, STATEFUL_SETS.kind, metadata)
-    body = pods.pod_of(template_of(stateful_set, revision), owner, "")
+    body = pods.pod_of(template_of(revision), owner, "")
     del body["metadata"]["generateName"]
     body["metadata"]["name"] = name
     body["metadata"]["labels"] = {

@@ -197,7 +197,7 @@ def _downward_value(pod: Object, item: Object, context: PayloadContext) -> str:
     if found is None:
         raise VolumeError(f"container {reference.get('containerName', '')} not found")
     divisor = str(reference.get("divisor") or "")
-    return resources.resource_field(pod, found[1], reference["resource"], divisor, context.node_allocatable)
+    return resources.resource_field(found[1], reference["resource"], divisor, context.node_allocatable)
 
 
 def _private(pod: Object, data: bytes, mode: int) -> File:

@@ -127,14 +127,14 @@ def _order(name: str, given: dict[str, str], path: Path) -> list[FieldError]:
     if above("default", "max"):
         text = f"default value {given['default']} is greater than max value {given['max']}"
         errors.append(invalid(at, given["max"], text))
-    errors += _ratio(name, given, path.child("maxLimitRequestRatio").key(name))
+    errors += _ratio(given, path.child("maxLimitRequestRatio").key(name))
     if not _may_overcommit(name) and "default" in given and "request" in given and given["default"] != given["request"]:
         text = f"default value {given['default']} must equal to defaultRequest value {given['request']} in {name}"
         errors.append(invalid(path.child("defaultRequest").key(name), given["request"], text))
     return errors
 
 
-def _ratio(name: str, given: dict[str, str], path: Path) -> list[FieldError]:
+def _ratio(given: dict[str, str], path: Path) -> list[FieldError]:
     if "ratio" not in given:
         return []
     errors: list[FieldError] = []

@@ -70,7 +70,7 @@ class VolumeFilter:
     def _judge(
         self, pod: PodEntry, claims: Claims, columns: Columns, row: int, node: NodeObject, active: frozenset[str]
     ) -> int:
-        if "NodeVolumeLimits" in active and self._exceeds(pod, claims, columns, row, node):
+        if "NodeVolumeLimits" in active and self._exceeds(pod, columns, row, node):
             return VOLUME_COUNT
         if "VolumeBinding" in active:
             found = choices(self.storage, claims, node)
@@ -98,7 +98,7 @@ class VolumeFilter:
             for other in pods.values()
         )
 
-    def _exceeds(self, pod: PodEntry, claims: Claims, columns: Columns, row: int, node: NodeObject) -> bool:
+    def _exceeds(self, pod: PodEntry, columns: Columns, row: int, node: NodeObject) -> bool:
         limits = self._limits(node.metadata.name)
         if not limits:
             return False
