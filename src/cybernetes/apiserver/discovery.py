@@ -2,7 +2,7 @@
 
 enters   the rows that are served, groups of other servers
 leaves   legacy documents per path, aggregated documents with their ETag
-source   "API surface" 1.4, "Clients" 3
+source   Kubernetes documentation "Kubernetes API", discovery API
 """
 
 from __future__ import annotations

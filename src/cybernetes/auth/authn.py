@@ -4,7 +4,7 @@ enters   a Request; service accounts, pods, nodes and secrets through a Lister
 leaves   a User, or ApiError 401
 holds    a wrong credential is never taken for none; a token ends with the objects it is bound to
 
-source  Kubernetes documentation "Authenticating"; clients 12
+source  Kubernetes documentation "Authenticating"
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Each part (user, uid, every group, every extra value) needs the verb `impersonate`; or, constrained, a verb for the
 kind of user together with the right to do this very action as such a user.
 
-source  Kubernetes documentation "Authenticating", User impersonation; KEP-5284; clients 12
+source  Kubernetes documentation "Authenticating", User impersonation; KEP-5284
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ leaves   a Decision; for what the graph does not know the general rules of nodes
 holds    a node reads no secret, config map, claim, volume or service account that none of its pods uses
 cost     O(objects of one pod) for a change of a pod, a few look-ups for a decision
 
-source  Kubernetes documentation "Using Node Authorization"; clients 13
+source  Kubernetes documentation "Using Node Authorization"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ enters   roles and bindings, as a Lister tells of them
 leaves   a Decision with the binding that allows; the rules of a user
 cost     O(rules of the user); what a user is bound to is remembered until a binding changes
 
-source  Kubernetes documentation "Using RBAC Authorization"; api-surface 10
+source  Kubernetes documentation "Using RBAC Authorization"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Rules of roles, made ready for matching; pure.
 
-source  Kubernetes documentation "Using RBAC Authorization"; api-surface 10
+source  Kubernetes documentation "Using RBAC Authorization"
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A token is a JWT signed with ES256 (RS256 where the key is RSA). Reading proves 
 whether its service account still lives is for `authn` to find out.
 
 source  Kubernetes documentation "Managing Service Accounts", bound tokens; "Configure Service Accounts for Pods",
-        issuer discovery; clients 12
+        issuer discovery
 """
 
 from __future__ import annotations

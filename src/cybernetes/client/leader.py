@@ -1,6 +1,6 @@
 """Leader election over a Lease: of several processes with one purpose, one works.
 
-source  controllers.md 0 and 18; client-go's tool "leaderelection": a holder that does not renew for
+source  client-go's tool "leaderelection": a holder that does not renew for
         `lease_s` is taken over; a holder that can't renew for `renew_s` stops by itself first
 """
 

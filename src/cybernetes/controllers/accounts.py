@@ -1,6 +1,6 @@
 """Each controller speaks to the API server as a service account of its own, so that RBAC limits each to its work.
 
-source  controllers.md 0; kube-controller-manager's --use-service-account-credentials
+source  kube-controller-manager's --use-service-account-credentials
 """
 
 from __future__ import annotations

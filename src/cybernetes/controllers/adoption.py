@@ -1,6 +1,7 @@
 """Which objects a controller's object owns: adopting those that match, releasing those that no longer do.
 
-source  controllers.md 0: matching objects without a controller are adopted, unless something is being deleted
+source  Kubernetes documentation "ReplicaSet": matching objects without a controller are adopted,
+        unless something is being deleted
 """
 
 from __future__ import annotations

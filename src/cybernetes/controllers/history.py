@@ -1,6 +1,6 @@
 """ControllerRevisions: the templates that a DaemonSet or StatefulSet has had.
 
-source  controllers.md 3 and 4; Kubernetes documentation of `kubectl rollout history`
+source  Kubernetes documentation of `kubectl rollout history`
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs all controllers in one process, on the one that leads.
 
-source  controllers.md 0
+source  Kubernetes documentation "Controllers"; "Leases", leader election
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Decides whether this node takes a pod that was bound to it.
 
-source  kubelet contract 23, admission order; 10, rejection reasons
+source  Kubernetes, pkg/kubelet/lifecycle: order of the questions, reasons and messages
 """
 
 from __future__ import annotations

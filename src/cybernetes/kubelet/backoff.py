@@ -1,6 +1,6 @@
 """How long a container waits before it is started again. Pure: entries are values, kept by the pod's worker.
 
-source  kubelet contract 4; kubernetes.io "Pod Lifecycle", container restarts
+source  kubernetes.io "Pod Lifecycle", container restarts
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pod and QoS cgroups on this machine: version 1 hierarchies or the unified version 2 tree.
 
-source  kubelet contract 15; kernel documentation "cgroup-v1", "cgroup-v2"
+source  kernel documentation "cgroup-v1", "cgroup-v2"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A pod's conditions from the statuses of its containers. Pure.
 
-source  kubelet contract 2; kubernetes.io "Pod Lifecycle", pod conditions
+source  kubernetes.io "Pod Lifecycle", pod conditions
 """
 
 from __future__ import annotations

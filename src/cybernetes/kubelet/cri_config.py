@@ -1,6 +1,6 @@
 """Pods and containers as CRI messages. Pure.
 
-source  kubelet contract 22; "Container Runtime Interface", PodSandboxConfig and ContainerConfig
+source  "Container Runtime Interface", PodSandboxConfig and ContainerConfig
 """
 
 from __future__ import annotations

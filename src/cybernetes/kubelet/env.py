@@ -1,6 +1,6 @@
 """The environment of a container. Pure: what it refers to was read before.
 
-source  kubelet contract 11; kubernetes.io "Define Dependent Environment Variables"
+source  kubernetes.io "Define Dependent Environment Variables"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Ends pods when the node runs out of memory, disk or process ids. Pure, but for the loop that asks.
 
-source  kubelet contract 19; kubernetes.io "Node-pressure Eviction"
+source  kubernetes.io "Node-pressure Eviction"
 """
 
 from __future__ import annotations

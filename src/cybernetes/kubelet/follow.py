@@ -3,7 +3,7 @@
 A pod's worker reads them itself when it needs them, and again now and then; a watch only makes it look earlier.
 So a lost event, or an object above the limit of watches, costs time and nothing else.
 
-source  kubelet contract 21, configMapAndSecretChangeDetectionStrategy Watch
+source  kubelet.config.k8s.io/v1beta1, configMapAndSecretChangeDetectionStrategy: Watch
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Removes images that nobody uses when the disk fills up.
 
-source  kubelet contract 19; kubernetes.io "Garbage Collection", containers and images
+source  kubernetes.io "Garbage Collection", containers and images
 """
 
 from __future__ import annotations

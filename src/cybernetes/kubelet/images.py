@@ -1,6 +1,6 @@
 """Which images to pull, with which credentials, and when to try again. Pure.
 
-source  kubelet contract 9; kubernetes.io "Images"
+source  kubernetes.io "Images"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a pod calls itself and whom it asks for names: host name, /etc/hosts, resolv.conf. Pure.
 
-source  kubelet contract 12; kubernetes.io "DNS for Services and Pods"
+source  kubernetes.io "DNS for Services and Pods"
 """
 
 from __future__ import annotations

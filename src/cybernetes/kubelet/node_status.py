@@ -1,6 +1,6 @@
 """The Node object of this machine: labels, capacity, conditions, addresses. Pure.
 
-source  kubelet contract 18
+source  Kubernetes documentation "Node Status"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A pod's phase from the states of its containers. Pure.
 
-source  kubelet contract 1; kubernetes.io "Pod Lifecycle", pod phase
+source  kubernetes.io "Pod Lifecycle", pod phase
 """
 
 from __future__ import annotations

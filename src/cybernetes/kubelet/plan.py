@@ -4,7 +4,7 @@
 after it was applied the worker looks again. So a step that failed, a restart of the kubelet, and
 a container that died by itself all take the same road.
 
-source  kubelet contract 4, 7, 8, 22
+source  Kubernetes documentation "Pod Lifecycle"; "Init Containers"; "Sidecar Containers"
 """
 
 from __future__ import annotations
@@ -272,7 +272,7 @@ def _reason_to_stop(
 def stop_order(pod: Object, observed: Observed) -> list[list[ContainerStatus]]:
     """Running containers in the order to stop them: all others at once, then sidecars, last started first.
 
-    source  kubelet contract 7
+    source  Kubernetes documentation "Pod Lifecycle", termination of Pods
     """
     running = observed.running()
     sidecars = [each["name"] for each in pods.init_containers(pod) if pods.is_sidecar(each)]

@@ -69,7 +69,7 @@ def restart_policy(pod: Object) -> str:
 def restarts_after(pod: Object, container: Object, exit_code: int, *, init: bool = False) -> bool:
     """Whether a container that ended with `exit_code` is to be started again.
 
-    source  kubelet contract 1: restartPolicyRules, then the container's policy, then the pod's
+    source  Kubernetes documentation "Pod Lifecycle": restartPolicyRules, then the container's policy, then the pod's
     """
     if init and is_sidecar(container):
         return True
@@ -116,7 +116,7 @@ def is_deleted(pod: Object) -> bool:
 def grace_s(pod: Object, override: int | None = None) -> int:
     """Seconds the pod has to end, at least 1.
 
-    source  kubelet contract 7: the deletion's grace, or an eviction's, or the spec's; never longer
+    source  Kubernetes documentation "Pod Lifecycle": the deletion's grace, or an eviction's, or the spec's; never longer
     """
     meta = pod["metadata"]
     grace = int(pod["spec"].get("terminationGracePeriodSeconds", 30))

@@ -1,6 +1,6 @@
 """Which pods make room for a critical one that was bound to a node without any. Pure.
 
-source  kubelet contract 23; Kubernetes documentation "Guaranteed Scheduling For Critical Add-On Pods"
+source  Kubernetes documentation "Guaranteed Scheduling For Critical Add-On Pods"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What probes mean: thresholds, initial results, targets. Pure.
 
-source  kubelet contract 5; kubernetes.io "Configure Liveness, Readiness and Startup Probes"
+source  kubernetes.io "Configure Liveness, Readiness and Startup Probes"
 """
 
 from __future__ import annotations

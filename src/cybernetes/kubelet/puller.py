@@ -1,6 +1,6 @@
 """Makes sure that an image is there: policy, credentials, back-off, one pull at a time.
 
-source  kubelet contract 9
+source  Kubernetes documentation "Images", image pull policy, serial and parallel image pulls
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Three sets of resources: desired (the spec), allocated (what the node has granted) and actuated (what
 the containers run with). Everything else in the kubelet sees the pod with its allocated resources.
 
-source  kubelet contract 15; kubernetes.io "Resize CPU and Memory Resources assigned to Containers"
+source  kubernetes.io "Resize CPU and Memory Resources assigned to Containers"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Requests and limits as cgroups and the kernel understand them. Pure.
 
-source  kubelet contract 15; kubernetes.io "Resource Management for Pods and Containers"
+source  kubernetes.io "Resource Management for Pods and Containers"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Keeps container logs small: a log that has grown too large is set aside, old ones are compressed, then removed.
 
-source  kubelet contract 20; kubernetes.io "Logging Architecture", log rotation
+source  kubernetes.io "Logging Architecture", log rotation
 """
 
 from __future__ import annotations

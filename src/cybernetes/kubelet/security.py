@@ -1,6 +1,6 @@
 """Security contexts as the runtime understands them. Pure.
 
-source  kubelet contract 14; kubernetes.io "Configure a Security Context"
+source  kubernetes.io "Configure a Security Context"
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A static pod runs without an API server. Its mirror has the same name and carries its status; deleting
 the mirror only makes a new one.
 
-source  kubelet contract 17; kubernetes.io "Create static Pods"
+source  kubernetes.io "Create static Pods"
 """
 
 from __future__ import annotations

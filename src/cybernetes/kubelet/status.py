@@ -1,6 +1,6 @@
 """A pod's status from what was observed of it, exactly as clients know it. Pure.
 
-source  kubelet contract 1 to 3
+source  Kubernetes documentation "Pod Lifecycle"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Stops containers: the preStop hook, then the signal, then the kill, all within the grace period.
 
-source  kubelet contract 6, 7
+source  Kubernetes documentation "Pod Lifecycle", termination of Pods; "Container Lifecycle Hooks"
 """
 
 from __future__ import annotations

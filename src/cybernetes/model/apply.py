@@ -4,7 +4,7 @@
 an object and finds conflicts with other managers. Both change `metadata.managedFields` only through
 the entries that they return inside the object.
 
-source  Kubernetes "Server-Side Apply" (KEP-555); "Clients" 7
+source  Kubernetes "Server-Side Apply" (KEP-555)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Conversions between the served versions of one stored object. Pure; objects in are not changed.
 
-source  "API surface" 7
+source  Kubernetes API reference: the versions of autoscaling, events, flowcontrol
 """
 
 from __future__ import annotations

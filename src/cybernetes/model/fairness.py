@@ -1,6 +1,6 @@
 """The default priority levels and flow schemas.
 
-source  Kubernetes documentation "API Priority and Fairness", mandatory and suggested objects; api-surface 6.1
+source  Kubernetes documentation "API Priority and Fairness", mandatory and suggested objects
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Field paths and field errors, with the words that Kubernetes uses.
 
-source  k8s.io/apimachinery field errors, as listed in "Validation": error shapes
+source  k8s.io/apimachinery, pkg/util/validation/field
 """
 
 from __future__ import annotations

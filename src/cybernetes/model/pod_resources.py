@@ -1,6 +1,6 @@
 """What a pod as a whole requests and is limited to, as quotas, limit ranges and reports count it. Pure.
 
-source  api-surface 12; Kubernetes documentation "Init Containers", resource sharing; "Sidecar Containers"
+source  Kubernetes documentation "Init Containers", resource sharing; "Sidecar Containers"
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A value is an exact integer of nano units. The canonical text keeps the family in which it was written
 (decimal, binary or exponent) and uses the largest suffix that needs no fraction.
 
-source  "Validation" 2.3; k8s.io/apimachinery resource.Quantity
+source  k8s.io/apimachinery resource.Quantity
 """
 
 from __future__ import annotations

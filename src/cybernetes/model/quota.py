@@ -2,7 +2,7 @@
 
 Admission charges with it what is new; the quota controller counts with it what is there.
 
-source  Kubernetes documentation "Resource Quotas"; controllers 12; api-surface 5, ResourceQuota
+source  Kubernetes documentation "Resource Quotas"
 """
 
 from __future__ import annotations

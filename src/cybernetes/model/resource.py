@@ -70,7 +70,7 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
     validate_update(obj, old, ctx)
     canonicalize(obj)              completes an object that was found right; in place
     warnings(obj, old, ctx)        texts of Warning headers; old is None on create
-    source  api-surface 2.1 to 2.3; objects given are the caller's own and may be changed in place, `old` not
+    source  Kubernetes, pkg/registry/*/strategy.go. Objects given are the caller's own and may be changed in place, `old` not
     """
 
     prepare_create: Callable[[Object, WriteContext], None] = _nothing_to_prepare
@@ -86,7 +86,7 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True):
     default_propagation: str | None = None
     # Seconds of grace that a delete without options gets; None: the object goes at once.
     grace: Callable[[Object, Mapping[str, Any]], int | None] | None = None
-    # Paths that server-side apply leaves out on this endpoint (api-surface 2.3, resetFields).
+    # Paths that server-side apply leaves out on this endpoint (upstream's resetFields).
     reset_fields: tuple[tuple[str, ...], ...] = ()
 
 

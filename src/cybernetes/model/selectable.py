@@ -1,6 +1,6 @@
 """Fields that lists may be selected by: label -> how an object shows it, as text. Pure.
 
-source  "API surface" 2.4
+source  Kubernetes documentation "Field Selectors", list of supported fields
 """
 
 from __future__ import annotations

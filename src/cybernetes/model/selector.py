@@ -2,7 +2,7 @@
 
 A parsed selector is a tuple of requirements, all of which must hold; `matcher` makes one callable of them.
 
-source  Kubernetes documentation "Labels and Selectors", "Field Selectors"; "Validation" 2.2
+source  Kubernetes documentation "Labels and Selectors", "Field Selectors"
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Most kinds follow one of three patterns: no status, a status that only its endpoint writes, and a
 generation that counts changes of the spec. What is left is a kind's own and given as functions.
 
-source  "API surface" 2.3: what a write resets
+source  Kubernetes, pkg/registry/*/strategy.go: what a write resets
 """
 
 from __future__ import annotations

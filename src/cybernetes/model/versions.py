@@ -1,6 +1,6 @@
 """The order of version names, v2 before v1 before v1beta1.
 
-source  "API surface" 1.4
+source  Kubernetes documentation "Versions in CustomResourceDefinitions", version priority
 """
 
 from __future__ import annotations

@@ -6,5 +6,5 @@ holds    every write passes here, whatever the verb or subresource; mutators fir
 cost     a write meets only plugins that look at its resource; none reads more than the objects it needs
 start    chain.Admission.mutate, chain.Admission.validate; builtin.build lists the plugins
 
-source  Kubernetes documentation "Admission Control in Kubernetes"; api-surface 5
+source  Kubernetes documentation "Admission Control in Kubernetes"
 """

@@ -2,7 +2,7 @@
 
 Whoever has the verb `escalate` on a role, or `bind` on a role that is bound, is trusted with that.
 
-source  Kubernetes documentation "Using RBAC Authorization", privilege escalation prevention; clients 13
+source  Kubernetes documentation "Using RBAC Authorization", privilege escalation prevention
 """
 
 from __future__ import annotations

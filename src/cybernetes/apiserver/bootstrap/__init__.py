@@ -9,5 +9,5 @@ start    loop.Bootstrap.ensure once before the server is ready, then loop.Bootst
 The desired objects are data (policy.yaml and tables); `reconcile` decides what a found object lacks. All writes go
 through the API as any other client's.
 
-source  api-surface 6
+source  Kubernetes documentation "Using RBAC Authorization", "API Priority and Fairness": default objects
 """

@@ -1,6 +1,6 @@
 """Namespaces, priority classes, APIServices, and what belongs to the service range and the server's addresses.
 
-source  api-surface 1.3, 6
+source  Kubernetes documentation "Namespaces", initial namespaces; "Pod Priority and Preemption"
 """
 
 from __future__ import annotations

@@ -4,5 +4,5 @@ enters   a review object; the authenticator, the authorizers, the issuer of toke
 leaves   the same object with its answer in `status`; nothing is stored
 start    routes.handlers
 
-source  clients 12, 13
+source  Kubernetes documentation "Authorization", checking API access; "Authenticating", TokenReview
 """

@@ -1,6 +1,6 @@
 """TokenRequest: a token for a service account, bound to a pod, a node or a secret when asked.
 
-source  clients 12; Kubernetes API reference, TokenRequest
+source  Kubernetes API reference, TokenRequest
 """
 
 from __future__ import annotations

@@ -12,5 +12,5 @@ families     one or two address families; pure
 pools        addresses and ports, taken and free
 allocator    the two put together
 
-source  Kubernetes documentation "Service ClusterIP allocation", "IPv4/IPv6 dual-stack"; "API surface" 11
+source  Kubernetes documentation "Service ClusterIP allocation", "IPv4/IPv6 dual-stack"
 """

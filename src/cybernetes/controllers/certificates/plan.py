@@ -1,6 +1,6 @@
 """What the signers of a cluster allow, and when a request is forgotten.
 
-source  controllers.md 16 and 21; Kubernetes documentation "Certificates and Certificate Signing Requests"
+source  Kubernetes documentation "Certificates and Certificate Signing Requests"
 """
 
 from __future__ import annotations

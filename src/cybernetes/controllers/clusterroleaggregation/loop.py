@@ -1,6 +1,6 @@
 """Follows ClusterRoles.
 
-source  controllers.md 17; Kubernetes documentation "Aggregated ClusterRoles"
+source  Kubernetes documentation "Aggregated ClusterRoles"
 """
 
 from __future__ import annotations

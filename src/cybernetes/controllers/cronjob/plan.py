@@ -1,6 +1,6 @@
 """Which scheduled time is due, and what the Jobs of a CronJob tell.
 
-source  controllers.md 6; Kubernetes documentation "CronJob"
+source  Kubernetes documentation "CronJob"
 """
 
 from __future__ import annotations

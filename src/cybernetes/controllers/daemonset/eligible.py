@@ -1,6 +1,6 @@
 """Whether a node should run a pod of a DaemonSet.
 
-source  controllers.md 4; Kubernetes documentation "DaemonSet", taints and tolerations
+source  Kubernetes documentation "DaemonSet", taints and tolerations
 """
 
 from __future__ import annotations

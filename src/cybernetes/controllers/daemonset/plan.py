@@ -1,6 +1,6 @@
 """Which nodes get a pod, which pods go, and what the status says.
 
-source  controllers.md 4
+source  Kubernetes documentation "DaemonSet"; "Perform a Rolling Update on a DaemonSet"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The next step of a Deployment.
 
-source  controllers.md 1; Kubernetes documentation "Deployments"
+source  Kubernetes documentation "Deployments"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Templates, their hashes, and the annotations that `kubectl rollout` reads.
 
-source  controllers.md 1
+source  Kubernetes documentation "Deployments", rolling back; `kubectl rollout history`
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a Deployment's status says: counts, Available, Progressing, ReplicaFailure.
 
-source  controllers.md 1
+source  Kubernetes documentation "Deployments", Deployment status
 """
 
 from __future__ import annotations

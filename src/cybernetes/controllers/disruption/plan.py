@@ -1,6 +1,6 @@
 """The status of a PodDisruptionBudget.
 
-source  controllers.md 14; Kubernetes documentation "Specifying a Disruption Budget for your Application"
+source  Kubernetes documentation "Specifying a Disruption Budget for your Application"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The subsets of an Endpoints object.
 
-source  controllers.md 7
+source  Kubernetes documentation "Service", Endpoints; API reference, Endpoints v1
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which endpoints a Service should have: one per pod that can be reached, with its condition.
 
-source  controllers.md 7; Kubernetes documentation "EndpointSlices"
+source  Kubernetes documentation "EndpointSlices"
 """
 
 from __future__ import annotations

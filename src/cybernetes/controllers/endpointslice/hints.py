@@ -2,7 +2,7 @@
 
 Zones get endpoints in proportion to the CPU of their nodes; most serve their own zone, some are lent to another.
 
-source  controllers.md 7; Kubernetes documentation "Topology Aware Routing"
+source  Kubernetes documentation "Topology Aware Routing"
 """
 
 from __future__ import annotations

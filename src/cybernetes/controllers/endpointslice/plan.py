@@ -1,6 +1,6 @@
 """How slices change so that they list the wanted endpoints, with as few writes as possible.
 
-source  controllers.md 7 and 18
+source  Kubernetes documentation "EndpointSlices", distribution of EndpointSlices
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Follows pods that have ephemeral volumes.
 
-source  controllers.md 15; Kubernetes documentation "Ephemeral Volumes", generic ephemeral volumes
+source  Kubernetes documentation "Ephemeral Volumes", generic ephemeral volumes
 """
 
 from __future__ import annotations

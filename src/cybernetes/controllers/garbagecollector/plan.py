@@ -1,6 +1,6 @@
 """What is to be done with one object.
 
-source  controllers.md 9; Kubernetes documentation "Garbage Collection"
+source  Kubernetes documentation "Garbage Collection"
 """
 
 from __future__ import annotations

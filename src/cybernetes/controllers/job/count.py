@@ -1,6 +1,6 @@
 """Which pods of a Job have ended, and which of these the status counts already.
 
-source  controllers.md 5; Kubernetes documentation "Jobs", Job tracking with finalizers
+source  Kubernetes documentation "Jobs", Job tracking with finalizers
 """
 
 from __future__ import annotations

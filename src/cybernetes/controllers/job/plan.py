@@ -1,6 +1,6 @@
 """What a Job does next: count, create, delete, end.
 
-source  controllers.md 5; Kubernetes documentation "Jobs"
+source  Kubernetes documentation "Jobs"
 """
 
 from __future__ import annotations

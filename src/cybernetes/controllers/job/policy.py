@@ -1,6 +1,6 @@
 """What a failed pod means for its Job, and when enough has succeeded.
 
-source  controllers.md 5; Kubernetes documentation "Jobs", Pod failure policy, Success policy
+source  Kubernetes documentation "Jobs", Pod failure policy, Success policy
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Endpoints of slices from the subsets of an Endpoints object.
 
-source  controllers.md 7
+source  Kubernetes documentation "EndpointSlices", EndpointSlice mirroring
 """
 
 from __future__ import annotations

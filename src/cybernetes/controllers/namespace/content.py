@@ -1,6 +1,6 @@
 """Deletes what is in a namespace and tells what is left.
 
-source  controllers.md 8
+source  Kubernetes API reference, Namespace v1: NamespaceCondition
 """
 
 from __future__ import annotations

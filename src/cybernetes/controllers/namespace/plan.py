@@ -1,6 +1,6 @@
 """What the conditions of a namespace under deletion say.
 
-source  controllers.md 8
+source  Kubernetes documentation "Namespaces"; API reference, Namespace v1: NamespaceCondition
 """
 
 from __future__ import annotations

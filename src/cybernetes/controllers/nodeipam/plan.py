@@ -1,6 +1,6 @@
 """Which range of pod addresses belongs to which node.
 
-source  controllers.md 17
+source  kube-controller-manager's --cluster-cidr and --node-cidr-mask-size
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a node's conditions mean: for its taints, for its pods, for its zone.
 
-source  controllers.md 10 and 18; Kubernetes documentation "Node Status", "Taints and Tolerations"
+source  Kubernetes documentation "Node Status", "Taints and Tolerations"
 """
 
 from __future__ import annotations

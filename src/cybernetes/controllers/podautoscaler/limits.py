@@ -1,6 +1,6 @@
 """How fast and how far a proposal may be followed.
 
-source  controllers.md 13; Kubernetes documentation "Horizontal Pod Autoscaling", Configurable scaling behavior
+source  Kubernetes documentation "Horizontal Pod Autoscaling", Configurable scaling behavior
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How many replicas one metric asks for.
 
-source  controllers.md 13; Kubernetes documentation "Horizontal Pod Autoscaling", Algorithm details
+source  Kubernetes documentation "Horizontal Pod Autoscaling", Algorithm details
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which pods are garbage.
 
-source  controllers.md 10
+source  Kubernetes documentation "Pod Lifecycle", garbage collection of Pods
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Follows claims, volumes and the pods that use them.
 
-source  controllers.md 15; Kubernetes documentation "Storage Object in Use Protection"
+source  Kubernetes documentation "Storage Object in Use Protection"
 """
 
 from __future__ import annotations

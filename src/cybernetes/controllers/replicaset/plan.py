@@ -1,6 +1,6 @@
 """How many pods to create, which to delete, and what the status says.
 
-source  controllers.md 2
+source  Kubernetes documentation "ReplicaSet"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Follows pods that claim devices, and claims.
 
-source  controllers.md 22
+source  Kubernetes documentation "Dynamic Resource Allocation"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What has to change about a claim, and how a claim from a template looks. Pure.
 
-source  controllers.md 22; Kubernetes documentation "Dynamic Resource Allocation"
+source  Kubernetes documentation "Dynamic Resource Allocation"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is used of a quota.
 
-source  controllers.md 12 and 18; Kubernetes documentation "Resource Quotas"
+source  Kubernetes documentation "Resource Quotas"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Gives each namespace its service account `default`.
 
-source  controllers.md 11
+source  Kubernetes documentation "Managing Service Accounts", ServiceAccount controller
 """
 
 from __future__ import annotations

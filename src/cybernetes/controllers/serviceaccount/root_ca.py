@@ -1,6 +1,6 @@
 """Publishes the cluster's certificate authority to each namespace.
 
-source  controllers.md 11
+source  Kubernetes documentation "Managing Service Accounts", bound service account token volume mechanism
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Fills Secrets of type kubernetes.io/service-account-token, and deletes them with their service account.
 
-source  controllers.md 11; Kubernetes documentation "Managing Service Accounts", token Secrets
+source  Kubernetes documentation "Managing Service Accounts", token Secrets
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which addresses would be left without a range.
 
-source  controllers.md 24; Kubernetes documentation "Extending Service IP ranges"
+source  Kubernetes documentation "Extending Service IP ranges"
 """
 
 from __future__ import annotations

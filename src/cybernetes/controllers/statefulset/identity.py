@@ -1,6 +1,6 @@
 """Names, labels and storage of the pods of a StatefulSet.
 
-source  controllers.md 3; Kubernetes documentation "StatefulSets", Pod Identity
+source  Kubernetes documentation "StatefulSets", Pod Identity
 """
 
 from __future__ import annotations

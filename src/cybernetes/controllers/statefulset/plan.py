@@ -1,6 +1,6 @@
 """The next step of a StatefulSet.
 
-source  controllers.md 3 and 18; Kubernetes documentation "StatefulSets", Deployment and Scaling Guarantees
+source  Kubernetes documentation "StatefulSets", Deployment and Scaling Guarantees
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How long a pod may stay on a node with NoExecute taints.
 
-source  controllers.md 10; Kubernetes documentation "Taints and Tolerations", taint based evictions
+source  Kubernetes documentation "Taints and Tolerations", taint based evictions
 """
 
 from __future__ import annotations

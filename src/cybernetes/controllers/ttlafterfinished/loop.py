@@ -1,6 +1,6 @@
 """Follows finished Jobs.
 
-source  controllers.md 5; Kubernetes documentation "Automatic Cleanup for Finished Jobs"
+source  Kubernetes documentation "Automatic Cleanup for Finished Jobs"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Follows claims and volumes.
 
-source  controllers.md 19
+source  Kubernetes documentation "Persistent Volumes", lifecycle of a volume and claim
 """
 
 from __future__ import annotations

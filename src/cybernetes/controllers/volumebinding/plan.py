@@ -1,6 +1,6 @@
 """Which volume fits a claim, and which step comes next for a claim or a volume.
 
-source  controllers.md 15, 18, 19; Kubernetes documentation "Persistent Volumes"
+source  Kubernetes documentation "Persistent Volumes"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Who asks the kubelet, and may they: client certificates or tokens, then SubjectAccessReviews.
 
-source  kubelet contract 20; kubernetes.io "Kubelet authentication/authorization"
+source  kubernetes.io "Kubelet authentication/authorization"
 """
 
 from __future__ import annotations

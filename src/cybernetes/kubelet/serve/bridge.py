@@ -3,7 +3,7 @@
 The runtime speaks SPDY/3.1. A client that does too gets its bytes passed through; a client with
 WebSocket gets its channels turned into streams, or its tunnel unwrapped.
 
-source  clients contract 11; "Container Runtime Interface", streaming server
+source  "Container Runtime Interface", streaming server
 """
 
 from __future__ import annotations

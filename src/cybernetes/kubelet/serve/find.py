@@ -1,6 +1,6 @@
 """Finds the pod, container and instance that a request is about, or says what is wrong with it.
 
-source  clients contract 11.4: the kubelet's texts, which the API server passes on
+source  the kubelet's texts, which the API server passes on
 """
 
 from __future__ import annotations

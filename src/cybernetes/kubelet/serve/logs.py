@@ -1,6 +1,6 @@
 """Reads container logs as the runtime writes them.
 
-source  kubelet contract 20: `TIME STREAM TAG CONTENT`, TAG F for a whole line and P for a part
+source  "Container Runtime Interface", log format: `TIME STREAM TAG CONTENT`, TAG F for a whole line and P for a part
 """
 
 from __future__ import annotations

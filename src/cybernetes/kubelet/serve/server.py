@@ -1,6 +1,6 @@
 """Routes requests of port 10250.
 
-source  kubelet contract 20
+source  the kubelet's API on port 10250: paths, methods and codes are its own
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Replaces a set of files at once: a reader sees all of the old ones or all of the new ones.
 
 Files are in a folder named by the time, `..data` links to it, and every key links through `..data`.
-source  kubelet contract 13, AtomicWriter
+source  kubelet's AtomicWriter
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Checks and makes what a hostPath volume asks for.
 
-source  kubelet contract 13; kubernetes.io "Volumes", hostPath volume types
+source  kubernetes.io "Volumes", hostPath volume types
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def is_mount_point(path: Path) -> bool:
 def give_to_group(folder: Path, group: int, *, writable: bool) -> None:
     """Let `group` read everything below `folder`, and write where `writable`. Links are not followed.
 
-    source  kubelet contract 13, fsGroup
+    source  Kubernetes documentation "Configure a Security Context", fsGroup
     """
     mask = _RW_GROUP if writable else _RO_GROUP
     for root, folders, names in os.walk(folder, followlinks=False):

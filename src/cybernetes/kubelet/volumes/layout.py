@@ -1,6 +1,6 @@
 """Where volumes are on disk, and what of them a container mounts. Pure.
 
-source  kubelet contract 13, Paths
+source  the kubelet's paths: what is mounted there is found again, also by others
 """
 
 from __future__ import annotations

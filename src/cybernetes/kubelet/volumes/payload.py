@@ -1,6 +1,6 @@
 """The files of configMap, secret, downwardAPI and projected volumes. Pure.
 
-source  kubelet contract 13; kubernetes.io "Projected Volumes"
+source  kubernetes.io "Projected Volumes"
 """
 
 from __future__ import annotations

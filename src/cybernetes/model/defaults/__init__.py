@@ -4,7 +4,7 @@ enters   an object (or a part of one) in canonical form
 leaves   the same, filled in place; also older spellings of a field brought together with its newer one
 holds    a function sees one struct, and runs wherever that struct is embedded, outer structs first; it may also add
          to structs below it, if these have a function of their own (their fields are brought into order after it)
-source   "API Surface" 4 and 7
+source   Kubernetes API reference; Kubernetes, pkg/apis/*/defaults.go
 """
 
 from __future__ import annotations

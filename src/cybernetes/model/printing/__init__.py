@@ -2,5 +2,5 @@
 
 enters   objects of the stored version, wall time
 leaves   `Column` rows with a cell function each
-source   "API surface" 3; descriptions that begin with "@" name a field whose documentation they are
+source   Kubernetes, pkg/printers/internalversion. Descriptions that begin with "@" name a field whose documentation they are
 """

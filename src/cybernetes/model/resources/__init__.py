@@ -13,7 +13,7 @@ from functools import cache
 
 from cybernetes.model.resource import Resource
 
-# Order of the groups in discovery documents (api-surface 1); groups not named come last.
+# Order of the groups in discovery documents of the reference; groups not named come last.
 GROUP_ORDER = (
     "",
     "apiregistration.k8s.io",

@@ -1,6 +1,6 @@
 """Rules of admission policies and their bindings.
 
-source  "Validation" 5, admissionregistration
+source  Kubernetes, pkg/apis/admissionregistration/validation
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Rules of webhook configurations, and of what they share with admission policies: rules, conditions, expressions.
 
-source  "Validation" 5, admissionregistration
+source  Kubernetes, pkg/apis/admissionregistration/validation
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Rules of APIServices.
 
-source  "Validation" 5, APIService / aggregator
+source  k8s.io/kube-aggregator, validation of APIServices
 """
 
 from __future__ import annotations

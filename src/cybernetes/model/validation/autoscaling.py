@@ -1,6 +1,6 @@
 """Horizontal pod autoscalers, as stored: autoscaling/v2.
 
-source  "Validation", the autoscaling structures of the catalogue
+source  Kubernetes, pkg/apis/autoscaling/validation
 """
 
 from __future__ import annotations

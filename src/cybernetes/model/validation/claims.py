@@ -1,6 +1,6 @@
 """Specs of persistent volume claims, on their own and inside pods and stateful sets.
 
-source  "Validation", PersistentVolumeClaimSpec in the catalogue
+source  Kubernetes, pkg/apis/core/validation: PersistentVolumeClaimSpec
 """
 
 from __future__ import annotations

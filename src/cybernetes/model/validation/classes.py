@@ -1,6 +1,6 @@
 """Priority classes, runtime classes, disruption budgets, leases: small kinds with few rules.
 
-source  "Validation", their structures of the catalogue
+source  Kubernetes, validation of pkg/apis/scheduling, node, policy, coordination
 """
 
 from __future__ import annotations

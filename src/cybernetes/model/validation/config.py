@@ -1,6 +1,6 @@
 """Config maps and secrets.
 
-source  "Validation", ConfigMap, Secret in the catalogue
+source  Kubernetes, pkg/apis/core/validation: ConfigMap, Secret
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Containers of a pod: names, images, ports, environment, mounts, devices.
 
-source  "Validation", the Container structures of the catalogue
+source  Kubernetes, pkg/apis/core/validation: containers
 """
 
 from __future__ import annotations

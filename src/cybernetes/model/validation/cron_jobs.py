@@ -1,6 +1,6 @@
 """Cron jobs: schedules, time zones, and the job that is made.
 
-source  "Validation", CronJobSpec of the catalogue
+source  Kubernetes, pkg/apis/batch/validation: CronJobSpec
 """
 
 from __future__ import annotations

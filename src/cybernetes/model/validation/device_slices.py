@@ -1,6 +1,6 @@
 """Rules of resource slices and of taints of devices.
 
-source  "Validation" 5, resource
+source  Kubernetes, pkg/apis/resource/validation: ResourceSlice
 """
 
 from __future__ import annotations

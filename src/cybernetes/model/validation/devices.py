@@ -1,6 +1,6 @@
 """Rules of device classes and claims, and of the names in them.
 
-source  "Validation" 5, resource
+source  Kubernetes, pkg/apis/resource/validation
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Endpoints and endpoint slices.
 
-source  "Validation", EndpointSubsets, EndpointSlice in the catalogue
+source  Kubernetes, pkg/apis/core/validation: Endpoints; pkg/apis/discovery/validation: EndpointSlice
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Environment of containers.
 
-source  "Validation", Env, EnvVarValueFrom, EnvFrom in the catalogue
+source  Kubernetes, pkg/apis/core/validation: Env, EnvVarValueFrom, EnvFrom
 """
 
 from __future__ import annotations

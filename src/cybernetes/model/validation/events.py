@@ -1,6 +1,6 @@
 """Rules of Events: old ones are hardly checked, those with an eventTime are.
 
-source  "Validation" 5, Event
+source  Kubernetes, pkg/apis/core/validation: Event
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Rules of flow schemas and priority levels.
 
-source  "Validation" 5, flowcontrol
+source  Kubernetes, pkg/apis/flowcontrol/validation
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """When a job has failed, and when it has succeeded: its policies about pods.
 
-source  "Validation", PodFailurePolicy and SuccessPolicy of the catalogue
+source  Kubernetes, pkg/apis/batch/validation: PodFailurePolicy, SuccessPolicy
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A rule about several fields is asked where one of them changes, so that a status that broke it before can be written.
 
-source  "Validation", JobStatus and JobStatusUpdate of the catalogue
+source  Kubernetes, pkg/apis/batch/validation: JobStatus, JobStatusUpdate
 """
 
 from __future__ import annotations

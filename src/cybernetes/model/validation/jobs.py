@@ -1,6 +1,6 @@
 """Jobs.
 
-source  "Validation", the batch structures of the catalogue
+source  Kubernetes, pkg/apis/batch/validation
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Limit ranges and resource quotas.
 
-source  "Validation", LimitRange, ResourceQuota in the catalogue
+source  Kubernetes, pkg/apis/core/validation: LimitRange, ResourceQuota
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """metadata of every object: names, labels, annotations, owners, finalizers, what updates may change.
 
-source  "Validation", ObjectMeta
+source  k8s.io/apimachinery, pkg/api/validation: ObjectMeta
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Grammars of names, keys, values, ports and addresses: each returns what is wrong as texts, [] when nothing is.
 
-source  "Validation", names and grammars; RFC 1035, RFC 1123
+source  Kubernetes documentation "Object Names and IDs"; RFC 1035, RFC 1123
 """
 
 from __future__ import annotations

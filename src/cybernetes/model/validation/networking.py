@@ -1,6 +1,6 @@
 """Network policies, ingresses, ingress classes, IP addresses, service ranges.
 
-source  "Validation", the networking structures of the catalogue
+source  Kubernetes, pkg/apis/networking/validation
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Persistent volumes and their claims.
 
-source  "Validation", PersistentVolumeSpec
+source  Kubernetes, pkg/apis/core/validation: PersistentVolumeSpec
 """
 
 from __future__ import annotations

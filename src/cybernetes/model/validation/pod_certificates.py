@@ -1,6 +1,6 @@
 """ClusterTrustBundle and PodCertificateRequest: whose authorities, and for which key of which pod.
 
-source  "Validation", PodCertificateRequest, StubPKCS10Request; Kubernetes documentation "Cluster trust bundles"
+source  Kubernetes, pkg/apis/certificates/validation: PodCertificateRequest
 """
 
 from __future__ import annotations

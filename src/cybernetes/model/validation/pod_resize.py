@@ -1,6 +1,6 @@
 """What the resize of a pod may change: cpu and memory of its containers, its sidecars and itself.
 
-source  "Validation": PodResize, PodResizeContainerOrdering, PodLevelResourcesResize, ContainerResize
+source  Kubernetes, pkg/apis/core/validation: PodResize, PodResizeContainerOrdering, PodLevelResourcesResize, ContainerResize
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What an update of a pod may change: metadata, images, a deadline, more tolerations, fewer gates.
 
-source  "Validation", immutability: Pod spec
+source  Kubernetes documentation "Pods", Pod update and replacement
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pod specs, in pods and in templates.
 
-source  "Validation", PodSpec and the Pod structures of the catalogue
+source  Kubernetes, pkg/apis/core/validation: PodSpec and what it is made of
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Probes and lifecycle hooks of containers, and the actions that both take.
 
-source  "Validation", Probe, Lifecycle and LifecycleHandler of the catalogue
+source  Kubernetes, pkg/apis/core/validation: Probe, Lifecycle, LifecycleHandler
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Roles and bindings.
 
-source  "Validation", the rbac structures of the catalogue
+source  Kubernetes, pkg/apis/rbac/validation
 """
 
 from __future__ import annotations

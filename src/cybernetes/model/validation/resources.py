@@ -1,6 +1,6 @@
 """Resource names, quantities, and requests against limits.
 
-source  "Validation", quantity and resource names; ResourceRequirements in the catalogue
+source  Kubernetes, pkg/apis/core/validation: ResourceRequirements
 """
 
 from __future__ import annotations

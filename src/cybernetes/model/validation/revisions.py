@@ -1,6 +1,6 @@
 """Controller revisions: saved states of a workload's template.
 
-source  "Validation", ControllerRevision in the catalogue
+source  Kubernetes, pkg/apis/apps/validation: ControllerRevision
 """
 
 from __future__ import annotations

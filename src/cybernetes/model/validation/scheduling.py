@@ -1,6 +1,6 @@
 """Where a pod may go: affinity, tolerations, spreading, scheduling gates.
 
-source  "Validation", Affinity, Tolerations, TopologySpreadConstraints in the catalogue
+source  Kubernetes, pkg/apis/core/validation: Affinity, Tolerations, TopologySpreadConstraints
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Security contexts of pods and containers.
 
-source  "Validation", SecurityContext, PodSpecSecurityContext, SeccompProfile, AppArmor, Sysctls in the catalogue
+source  Kubernetes, pkg/apis/core/validation: SecurityContext, PodSecurityContext, SeccompProfile, AppArmor, Sysctls
 """
 
 from __future__ import annotations

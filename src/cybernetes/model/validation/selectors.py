@@ -1,6 +1,6 @@
 """Label selectors, node selectors, topology selectors inside objects.
 
-source  "Validation", label selectors; NodeSelector* in the catalogue
+source  k8s.io/apimachinery, LabelSelector; Kubernetes, pkg/apis/core/validation: NodeSelector
 """
 
 from __future__ import annotations

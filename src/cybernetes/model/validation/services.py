@@ -1,6 +1,6 @@
 """Services.
 
-source  "Validation", Service and what follows it in the catalogue; immutability: Service
+source  Kubernetes, pkg/apis/core/validation: Service and ServiceUpdate
 """
 
 from __future__ import annotations

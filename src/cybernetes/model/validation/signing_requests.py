@@ -1,6 +1,6 @@
 """CertificateSigningRequest: who asks is the sender, what is asked can't be changed, who may say what about it.
 
-source  "API surface" 2.3, CSR; "Validation", CertificateSigningRequest
+source  Kubernetes, pkg/apis/certificates/validation: CertificateSigningRequest
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Storage classes, drivers, attachments: the group storage.k8s.io.
 
-source  "Validation", the storage structures of the catalogue
+source  Kubernetes, pkg/apis/storage/validation
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Volumes of a pod, and the claims that a pod may carry inside them.
 
-source  "Validation", Volumes, VolumeSource and what follows them in the catalogue
+source  Kubernetes, pkg/apis/core/validation: Volumes, VolumeSource and what they are made of
 """
 
 from __future__ import annotations

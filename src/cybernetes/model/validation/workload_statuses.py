@@ -1,6 +1,6 @@
 """What the status of a workload may say: no count below zero, no part larger than the whole.
 
-source  "Validation", the status structures of the catalogue
+source  Kubernetes, validation of pkg/apis/apps, policy, autoscaling, core: statuses
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Deployments, replica sets, stateful sets, daemon sets, replication controllers.
 
-source  "Validation", workload rules; immutability
+source  Kubernetes, pkg/apis/apps/validation
 """
 
 from __future__ import annotations

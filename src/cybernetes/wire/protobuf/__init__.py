@@ -4,7 +4,7 @@ enters   messages of clients; objects in canonical form, with the node of their 
 leaves   plain values that `schema.decode` brings into canonical form; messages
 holds    unknown fields are skipped; work is linear in the size of the message
 fails    ProtobufProblem for what is no message
-source   "Clients" 1.3
+source   Kubernetes documentation "Kubernetes API Concepts", Protobuf encoding
 
 A node is anything with the attributes of `model.schema.node` (this layer is below the model): `type`; a struct's
 `name` and `fields` (each with `name`, `node`, `wire`), a list's `item`, a map's `value`, a union's `members`.

@@ -1,6 +1,6 @@
 """The channels of exec, attach and legacy port-forward within WebSocket messages. Pure.
 
-source  clients contract 11.1, 11.3; k8s.io/apimachinery remotecommand protocols
+source  k8s.io/apimachinery remotecommand protocols
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Flow control is left out on purpose: the peers that still speak SPDY (kubectl, container runtimes) ignore it.
 
-source  "SPDY Protocol - Draft 3.1"; clients contract 11.2, 18
+source  "SPDY Protocol - Draft 3.1"
 """
 
 from __future__ import annotations

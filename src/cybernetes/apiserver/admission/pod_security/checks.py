@@ -1,6 +1,6 @@
 """The controls of the Pod Security Standards. A check says what is wrong with a pod, or None. Pure.
 
-source  api-surface 9; Kubernetes documentation "Pod Security Standards"
+source  Kubernetes documentation "Pod Security Standards"
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ValidatingAdmissionPolicy: what writes must satisfy.
 
-source  Kubernetes documentation "Validating Admission Policy"; api-surface 5
+source  Kubernetes documentation "Validating Admission Policy"
 """
 
 from __future__ import annotations

@@ -9,5 +9,5 @@ start    plugin.MutatingWebhooks, plugin.ValidatingWebhooks
 A rule that names another version of the resource is met by the write in that version, where matchPolicy is Equivalent.
 What a hook does costs its own request: its time and the size of its answer are limited, redirects are failures.
 
-source  Kubernetes documentation "Dynamic Admission Control"; api-surface 5, Webhooks
+source  Kubernetes documentation "Dynamic Admission Control"
 """

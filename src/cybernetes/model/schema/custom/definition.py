@@ -2,7 +2,7 @@
 
 Errors of the only version, or of versions that are all alike, are told at the top of the spec, as the reference does.
 
-source  "Validation" 5, apiextensions
+source  k8s.io/apiextensions-apiserver, validation of definitions
 """
 
 from __future__ import annotations

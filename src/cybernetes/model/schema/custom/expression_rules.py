@@ -3,7 +3,7 @@
 A rule counts as often as its place can be in one object: lists and maps above it that are bounded multiply it, others
 make it as many as fit into a request.
 
-source  "Validation" 5, apiextensions: x-kubernetes-validations
+source  k8s.io/apiextensions-apiserver, validation of definitions: x-kubernetes-validations
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From a CustomResourceDefinition to the rows by which its versions are served.
 
-source  "API surface" 3 and 1; "CustomResourceDefinitions", versions and subresources
+source  Kubernetes documentation "Versions in CustomResourceDefinitions"; subresources of custom resources
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A rule sees the value where it stands as `self` and, if it asks for it, what sto
 rule is only asked where both are known, unless it takes `oldSelf` as an optional value. What an update left as it was
 is not held against it, but told as a warning.
 
-source  Kubernetes documentation "Validation rules"; "Validation" 5
+source  Kubernetes documentation "Validation rules"
 """
 
 from __future__ import annotations

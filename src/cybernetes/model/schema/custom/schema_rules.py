@@ -1,6 +1,6 @@
 """What a schema itself must satisfy: that it is structural, that its extensions fit, that its defaults are valid.
 
-source  "Validation" 5, apiextensions: CustomResourceDefinitionOpenAPISchema
+source  k8s.io/apiextensions-apiserver, validation of definitions: CustomResourceDefinitionOpenAPISchema
 """
 
 from __future__ import annotations

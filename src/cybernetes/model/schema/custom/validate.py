@@ -1,6 +1,6 @@
 """Whether a custom object satisfies its schema, with the words and in the order of the reference.
 
-source  "Validation" 5, custom resource schema errors; k8s.io/kube-openapi validate
+source  k8s.io/apiextensions-apiserver, validation of custom resources; k8s.io/kube-openapi validate
 """
 
 from __future__ import annotations
