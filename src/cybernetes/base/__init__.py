@@ -5,4 +5,5 @@ clock    wall and monotonic time behind a protocol, so that a simulation can own
 random   randomness behind a protocol, so that the same seed gives the same run
 tasks    periodic work, backoff
 log      structured events
+xtables  which tables of iptables the kernel has
 """

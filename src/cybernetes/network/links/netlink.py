@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cybernetes.base import xtables
 from cybernetes.base.errors import EdgeError, Outcome
 from cybernetes.network.links.api import Masquerade, Route
 from cybernetes.network.programs import nft, run
@@ -42,8 +42,7 @@ class KernelLinks:
 
     async def accept_forwarding(self, pods: Sequence[str]) -> None:
         for version, program in ((4, "iptables"), (6, "ip6tables")):
-            if shutil.which(program) is not None:
-                await asyncio.to_thread(_accept_forwarding, program, _of_version(tuple(pods), version))
+            await asyncio.to_thread(_accept_forwarding, program, _of_version(tuple(pods), version))
 
     async def keep_routers(self) -> None:
         for interface in await asyncio.to_thread(_interfaces_with_routers):
@@ -132,6 +131,9 @@ def _of_version(ranges: tuple[str, ...], version: int) -> list[str]:
 
 def _accept_forwarding(program: str, ranges: Sequence[str]) -> None:
     """A chain of ours at the top of FORWARD, in iptables' own table: elsewhere accepting does not end its policy."""
+    if not xtables.may_look(program, "filter"):
+        # Where the table is not, it drops nothing.
+        return
     listed = _iptables(program, "-S", "FORWARD")
     jump = f"-A FORWARD -j {FORWARD_CHAIN}"
     drops = "-P FORWARD DROP" in listed

@@ -9,8 +9,8 @@ import asyncio
 import shutil
 import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 
+from cybernetes.base import xtables
 from cybernetes.base.errors import EdgeError
 from cybernetes.proxy.packets.iptables import IptablesDataplane
 from cybernetes.proxy.packets.iptables_plan import SERVICES
@@ -30,7 +30,7 @@ async def leave_other_variant(families: Sequence[int]) -> bool:
     """The same, of the variant that `iptables` does not mean on this machine."""
     if shutil.which("iptables") is None:
         return False
-    chosen = await asyncio.to_thread(_chosen_variant)
+    chosen = "nft" if await asyncio.to_thread(xtables.is_nft, "iptables") else "legacy"
     return await _leave_variants(families, [each for each in VARIANTS if each != chosen])
 
 
@@ -63,26 +63,14 @@ async def _leave_variants(families: Sequence[int], variants: Sequence[str]) -> b
     return found
 
 
-def _chosen_variant() -> str:
-    """Versions before the variants are legacy ones."""
-    shown = subprocess.run(["iptables", "--version"], capture_output=True, check=False, timeout=_TIMEOUT_S).stdout
-    return "nft" if b"nf_tables" in shown else "legacy"
-
-
 def _has_chains(family: int, variant: str) -> bool:
-    if variant == "legacy":
-        return _has_legacy_tables(family) and _has_legacy_chain(family)
     program = ("ip6tables" if family == 6 else "iptables") + (f"-{variant}" if variant else "")
-    if shutil.which(program) is None:
+    if not xtables.may_look(program, "nat"):
         return False
+    if variant == "legacy":
+        return _has_legacy_chain(family)
     command = [program, "-w", "5", "-t", "nat", "-S", SERVICES]
     return subprocess.run(command, capture_output=True, check=False, timeout=_TIMEOUT_S).returncode == 0
-
-
-def _has_legacy_tables(family: int) -> bool:
-    """Whether table nat is there; looking into it would make it."""
-    names = Path(f"/proc/net/{'ip6' if family == 6 else 'ip'}_tables_names")
-    return names.exists() and "nat" in names.read_text().split()
 
 
 def _has_legacy_chain(family: int) -> bool:
