@@ -161,6 +161,15 @@ def test_micro_times_need_six_digits() -> None:
         (b"{", "json parse error: unexpected end of JSON input ({)"),
         (b"", "json parse error: unexpected end of JSON input (<empty>)"),
         (b"a: b", "json parse error: invalid character 'a' looking for beginning of value (613a2062)"),
+        *(
+            (
+                b'{"%s":%s}' % (field, value),
+                f"json parse error: json: cannot unmarshal {kind} into Go struct field .{field.decode()} of type "
+                f'string ({{"{field.decode()}":{value.decode()}}})',
+            )
+            for field in (b"apiVersion", b"kind")
+            for value, kind in ((b"{}", "object"), (b"[]", "array"), (b"0", "number"), (b"false", "bool"))
+        ),
     ],
 )
 def test_a_body_that_is_no_object_is_not_recognized(body: bytes, message: str) -> None:

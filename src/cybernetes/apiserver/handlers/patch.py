@@ -29,7 +29,6 @@ APPLY_PATCH = "application/apply-patch+yaml"
 
 OPERATIONS_MAX = 10_000
 
-_HANDLED = " cannot be handled as a "
 _STRICT = "strict decoding error: "
 
 
@@ -178,11 +177,9 @@ def redecoded(call: Call, shape: Shape, document: Object, options: WriteOptions)
 
 def _unfit(patch_read: Patch, document: Object, error: ApiError, repeated: Sequence[str]) -> ApiError:
     """Without the words on kind and version, which the patch does not say. Wrong types are told before fields."""
-    _, _, problem = error.message.partition(_HANDLED)
-    _, _, fields = problem.partition(": ")
-    if fields.startswith(_STRICT):
-        fields = _STRICT + ", ".join((*repeated, fields.removeprefix(_STRICT)))
-    problem = fields or error.message
+    problem = error.why if isinstance(error, schema_decode.Undecodable) else error.message
+    if problem.startswith(_STRICT):
+        problem = _STRICT + ", ".join((*repeated, problem.removeprefix(_STRICT)))
     return _invalid(patch_read, document, restored(problem) if patch_read.shown else problem)
 
 

@@ -77,6 +77,14 @@ def unsupported_media_type() -> ApiError:
     return ApiError(415, "UnsupportedMediaType", message)
 
 
+class Undecodable(ApiError):
+    """A body that holds no such object: `why` is the decoder's own words, without those on what was expected."""
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(400, "BadRequest", message)
+        self.why = why
+
+
 class Expected(msgspec.Struct, frozen=True):
     """What the endpoint takes."""
 
@@ -84,14 +92,13 @@ class Expected(msgspec.Struct, frozen=True):
     kind: str
     api_version: str
 
-    def unrecognized(self, why: str, body: bytes) -> ApiError:
-        return bad_request(
-            f"the object provided is unrecognized (must be of type {self.kind}): {why} ({_summary(body)})"
-        )
+    def unrecognized(self, why: str, body: bytes) -> Undecodable:
+        expected = f"the object provided is unrecognized (must be of type {self.kind})"
+        return Undecodable(f"{expected}: {why} ({_summary(body)})", why)
 
-    def unfit(self, kind: str, api_version: str, why: str) -> ApiError:
+    def unfit(self, kind: str, api_version: str, why: str) -> Undecodable:
         version = api_version.rpartition("/")[2]
-        return bad_request(f'{kind} in version "{version}" cannot be handled as a {self.kind}: {why}')
+        return Undecodable(f'{kind} in version "{version}" cannot be handled as a {self.kind}: {why}', why)
 
 
 def _summary(body: bytes) -> str:
@@ -171,7 +178,7 @@ def _identify(expected: Expected, value: Any, body: bytes) -> tuple[str, str]:
     if not isinstance(value, dict):
         raise expected.unrecognized(f"{prefix}{json_type(value)} into Go value of type {_TYPEMETA}", body)
     for field in ("apiVersion", "kind"):
-        if not isinstance(value.get(field) or "", str):
+        if not isinstance(value.get(field), str | None):
             why = f"{prefix}{json_type(value[field])} into Go struct field .{field} of type string"
             raise expected.unrecognized(why, body)
     return value.get("kind") or expected.kind, value.get("apiVersion") or expected.api_version
