@@ -137,8 +137,17 @@ RAW = {
     ),
     "options of a deletion that are no JSON": (
         *("/configmaps/kept", b"xx", "application/json", "DELETE", 400, "BadRequest"),
-        "the object provided is unrecognized (must be of type DeleteOptions): couldn't get version/kind; "
-        "json parse error: invalid character 'x' looking for beginning of value",
+        "couldn't get version/kind; json parse error: invalid character 'x' looking for beginning of value",
+    ),
+    "options of a deletion with a period that is no number": (
+        *("/configmaps/kept", b"gracePeriodSeconds: soon", "application/yaml", "DELETE", 400, "BadRequest"),
+        "json: cannot unmarshal string into Go struct field DeleteOptions.gracePeriodSeconds of type int64",
+    ),
+    "options of a deletion in no known form": (
+        *("/configmaps/kept", b"{}", "text/plain", "DELETE", 415, "UnsupportedMediaType", "unknown format"),
+    ),
+    "a deletion with a pod for options": (
+        *("/configmaps/kept", b'{"kind":"Pod","apiVersion":"v1"}', "application/json", "DELETE", 400, "BadRequest", "Pod"),
     ),
     "a kind that is no text": ("/pods", b'{"kind":{}}', "application/json", "POST", 400, "BadRequest", "field .kind of type string"),
     "a merge into no version": (

@@ -8,6 +8,9 @@ import pytest
 from calls import Client, Object, config_map, pod, run
 
 from apiserver_fixture import RunningApi
+from cybernetes.model.schema import compile as schema_compile
+from cybernetes.wire import protobuf
+from cybernetes.wire.http.message import Request
 
 MAPS = "/configmaps"
 READY = {"type": "Ready", "status": "True"}
@@ -116,6 +119,37 @@ def test_finalizers_hold_a_deleted_object(api: RunningApi, space: str) -> None:
         assert marked["metadata"]["deletionTimestamp"]
         await client.ok("PATCH", f"{path}/a", {"metadata": {"finalizers": None}})
         assert (await client.call("GET", f"{path}/a"))[0] == 404
+
+    run(api, test)
+
+
+def test_options_of_a_deletion_come_in_every_form(api: RunningApi, space: str) -> None:
+    """The precondition of another object is seen, and the dry run; a collection is deleted with the same options."""
+    node = schema_compile.node("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions")
+    yaml, binary = "application/yaml", "application/vnd.kubernetes.protobuf"
+
+    def proto(options: Object) -> bytes:
+        return protobuf.seal("v1", "DeleteOptions", protobuf.encode(node, options))
+
+    async def test(client: Client) -> None:
+        maps = f"{await client.namespace(space)}/configmaps"
+        await client.ok("POST", maps, config_map("kept"))
+
+        async def delete(path: str, content: str, data: bytes) -> int:
+            headers = {"content-type": content}
+            return (await client.transport.send(Request("DELETE", path, {}, headers, data))).status
+
+        for content, other, dry in (
+            (yaml, b"preconditions: {uid: other}", b"apiVersion: apps/v1\nkind: DeleteOptions\ndryRun: [All]"),
+            (binary, proto({"preconditions": {"uid": "other"}}), proto({"dryRun": ["All"]})),
+        ):
+            assert await delete(f"{maps}/kept", content, other) == 409
+            assert await delete(f"{maps}/kept", content, dry) == 200
+            assert await delete(maps, content, other) == 409
+            assert await delete(maps, content, dry) == 200
+            assert await client.ok("GET", f"{maps}/kept")
+        assert await delete(maps, yaml, b"propagationPolicy: Background") == 200
+        assert (await client.ok("GET", maps))["items"] == []
 
     run(api, test)
 

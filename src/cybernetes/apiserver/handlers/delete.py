@@ -21,9 +21,9 @@ from cybernetes.base.errors import MODIFIED, bad_request, conflict, not_found
 from cybernetes.model import field
 from cybernetes.model.field import Path
 from cybernetes.model.resource import Resource
+from cybernetes.model.schema import compile as schema_compile
+from cybernetes.model.schema import decode as schema_decode
 from cybernetes.store.api import Check, Conflict, Delete, Put
-from cybernetes.wire import json as json_codec
-from cybernetes.wire import negotiate
 from cybernetes.wire.http.message import Request, Response
 
 ORPHAN = "orphan"
@@ -244,21 +244,6 @@ def _check_here(row: Resource, metadata: Object, options: DeleteOptions) -> None
             raise conflict(row.group, row.plural, metadata["name"], why)
 
 
-class _Conditions(msgspec.Struct, rename="camel"):
-    uid: str | None = None
-    resource_version: str | None = None
-
-
-class _Given(msgspec.Struct, rename="camel"):
-    """The types of what a body may say."""
-
-    grace_period_seconds: int | None = None
-    propagation_policy: str | None = None
-    orphan_dependents: bool | None = None
-    dry_run: list[str] | None = None
-    preconditions: _Conditions | None = None
-
-
 def delete_options(call: Call) -> DeleteOptions:
     """From the body, or from the query when there is none. Raises ApiError 400, 422."""
     request = call.request
@@ -286,40 +271,19 @@ def delete_options(call: Call) -> DeleteOptions:
     )
 
 
+# The options' own group; those of every other group and "v1" are the same.
+_META = "meta.k8s.io/v1"
+
+
 def _from_body(request: Request) -> dict[str, Any]:
-    content_type = negotiate.media_type(request.headers.get("content-type", ""))
-    if content_type == negotiate.PROTOBUF:
-        return _from_protobuf(request.body)
-    try:
-        parsed = json_codec.decode(request.body)
-    except json_codec.SyntaxProblem as wrong:
-        why = "the object provided is unrecognized (must be of type DeleteOptions): couldn't get version/kind; json parse error: "
-        raise bad_request(f"{why}{wrong}") from wrong
-    if not isinstance(parsed, dict):
-        raise bad_request("expected DeleteOptions")
-    if parsed.get("kind", "DeleteOptions") != "DeleteOptions":
-        raise bad_request(f"decoded object cannot be converted to DeleteOptions: {parsed.get('kind')}")
-    grace = parsed.get("gracePeriodSeconds")
-    if grace is not None and not isinstance(grace, int):
-        raise bad_request(
-            'DeleteOptions in version "v1" cannot be handled as a DeleteOptions: json: cannot unmarshal '
-            "string into Go struct field DeleteOptions.gracePeriodSeconds of type int64"
-        )
-    try:
-        msgspec.convert(parsed, _Given)
-    except msgspec.ValidationError as wrong:
-        raise bad_request(
-            f'DeleteOptions in version "v1" cannot be handled as a DeleteOptions: json: {wrong}'
-        ) from wrong
-    return parsed
-
-
-def _from_protobuf(data: bytes) -> dict[str, Any]:
-    from cybernetes.model.schema import compile as schema_compile
-    from cybernetes.model.schema import decode as schema_decode
-
     node = schema_compile.node("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions")
-    decoded = schema_decode.decode(node, data, negotiate.PROTOBUF, kind="DeleteOptions", api_version="v1")
+    content_type = request.headers.get("content-type", "")
+    try:
+        decoded = schema_decode.decode(
+            node, request.body, content_type, kind="DeleteOptions", api_version=_META, field_validation="Ignore"
+        )
+    except schema_decode.Undecodable as wrong:
+        raise bad_request(wrong.why) from wrong
     obj: dict[str, Any] = decoded.object
     return obj
 
