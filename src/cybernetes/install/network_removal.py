@@ -6,11 +6,12 @@ import asyncio
 import os
 from pathlib import Path
 
-from cybernetes.network import apply
+from cybernetes.install import idle_tables
+from cybernetes.network import apply, host_ports
 from cybernetes.network.links.netlink import KernelLinks
 from cybernetes.network.policy.kernel import KernelFilter
 from cybernetes.network.policy.script import remove_script
-from cybernetes.proxy.packets.nft import NftPackets
+from cybernetes.proxy.packets.switch import leave_iptables, leave_nftables
 from cybernetes.run.config import NodeConfig
 from cybernetes.run.layout import NodeLayout
 
@@ -29,12 +30,13 @@ def remove_network(node: NodeConfig, places: NodeLayout) -> None:
 
 
 async def _remove(places: NodeLayout) -> None:
+    before = idle_tables.saved()
     await apply.remove(KernelLinks(), places.cni_conf)
     await KernelFilter().run(remove_script())
-    for family in _FAMILIES:
-        packets = NftPackets(family)
-        await packets.remove()
-        await packets.close()
+    await leave_nftables(_FAMILIES)
+    await leave_iptables(_FAMILIES)
+    host_ports.remove()
+    idle_tables.remove(before)
 
 
 def _is_in_use(result: Path) -> bool:

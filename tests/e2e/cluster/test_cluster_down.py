@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import orjson
 from tests.e2e.cluster.running import REPOSITORY, Cluster
 
 from cybernetes.run import config as cluster_config
@@ -42,6 +43,15 @@ def _processes_of(folder: Path) -> list[str]:
     return found
 
 
+def _ask_for_host_port(machine: Cluster) -> None:
+    port = {"op": "add", "path": "/spec/template/spec/containers/0/ports/0/hostPort", "value": 18080}
+    one = {"op": "replace", "path": "/spec/replicas", "value": 1}
+    patch = orjson.dumps([one, port]).decode()
+    machine.kubectl("-n", "hello", "patch", "deployment", "hello", "--type", "json", "-p", patch)
+    machine.kubectl("-n", "hello", "rollout", "status", "deployment/hello", "--timeout=60s")
+    assert "table ip nat" in machine.inside("nft", "list", "tables").stdout
+
+
 def test_down_leaves_the_machine_as_it_was() -> None:
     machine = Cluster(Path(tempfile.mkdtemp(prefix="cyb-e2e-")), f"cyb-down-{os.getpid()}")
     try:
@@ -60,6 +70,7 @@ def test_down_leaves_the_machine_as_it_was() -> None:
         before = _seen(machine)
         machine.up()
         machine.inside(str(REPOSITORY / "examples" / "hello" / "run"))
+        _ask_for_host_port(machine)
         during = _seen(machine)
         assert [each for each in before if during[each] == before[each]] == []
         machine.run("down")

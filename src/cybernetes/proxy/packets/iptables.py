@@ -200,7 +200,10 @@ class IptablesDataplane:
         return True
 
     def _remove(self) -> None:
-        for table, found in self._save().items():
+        saved = self._save()
+        if self._family == 4 and any(line.startswith(":KUBE-FIREWALL ") for line in saved[plan.FILTER]):
+            _close_localhost()
+        for table, found in saved.items():
             chains = sorted(
                 {line[1:].split()[0] for line in found if line.startswith(":KUBE-")}
                 - {"KUBE-KUBELET-CANARY", "KUBE-IPTABLES-HINT"}
@@ -245,6 +248,14 @@ def _open_localhost() -> None:
         ROUTE_LOCALNET.write_text("1")
     except OSError as why:
         _log.warning("localhost.closed", effect="no node ports on 127.0.0.1", path=str(ROUTE_LOCALNET), why=why)
+
+
+def _close_localhost() -> None:
+    """Before KUBE-FIREWALL goes: neighbors would reach what listens on 127.0.0.1 only."""
+    try:
+        ROUTE_LOCALNET.write_text("0")
+    except OSError as why:
+        _log.warning("localhost.open", effect="neighbors reach 127.0.0.1", path=str(ROUTE_LOCALNET), why=why)
 
 
 def _in_order(chains: Iterable[str]) -> list[str]:
