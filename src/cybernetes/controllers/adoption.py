@@ -15,6 +15,7 @@ from cybernetes.base.errors import ApiError
 from cybernetes.client.api import ApiClient, PatchType, is_reason
 from cybernetes.client.target import Target
 from cybernetes.controllers.objects import Meta, Selector
+from cybernetes.controllers.pods import owner_reference
 
 
 class Owned(Protocol):
@@ -51,12 +52,12 @@ async def claim(
     owner: Meta,
     target: Target,
     claims: Claims,
-    reference: dict[str, Any],
     *,
     finalizers: Sequence[str] = (),
 ) -> list[Any]:
     """Carry the claims out; the objects that are owned afterwards. finalizers: what adopted objects get besides."""
     adopted = []
+    reference = owner_reference(owner_target, owner)
     if claims.adopt and await _may_adopt(client, owner_target, owner):
         for each in claims.adopt:
             metadata: dict[str, Any] = {"uid": each.metadata.uid, "ownerReferences": [reference]}

@@ -13,10 +13,12 @@ import orjson
 
 from cybernetes.base.errors import ApiError
 from cybernetes.client.api import ApiClient, PatchType, is_reason
+from cybernetes.client.informer import Index
 from cybernetes.client.target import CONTROLLER_REVISIONS, Target
-from cybernetes.controllers import pods
+from cybernetes.controllers import adoption, pods
 from cybernetes.controllers.deployment.revision import fnv1a, safe_encode
-from cybernetes.controllers.objects import ControllerRevision, Meta, raw
+from cybernetes.controllers.informers import orphans_of
+from cybernetes.controllers.objects import ControllerRevision, Meta, Selector, raw
 
 HASH_LABEL = "controller.kubernetes.io/hash"
 POD_LABEL = "controller-revision-hash"
@@ -55,6 +57,15 @@ def surplus(revisions: Sequence[ControllerRevision], live: Collection[str], limi
     """Those that the history limit leaves no room for, the oldest first; `live` (names) are never among them."""
     idle = [each for each in by_age(revisions) if each.metadata.name not in live]
     return idle[: max(0, len(idle) - limit)]
+
+
+async def claim_revisions(
+    client: ApiClient, target: Target, owner: Meta, selector: Selector, by_controller: Index[ControllerRevision]
+) -> list[ControllerRevision]:
+    """The revisions of one owner, those that it adopts included."""
+    orphans = by_controller.get(orphans_of(owner.namespace))
+    claims = adoption.plan(owner, selector, by_controller.get(owner.uid), orphans)
+    return await adoption.claim(client, target, owner, CONTROLLER_REVISIONS, claims)
 
 
 class History:
@@ -102,7 +113,7 @@ class History:
                 "namespace": self._owner.namespace,
                 "labels": {**labels, self._hash_label: value},
                 "annotations": self._owner.annotations,
-                "ownerReferences": [pods.owner_reference(self._target.api_version, self._target.kind, self._owner)],
+                "ownerReferences": [pods.owner_reference(self._target, self._owner)],
             },
             "data": patch,
             "revision": number,

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from cybernetes.base.clock import parse_rfc3339
+from cybernetes.client.target import Target
 from cybernetes.controllers.objects import Condition, Meta, Pod, PodCondition, raw
 
 C = TypeVar("C", Condition, PodCondition)
@@ -57,11 +58,11 @@ def available_in(pods: list[Pod], min_ready_s: int, now: float) -> float | None:
     return min((wait for wait in waits if wait > 0), default=None)
 
 
-def owner_reference(api_version: str, kind: str, metadata: Meta) -> dict[str, Any]:
+def owner_reference(target: Target, metadata: Meta) -> dict[str, Any]:
     """The reference that makes an object controlled by `metadata`'s."""
     return {
-        "apiVersion": api_version,
-        "kind": kind,
+        "apiVersion": target.api_version,
+        "kind": target.kind,
         "name": metadata.name,
         "uid": metadata.uid,
         "controller": True,

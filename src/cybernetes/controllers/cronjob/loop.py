@@ -188,7 +188,7 @@ def _body(cron_job: CronJob, at: datetime.datetime) -> dict[str, Any]:
             "namespace": cron_job.metadata.namespace,
             "labels": metadata.get("labels") or {},
             "annotations": {**(metadata.get("annotations") or {}), planning.SCHEDULED: stamp},
-            "ownerReferences": [pods.owner_reference(CRON_JOBS.api_version, CRON_JOBS.kind, cron_job.metadata)],
+            "ownerReferences": [pods.owner_reference(CRON_JOBS, cron_job.metadata)],
         },
         "spec": template.get("spec") or {},
     }

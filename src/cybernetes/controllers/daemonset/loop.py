@@ -9,14 +9,14 @@ import msgspec
 
 from cybernetes.base.tasks import backoff
 from cybernetes.client.expectations import Expectations
-from cybernetes.client.target import CONTROLLER_REVISIONS, DAEMON_SETS, PODS
+from cybernetes.client.target import DAEMON_SETS, PODS
 from cybernetes.controllers import adoption, pods, selecting
 from cybernetes.controllers.daemonset import plan as planning
 from cybernetes.controllers.daemonset.eligible import for_node, with_tolerations
 from cybernetes.controllers.daemonset.fits import Fits
 from cybernetes.controllers.daemonset.objects import DaemonSet
-from cybernetes.controllers.history import POD_LABEL, History, value_of
-from cybernetes.controllers.informers import decoder, orphans_of
+from cybernetes.controllers.history import POD_LABEL, History, claim_revisions, value_of
+from cybernetes.controllers.informers import decoder
 from cybernetes.controllers.loop import Edges, reference, work, write_status
 from cybernetes.controllers.objects import ControllerRevision, Node, Pod, raw
 from cybernetes.controllers.pod_owners import PodOwners
@@ -78,8 +78,9 @@ class DaemonSetController:
             message = "This daemon set is selecting all pods. A non-empty selector is required."
             self._edges.recorder.warning(reference(DAEMON_SETS, daemon_set.metadata), "SelectingAll", message)
             return None
-        revisions = await self._claim_revisions(daemon_set)
-        history = History(self._edges.client, DAEMON_SETS, daemon_set.metadata, revisions, POD_LABEL)
+        client, metadata = self._edges.client, daemon_set.metadata
+        revisions = await claim_revisions(client, DAEMON_SETS, metadata, daemon_set.spec.selector, self._revisions)
+        history = History(client, DAEMON_SETS, metadata, revisions, POD_LABEL)
         current = await self._current(daemon_set, history)
         if current is None:
             return None
@@ -101,19 +102,7 @@ class DaemonSetController:
             self._pods.get(metadata.uid),
             selecting.orphans(self._edges.informers, metadata.namespace, daemon_set.spec.selector),
         )
-        owner = pods.owner_reference(DAEMON_SETS.api_version, DAEMON_SETS.kind, metadata)
-        return await adoption.claim(self._edges.client, DAEMON_SETS, metadata, PODS, claims, owner)
-
-    async def _claim_revisions(self, daemon_set: DaemonSet) -> list[ControllerRevision]:
-        metadata = daemon_set.metadata
-        claims = adoption.plan(
-            metadata,
-            daemon_set.spec.selector,
-            self._revisions.get(metadata.uid),
-            self._revisions.get(orphans_of(metadata.namespace)),
-        )
-        owner = pods.owner_reference(DAEMON_SETS.api_version, DAEMON_SETS.kind, metadata)
-        return await adoption.claim(self._edges.client, DAEMON_SETS, metadata, CONTROLLER_REVISIONS, claims, owner)
+        return await adoption.claim(self._edges.client, DAEMON_SETS, metadata, PODS, claims)
 
     async def _current(self, daemon_set: DaemonSet, history: History) -> ControllerRevision | None:
         spec = daemon_set.spec
@@ -176,7 +165,7 @@ class DaemonSetController:
 
     def _body(self, daemon_set: DaemonSet, node: str, value: str) -> dict[str, Any]:
         metadata = daemon_set.metadata
-        owner = pods.owner_reference(DAEMON_SETS.api_version, DAEMON_SETS.kind, metadata)
+        owner = pods.owner_reference(DAEMON_SETS, metadata)
         pod = pods.pod_of(daemon_set.spec.template, owner, f"{metadata.name}-")
         generation = metadata.annotations.get(GENERATION) or str(metadata.generation)
         pod["metadata"]["labels"] = {

@@ -84,8 +84,7 @@ class DeploymentController:
         metadata = deployment.metadata
         orphans = [] if deployment.spec.selector.empty else self._sets.get(orphans_of(metadata.namespace))
         claims = adoption.plan(metadata, deployment.spec.selector, self._sets.get(metadata.uid), orphans)
-        owner = pods.owner_reference(DEPLOYMENTS.api_version, DEPLOYMENTS.kind, metadata)
-        return await adoption.claim(self._edges.client, DEPLOYMENTS, metadata, REPLICA_SETS, claims, owner)
+        return await adoption.claim(self._edges.client, DEPLOYMENTS, metadata, REPLICA_SETS, claims)
 
     def _has_pods(self, sets: list[ReplicaSet]) -> bool:
         """Also by what the sets say: a status that adds up old and new pods must not show both."""
@@ -198,7 +197,7 @@ def _replica_set(deployment: Deployment, value: str, action: planning.Create) ->
             "namespace": metadata.namespace,
             "labels": template["metadata"]["labels"],
             "annotations": action.annotations,
-            "ownerReferences": [pods.owner_reference(DEPLOYMENTS.api_version, DEPLOYMENTS.kind, metadata)],
+            "ownerReferences": [pods.owner_reference(DEPLOYMENTS, metadata)],
         },
         "spec": {
             "replicas": action.replicas,

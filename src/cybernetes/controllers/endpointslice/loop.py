@@ -129,7 +129,7 @@ class EndpointSliceController:
             "namespace": service.metadata.namespace,
             "labels": wanted_labels,
             "annotations": {TRIGGERED: rfc3339_micro(self._edges.clock.now())},
-            "ownerReferences": [pods.owner_reference("v1", "Service", service.metadata)],
+            "ownerReferences": [pods.owner_reference(SERVICES, service.metadata)],
         }
 
 

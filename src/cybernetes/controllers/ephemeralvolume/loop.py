@@ -59,7 +59,7 @@ class EphemeralVolumeController:
         metadata: dict[str, Any] = {
             "name": name,
             "namespace": pod.metadata.namespace,
-            "ownerReferences": [pods.owner_reference("v1", "Pod", pod.metadata)],
+            "ownerReferences": [pods.owner_reference(PODS, pod.metadata)],
         }
         for field in ("labels", "annotations"):
             if value := (template.get("metadata") or {}).get(field):

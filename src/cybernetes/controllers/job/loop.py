@@ -97,8 +97,7 @@ class JobController:
         selector = job.spec.selector
         orphans = [] if selector.empty else selecting.orphans(self._edges.informers, metadata.namespace, selector)
         claims = adoption.plan(metadata, selector, self._pods.get(metadata.uid), orphans)
-        owner = pods.owner_reference(JOBS.api_version, JOBS.kind, metadata)
-        return await adoption.claim(self._edges.client, JOBS, metadata, PODS, claims, owner, finalizers=[TRACKING])
+        return await adoption.claim(self._edges.client, JOBS, metadata, PODS, claims, finalizers=[TRACKING])
 
     async def _drop_finalizers(self, held: Sequence[Pod]) -> None:
         for pod in held:
@@ -139,7 +138,7 @@ def _json(decision: planning.Decision) -> dict[str, Any]:
 
 def _body(job: Job, index: int | None, failures: int) -> dict[str, Any]:
     metadata = job.metadata
-    owner = pods.owner_reference(JOBS.api_version, JOBS.kind, metadata)
+    owner = pods.owner_reference(JOBS, metadata)
     prefix = f"{metadata.name}-" if index is None else f"{metadata.name}-{index}-"
     pod = pods.pod_of(job.spec.template, owner, prefix)
     pod["metadata"]["finalizers"] = [*pod["metadata"].get("finalizers", []), TRACKING]

@@ -95,7 +95,7 @@ class MirroringController:
             "namespace": found.metadata.namespace,
             "labels": labels,
             "annotations": annotations,
-            "ownerReferences": [pods.owner_reference("v1", "Endpoints", found.metadata)],
+            "ownerReferences": [pods.owner_reference(ENDPOINTS, found.metadata)],
         }
 
 

@@ -117,8 +117,7 @@ class ReplicaSetController:
         found = selecting.orphans(self._edges.informers, metadata.namespace, selector)
         orphans = [pod for pod in found if pods.is_active(pod)]
         claims = adoption.plan(metadata, selector, self._pods.get(metadata.uid), orphans)
-        owner = pods.owner_reference(self._target.api_version, self._target.kind, metadata)
-        return await adoption.claim(self._edges.client, self._target, metadata, PODS, claims, owner)
+        return await adoption.claim(self._edges.client, self._target, metadata, PODS, claims)
 
     def _related_pods(self, replica_set: ReplicaSet) -> list[Pod]:
         if self._related is None or replica_set.metadata.controller is None:
@@ -134,7 +133,7 @@ class ReplicaSetController:
         metadata = replica_set.metadata
         owner = Owner(self._target, metadata)
         if plan.create:
-            reference = pods.owner_reference(self._target.api_version, self._target.kind, metadata)
+            reference = pods.owner_reference(self._target, metadata)
             pod = pods.pod_of(replica_set.spec.template, reference, f"{metadata.name}-")
             error = await self._writer.create(owner, [pod] * plan.create)
             return (("FailedCreate", str(error)), error) if error else (None, None)

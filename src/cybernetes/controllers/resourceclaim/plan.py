@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from cybernetes.client.target import PODS
 from cybernetes.controllers import pods
 from cybernetes.controllers.objects import EMPTY, Meta, Pod, View, raw
 
@@ -100,7 +101,7 @@ def made_for(pod: Pod, name: str, template: Template) -> Object:
         "generateName": prefix(pod.metadata.name, name),
         "namespace": pod.metadata.namespace,
         "annotations": {**(meta.get("annotations") or {}), POD_CLAIM_NAME: name},
-        "ownerReferences": [pods.owner_reference("v1", "Pod", pod.metadata)],
+        "ownerReferences": [pods.owner_reference(PODS, pod.metadata)],
     }
     if meta.get("labels"):
         metadata["labels"] = meta["labels"]

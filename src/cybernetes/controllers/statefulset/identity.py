@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from cybernetes.client.target import STATEFUL_SETS
+from cybernetes.client.target import PODS, STATEFUL_SETS
 from cybernetes.controllers import pods
 from cybernetes.controllers.history import POD_LABEL
 from cybernetes.controllers.objects import ControllerRevision, Meta, Pod, raw
@@ -38,7 +38,7 @@ def template_of(revision: ControllerRevision) -> Json:
 def pod_body(stateful_set: StatefulSet, ordinal: int, revision: ControllerRevision) -> Json:
     metadata = stateful_set.metadata
     name = f"{metadata.name}-{ordinal}"
-    owner = pods.owner_reference(STATEFUL_SETS.api_version, STATEFUL_SETS.kind, metadata)
+    owner = pods.owner_reference(STATEFUL_SETS, metadata)
     body = pods.pod_of(template_of(revision), owner, "")
     del body["metadata"]["generateName"]
     body["metadata"]["name"] = name
@@ -108,9 +108,9 @@ def claim_owners(stateful_set: StatefulSet, condemned: Pod | None, present: list
     if any(each.get("controller") for each in kept):
         return kept
     if condemned is not None and policy.when_scaled == "Delete":
-        kept.append(pods.owner_reference("v1", "Pod", condemned.metadata))
+        kept.append(pods.owner_reference(PODS, condemned.metadata))
     elif policy.when_deleted == "Delete":
-        kept.append(pods.owner_reference(STATEFUL_SETS.api_version, STATEFUL_SETS.kind, metadata))
+        kept.append(pods.owner_reference(STATEFUL_SETS, metadata))
     return kept
 
 

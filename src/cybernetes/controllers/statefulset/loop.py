@@ -10,10 +10,10 @@ from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.client.api import is_reason
 from cybernetes.client.expectations import Expectations
 from cybernetes.client.informer import key_of
-from cybernetes.client.target import CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS
+from cybernetes.client.target import PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS
 from cybernetes.controllers import adoption, pods, selecting
-from cybernetes.controllers.history import POD_LABEL, History
-from cybernetes.controllers.informers import decoder, orphans_of
+from cybernetes.controllers.history import POD_LABEL, History, claim_revisions
+from cybernetes.controllers.informers import decoder
 from cybernetes.controllers.loop import Edges, reference, work, write_status
 from cybernetes.controllers.objects import ControllerRevision, Pod
 from cybernetes.controllers.pod_owners import PodOwners
@@ -45,9 +45,9 @@ class StatefulSetController:
         stateful_set = self._sets.items.get(key)
         if stateful_set is None or stateful_set.spec.selector.empty:
             return None
-        history = History(
-            self._edges.client, STATEFUL_SETS, stateful_set.metadata, await self._claim_revisions(stateful_set)
-        )
+        client, metadata = self._edges.client, stateful_set.metadata
+        found = await claim_revisions(client, STATEFUL_SETS, metadata, stateful_set.spec.selector, self._revisions)
+        history = History(client, STATEFUL_SETS, metadata, found)
         known = {each.metadata.name: each for each in history.revisions}
         update = await self._update_revision(stateful_set, history)
         if update is None:
@@ -79,19 +79,7 @@ class StatefulSetController:
                 if identity.ordinal_of(metadata.name, pod.metadata.name) is not None
             ],
         )
-        owner = pods.owner_reference(STATEFUL_SETS.api_version, STATEFUL_SETS.kind, metadata)
-        return await adoption.claim(self._edges.client, STATEFUL_SETS, metadata, PODS, claims, owner)
-
-    async def _claim_revisions(self, stateful_set: StatefulSet) -> list[ControllerRevision]:
-        metadata = stateful_set.metadata
-        claims = adoption.plan(
-            metadata,
-            stateful_set.spec.selector,
-            self._revisions.get(metadata.uid),
-            self._revisions.get(orphans_of(metadata.namespace)),
-        )
-        owner = pods.owner_reference(STATEFUL_SETS.api_version, STATEFUL_SETS.kind, metadata)
-        return await adoption.claim(self._edges.client, STATEFUL_SETS, metadata, CONTROLLER_REVISIONS, claims, owner)
+        return await adoption.claim(self._edges.client, STATEFUL_SETS, metadata, PODS, claims)
 
     async def _update_revision(self, stateful_set: StatefulSet, history: History) -> ControllerRevision | None:
         spec, collisions = stateful_set.spec, stateful_set.status.collision_count
