@@ -151,14 +151,14 @@ def _gzip(pieces: Sequence[bytes]) -> bytes:
 
 
 def _dressed(request: Request, form: Form, json: bytes) -> tuple[str, bytes]:
-    """JSON as YAML, or indented, where that is asked for."""
+    """JSON as YAML, or indented, where that is asked for; on one line that is ended, else."""
     if form.media == negotiate.PROTOBUF:
         return negotiate.PROTOBUF, json
     if form.media == negotiate.YAML:
         return negotiate.YAML, to_yaml(orjson.loads(json))
     if wants_pretty(request):
         return negotiate.JSON, orjson.dumps(orjson.loads(json), option=orjson.OPT_INDENT_2) + b"\n"
-    return negotiate.JSON, json
+    return negotiate.JSON, json if json.endswith(b"\n") else json + b"\n"
 
 
 def to_yaml(value: Any) -> bytes:

@@ -162,6 +162,19 @@ def test_tables_metadata_yaml_and_protobuf(api: RunningApi, space: str) -> None:
     run(api, test)
 
 
+def test_answers_in_json_are_a_line(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await five(client, space)
+        asked = [("GET", path, ""), ("GET", f"{path}/m-0", ""), ("GET", f"{path}/m-0", TABLE), ("GET", "/apis", "")]
+        for method, target, accept in [*asked, ("GET", f"{path}/none", ""), ("DELETE", f"{path}/m-0", "")]:
+            answer = await client.send(method, target, accept=accept or "application/json")
+            assert isinstance(answer.body, bytes)
+            assert answer.body.endswith(b"}\n"), (method, target, answer.body)
+            assert answer.body.count(b"\n") == 1
+
+    run(api, test)
+
+
 def test_large_answers_to_other_machines_are_compressed_when_asked(api: RunningApi, space: str) -> None:
     async def test(client: Client) -> None:
         path = await client.namespace(space) + "/configmaps"
