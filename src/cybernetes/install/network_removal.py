@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from cybernetes.install import idle_tables
+from cybernetes.install.removal import CNI_RESULTS
 from cybernetes.network import apply, host_ports
 from cybernetes.network.links.netlink import KernelLinks
 from cybernetes.network.policy.kernel import KernelFilter
@@ -16,15 +17,13 @@ from cybernetes.run.config import NodeConfig
 from cybernetes.run.layout import NodeLayout
 
 _FAMILIES = (4, 6)
-# What the CNI plugins remember of attachments; containerd keeps it at one place for the whole machine.
-_CNI_RESULTS = Path("/var/lib/cni/results")
 
 
 def remove_network(node: NodeConfig, places: NodeLayout) -> None:
     """Of a node that lives in the machine's own network; a namespace of its own goes as a whole."""
     if not node.network:
         asyncio.run(_remove(places))
-    for result in _CNI_RESULTS.glob("cybernetes-*"):
+    for result in CNI_RESULTS.glob("cybernetes-*"):
         if not _is_in_use(result):
             result.unlink()
 

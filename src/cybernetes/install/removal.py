@@ -10,9 +10,10 @@ import contextlib
 import ctypes
 import json
 import os
+import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cybernetes.base.errors import EdgeError
@@ -21,6 +22,9 @@ from cybernetes.run.layout import NodeLayout
 _MNT_DETACH = 2
 _KILL_TIMEOUT_S = 10
 _CGROUP_MOUNT = Path("/sys/fs/cgroup")
+# Where shims have runtimes keep what they know, and containerd what CNI plugins answered: for the whole machine.
+RUNTIME_STATES = Path("/run/containerd/runc/k8s.io")
+CNI_RESULTS = Path("/var/lib/cni/results")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -31,11 +35,21 @@ def remove_node(node: NodeLayout, cgroup_root: str) -> None:
     raises       EdgeError when a process would not die
     """
     namespaces = list(_network_namespaces(node))
+    containers = sorted(each.name for each in _tasks(node).glob("*"))
     _kill(node, cgroup_root)
     unmount_below(node.root)
     for each in namespaces:
         _remove_namespace(each)
     _remove_cgroups(cgroup_root)
+    forget(containers)
+
+
+def forget(containers: Iterable[str], states: Path = RUNTIME_STATES, results: Path = CNI_RESULTS) -> None:
+    """Remove what the machine remembers of containers and sandboxes that nobody could end properly."""
+    for each in containers:
+        shutil.rmtree(states / each, ignore_errors=True)
+        for result in results.glob(f"*-{each}-*"):
+            result.unlink()
 
 
 def unmount_below(folder: Path) -> None:
@@ -54,14 +68,18 @@ def _mount_points(folder: Path) -> Iterator[str]:
 
 def _network_namespaces(node: NodeLayout) -> Iterator[Path]:
     """Paths of the network namespaces that sandboxes of this node were given."""
-    tasks = node.containerd_state / "io.containerd.runtime.v2.task" / "k8s.io"
-    for config in sorted(tasks.glob("*/config.json")):
+    for config in sorted(_tasks(node).glob("*/config.json")):
         with contextlib.suppress(ValueError, OSError):
             spec = json.loads(config.read_text())
             for namespace in spec.get("linux", {}).get("namespaces", ()):
                 path = namespace.get("path", "")
                 if namespace.get("type") == "network" and "/netns/cni-" in path:
                     yield Path(path)
+
+
+def _tasks(node: NodeLayout) -> Path:
+    """A folder for each container and sandbox, by its id."""
+    return node.containerd_state / "io.containerd.runtime.v2.task" / "k8s.io"
 
 
 def _kill(node: NodeLayout, cgroup_root: str) -> None:
