@@ -19,6 +19,7 @@ AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryLi
 class Found(msgspec.Struct, frozen=True):
     target: Target
     verbs: frozenset[str]
+    subresources: frozenset[str] = frozenset()
 
 
 class Discovery(msgspec.Struct, frozen=True):
@@ -49,7 +50,8 @@ async def discover(client: ApiClient) -> Discovery:
 
 def _found(group: str, version: str, row: dict[str, Any]) -> Found:
     target = Target(group, version, row["resource"], row["responseKind"]["kind"], row["scope"] == "Namespaced")
-    return Found(target, frozenset(row.get("verbs") or ()))
+    subresources = frozenset(each["subresource"] for each in row.get("subresources") or ())
+    return Found(target, frozenset(row.get("verbs") or ()), subresources)
 
 
 async def _get(client: ApiClient, path: str) -> dict[str, Any]:
@@ -63,14 +65,17 @@ class Kinds:
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
-        self._targets: dict[tuple[str, str], Target] = {}
+        self._found: dict[tuple[str, str], Found] = {}
 
     async def target(self, api_version: str, kind: str) -> Target:
+        return (await self.found(api_version, kind)).target
+
+    async def found(self, api_version: str, kind: str) -> Found:
         """Raises ApiError 404 with Kubernetes' words when nothing of this kind is served."""
         key = (api_version.rpartition("/")[0], kind)
-        if key not in self._targets:
+        if key not in self._found:
             found = await discover(self._client)
-            self._targets = {(each.target.group, each.target.kind): each.target for each in found.resources}
-        if key not in self._targets:
+            self._found = {(each.target.group, each.target.kind): each for each in found.resources}
+        if key not in self._found:
             raise ApiError(404, "", f'no matches for kind "{kind}" in version "{api_version}"')
-        return self._targets[key]
+        return self._found[key]

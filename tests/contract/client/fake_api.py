@@ -480,6 +480,9 @@ def _merge_list(old: list[Object], patch: list[Object], key: str) -> list[Object
     return merged
 
 
+_SCALED = ("deployments", "replicasets", "replicationcontrollers", "statefulsets")
+
+
 def _discovery(path: str, stale: frozenset[str]) -> Object:
     """The aggregated document of `/api` or `/apis`."""
     verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
@@ -491,7 +494,9 @@ def _discovery(path: str, stale: frozenset[str]) -> Object:
                 freshness = "Stale" if group in stale else "Current"
                 item["versions"].append({"version": version, "resources": [], "freshness": freshness})
             scope = "Namespaced" if namespaced else "Cluster"
-            row = {"resource": plural, "responseKind": {"kind": kind}, "scope": scope, "verbs": verbs}
+            row: Object = {"resource": plural, "responseKind": {"kind": kind}, "scope": scope, "verbs": verbs}
+            if plural in _SCALED:
+                row["subresources"] = [{"subresource": "scale", "verbs": ["get", "patch", "update"]}]
             item["versions"][-1]["resources"].append(row)
     return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": list(items.values())}
 

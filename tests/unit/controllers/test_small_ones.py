@@ -81,15 +81,79 @@ def test_a_budget_follows_its_pods() -> None:
     virtual.run(main())
 
 
-def test_pods_of_nobody_make_a_share_unknowable() -> None:
+def owned(name: str, **owner: str) -> Object:
+    found = pod(name, app="web")
+    reference = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": "u", **owner}
+    found["metadata"]["ownerReferences"] = [{**reference, "controller": True}]
+    return found
+
+
+UNMANAGED = (
+    "Pods selected by this PodDisruptionBudget (selector: &LabelSelector{MatchLabels:map[string]string{app: web,},"
+    "MatchExpressions:[]LabelSelectorRequirement{},}) were found to be unmanaged. As a result, the status of the PDB "
+    "cannot be calculated correctly, which may result in undefined behavior. To account for these pods please set "
+    '".spec.minAvailable" field of the PDB to an integer value.'
+)
+FAILED = "Failed to calculate the number of expected pods: "
+GONE = 'found no controllers for pod "p"'
+NO_SCALE = "jobs.batch does not implement the scale subresource"
+
+
+@pytest.mark.parametrize(
+    ("found", "reason", "message", "told"),
+    [
+        (pod("p", app="web"), "UnmanagedPods", UNMANAGED, ("InsufficientPods", "")),
+        (owned("p"), "CalculateExpectedPodCountFailed", FAILED + GONE, ("SyncFailed", GONE)),
+        (
+            owned("p", apiVersion="batch/v1", kind="Job"),
+            *("CalculateExpectedPodCountFailed", FAILED + NO_SCALE, ("SyncFailed", NO_SCALE)),
+        ),
+    ],
+    ids=["unmanaged", "without its controller", "of no scale"],
+)
+def test_pods_of_nobody_make_a_share_unknowable(
+    found: Object, reason: str, message: str, told: tuple[str, str]
+) -> None:
     async def main() -> None:
         w = World(DisruptionController)
         w.api.put("poddisruptionbudgets", budget(minAvailable="50%"))
+        w.api.put("pods", found)
+        async with w.running():
+            await w.settle()
+            status = w.api.all("poddisruptionbudgets")[0]["status"]
+            assert status["disruptionsAllowed"] == 0
+            [condition] = status["conditions"]
+            assert (condition["reason"], condition["message"]) == told
+            assert (reason, message) in w.events()
+
+    virtual.run(main())
+
+
+def test_another_writers_conditions_of_a_budget_stay_where_they_are() -> None:
+    others = [{"type": name, "status": "True", "reason": "R", "message": ""} for name in "ab"]
+    stale = {"type": "DisruptionAllowed", "status": "True", "reason": "SufficientPods", "message": ""}
+    found = {**budget(minAvailable=1), "status": {"conditions": [others[0], stale, others[1]]}}
+    view = view_of(found, Budget)
+    after = plan.as_json(plan.status(view, Expected(1, 1), 1, {}, 0))["conditions"]
+    assert [(each["type"], each["status"]) for each in after] == [
+        ("a", "True"),
+        ("DisruptionAllowed", "False"),
+        ("b", "True"),
+    ]
+    failed = plan.failed(view, "why", 0)
+    assert [each.type for each in failed.conditions] == ["a", "DisruptionAllowed", "b"]
+
+
+def test_ended_pods_are_counted_among_those_that_exist() -> None:
+    async def main() -> None:
+        w = World(DisruptionController)
+        w.becomes = lambda found: found["status"].update(phase="Succeeded")
+        w.api.put("poddisruptionbudgets", budget(minAvailable=1))
         w.api.put("pods", pod("p", app="web"))
         async with w.running():
             await w.settle()
-            assert w.api.all("poddisruptionbudgets")[0]["status"]["disruptionsAllowed"] == 0
-            assert any(reason == "UnmanagedPods" for reason, _ in w.events())
+            status = w.api.all("poddisruptionbudgets")[0]["status"]
+            assert (status["expectedPods"], status["currentHealthy"]) == (1, 0)
 
     virtual.run(main())
 

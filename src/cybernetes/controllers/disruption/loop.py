@@ -11,7 +11,7 @@ from cybernetes.client.target import POD_DISRUPTION_BUDGETS, PODS
 from cybernetes.controllers import pods, selecting
 from cybernetes.controllers.disruption import plan
 from cybernetes.controllers.disruption.plan import Budget, BudgetStatus
-from cybernetes.controllers.disruption.scale import Scales
+from cybernetes.controllers.disruption.scale import Scales, Unscalable
 from cybernetes.controllers.informers import decoder
 from cybernetes.controllers.loop import Edges, Pace, reference, work, write_status
 from cybernetes.controllers.objects import Deployment, Pod, ReplicaSet
@@ -75,10 +75,13 @@ class DisruptionController:
             self._edges.recorder.normal(about, "NoPods", "No matching pods found")
         try:
             wanted = await self._expected(budget, matching)
-        except (ApiError, EdgeError) as error:
+        except (ApiError, EdgeError, Unscalable) as error:
             message = f"Failed to calculate the number of expected pods: {error}"
             self._edges.recorder.warning(about, "CalculateExpectedPodCountFailed", message)
             await self._write(budget, plan.failed(budget, str(error), now))
+            if isinstance(error, Unscalable):
+                # Until other pods come there is nothing to find out.
+                return None
             raise
         await self._write(budget, plan.status(budget, wanted, current, granted, now))
         for pod in overdue:
@@ -89,22 +92,15 @@ class DisruptionController:
         selector = budget.spec.selector
         if selector is None:
             return []
-        found = selecting.matching(self._edges.informers, budget.metadata.namespace, selector)
-        return [pod for pod in found if not pods.is_terminal(pod)]
+        return selecting.matching(self._edges.informers, budget.metadata.namespace, selector)
 
     async def _expected(self, budget: Budget, matching: list[Pod]) -> plan.Expected:
         if not budget.spec.needs_scale:
             return plan.expected(budget, len(matching), 0)
         scale = await self._scales.of(matching)
         if scale.unmanaged:
-            message = (
-                f"Pods selected by this PodDisruptionBudget were found to be unmanaged: {', '.join(scale.unmanaged)}. "
-                "As a result, the status of the PDB cannot be calculated correctly, which may result in undefined "
-                'behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer '
-                "value."
-            )
             about = reference(POD_DISRUPTION_BUDGETS, budget.metadata)
-            self._edges.recorder.warning(about, "UnmanagedPods", message)
+            self._edges.recorder.warning(about, "UnmanagedPods", plan.unmanaged(budget.spec.selector))
         return plan.expected(budget, len(matching), scale.wanted)
 
     async def _write(self, budget: Budget, status: BudgetStatus) -> None:
@@ -122,6 +118,8 @@ class DisruptionController:
             "type": "DisruptionTarget",
             "status": "False",
             "lastTransitionTime": rfc3339(self._edges.clock.now()),
+            "reason": None,
+            "message": None,
         }
         patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [told]}}
         try:

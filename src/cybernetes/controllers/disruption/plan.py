@@ -107,16 +107,39 @@ def status(budget: Budget, wanted: Expected, current: int, granted: dict[str, st
         current_healthy=current,
         desired_healthy=wanted.healthy,
         expected_pods=wanted.pods,
-        conditions=_put(budget, told, now),
+        conditions=_put(budget, told, budget.metadata.generation, now),
     )
 
 
 def failed(budget: Budget, message: str, now: float) -> BudgetStatus:
     told = Condition(type="DisruptionAllowed", status="False", reason="SyncFailed", message=message)
-    return msgspec.structs.replace(budget.status, disruptions_allowed=0, conditions=_put(budget, told, now))
+    conditions = _put(budget, told, budget.status.observed_generation, now)
+    return msgspec.structs.replace(budget.status, disruptions_allowed=0, conditions=conditions)
 
 
-def _put(budget: Budget, told: Condition, now: float) -> tuple[BudgetCondition, ...]:
+def unmanaged(selector: Selector | None) -> str:
+    """What an event tells of pods without a controller, the selector in the words of the reference's own printing."""
+    return (
+        f"Pods selected by this PodDisruptionBudget (selector: {_printed(selector or Selector())}) were found to be "
+        "unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined "
+        'behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.'
+    )
+
+
+def _printed(selector: Selector) -> str:
+    labels = "".join(f"{name}: {value}," for name, value in sorted(selector.match_labels.items()))
+    requirements = "".join(
+        f"LabelSelectorRequirement{{Key:{each.key},Operator:{each.operator},Values:[{' '.join(each.values)}],}},"
+        for each in selector.match_expressions
+    )
+    return (
+        f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},"
+        f"MatchExpressions:[]LabelSelectorRequirement{{{requirements}}},}}"
+    )
+
+
+def _put(budget: Budget, told: Condition, generation: int, now: float) -> tuple[BudgetCondition, ...]:
+    """The budget's conditions with this one where it was."""
     before = next((each for each in budget.status.conditions if each.type == told.type), None)
     since = before.last_transition_time if before and before.status == told.status else rfc3339(now)
     new = BudgetCondition(
@@ -125,9 +148,11 @@ def _put(budget: Budget, told: Condition, now: float) -> tuple[BudgetCondition, 
         reason=told.reason,
         message=told.message,
         last_transition_time=since,
-        observed_generation=budget.metadata.generation,
+        observed_generation=generation,
     )
-    return (*(each for each in budget.status.conditions if each.type != told.type), new)
+    if before is None:
+        return (*budget.status.conditions, new)
+    return tuple(new if each is before else each for each in budget.status.conditions)
 
 
 def as_json(found: BudgetStatus) -> dict[str, Any]:

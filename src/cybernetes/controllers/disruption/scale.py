@@ -14,6 +14,10 @@ from cybernetes.controllers.loop import Edges
 from cybernetes.controllers.objects import OwnerReference, Pod
 
 
+class Unscalable(Exception):
+    """Nobody can tell how many pods there should be."""
+
+
 class Scale(msgspec.Struct, frozen=True):
     """unmanaged: pods that nobody would replace."""
 
@@ -29,23 +33,26 @@ class Scales:
         self._kinds = Kinds(edges.client)
 
     async def of(self, pods: Sequence[Pod]) -> Scale:
-        """Raises ApiError, EdgeError when a controller can't be asked or has no scale."""
-        owners: dict[str, tuple[str, OwnerReference]] = {}
+        """Raises ApiError, EdgeError when a controller can't be asked; Unscalable when it is gone or has no scale."""
+        owners: dict[str, tuple[Pod, OwnerReference]] = {}
         unmanaged = []
         for pod in pods:
             owner = pod.metadata.controller
             if owner is None:
                 unmanaged.append(pod.metadata.name)
             else:
-                owners[owner.uid] = (pod.metadata.namespace, owner)
+                owners.setdefault(owner.uid, (pod, owner))
         wanted: dict[str, int] = {}
-        for namespace, owner in owners.values():
-            uid, replicas = await self._one(namespace, owner)
+        for pod, owner in owners.values():
+            found = await self._one(pod.metadata.namespace, owner)
+            if found is None:
+                raise Unscalable(f'found no controllers for pod "{pod.metadata.name}"')
+            uid, replicas = found
             wanted[uid] = replicas
         return Scale(sum(wanted.values()), unmanaged)
 
-    async def _one(self, namespace: str, owner: OwnerReference) -> tuple[str, int]:
-        """(uid, replicas) of the controller, or of the Deployment above it."""
+    async def _one(self, namespace: str, owner: OwnerReference) -> tuple[str, int] | None:
+        """(uid, replicas) of the controller, or of the Deployment above it; None when it is gone."""
         informers = self._edges.informers
         if owner.kind == "ReplicaSet":
             replica_set = informers.replica_sets.items.get(key_of(namespace, owner.name))
@@ -55,11 +62,15 @@ class Scales:
                 if above is not None and deployment is not None and deployment.metadata.uid == above.uid:
                     return above.uid, deployment.spec.replicas
                 return owner.uid, replica_set.spec.replicas
-        target = await self._kinds.target(owner.api_version, owner.kind)
+        found = await self._kinds.found(owner.api_version, owner.kind)
+        target = found.target
+        if "scale" not in found.subresources:
+            resource = f"{target.plural}.{target.group}" if target.group else target.plural
+            raise Unscalable(f"{resource} does not implement the scale subresource")
         try:
             scale = await self._edges.client.get(target, owner.name, namespace=namespace, subresource="scale")
         except ApiError as error:
             if is_reason(error, "NotFound"):
-                return owner.uid, 0
+                return None
             raise
         return owner.uid, int((scale.get("spec") or {}).get("replicas") or 0)
