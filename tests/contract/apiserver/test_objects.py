@@ -250,6 +250,78 @@ def test_eviction_asks_the_disruption_budget(api: RunningApi, space: str) -> Non
         after = await client.ok("GET", f"{budgets}/web")
         assert after["status"]["disruptionsAllowed"] == 0
         assert "a" in after["status"]["disruptedPods"]
+        [condition] = after["status"]["conditions"]
+        assert (condition["status"], condition["reason"]) == ("False", "InsufficientPods")
+
+    run(api, test)
+
+
+def test_an_eviction_that_does_not_happen_changes_nothing(api: RunningApi, space: str) -> None:
+    """Dry runs, asked for in either place, go through the budget; options that do not hold are refused before it."""
+
+    async def test(client: Client) -> None:
+        path = await client.namespace(space)
+        await client.ok("POST", f"{path}/pods", {**pod("a"), "metadata": {"name": "a", "labels": {"app": "web"}}})
+        await client.ok("PATCH", f"{path}/pods/a/status", {"status": {"phase": "Running", "conditions": [READY]}})
+        budgets = f"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets"
+        spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
+        await client.ok("POST", budgets, {"metadata": {"name": "web"}, "spec": spec})
+
+        async def evict(options: Object, **query: str) -> tuple[int, str]:
+            before = [await client.ok("GET", f"{path}/pods/a"), await client.ok("GET", f"{budgets}/web")]
+            body = {"metadata": {"name": "a"}, "deleteOptions": options}
+            status, answer = await client.call("POST", f"{path}/pods/a/eviction", body, **query)
+            assert before == [await client.ok("GET", f"{path}/pods/a"), await client.ok("GET", f"{budgets}/web")]
+            causes = answer.get("details", {}).get("causes") or [{}]
+            return status, causes[0].get("message", answer.get("message", ""))
+
+        counted = {"observedGeneration": 1, "desiredHealthy": 1, "currentHealthy": 1, "expectedPods": 1}
+        await client.ok("PATCH", f"{budgets}/web/status", {"status": counted})
+        none = "The disruption budget web needs 1 healthy pods and has 1 currently"
+        assert await evict({}, dryRun="All") == await evict({"dryRun": ["All"]}) == (429, none)
+        failed = {"type": "DisruptionAllowed", "status": "False", "reason": "SyncFailed", "message": "why"}
+        failed["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+        await client.ok("PATCH", f"{budgets}/web/status", {"status": {"conditions": [failed]}})
+        none = "The disruption budget web does not allow evicting pods currently because it failed sync: why"
+        assert await evict({}) == (429, none)
+        await client.ok("PATCH", f"{budgets}/web/status", {"status": {"disruptionsAllowed": 1}})
+        assert await evict({}, dryRun="All") == await evict({"dryRun": ["All"]}) == (201, "")
+        mixed = "Non-matching dry-run options in request and content: [All] and [No]"
+        assert await evict({"dryRun": ["No"]}, dryRun="All") == (500, mixed)
+        assert (await evict({"dryRun": ["No"]}))[0] == (await evict({"propagationPolicy": "No"}))[0] == 422
+
+    run(api, test)
+
+
+def test_an_eviction_holds_to_the_version_it_was_asked_of(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space)
+        made = await client.ok("POST", f"{path}/pods", pod("a"))
+        for precondition in ({"uid": "other"}, {"resourceVersion": "1"}):
+            body = {"metadata": {"name": "a"}, "deleteOptions": {"preconditions": precondition}}
+            assert (await client.call("POST", f"{path}/pods/a/eviction", body))[0] == 409
+            assert await client.ok("GET", f"{path}/pods/a") == made
+        seen = {"preconditions": {"resourceVersion": made["metadata"]["resourceVersion"]}}
+        body = {"metadata": {"name": "a"}, "deleteOptions": seen}
+        assert (await client.call("POST", f"{path}/pods/a/eviction", body))[0] == 201
+        assert (await client.call("GET", f"{path}/pods/a"))[0] == 404
+
+    run(api, test)
+
+
+def test_an_unready_pod_may_go_where_the_budget_is_healthy(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space)
+        await client.ok("POST", f"{path}/pods", {**pod("a"), "metadata": {"name": "a", "labels": {"app": "web"}}})
+        await client.ok("PATCH", f"{path}/pods/a/status", {"status": {"phase": "Running"}})
+        budgets = f"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets"
+        spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
+        await client.ok("POST", budgets, {"metadata": {"name": "web"}, "spec": spec})
+        counted = {"observedGeneration": 1, "desiredHealthy": 1, "currentHealthy": 1}
+        before = await client.ok("PATCH", f"{budgets}/web/status", {"status": counted})
+        assert (await client.call("POST", f"{path}/pods/a/eviction", {"metadata": {"name": "a"}}))[0] == 201
+        assert (await client.call("GET", f"{path}/pods/a"))[0] == 404
+        assert await client.ok("GET", f"{budgets}/web") == before
 
     run(api, test)
 

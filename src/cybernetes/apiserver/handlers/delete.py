@@ -108,7 +108,7 @@ async def _remove_once(core: Core, call: Call, item: Item, options: DeleteOption
     served, row = call.served, call.served.resource
     shown = (await served.shown(item)).json
     old = served.decode(shown)
-    _check_preconditions(call, old, options)
+    check_preconditions(call, old, options)
     write_options = WriteOptions(dry_run=options.dry_run, deletion=options.document())
     await admit(core, call, "DELETE", None, old, write_options)
     await check(core, call, "DELETE", None, old, write_options)
@@ -217,7 +217,7 @@ def _collector_finalizer(row: Resource, finalizers: list[str], options: DeleteOp
     return ORPHAN if row.strategy.default_propagation == "Orphan" else ""
 
 
-def _check_preconditions(call: Call, obj: Object, options: DeleteOptions) -> None:
+def check_preconditions(call: Call, obj: Object, options: DeleteOptions) -> None:
     row, group, metadata = call.served.resource, call.served.stored.group, obj["metadata"]
     if row.kind in _EMPTIED_FIRST:
         _check_here(row, metadata, options)
@@ -247,7 +247,11 @@ def _check_here(row: Resource, metadata: Object, options: DeleteOptions) -> None
 def delete_options(call: Call) -> DeleteOptions:
     """From the body, or from the query when there is none. Raises ApiError 400, 422."""
     request = call.request
-    given = _from_body(request) if request.body.strip() else _from_query(request)
+    return checked_options(_from_body(request) if request.body.strip() else _from_query(request))
+
+
+def checked_options(given: Object) -> DeleteOptions:
+    """Options as an object has them. Raises ApiError 422."""
     errors = []
     policy, orphan = given.get("propagationPolicy"), given.get("orphanDependents")
     if policy is not None and orphan is not None:

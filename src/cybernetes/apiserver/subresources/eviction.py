@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import orjson
 
-from cybernetes.apiserver import body, respond, write
+from cybernetes.apiserver import body, respond, stored, write
 from cybernetes.apiserver.admit import admit, check
 from cybernetes.apiserver.body import Shape
 from cybernetes.apiserver.core import Call, Core, Object
-from cybernetes.apiserver.handlers.delete import DeleteOptions, remove
+from cybernetes.apiserver.handlers.delete import DeleteOptions, check_preconditions, checked_options, remove
 from cybernetes.apiserver.options import WriteOptions, write_options
 from cybernetes.base.clock import rfc3339
 from cybernetes.base.errors import ApiError, Bug, Cause, bad_request, not_found
@@ -43,11 +43,11 @@ async def evict(core: Core, call: Call) -> Response:
     pod = core.lister.get("", "pods", call.info.namespace, call.info.name)
     if pod is None:
         raise not_found("", "pods", call.info.name)
-    if not _goes_anyway(pod):
-        await _take_from_budget(core, call, pod, deletion)
-    if not deletion.dry_run:
-        await _mark_disrupted(core, call)
-    await remove(core, call, deletion)
+    spared = None if _goes_anyway(pod) else await _take_from_budget(core, call, pod, deletion)
+    if spared is not None and deletion.revision is None:
+        await _evict_unready(core, call, pod, deletion, spared)
+    else:
+        await _delete(core, call, deletion)
     return respond.plain(
         call, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201
     )
@@ -61,15 +61,13 @@ def _read(call: Call, options: WriteOptions) -> Object:
 
 
 def _deletion(eviction: Object, options: WriteOptions) -> DeleteOptions:
-    given: dict[str, Any] = eviction.get("deleteOptions") or {}
-    preconditions = given.get("preconditions") or {}
-    return DeleteOptions(
-        grace_s=given.get("gracePeriodSeconds"),
-        policy=given.get("propagationPolicy"),
-        uid=preconditions.get("uid"),
-        revision=preconditions.get("resourceVersion"),
-        dry_run=options.dry_run or bool(given.get("dryRun")),
-    )
+    """A dry run may be asked for by the request or by the options in it. Raises ApiError 422, 500."""
+    given: Object = eviction.get("deleteOptions") or {}
+    asked, told = ["All"] if options.dry_run else [], given.get("dryRun") or []
+    if asked and told and asked != told:
+        listed = f"[{' '.join(asked)}] and [{' '.join(told)}]"
+        raise ApiError(500, "", f"Non-matching dry-run options in request and content: {listed}")
+    return checked_options({**given, "dryRun": told or asked})
 
 
 def _goes_anyway(pod: Object) -> bool:
@@ -77,8 +75,11 @@ def _goes_anyway(pod: Object) -> bool:
     return phase in ("Succeeded", "Failed", "Pending") or bool(pod["metadata"].get("deletionTimestamp"))
 
 
-async def _take_from_budget(core: Core, call: Call, pod: Object, deletion: DeleteOptions) -> None:
-    """Count the eviction in the pod's budget. Raises ApiError 429 when it has nothing left, 500 for two budgets."""
+async def _take_from_budget(core: Core, call: Call, pod: Object, deletion: DeleteOptions) -> str | None:
+    """Count the eviction in the pod's budget, or give the budget's name when it is spared because the pod is unready.
+
+    raises  ApiError 429 when the budget has nothing left, 500 for two budgets
+    """
     budgets = [
         each for each in core.lister.list("policy", "poddisruptionbudgets", call.info.namespace) if _covers(each, pod)
     ]
@@ -86,10 +87,11 @@ async def _take_from_budget(core: Core, call: Call, pod: Object, deletion: Delet
         message = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
         raise ApiError(500, "", message)
     if not budgets:
-        return
+        return None
     budget = budgets[0]
     if not _ready(pod) and _unhealthy_may_go(budget):
-        return
+        name: str = budget["metadata"]["name"]
+        return name
     now = rfc3339(core.clock.now())
     served = core.registry.find("policy", "v1", "poddisruptionbudgets")
     if served is None:
@@ -109,6 +111,7 @@ async def _take_from_budget(core: Core, call: Call, pod: Object, deletion: Delet
     )
     inner = msgspec.structs.replace(call, served=served, info=info)
     await write.update(core, inner, change, WriteOptions(dry_run=deletion.dry_run))
+    return None
 
 
 def _covers(budget: Object, pod: Object) -> bool:
@@ -131,24 +134,72 @@ def _unhealthy_may_go(budget: Object) -> bool:
 
 def counted(budget: Object, pod_name: str, now: str) -> Object:
     """The budget after one more disruption. Raises ApiError 429 when it allows none."""
-    name, spec, status = budget["metadata"]["name"], budget["spec"], budget.setdefault("status", {})
+    name, status = budget["metadata"]["name"], budget.setdefault("status", {})
     if status.get("observedGeneration", 0) < budget["metadata"].get("generation", 0):
-        raise _too_many(f"The disruption budget {name} is still being processed by the server.", STALE_RETRY_S)
+        raise _unsettled(name)
     allowed = status.get("disruptionsAllowed", 0)
     disrupted = status.setdefault("disruptedPods", {})
-    if allowed <= 0:
-        healthy = f"has {status.get('currentHealthy', 0)} currently"
-        raise _too_many(
-            f"The disruption budget {name} needs {status.get('desiredHealthy', 0)} healthy pods and {healthy}"
-        )
+    if allowed < 0:
+        raise _forbidden(name, "pdb disruptions allowed is negative", "pdb disruptions allowed is negative")
     if len(disrupted) > DISRUPTED_MAX:
-        raise ApiError(
-            403, "Forbidden", f'poddisruptionbudgets.policy "{name}" is forbidden: DisruptedPods map too big'
-        )
-    assert spec is not None
+        why = "too many evictions not confirmed by PDB controller"
+        told = "too many pending evictions not confirmed by PDB controller"
+        raise _forbidden(name, f"DisruptedPods map too big - {why}", told)
+    if allowed == 0:
+        raise _too_many(_why_none(name, status))
     status["disruptionsAllowed"] = allowed - 1
+    if allowed == 1:
+        _tell_insufficient(status, now)
     disrupted[pod_name] = now
     return budget
+
+
+_ALLOWED = "DisruptionAllowed"
+
+
+def _why_none(name: str, status: Object) -> str:
+    """Counts are not to be trusted where the controller could not count."""
+    condition: Object = next((each for each in status.get("conditions", ()) if each["type"] == _ALLOWED), {})
+    told = condition.get("message", "") if condition.get("status") == "False" else ""
+    no = f"The disruption budget {name} does not allow evicting pods currently"
+    healthy, desired = status.get("currentHealthy", 0), status.get("desiredHealthy", 0)
+    if told and condition.get("reason") == "SyncFailed":
+        return f"{no} because it failed sync: {told}"
+    if healthy <= desired:
+        return f"The disruption budget {name} needs {desired} healthy pods and has {healthy} currently"
+    return f"{no} ({condition.get('reason')}): {told}" if told else no
+
+
+def _tell_insufficient(status: Object, now: str) -> None:
+    """As the controller will: the last disruption was given away."""
+    conditions = status.setdefault("conditions", [])
+    at = next((i for i, each in enumerate(conditions) if each["type"] == _ALLOWED), len(conditions))
+    was = conditions[at] if at < len(conditions) else {}
+    conditions[at : at + 1] = [
+        {
+            "type": _ALLOWED,
+            "status": "False",
+            "observedGeneration": status.get("observedGeneration", 0),
+            "lastTransitionTime": was["lastTransitionTime"] if was.get("status") == "False" else now,
+            "reason": "InsufficientPods",
+            "message": "",
+        }
+    ]
+
+
+def _unsettled(name: str) -> ApiError:
+    return _too_many(f"The disruption budget {name} is still being processed by the server.", STALE_RETRY_S)
+
+
+def _forbidden(name: str, why: str, told: str) -> ApiError:
+    cause = f"The disruption budget {name} does not allow evicting pods currently: {told}"
+    details = {
+        "name": name,
+        "group": "policy",
+        "kind": "poddisruptionbudget",
+        "causes": [Cause.of("DisruptionBudget", cause)],
+    }
+    return ApiError(403, "Forbidden", f'poddisruptionbudget.policy "{name}" is forbidden: {why}', details)
 
 
 def _too_many(cause: str, retry_s: int = 0) -> ApiError:
@@ -158,10 +209,35 @@ def _too_many(cause: str, retry_s: int = 0) -> ApiError:
     return ApiError(429, "TooManyRequests", _REFUSED, details)
 
 
-async def _mark_disrupted(core: Core, call: Call) -> None:
+async def _evict_unready(core: Core, call: Call, pod: Object, deletion: DeleteOptions, budget: str) -> None:
+    """Only as it was seen: a pod that became ready meanwhile would have to be counted."""
+    try:
+        await _delete(core, call, msgspec.structs.replace(deletion, revision=pod["metadata"]["resourceVersion"]))
+    except ApiError as error:
+        if error.reason != "Conflict":
+            raise
+        raise _unsettled(budget) from error
+
+
+async def _delete(core: Core, call: Call, deletion: DeleteOptions) -> None:
+    """Tell in the pod's conditions why it goes, and delete it. Raises ApiError 404, 409."""
+    if not deletion.dry_run:
+        written = await _mark_disrupted(core, call, deletion)
+        if deletion.revision is not None:
+            revision = stored.decode(written.item)["metadata"]["resourceVersion"]
+            deletion = msgspec.structs.replace(deletion, revision=revision)
+    await remove(core, call, deletion)
+
+
+async def _mark_disrupted(core: Core, call: Call, deletion: DeleteOptions) -> write.Written:
     now = rfc3339(core.clock.now())
-    change = write.Change(apply=lambda pod: disrupted(pod, now), strategy=Strategy(), subresource="status", track=False)
-    await write.update(core, call, change, WriteOptions())
+
+    def apply(pod: Object) -> Object:
+        check_preconditions(call, pod, deletion)
+        return disrupted(pod, now)
+
+    change = write.Change(apply=apply, strategy=Strategy(), subresource="status", track=False)
+    return await write.update(core, call, change, WriteOptions())
 
 
 def disrupted(pod: Object, now: str) -> Object:
