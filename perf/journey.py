@@ -61,7 +61,7 @@ async def _until(client: ApiClient, name: str, version: str, holds: Callable[[st
         async for event in events:
             if event.type != "BOOKMARK" and holds(event.type, msgspec.json.decode(event.object)):
                 return
-    raise TimeoutError(f"pod {name}: not within 60 s")
+    raise TimeoutError(f"pod {name}: not within 60 s; `make up` puts its image into the registry")
 
 
 async def _one(client: ApiClient, name: str) -> tuple[float, float]:

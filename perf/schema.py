@@ -1,4 +1,4 @@
-"""What reading, filling and writing of objects costs: `PYTHONPATH=src:ext python perf/schema.py [--json]`.
+"""What reading, filling and writing of objects costs: `python perf/schema.py [--json]`
 
 Promise: a pod of 2 KB is decoded, defaulted and encoded again in the order of 100 microseconds.
 """
