@@ -114,3 +114,12 @@ def test_conditions_keep_their_time_while_they_say_the_same() -> None:
     first = conditions((), Remains(), 0)
     namespace = msgspec.convert({"metadata": {"name": "a"}, "status": {"conditions": first}}, Namespace)
     assert conditions(namespace.status.conditions, Remains(), 100) == first
+
+
+def test_groups_that_could_not_be_read_are_told_in_the_words_of_clients() -> None:
+    failed, *_ = conditions((), Remains(discovery=("example.com/v1: stale GroupVersion discovery: example.com/v1",)), 0)
+    assert (failed["status"], failed["reason"]) == ("True", "DiscoveryFailed")
+    assert failed["message"] == (
+        "Discovery failed for some groups, 1 failing: unable to retrieve the complete list of server APIs: "
+        "example.com/v1: stale GroupVersion discovery: example.com/v1"
+    )

@@ -15,6 +15,9 @@ from cybernetes.base.clock import rfc3339
 from cybernetes.controllers.objects import Condition
 from cybernetes.controllers.pods import condition
 
+# How clients begin to tell of groups that they could not read.
+INCOMPLETE = "unable to retrieve the complete list of server APIs"
+
 
 class Remains(msgspec.Struct):
     """What a look at a namespace found.
@@ -43,11 +46,12 @@ def conditions(old: Sequence[Condition], remains: Remains, now: float) -> list[d
 
 
 def _told(remains: Remains) -> list[Condition]:
+    undiscovered = f"Discovery failed for some groups, {len(remains.discovery)} failing: {INCOMPLETE}: "
     return [
         _one(
             "NamespaceDeletionDiscoveryFailure",
             remains.discovery,
-            ("DiscoveryFailed", f"Discovery failed for some groups, {len(remains.discovery)} failing: "),
+            ("DiscoveryFailed", undiscovered),
             ("ResourcesDiscovered", "All resources successfully discovered"),
         ),
         _one(
