@@ -144,15 +144,59 @@ def test_v2_comes_as_json_and_as_protobuf() -> None:
 
 def test_custom_resources_are_documented() -> None:
     schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"a": {"type": "string"}}}}}
-    found = custom.definitions("example.test", "v1", "Thing", "ThingList", schema)
+    found = custom.definitions("example.test", "v1", "Thing", "ThingList", "things", schema)
     assert sorted(found) == ["test.example.v1.Thing", "test.example.v1.ThingList"]
     thing = json.loads(found["test.example.v1.Thing"])
     assert thing["x-kubernetes-group-version-kind"] == [{"group": "example.test", "version": "v1", "kind": "Thing"}]
     assert sorted(thing["properties"]) == ["apiVersion", "kind", "metadata", "spec"]
     assert v2.converted(thing)["properties"]["metadata"]["$ref"].startswith("#/definitions/")
-    selected = custom.definitions("example.test", "v1", "Thing", "ThingList", schema, ("spec.a", "spec.b"))
+    selected = custom.definitions("example.test", "v1", "Thing", "ThingList", "things", schema, ("spec.a", "spec.b"))
     whole = json.loads(selected["test.example.v1.Thing"])
     assert whole["x-kubernetes-selectable-fields"] == [{"fieldPath": "spec.a"}, {"fieldPath": "spec.b"}]
+
+
+NULLABLE: dict[str, Any] = {"type": "object", "nullable": True, "properties": {"a": {"type": "string"}}}
+PRESERVED = {**NULLABLE, "nullable": False, "x-kubernetes-preserve-unknown-fields": True}
+
+
+@pytest.mark.parametrize(
+    ("schema", "lenient"),
+    [
+        ({"type": "string", "nullable": True, "enum": ["a"]}, {"enum": ["a"]}),
+        (NULLABLE, {}),
+        ({"type": "array", "nullable": True, "items": {"type": "string"}}, {}),
+        (PRESERVED, {"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+        (
+            {"type": "array", "items": {}, "x-kubernetes-preserve-unknown-fields": True},
+            {"x-kubernetes-preserve-unknown-fields": True},
+        ),
+        ({"type": "array", "items": NULLABLE}, {"type": "array", "items": {}}),
+        (
+            {"type": "object", "properties": {"a": NULLABLE, "b": {"type": "string"}}, "required": ["a", "b"]},
+            {"type": "object", "properties": {"a": {}, "b": {"type": "string"}}, "required": ["b"]},
+        ),
+        (
+            {"type": "object", "properties": {"a": NULLABLE}, "required": ["a"]},
+            {"type": "object", "properties": {"a": {}}},
+        ),
+        (
+            {"type": "object", "additionalProperties": NULLABLE, "required": ["a"]},
+            {"type": "object", "additionalProperties": {}},
+        ),
+    ],
+)
+def test_version_2_holds_neither_nulls_nor_unknown_fields_against_an_object(schema: Any, lenient: Any) -> None:
+    whole = {"type": "object", "properties": {"spec": schema}}
+    assert v2.converted(v2.open_ended(whole)) == {"type": "object", "properties": {"spec": lenient}}
+
+
+def test_objects_within_custom_ones_have_what_all_have() -> None:
+    schema = {"type": "object", "properties": {"o": {"type": "object", "x-kubernetes-embedded-resource": True}}}
+    found = custom.definitions("example.test", "v1", "Thing", "ThingList", "things", schema)
+    within = json.loads(found["test.example.v1.Thing"])["properties"]["o"]
+    assert (
+        sorted(within["properties"]) == sorted(within["required"] + ["metadata"]) == ["apiVersion", "kind", "metadata"]
+    )
 
 
 def test_versions_are_ordered_as_kubernetes_orders_them() -> None:

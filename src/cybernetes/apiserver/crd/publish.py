@@ -116,7 +116,9 @@ def _served(each: CustomVersion, kept: CustomVersion, list_kind: str, views: Vie
         custom=True,
         scale_paths=_scale_paths(each.scale),
         views=views,
-        definitions=openapi.definitions(row.group, row.version, row.kind, list_kind, each.schema, row.fields),
+        definitions=openapi.definitions(
+            row.group, row.version, row.kind, list_kind, row.plural, each.schema, row.fields
+        ),
     )
 
 

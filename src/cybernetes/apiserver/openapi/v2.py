@@ -15,6 +15,7 @@ from cybernetes.apiserver.openapi.operations import Operation
 from cybernetes.apiserver.openapi.v3 import CUSTOM_MEDIA, MEDIA, TITLE
 
 Document = dict[str, Any]
+_PRESERVED = "x-kubernetes-preserve-unknown-fields"
 # Keywords of JSON schema that swagger doesn't have.
 _FOREIGN = ("oneOf", "anyOf", "not", "nullable", "deprecated", "writeOnly")
 
@@ -120,10 +121,40 @@ def open_ended(schema: Document) -> Document:
 
     Clients that check with v2 refuse what is not among the properties, if there are any.
     """
-    if not schema.get("x-kubernetes-preserve-unknown-fields"):
-        return schema
+    if not schema.get(_PRESERVED):
+        return _lenient(schema)
     kept = ("type", "x-kubernetes-group-version-kind", SELECTABLE)
     return {key: value for key, value in schema.items() if key in kept}
+
+
+def _lenient(schema: Document) -> Document:
+    """Without what such clients would hold against nulls and unknown fields that the resource takes."""
+    preserved, properties = bool(schema.get(_PRESERVED)), schema.get("properties") or {}
+    out = dict(schema)
+    if schema.get("nullable") or preserved:
+        _drop(out, "items", "properties")
+    if schema.get("nullable") or (out.get("type") == "array" and "items" not in out):
+        _drop(out, "type")
+    if "properties" in out:
+        nullable = {name for name, each in properties.items() if each.get("nullable")}
+        out["properties"] = {name: _lenient(each) for name, each in properties.items()}
+        out["required"] = [name for name in out.get("required") or () if name not in nullable]
+    for key in ("items", "additionalProperties"):
+        if isinstance(out.get(key), dict):
+            out[key] = _lenient(out[key])
+    if not out.get("required") or _nullable_values(schema):
+        _drop(out, "required")
+    return out
+
+
+def _nullable_values(schema: Document) -> bool:
+    values = schema.get("additionalProperties")
+    return isinstance(values, dict) and bool(values.get("nullable"))
+
+
+def _drop(schema: Document, *keys: str) -> None:
+    for key in keys:
+        schema.pop(key, None)
 
 
 def converted(schema: Document) -> Document:
