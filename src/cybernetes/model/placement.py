@@ -1,12 +1,14 @@
-"""Whether one node is where a pod wants to be, and whether the pod bears its taints. Pure, over plain objects.
+"""Whether one node is where a pod wants to be, and whether the pod tolerates its taints. Pure.
 
 source  Kubernetes documentation "Assigning Pods to Nodes", "Taints and Tolerations"
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
 
 NODE_NAME = "metadata.name"
 
@@ -58,18 +60,49 @@ def _compares(operator: str, value: str | None, values: Sequence[str]) -> bool:
     return found > wanted if operator == "Gt" else found < wanted
 
 
-def bears(tolerations: Sequence[Json], taint: Json) -> bool:
-    """Whether any of the tolerations is for this taint."""
-    return any(_tolerates(each, taint) for each in tolerations)
+class Taint(Protocol):
+    @property
+    def key(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+    @property
+    def effect(self) -> str: ...
 
 
-def _tolerates(toleration: Json, taint: Json) -> bool:
-    if toleration.get("effect") and toleration["effect"] != taint.get("effect"):
+class Toleration(Taint, Protocol):
+    @property
+    def operator(self) -> str: ...
+
+
+class _Mark(msgspec.Struct, frozen=True):
+    key: str
+    value: str
+    effect: str
+    operator: str
+
+
+def tolerates(toleration: Toleration, taint: Taint) -> bool:
+    """An empty effect or key of a toleration is any."""
+    if toleration.effect and toleration.effect != taint.effect:
         return False
-    if toleration.get("key") and toleration["key"] != taint.get("key"):
+    if toleration.key and toleration.key != taint.key:
         return False
-    operator = toleration.get("operator") or "Equal"
-    mine, its = toleration.get("value") or "", taint.get("value") or ""
-    if operator in ("Gt", "Lt"):
-        return _compares(operator, mine, (its,))
-    return operator == "Exists" or (operator == "Equal" and bool(toleration.get("key")) and mine == its)
+    match toleration.operator:
+        case "" | "Equal":
+            return toleration.value == taint.value
+        case "Exists":
+            return True
+    return False
+
+
+def tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
+    return any(tolerates(each, taint) for each in tolerations)
+
+
+def bears(tolerations: Iterable[Json], taint: Json) -> bool:
+    """Whether any of the tolerations, as a pod has them, is for this taint of a node."""
+    return tolerated(_mark(taint), map(_mark, tolerations))
+
+
+def _mark(plain: Json) -> _Mark:
+    return _Mark(*(plain.get(name) or "" for name in ("key", "value", "effect", "operator")))

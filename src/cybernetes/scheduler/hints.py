@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 
+from cybernetes.model.placement import tolerated
 from cybernetes.scheduler.nodes import matches_node
 from cybernetes.scheduler.objects import NodeObject
 from cybernetes.scheduler.plugins.ports import conflicts
-from cybernetes.scheduler.plugins.standing import UNSCHEDULABLE_TAINT, tolerates, untolerated
+from cybernetes.scheduler.plugins.standing import UNSCHEDULABLE_TAINT, untolerated
 from cybernetes.scheduler.pods import PodEntry, Term, spread_selector, term_accepts, terms_of
 from cybernetes.scheduler.requests import amounts
 from cybernetes.scheduler.selectors import accepts
@@ -95,7 +96,7 @@ def _became_schedulable(pod: PodEntry, change: Change) -> bool:
 
 
 def _tolerates_unschedulable(pod: PodEntry, change: Change) -> bool:
-    return tolerates(pod.shape.spec.tolerations, UNSCHEDULABLE_TAINT)
+    return tolerated(UNSCHEDULABLE_TAINT, pod.shape.spec.tolerations or ())
 
 
 def _taints_went(pod: PodEntry, change: Change) -> bool:

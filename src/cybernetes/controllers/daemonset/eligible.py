@@ -10,9 +10,8 @@ from typing import Any
 
 import msgspec
 
-from cybernetes.controllers.objects import Node, Taint, Toleration
-from cybernetes.controllers.tainteviction.plan import tolerates
-from cybernetes.model.placement import NODE_NAME, term_matches
+from cybernetes.controllers.objects import Node, Toleration
+from cybernetes.model.placement import NODE_NAME, term_matches, tolerated
 
 _PREFIX = "node.kubernetes.io/"
 _NO_EXECUTE = ("not-ready", "unreachable")
@@ -69,13 +68,10 @@ class Fitter:
         if not self._wants(node):
             return Fit(run=False, stay=False)
         hard = [each for each in node.spec.taints if each.effect in ("NoSchedule", "NoExecute")]
-        untolerated = [each for each in hard if not self._tolerated(each)]
+        untolerated = [each for each in hard if not tolerated(each, self._tolerations)]
         if not untolerated:
             return Fit(run=True, stay=True)
         return Fit(run=False, stay=all(each.effect == "NoSchedule" for each in untolerated))
-
-    def _tolerated(self, taint: Taint) -> bool:
-        return any(tolerates(each, taint) for each in self._tolerations)
 
     def _wants(self, node: Node) -> bool:
         labels = node.metadata.labels

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 from cybernetes.controllers.objects import Taint, Toleration
+from cybernetes.model.placement import tolerates
 
 
 def no_execute(taints: Sequence[Taint]) -> tuple[Taint, ...]:
@@ -25,26 +26,3 @@ def patience_s(tolerations: Sequence[Toleration], taints: Sequence[Taint]) -> fl
         used.append(matching[0])
     limits = [each.toleration_seconds for each in used if each.toleration_seconds is not None]
     return max(0.0, float(min(limits))) if limits else math.inf
-
-
-def tolerates(toleration: Toleration, taint: Taint) -> bool:
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    match toleration.operator or "Equal":
-        case "Exists":
-            return True
-        case "Equal":
-            return bool(toleration.key) and toleration.value == taint.value
-        case "Gt" | "Lt":
-            return _compares(toleration, taint)
-    return False
-
-
-def _compares(toleration: Toleration, taint: Taint) -> bool:
-    try:
-        wanted, found = int(toleration.value), int(taint.value)
-    except ValueError:
-        return False
-    return found > wanted if toleration.operator == "Gt" else found < wanted

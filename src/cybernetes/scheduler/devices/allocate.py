@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from cybernetes.model.placement import tolerated
 from cybernetes.scheduler.devices.expressions import Selectors, attribute_of, value_of
 from cybernetes.scheduler.devices.objects import (
     Allocation,
@@ -21,12 +22,13 @@ from cybernetes.scheduler.devices.objects import (
     ClassObject,
     Constraint,
     DeviceResults,
+    DeviceTaint,
     Request,
     Result,
 )
 from cybernetes.scheduler.devices.pools import NodePool, Reachable, consumed
 from cybernetes.scheduler.devices.state import DeviceId
-from cybernetes.scheduler.objects import LabelRequirement, NodeSelector, NodeSelectorTerm, Toleration
+from cybernetes.scheduler.objects import LabelRequirement, NodeSelector, NodeSelectorTerm
 
 # Devices of one claim; and devices looked at before a search is given up, instead of upstream's ten seconds.
 RESULTS_MAX = 32
@@ -156,7 +158,7 @@ class _Search:
             return False
         return (
             self._selected(at, ask, found)
-            and all(_tolerated(each.key, each.value, each.effect, ask) for each in found.device.taints or ())
+            and all(_bears(ask, each) for each in found.device.taints or ())
             and (ask.admin_access or self._counters_suffice(found))
             and self._constraints_hold(at, name, found)
         )
@@ -234,16 +236,8 @@ def _left(pool: NodePool, taken: set[DeviceId]) -> dict[tuple[str, str], int]:
     return left
 
 
-def _tolerated(key: str, value: str, effect: str, ask: Ask) -> bool:
-    return effect not in BAD_EFFECTS or any(_tolerates(each, key, value, effect) for each in ask.tolerations or ())
-
-
-def _tolerates(toleration: Toleration, key: str, value: str, effect: str) -> bool:
-    if toleration.effect not in ("", effect):
-        return False
-    if toleration.operator == "Exists":
-        return toleration.key in ("", key)
-    return toleration.key == key and toleration.value == value
+def _bears(ask: Ask, taint: DeviceTaint) -> bool:
+    return taint.effect not in BAD_EFFECTS or tolerated(taint, ask.tolerations or ())
 
 
 def _speaks_of(constraint: Constraint, name: str) -> bool:

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from cybernetes.model.placement import tolerated
 from cybernetes.native import load
 from cybernetes.scheduler.columns import Columns
 from cybernetes.scheduler.objects import NodeAffinity, NodeSelectorTerm, PodSpec, Taint, Toleration
@@ -48,7 +49,7 @@ class Standing:
         self.eligible: dict[tuple[tuple[str, ...], bool, bool], Mask] = {}
         kernels.fail_by_mask(_alive(columns, rows), DEAD, self.code)
         self._restrict(columns, spec, "NodeAffinity" in filters)
-        if "NodeUnschedulable" in filters and not tolerates(spec.tolerations, UNSCHEDULABLE_TAINT):
+        if "NodeUnschedulable" in filters and not tolerated(UNSCHEDULABLE_TAINT, spec.tolerations or ()):
             kernels.fail_by_table(columns.unschedulable, bytes((0, 0, UNSCHEDULABLE)), self.code)
         self.tolerated, self.disliked = _taints(columns, spec.tolerations, rows)
         if "TaintToleration" in filters:
@@ -100,26 +101,9 @@ def named_nodes(spec: PodSpec) -> set[str] | None:
     return names if terms else None
 
 
-def tolerates(tolerations: Sequence[Toleration] | None, taint: Taint) -> bool:
-    return any(_tolerates(each, taint) for each in tolerations or ())
-
-
-def _tolerates(toleration: Toleration, taint: Taint) -> bool:
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    match toleration.operator:
-        case "" | "Equal":
-            return toleration.value == taint.value
-        case "Exists":
-            return True
-    return False
-
-
 def untolerated(tolerations: Sequence[Toleration] | None, taints: Sequence[Taint]) -> bool:
     """Whether a NoSchedule or NoExecute taint is not tolerated."""
-    return any(taint.effect in BLOCKING and not tolerates(tolerations, taint) for taint in taints)
+    return any(taint.effect in BLOCKING and not tolerated(taint, tolerations or ()) for taint in taints)
 
 
 def required_mask(columns: Columns, spec: PodSpec, rows: int) -> Mask:
@@ -206,7 +190,7 @@ def _taints(columns: Columns, tolerations: Sequence[Toleration] | None, rows: in
 
 def _count_disliked(tolerations: Sequence[Toleration] | None, taints: Sequence[Taint]) -> int:
     useful = [each for each in tolerations or () if each.effect in ("", "PreferNoSchedule")]
-    return sum(taint.effect == "PreferNoSchedule" and not tolerates(useful, taint) for taint in taints)
+    return sum(taint.effect == "PreferNoSchedule" and not tolerated(taint, useful) for taint in taints)
 
 
 def _preferred(columns: Columns, spec: PodSpec, added: NodeAffinity | None, rows: int) -> array[int] | None:
