@@ -151,6 +151,36 @@ def test_a_changed_service_or_endpoint_is_noticed_at_once(tmp_path: Path, monkey
     asyncio.run(main())
 
 
+def test_a_server_that_comes_up_after_its_endpoints_is_asked_again_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "EVERY_S", 3600.0)
+
+    async def main() -> None:
+        async with serving_apiserver(tmp_path) as api:
+            terms = pki.Terms(SystemClock().now(), SystemRandom())
+            serving = pki.serving(api.authority, "ext", terms, names=("ext.shop.svc",))
+            certificate, key = tmp_path / "ext.crt", tmp_path / "ext.key"
+            certificate.write_bytes(serving.certificate)
+            key.write_bytes(serving.key)
+            early, http = HttpServer(Extension().handle), HttpServer(Extension().handle)
+            port = await early.listen("127.0.0.1", 0, server_context(certificate, key))
+            await early.stop(1)
+            transport = api.transport()
+            client = Client(transport)
+            try:
+                await install(api, client, port)
+                await client.ok("POST", "/apis/apiregistration.k8s.io/v1/apiservices", api_service(api.ca))
+                await reason(client, "FailedDiscoveryCheck")
+                await http.listen("127.0.0.1", port, server_context(certificate, key))
+                await reason(client, "Passed")
+            finally:
+                await transport.close()
+                await http.stop(1)
+
+    asyncio.run(main())
+
+
 async def reason(client: Client, wanted: str) -> None:
     found = ""
     for _ in range(1200):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cybernetes.apiserver.aggregate.plan import Destination, Unavailable, destination
+from cybernetes.apiserver.aggregate.plan import Destination, Unavailable, destination, put
 
 Object = dict[str, Any]
 API_SERVICE = {"spec": {"service": {"namespace": "shop", "name": "web", "port": 443}}}
@@ -38,3 +38,10 @@ def test_a_service_whose_endpoints_are_of_the_second_family_alone_can_not_be_ask
     service = {"spec": {"ports": [{"port": 443}], "ipFamilies": ["IPv4", "IPv6"]}}
     found = destination(API_SERVICE, service, SLICES[1:], b"")
     assert isinstance(found, Unavailable) and found.reason == "MissingEndpoints"
+
+
+def test_a_condition_takes_the_place_of_the_former_one() -> None:
+    old = [{"type": "Available", "status": "False"}, {"type": "Other", "status": "True"}]
+    wanted = {"type": "Available", "status": "True"}
+    assert put(wanted, old) == [wanted, old[1]]
+    assert put(wanted, old[1:]) == [old[1], wanted]

@@ -30,6 +30,9 @@ Object = dict[str, Any]
 API_SERVICES = Target(GROUP, "v1", "apiservices", "APIService", namespaced=False)
 # How soon it is noticed that a server answers, or does so no more, while its Service and endpoints stay what they are.
 EVERY_S = 5.0
+# After how long a server that has endpoints and gave no answer is asked once more; then after twice as long each time.
+SOON_S = 0.05
+_FAILING = "FailedDiscoveryCheck"
 _ASKING = User("system:kube-aggregator", groups=(MASTERS,))
 
 
@@ -52,6 +55,7 @@ class Availability:
         self._changed = changed
         self._queue: WorkQueue[str] = WorkQueue(clock, random, wait_limit_s=EVERY_S)
         self._versions: dict[str, RemoteVersion] = {}
+        self._failed: dict[str, int] = {}
 
     def versions(self) -> list[RemoteVersion]:
         return list(self._versions.values())
@@ -79,6 +83,7 @@ class Availability:
         for each in self._aggregator.remote():
             wanted = plan.service_of(each)
             if wanted is not None and f"{wanted[0]}/{wanted[1]}" == service:
+                self._failed.pop(each["metadata"]["name"], None)
                 self._queue.add(each["metadata"]["name"])
 
     async def _sync(self, name: str) -> None:
@@ -86,13 +91,22 @@ class Availability:
         api_service = next((each for each in self._aggregator.remote() if each["metadata"]["name"] == name), None)
         if api_service is None:
             self._versions.pop(name, None)
+            self._failed.pop(name, None)
         else:
-            await self._check_one(name, api_service)
-            self._queue.add_after(name, EVERY_S)
+            reason = await self._check_one(name, api_service)
+            self._queue.add_after(name, self._pause_s(name, reason))
         if self._versions.get(name) != before:
             self._changed()
 
-    async def _check_one(self, name: str, api_service: Object) -> None:
+    def _pause_s(self, name: str, reason: str) -> float:
+        if reason != _FAILING:
+            self._failed.pop(name, None)
+            return EVERY_S
+        times = self._failed[name] = self._failed.get(name, 0) + 1
+        return min(EVERY_S, SOON_S * 2.0 ** min(times, 30))
+
+    async def _check_one(self, name: str, api_service: Object) -> str:
+        """The reason of the condition that is true now."""
         status, reason, message, resources = await self._probe(api_service)
         spec = api_service["spec"]
         former = self._versions.get(name)
@@ -108,9 +122,9 @@ class Availability:
         old = api_service.get("status", {}).get("conditions") or []
         wanted = plan.condition(status, reason, message, rfc3339(self._clock.now()), old)
         if wanted is not None:
-            others = [each for each in old if each["type"] != "Available"]
-            body = {"status": {"conditions": [*others, wanted]}}
+            body = {"status": {"conditions": plan.put(wanted, old)}}
             await self._client.patch(API_SERVICES, name, body, PatchType.MERGE, subresource="status")
+        return reason
 
     async def _probe(self, api_service: Object) -> tuple[str, str, str, list[Object]]:
         """(status, reason, message, resources)."""
@@ -124,9 +138,9 @@ class Availability:
         try:
             answer = await self._aggregator.send(found, Request("GET", path, {}, user_headers(_ASKING)))
         except EdgeError as broken:
-            return "False", "FailedDiscoveryCheck", f"{failing}: {broken.message}", []
+            return "False", _FAILING, f"{failing}: {broken.message}", []
         if not 200 <= answer.status < 300:
-            return "False", "FailedDiscoveryCheck", f"{failing}: bad status from {url}{path}: {answer.status}", []
+            return "False", _FAILING, f"{failing}: bad status from {url}{path}: {answer.status}", []
         told = plan.LOCAL if isinstance(found, plan.Local) else plan.PASSED
         return *told, _resources(await whole_body(answer))
 

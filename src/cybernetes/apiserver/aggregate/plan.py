@@ -107,6 +107,13 @@ def condition(status: str, reason: str, message: str, now: str, old: Sequence[Ob
     return {**wanted, "lastTransitionTime": found["lastTransitionTime"] if found is not None and same else now}
 
 
+def put(wanted: Object, old: Sequence[Object]) -> list[Object]:
+    """The conditions with this one where one of its type was."""
+    if any(each["type"] == wanted["type"] for each in old):
+        return [wanted if each["type"] == wanted["type"] else each for each in old]
+    return [*old, wanted]
+
+
 def discovered(listing: Object) -> list[Object]:
     """The resources of an APIResourceList as the aggregated discovery document lists them."""
     by_name: dict[str, Object] = {}
