@@ -70,6 +70,8 @@ def _external(**target: str) -> Object:
     return {"type": "External", "external": {"metric": NAMED, "target": {"type": kind, **target}}}
 
 
+WRONG = "the answer has not the shape of this API"
+UNREADABLE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 OBJECT_PATH = f"{CUSTOM}/replicasets.apps/web/hits"
 
 
@@ -110,6 +112,11 @@ def test_how_many_replicas_a_number_asks_for(
     [
         ("/apis/nothing.metrics.k8s.io/v1/x", [], "no custom metrics API (custom.metrics.k8s.io) registered"),
         (f"{CUSTOM}/pods/*/hits", [], "no metrics returned from custom metrics API"),
+        (
+            f"{CUSTOM}/pods/*/hits",
+            ["many"],
+            f"read {CUSTOM}/pods/*/hits: {WRONG}, {UNREADABLE} - at `$.items[0].value`",
+        ),
     ],
 )
 def test_what_is_not_told_is_a_condition(path: str, values: list[str], why: str) -> None:
