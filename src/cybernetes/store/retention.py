@@ -1,4 +1,11 @@
-"""How long history is kept: compaction behind the present, by time."""
+"""How long history is kept: compaction behind the present, by time.
+
+Which revision was current when is noted in memory only. After a restart nothing is forgotten for KEEP_S, then all
+from before it: history is never shorter than KEEP_S, and at most twice as long plus the time nothing ran, as in
+Kubernetes, whose compaction looks back one or two of its rounds. A server that starts anew within KEEP_S each time
+forgets nothing; one on another machine with the same etcd does it for both, and a SQLite file grows by what is
+written meanwhile, until the first start that holds. Notes on disk would cost a write every EVERY_S to save that.
+"""
 
 from __future__ import annotations
 
