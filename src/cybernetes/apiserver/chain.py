@@ -16,7 +16,6 @@ import msgspec
 
 from cybernetes.apiserver import respond
 from cybernetes.apiserver.core import Core
-from cybernetes.apiserver.options import boolean
 from cybernetes.apiserver.request import RequestInfo, parse
 from cybernetes.auth import authz, impersonation
 from cybernetes.auth.asking import Unanswered, settled
@@ -112,7 +111,7 @@ async def limit_time(core: Core, passage: Passage, following: Next) -> Response:
 
 def is_long(passage: Passage) -> bool:
     info = passage.info
-    return info.verb == "watch" or info.subresource in _LONG_SUBRESOURCES or boolean(passage.request, "watch")
+    return info.verb == "watch" or info.subresource in _LONG_SUBRESOURCES or passage.request.flag("watch")
 
 
 def _asked_timeout(request: Request, most_s: float) -> float:

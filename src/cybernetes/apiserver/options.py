@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from cybernetes.apiserver.request import boolean
 from cybernetes.base.errors import ApiError, bad_request
 from cybernetes.model import field
 from cybernetes.model.field import FieldError, Path, quoted
@@ -70,7 +69,7 @@ def write_options(request: Request, kind: str) -> WriteOptions:
     errors += manager_errors(manager)
     if errors:
         raise field.invalid_object(_META, kind, "", errors)
-    force = boolean(request, "force") if "force" in request.query else None
+    force = request.flag("force") if "force" in request.query else None
     return WriteOptions(bool(dry_run), manager or manager_of(request), validation or "Warn", force)
 
 
@@ -102,7 +101,7 @@ def list_options(request: Request, *, watch: bool) -> ListOptions:
     """Raises ApiError 400 for what does not parse, 422 for what contradicts itself."""
     if not request.query:
         return ListOptions()
-    initial = boolean(request, "sendInitialEvents") if "sendInitialEvents" in request.query else None
+    initial = request.flag("sendInitialEvents") if "sendInitialEvents" in request.query else None
     options = ListOptions(
         labels=parse_labels(request.param("labelSelector")),
         fields=parse_fields(request.param("fieldSelector")),
@@ -111,7 +110,7 @@ def list_options(request: Request, *, watch: bool) -> ListOptions:
         revision=request.param("resourceVersion"),
         match=request.param("resourceVersionMatch"),
         timeout_s=integer(request, "timeoutSeconds"),
-        bookmarks=boolean(request, "allowWatchBookmarks"),
+        bookmarks=request.flag("allowWatchBookmarks"),
         initial_events=initial,
     )
     errors = _watch_errors(options) if watch else _list_errors(options)

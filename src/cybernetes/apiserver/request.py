@@ -80,16 +80,10 @@ def _verb(request: Request, *, watched: bool, name: str) -> str:
     if verb == "get" and watched:
         return "watch"
     if verb == "get" and not name:
-        return "watch" if boolean(request, "watch") else "list"
+        return "watch" if request.flag("watch") else "list"
     if verb == "delete" and not name:
         return "deletecollection"
     return verb
-
-
-def boolean(request: Request, name: str) -> bool:
-    """A query parameter as Kubernetes converts it: `?watch` alone means yes, as does any text but these two."""
-    values = request.query.get(name)
-    return bool(values) and values is not None and values[0].lower() not in ("0", "false")
 
 
 def _name_of_field_selector(selector: str) -> str:

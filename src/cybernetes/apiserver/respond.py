@@ -11,7 +11,6 @@ import orjson
 import yaml
 
 from cybernetes.apiserver.core import Call, Core
-from cybernetes.apiserver.options import boolean
 from cybernetes.apiserver.render import JsonRenderer, MetadataRenderer, Renderer
 from cybernetes.apiserver.tables import TableRenderer
 from cybernetes.base.errors import ApiError, bad_request
@@ -169,7 +168,7 @@ def to_yaml(value: Any) -> bytes:
 
 def wants_pretty(request: Request) -> bool:
     if "pretty" in request.query:
-        return boolean(request, "pretty")
+        return request.flag("pretty")
     return request.headers.get("user-agent", "").startswith(_BROWSERS)
 
 

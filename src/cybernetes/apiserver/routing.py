@@ -16,7 +16,7 @@ from cybernetes.apiserver.handlers.patch import patch_object
 from cybernetes.apiserver.handlers.update import update
 from cybernetes.apiserver.handlers.watch import watch
 from cybernetes.apiserver.registry import Served
-from cybernetes.apiserver.request import RequestInfo, boolean
+from cybernetes.apiserver.request import RequestInfo
 from cybernetes.apiserver.subresources import binding, bindings, routes
 from cybernetes.base.errors import ApiError
 from cybernetes.wire.http.message import Response
@@ -78,7 +78,7 @@ def _handler(core: Core, call: Call) -> Handler:
     named = _names_object(call)
     if named and _misplaced(call.served, info):
         raise nothing_there()
-    verb = "watch" if named and info.verb == "get" and boolean(call.request, "watch") else info.verb
+    verb = "watch" if named and info.verb == "get" and call.request.flag("watch") else info.verb
     everywhere = not named and row.namespaced and not info.namespace
     if verb not in row.verbs or (everywhere and verb not in ("list", "watch")):
         raise _not_allowed()

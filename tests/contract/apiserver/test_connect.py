@@ -118,7 +118,8 @@ def test_failures_of_logs(tmp_path: Path) -> None:
 
 def test_exec_joins_both_connections(tmp_path: Path) -> None:
     async def test(api: RunningApi, client: Client, kubelet: Kubelet) -> None:
-        query = {"command": ["cat"], "stdin": ["true"], "stdout": ["true"]}
+        # Clients in Python write their own True and False; any text but two means yes.
+        query = {"command": ["cat"], "stdin": ["1"], "stdout": ["True"], "stderr": ["False"], "tty": ["0"]}
         headers = {"connection": "Upgrade", "upgrade": "SPDY/3.1", "x-stream-protocol-version": "v4.channel.k8s.io"}
         request = Request("POST", "/api/v1/namespaces/shop/pods/web/exec", query, headers)
         answer = await client.transport.send(request)

@@ -51,3 +51,13 @@ def test_other_paths_are_no_resources(path: str) -> None:
 def test_a_proxy_keeps_the_rest_of_the_path_as_it_was() -> None:
     info = parse(Request("GET", "/api/v1/namespaces/shop/services/http:web:80/proxy/a//b/"))
     assert (info.name, info.subresource, info.rest) == ("http:web:80", "proxy", "/a//b/")
+
+
+@pytest.mark.parametrize(
+    ("values", "meant"),
+    [(None, False), ([], False), (["false"], False), (["False"], False), (["0"], False),
+     ([""], True), (["1"], True), (["True"], True), (["true", "false"], True), (["no"], True)],
+)  # fmt: skip
+def test_flags_are_off_by_two_words_only(values: list[str] | None, meant: bool) -> None:
+    query = {} if values is None else {"follow": values}
+    assert Request("GET", "/", query, {}, b"").flag("follow") is meant

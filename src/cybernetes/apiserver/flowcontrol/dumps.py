@@ -34,7 +34,7 @@ def answer(gate: Gate, request: Request, now: float, monotonic: float) -> str | 
         case "dump_queues":
             return _table(_QUEUES, _queues(gate))
         case "dump_requests":
-            details = request.param("includeRequestDetails") in ("1", "true")
+            details = request.flag("includeRequestDetails")
             return _table(
                 (*_REQUESTS, *(_DETAILS if details else ())), _requests(gate, now - monotonic, details=details)
             )

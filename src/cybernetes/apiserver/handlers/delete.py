@@ -14,7 +14,7 @@ from cybernetes.apiserver.admit import admit, check
 from cybernetes.apiserver.cache.state import Item
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.crd.names import terminate
-from cybernetes.apiserver.options import WriteOptions, boolean, integer
+from cybernetes.apiserver.options import WriteOptions, integer
 from cybernetes.apiserver.write import ATTEMPTS_MAX, Written, ends, place
 from cybernetes.base.clock import parse_rfc3339, rfc3339
 from cybernetes.base.errors import MODIFIED, bad_request, conflict, not_found
@@ -300,7 +300,7 @@ def _from_query(request: Request) -> dict[str, Any]:
     if request.param("propagationPolicy"):
         given["propagationPolicy"] = request.param("propagationPolicy")
     if "orphanDependents" in request.query:
-        given["orphanDependents"] = boolean(request, "orphanDependents")
+        given["orphanDependents"] = request.flag("orphanDependents")
     if "dryRun" in request.query:
         given["dryRun"] = request.query["dryRun"]
     return given

@@ -113,7 +113,7 @@ def connect_options(call: Call) -> Object:
         listed = [port for each in request.query.get("ports", ()) for port in each.split(",")]
         ports = [int(port) for port in listed if re.fullmatch("[0-9]{1,5}", port)]
         return {**asked, "ports": ports} if ports else asked
-    asked.update({name: True for name in _STREAM_FLAGS if request.param(name) in ("1", "true")})
+    asked.update({name: True for name in _STREAM_FLAGS if request.flag(name)})
     if request.param("container"):
         asked["container"] = request.param("container")
     if info.subresource == "exec":
@@ -131,7 +131,7 @@ def _acts_on_node(call: Call) -> bool:
 
 
 def _kubelet_query(call: Call) -> dict[str, list[str]]:
-    query = {name: ["1"] for key, name in _STREAM_FLAGS.items() if call.request.param(key) in ("1", "true")}
+    query = {name: ["1"] for key, name in _STREAM_FLAGS.items() if call.request.flag(key)}
     if "command" in call.request.query:
         query["command"] = call.request.query["command"]
     return query
@@ -171,7 +171,7 @@ def _container(pod: Object, asked: str) -> str:
 
 
 def _check_stream_options(call: Call) -> None:
-    if not any(call.request.param(name) in ("1", "true") for name in ("stdin", "stdout", "stderr")):
+    if not any(call.request.flag(name) for name in ("stdin", "stdout", "stderr")):
         raise bad_request("you must specify at least 1 of stdin, stdout, stderr")
     if call.info.subresource == "exec" and not call.request.query.get("command"):
         raise bad_request("command: Required value")

@@ -111,7 +111,7 @@ class KubeletServer:
             raise find.refused(404, "404 page not found")
         namespace, name, container = rest
         worker = find.pod(self._workers.values(), namespace, name)
-        instance = find.logged_instance(worker, container, previous=request.param("previous") in ("true", "1"))
+        instance = find.logged_instance(worker, container, previous=request.flag("previous"))
         path = _log_file(instance.log_path)
         options = self._log_options(request)
 
@@ -133,8 +133,8 @@ class KubeletServer:
         except ValueError as wrong:
             raise find.refused(400, str(wrong)) from wrong
         return LogOptions(
-            follow=request.param("follow") in ("true", "1"),
-            timestamps=request.param("timestamps") in ("true", "1"),
+            follow=request.flag("follow"),
+            timestamps=request.flag("timestamps"),
             tail_lines=tail,
             limit_bytes=limit,
             since=since,
@@ -259,11 +259,14 @@ def _log_file(log_path: str) -> Path:
 
 
 def _wanted(request: Request) -> Wanted:
-    def flag(*names: str) -> bool:
-        return any(request.param(name) in ("1", "true") for name in names)
+    def wanted(*names: str) -> bool:
+        return any(map(request.flag, names))
 
     return Wanted(
-        stdin=flag("input", "stdin"), stdout=flag("output", "stdout"), stderr=flag("error", "stderr"), tty=flag("tty")
+        stdin=wanted("input", "stdin"),
+        stdout=wanted("output", "stdout"),
+        stderr=wanted("error", "stderr"),
+        tty=wanted("tty"),
     )
 
 

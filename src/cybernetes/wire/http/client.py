@@ -180,8 +180,8 @@ class _Reachable(aiohttp.ThreadedResolver):
 
 def _streams(request: Request) -> bool:
     return (
-        request.param("watch") in ("1", "true")
-        or request.param("follow") in ("1", "true")
+        request.flag("watch")
+        or request.flag("follow")
         or "upgrade" in request.headers
         or "/watch/" in request.path
     )

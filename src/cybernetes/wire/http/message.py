@@ -37,6 +37,11 @@ class Request(msgspec.Struct):
         values = self.query.get(name)
         return values[0] if values else default
 
+    def flag(self, name: str) -> bool:
+        """A query parameter as Kubernetes converts it: `?watch` alone means yes, as does any text but these two."""
+        values = self.query.get(name)
+        return bool(values) and values is not None and values[0].lower() not in ("0", "false")
+
 
 class Response(msgspec.Struct):
     """One HTTP answer: a whole body, or a stream of chunks (each flushed at once), or an upgraded connection.
