@@ -179,12 +179,7 @@ class _Reachable(aiohttp.ThreadedResolver):
 
 
 def _streams(request: Request) -> bool:
-    return (
-        request.flag("watch")
-        or request.flag("follow")
-        or "upgrade" in request.headers
-        or "/watch/" in request.path
-    )
+    return request.flag("watch") or request.flag("follow") or "upgrade" in request.headers or "/watch/" in request.path
 
 
 def _is_to_be_streamed(request: Request, answer: aiohttp.ClientResponse) -> bool:
