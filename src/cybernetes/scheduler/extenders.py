@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import orjson
@@ -67,6 +67,51 @@ class Verdict(msgspec.Struct, frozen=True):
     never: Mapping[str, str] = {}
 
 
+class _Name(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Node(msgspec.Struct, frozen=True):
+    metadata: _Name
+
+
+class _Nodes(msgspec.Struct, frozen=True):
+    items: list[_Node] | None = None
+
+
+class _Filtered(msgspec.Struct, frozen=True, rename="pascal"):
+    nodes: _Nodes | None = None
+    node_names: list[str] | None = None
+    failed_nodes: dict[str, str] | None = None
+    failed_and_unresolvable_nodes: dict[str, str] | None = None
+    error: str = ""
+
+
+class _Score(msgspec.Struct, frozen=True, rename="pascal"):
+    host: str
+    score: int
+
+
+class _Victim(msgspec.Struct, frozen=True, rename={"uid": "UID"}):
+    uid: str
+
+
+class _Victims(msgspec.Struct, frozen=True, rename={"pods": "Pods", "violations": "NumPDBViolations"}):
+    pods: list[_Victim] | None = None
+    violations: int = 0
+
+
+class _Agreed(msgspec.Struct, frozen=True, rename={"victims": "NodeNameToMetaVictims"}):
+    victims: dict[str, _Victims] | None = None
+
+
+class _Bound(msgspec.Struct, frozen=True, rename="pascal"):
+    error: str = ""
+
+
+T = TypeVar("T")
+
+
 class Extender:
     def __init__(self, terms: Terms, transport: Transport) -> None:
         self.terms = terms
@@ -78,22 +123,20 @@ class Extender:
 
     async def filter(self, pod: Object, names: Sequence[str], nodes: Mapping[str, bytes]) -> Verdict:
         """nodes: whole ones by name, asked for where it does not know them itself. Raises ExtenderFailed."""
-        found = await self._post(self.terms.filter_verb, self._args(pod, names, nodes))
-        if found.get("Error"):
-            raise ExtenderFailed(str(found["Error"]))
-        if self.terms.knows_nodes and found.get("NodeNames") is not None:
-            possible = frozenset(found["NodeNames"])
+        found = await self._post(self.terms.filter_verb, self._args(pod, names, nodes), _Filtered) or _Filtered()
+        if found.error:
+            raise ExtenderFailed(found.error)
+        if self.terms.knows_nodes and found.node_names is not None:
+            possible = frozenset(found.node_names)
         else:
-            items = (found.get("Nodes") or {}).get("items") or ()
-            possible = frozenset(each["metadata"]["name"] for each in items)
-        return Verdict(possible, found.get("FailedNodes") or {}, found.get("FailedAndUnresolvableNodes") or {})
+            items = (found.nodes.items if found.nodes is not None else None) or ()
+            possible = frozenset(each.metadata.name for each in items)
+        return Verdict(possible, found.failed_nodes or {}, found.failed_and_unresolvable_nodes or {})
 
     async def prioritize(self, pod: Object, names: Sequence[str], nodes: Mapping[str, bytes]) -> dict[str, int]:
         """Weighted scores by node, as they are added to the scheduler's. Raises ExtenderFailed."""
-        found = await self._post(self.terms.prioritize_verb, self._args(pod, names, nodes))
-        if not isinstance(found, list):
-            raise ExtenderFailed("the answer to prioritize is no list")
-        return {each["Host"]: int(each["Score"]) * self.terms.weight * SCALE for each in found}
+        found = await self._post(self.terms.prioritize_verb, self._args(pod, names, nodes), list[_Score])
+        return {each.host: each.score * self.terms.weight * SCALE for each in found or ()}
 
     async def preempt(self, pod: Object, candidates: Iterable[Candidate]) -> dict[str, tuple[frozenset[str], int]]:
         """Node -> uids of its victims and how many break a budget, for the nodes that it agrees to. Raises ExtenderFailed."""
@@ -101,19 +144,19 @@ class Extender:
             each.node: {"Pods": [{"UID": pod.uid} for pod in each.victims], "NumPDBViolations": each.violations}
             for each in candidates
         }
-        found = await self._post(self.terms.preempt_verb, {"Pod": pod, "NodeNameToMetaVictims": victims})
-        agreed = found.get("NodeNameToMetaVictims") or {}
+        asked = {"Pod": pod, "NodeNameToMetaVictims": victims}
+        found = await self._post(self.terms.preempt_verb, asked, _Agreed) or _Agreed()
         return {
-            name: (frozenset(pod["UID"] for pod in each.get("Pods") or ()), int(each.get("NumPDBViolations") or 0))
-            for name, each in agreed.items()
+            name: (frozenset(pod.uid for pod in each.pods or ()), each.violations)
+            for name, each in (found.victims or {}).items()
         }
 
     async def bind(self, pod: PodEntry, node_name: str) -> None:
         """Raises ExtenderFailed."""
         args = {"PodName": pod.name, "PodNamespace": pod.namespace, "PodUID": pod.uid, "Node": node_name}
-        found = await self._post(self.terms.bind_verb, args)
-        if found.get("Error"):
-            raise ExtenderFailed(str(found["Error"]))
+        found = await self._post(self.terms.bind_verb, args, _Bound)
+        if found is not None and found.error:
+            raise ExtenderFailed(found.error)
 
     async def close(self) -> None:
         await self._transport.close()
@@ -124,7 +167,7 @@ class Extender:
         items = [orjson.Fragment(nodes[name]) for name in names if name in nodes]
         return {"Pod": pod, "Nodes": {"kind": "NodeList", "apiVersion": "v1", "items": items}, "NodeNames": None}
 
-    async def _post(self, verb: str, args: Object) -> Any:
+    async def _post(self, verb: str, args: Object, shape: type[T]) -> T | None:
         path = f"/{verb.lstrip('/')}"
         try:
             async with asyncio.timeout(self.terms.timeout_s):
@@ -137,6 +180,7 @@ class Extender:
         if answer.status != 200:
             raise ExtenderFailed(f"failed {verb} with extender at URL {self.terms.url}{path}, code {answer.status}")
         try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError as wrong:
-            raise ExtenderFailed(f"{self.terms.url}{path}: the answer is no JSON: {wrong}") from wrong
+            return msgspec.json.decode(body, type=shape | None)
+        except msgspec.MsgspecError as wrong:
+            why = f"the answer has not the shape of this API: {wrong}"
+            raise ExtenderFailed(f"{self.terms.url}{path}: {why}") from wrong

@@ -10,7 +10,7 @@ from memory_api import MemoryApi, node, pod
 from test_scheduler_loop import NODES, PODS, bound, condition, running, until
 
 from cybernetes.scheduler.config import ConfigError, decode
-from cybernetes.scheduler.extenders import Extender, Terms
+from cybernetes.scheduler.extenders import Extender, ExtenderFailed, Terms
 from cybernetes.wire.http.message import Request, Response
 
 
@@ -107,6 +107,21 @@ async def test_a_failing_filter_is_an_error_unless_it_may_be_ignored() -> None:
     api = cluster("a", pods=(pod("web"),))
     async with running(api, [extender(Program(filter=500), filter_verb="filter", ignorable=True)]):
         assert await until(lambda: bound(api, "web")) == "a"
+
+
+@pytest.mark.parametrize("answer", [[], {"NodeNames": 5}, {"NodeNames": [5]}, {"Nodes": {"items": [{}]}}, "yes"])
+async def test_an_answer_of_another_shape_is_a_failed_one(answer: Any) -> None:
+    with pytest.raises(ExtenderFailed, match="filter: the answer has not the shape"):
+        await extender(Program(filter=answer), filter_verb="filter").filter({}, ["a"], {})
+
+
+async def test_all_questions_have_answers_of_one_shape() -> None:
+    program = Program(prioritize=[{}], preempt={"NodeNameToMetaVictims": {"a": {"Pods": [{}]}}}, bind=None)
+    asked = extender(program, prioritize_verb="prioritize", preempt_verb="preempt", bind_verb="bind")
+    with pytest.raises(ExtenderFailed):
+        await asked.prioritize({}, ["a"], {})
+    with pytest.raises(ExtenderFailed):
+        await asked.preempt({}, [])
 
 
 async def test_pods_without_its_resources_pass_it_by() -> None:
