@@ -21,7 +21,8 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
     """node: the own node's name.
 
     cluster_ranges       pods of the whole cluster (detectLocalMode ClusterCIDR); traffic from elsewhere to cluster
-                         addresses is masqueraded. Empty: by the node's own pod ranges (NodeCIDR)
+                         addresses is masqueraded. Empty: by the node's own pod ranges (NodeCIDR), which say in any case
+                         whose traffic external policy Local is not for
     local_interface      instead of ranges: name of the interface pods are behind, `+` at its end for a prefix
     service_ranges       traffic to addresses in here that no service has is dropped
     nodeport_addresses   CIDR texts; "primary": the node's addresses; none, "0.0.0.0/0", "::/0": all local ones

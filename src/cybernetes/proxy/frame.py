@@ -66,17 +66,25 @@ class LocalPods(msgspec.Struct, frozen=True):
 class Settings(msgspec.Struct, frozen=True):
     """What a node's administrator decides.
 
+    local_pods        whose traffic to cluster addresses keeps its source
+    node_pods         those of this node, where local pods are more: external policy Local is not for their traffic. That
+                      of other nodes' pods comes from outside: answers of an endpoint elsewhere would not come back here
     nodeport_ips      packed addresses that accept NodePort traffic; None for all local ones
     node_ips          packed: the node's own addresses; one in a load balancer's source ranges may use that as its own
     service_ranges    CIDR texts; other traffic to them is dropped when known
     """
 
     local_pods: LocalPods = LocalPods()
+    node_pods: LocalPods | None = None
     masquerade_all: bool = False
     masquerade_bit: int = MASQUERADE_BIT
     nodeport_ips: tuple[bytes, ...] | None = None
     node_ips: tuple[bytes, ...] = ()
     service_ranges: tuple[str, ...] = ()
+
+    @property
+    def own_pods(self) -> LocalPods:
+        return self.local_pods if self.node_pods is None else self.node_pods
 
 
 def keep(register: int) -> tuple[Step, Step]:
@@ -131,19 +139,21 @@ class Frame:
         keep = struct.pack("=I", 0xFFFFFFFF ^ self.mark)
         return (Load(Field.MARK, 0), Mask(0, keep, struct.pack("=I", self.mark)), SetMark(0))
 
-    def from_local_pod(self) -> list[tuple[Step, ...]]:
-        """One rule's steps for each way in which a packet can be known to come from a local pod."""
-        found = [self._in_range(each, equal=True) for each in self._ranges(self.settings.local_pods.ranges)]
-        if self.settings.local_pods.interface:
-            found.append(self._from_interface(equal=True))
+    def from_own_pod(self) -> list[tuple[Step, ...]]:
+        """One rule's steps for each way in which a packet can be known to come from a pod of this node."""
+        pods = self.settings.own_pods
+        found = [self._in_range(each, equal=True) for each in self._ranges(pods.ranges)]
+        if pods.interface:
+            found.append(self._from_interface(pods.interface, equal=True))
         return found
 
     def _not_from_local_pod(self) -> tuple[Step, ...]:
+        pods = self.settings.local_pods
         steps: list[Step] = []
-        for each in self._ranges(self.settings.local_pods.ranges):
+        for each in self._ranges(pods.ranges):
             steps += self._in_range(each, equal=False)
-        if self.settings.local_pods.interface:
-            steps += self._from_interface(equal=False)
+        if pods.interface:
+            steps += self._from_interface(pods.interface, equal=False)
         return tuple(steps)
 
     def _ranges(self, ranges: Sequence[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
@@ -160,8 +170,8 @@ class Frame:
         mask = network.netmask.packed
         return (Load(field, 0), Mask(0, mask, bytes(len(mask))), Compare(0, network.network_address.packed, equal))
 
-    def _from_interface(self, *, equal: bool) -> tuple[Step, ...]:
-        name = self.settings.local_pods.interface
+    @staticmethod
+    def _from_interface(name: str, *, equal: bool) -> tuple[Step, ...]:
         data = name[:-1].encode() if name.endswith("+") else name.encode() + b"\0"
         return (Load(Field.INPUT_INTERFACE, 0), Compare(0, data, equal))
 

@@ -251,8 +251,10 @@ class Proxy:
     def _wanted_settings(self) -> Settings:
         config, node = self._config, self.state.node
         ranges = () if config.local_interface else config.cluster_ranges or node.pod_ranges
+        by_node = bool(config.cluster_ranges and node.pod_ranges) and not config.local_interface
         return Settings(
             local_pods=LocalPods(ranges, config.local_interface),
+            node_pods=LocalPods(node.pod_ranges) if by_node else None,
             masquerade_all=config.masquerade_all,
             masquerade_bit=config.masquerade_bit,
             nodeport_ips=_nodeport_ips(config.nodeport_addresses, node.addresses),

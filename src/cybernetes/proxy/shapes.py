@@ -114,7 +114,7 @@ def _external_local(frame: Frame, node_port: bool) -> tuple[Rule, ...]:
 
     from_node: tuple[Step, ...] = (Load(Field.SOURCE_TYPE, 0), Compare(0, frame.LOCAL_TYPE))
     return (
-        *(Rule((*steps, *spread("external-cluster")), "short-circuit pod traffic") for steps in frame.from_local_pod()),
+        *(Rule((*steps, *spread("external-cluster")), "short-circuit pod traffic") for steps in frame.from_own_pod()),
         Rule((*from_node, *frame.mark_for_masquerade()), "masquerade local traffic"),
         Rule((*from_node, *spread("external-cluster")), "short-circuit local traffic"),
         Rule(spread("external-local")),

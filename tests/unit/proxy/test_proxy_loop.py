@@ -18,7 +18,7 @@ from cybernetes.proxy.dataplane import TableDataplane
 from cybernetes.proxy.loop import Proxy
 from cybernetes.proxy.objects import pack
 from cybernetes.proxy.packets.fake import FakePackets
-from cybernetes.proxy.packets.machine import Fate, Landed, Machine, Packet, Rejected
+from cybernetes.proxy.packets.machine import Dropped, Fate, Landed, Machine, Packet, Rejected
 
 NODE, CLIENT, VIP = pack("10.0.0.1"), pack("198.51.100.7"), pack("10.96.0.5")
 NODE6, CLIENT6, VIP6 = pack("fd02::1"), pack("2001:db8::7"), pack("fd96::5")
@@ -53,13 +53,19 @@ class NoFlows:
 
 
 class Running:
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, cluster_ranges: tuple[str, ...] = ()) -> None:
         self.api = api
         self.packets, self.packets6 = FakePackets(4), FakePackets(6)
         self.is_ready = asyncio.Event()
         client = ApiClient(api, user_agent="test", clock=SystemClock())
         config = ProxyConfig(
-            node="n1", bind="127.0.0.1", health_port=0, metrics_port=0, sync_min_s=0.001, sync_period_s=0.1
+            node="n1",
+            cluster_ranges=cluster_ranges,
+            bind="127.0.0.1",
+            health_port=0,
+            metrics_port=0,
+            sync_min_s=0.001,
+            sync_period_s=0.1,
         )
         self.proxy = Proxy(
             client,
@@ -71,8 +77,9 @@ class Running:
             ready=self.is_ready.set,
         )
 
-    def fate(self, destination: bytes, port: int) -> Fate:
-        packets, source = (self.packets6, CLIENT6) if len(destination) == 16 else (self.packets, CLIENT)
+    def fate(self, destination: bytes, port: int, source: bytes = b"") -> Fate:
+        packets, outside = (self.packets6, CLIENT6) if len(destination) == 16 else (self.packets, CLIENT)
+        source = source or outside
         return Machine(packets, frozenset((NODE, NODE6)), SeededRandom(1)).send(Packet(source, destination, 6, port))
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -82,8 +89,8 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(api: Api) -> AsyncIterator[Running]:
-    made = Running(api)
+async def running(api: Api, cluster_ranges: tuple[str, ...] = ()) -> AsyncIterator[Running]:
+    made = Running(api, cluster_ranges)
     task = asyncio.create_task(made.proxy.run())
     try:
         async with asyncio.timeout(60):
@@ -207,6 +214,20 @@ def test_services_of_other_proxies_and_headless_ones_are_not_asked_for(api: Api)
             assert api.selections["services"] == (chosen, "")
             assert api.selections["endpointslices"] == (chosen, "")
             assert api.selections["nodes"] == ("", "metadata.name=n1")
+
+    asyncio.run(run())
+
+
+def test_under_policy_local_pods_of_this_node_get_anywhere_and_those_of_others_are_outsiders(api: Api) -> None:
+    async def run() -> None:
+        far = endpoint_slice("10.244.2.2")
+        far["endpoints"][0]["nodeName"] = "n2"
+        api.put("services", service(externalTrafficPolicy="Local"))
+        api.put("endpointslices", far)
+        async with running(api, ("10.244.0.0/16",)) as made:
+            assert made.fate(NODE, 30080, pack("10.244.1.9")) == Landed(pack("10.244.2.2"), 8080, False)
+            assert made.fate(NODE, 30080, pack("10.244.2.9")) == Dropped()
+            assert made.fate(VIP, 80, pack("10.244.2.9")) == Landed(pack("10.244.2.2"), 8080, False)
 
     asyncio.run(run())
 

@@ -68,7 +68,7 @@ def chain_hash(text: str) -> str:
 
 @functools.lru_cache(maxsize=16)
 def local_pods(pods: LocalPods, family: int) -> tuple[str, ...]:
-    """What matches traffic of local pods; empty when it can't be told."""
+    """What matches traffic of such pods; empty when it can't be told."""
     if pods.interface:
         return (f"-i {pods.interface}",)
     found = (f"-s {each}" for each in pods.ranges if ipaddress.ip_network(each, strict=False).version == family)
@@ -110,7 +110,7 @@ class _Writer:
         name = chain_hash(view.name + self._protocol)
         self._svc, self._svl = f"KUBE-SVC-{name}", f"KUBE-SVL-{name}"
         self._ext, self._fw = f"KUBE-EXT-{name}", f"KUBE-FW-{name}"
-        self._local_pods = local_pods(settings.local_pods, family_of(view.cluster_ip))
+        self._own_pods = local_pods(settings.own_pods, family_of(view.cluster_ip))
         self._seps: dict[Target, str] = {}
         self._own: dict[str, list[Line]] = {}
         self._shared: list[tuple[str, str, str, str]] = []
@@ -221,7 +221,7 @@ class _Writer:
             lines.append((JUMP, (chain, "", self._svc)))
         else:
             if view.selected.cluster:
-                for each in self._local_pods:
+                for each in self._own_pods:
                     comment = self._comment(f"pod traffic for {view.name} external destinations")
                     lines.append((JUMP, (chain, f"{comment}{each} ", self._svc)))
                 local = "-m addrtype --src-type LOCAL "
