@@ -39,15 +39,22 @@ def summary(cpu_ns: int, *, uid: str = "u", names: tuple[str, ...] = ("app",)) -
     ],
 )
 def test_usage_is_the_difference_of_two_samples(before: Any, after: Any, containers: dict[str, Any]) -> None:
-    found = samples.usage("n", samples.read(before, 100.0), samples.read(after, 102.0))
+    found = samples.usage("n", samples.read(orjson.dumps(before), 100.0), samples.read(orjson.dumps(after), 102.0))
     assert found is not None
     [pod] = found.pods
     assert (pod.namespace, pod.name, pod.containers) == ("shop", "web", containers)
 
 
 def test_another_pod_of_the_same_name_has_no_rate_yet() -> None:
-    found = samples.usage("n", samples.read(summary(1), 0.0), samples.read(summary(2, uid="other"), 2.0))
+    before, after = orjson.dumps(summary(1)), orjson.dumps(summary(2, uid="other"))
+    found = samples.usage("n", samples.read(before, 0.0), samples.read(after, 2.0))
     assert found is not None and found.pods == ()
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"node": {}, "pods": [{}]}', b'{"node": {"cpu": 5}}'])
+def test_what_a_kubelet_answers_is_held_to_its_shape(body: bytes) -> None:
+    with pytest.raises(ValueError, match="no statistics"):
+        samples.read(body, 0.0)
 
 
 class Cluster:

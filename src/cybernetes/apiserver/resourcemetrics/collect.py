@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-import orjson
-
 from cybernetes.apiserver.core import Core, Object
 from cybernetes.apiserver.onward import kubelet_address
 from cybernetes.apiserver.resourcemetrics import samples
@@ -80,7 +78,7 @@ class Collector:
             body = await whole_body(answer)
         if answer.status != 200:
             raise ValueError(f"status {answer.status}")
-        return samples.read(orjson.loads(body), self._core.clock.now())
+        return samples.read(body, self._core.clock.now())
 
     def _forget(self) -> None:
         """Nodes that are gone."""

@@ -62,19 +62,58 @@ class NodeUsage(msgspec.Struct, frozen=True):
     pods: tuple[PodUsage, ...]
 
 
-def read(summary: Object, at: float) -> Sample:
-    """A kubelet's /stats/summary."""
+class _Cpu(msgspec.Struct, rename="camel", frozen=True):
+    usage_core_nano_seconds: int = 0
+
+
+class _Memory(msgspec.Struct, rename="camel", frozen=True):
+    working_set_bytes: int = 0
+
+
+class _Row(msgspec.Struct, rename="camel", frozen=True):
+    """Of the node, or of a container."""
+
+    name: str = ""
+    cpu: _Cpu | None = None
+    memory: _Memory | None = None
+
+    @property
+    def counter(self) -> Counter:
+        cpu, memory = self.cpu or _Cpu(), self.memory or _Memory()
+        return Counter(cpu.usage_core_nano_seconds, memory.working_set_bytes)
+
+
+class _Reference(msgspec.Struct, frozen=True):
+    namespace: str
+    name: str
+    uid: str
+
+
+class _Pod(msgspec.Struct, rename="camel", frozen=True):
+    pod_ref: _Reference
+    containers: list[_Row] | None = None
+
+
+class _Summary(msgspec.Struct, frozen=True):
+    node: _Row
+    pods: list[_Pod] | None = None
+
+
+_decode = msgspec.json.Decoder(_Summary).decode
+
+
+def read(summary: bytes, at: float) -> Sample:
+    """A kubelet's /stats/summary. ValueError when it is none."""
+    try:
+        found = _decode(summary)
+    except msgspec.MsgspecError as wrong:
+        raise ValueError(f"no statistics: {wrong}") from wrong
     pods = {}
-    for each in summary.get("pods") or ():
-        reference = each["podRef"]
-        containers = {row["name"]: _counter(row) for row in each.get("containers") or ()}
-        pods[reference["namespace"], reference["name"]] = Pod(reference["uid"], containers)
-    return Sample(at, _counter(summary["node"]), pods)
-
-
-def _counter(row: Object) -> Counter:
-    cpu, memory = row.get("cpu") or {}, row.get("memory") or {}
-    return Counter(cpu.get("usageCoreNanoSeconds", 0), memory.get("workingSetBytes", 0))
+    for each in found.pods or ():
+        reference = each.pod_ref
+        containers = {row.name: row.counter for row in each.containers or ()}
+        pods[reference.namespace, reference.name] = Pod(reference.uid, containers)
+    return Sample(at, found.node.counter, pods)
 
 
 def usage(name: str, before: Sample, after: Sample) -> NodeUsage | None:
