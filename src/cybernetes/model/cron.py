@@ -7,10 +7,11 @@ source  crontab(5) as robfig/cron v3 ParseStandard reads it: `?` is `*`; when bo
 from __future__ import annotations
 
 import datetime
-import re
 from functools import lru_cache
 
 import msgspec
+
+from cybernetes.base import duration
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -23,8 +24,6 @@ _DESCRIPTORS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_DURATION = re.compile(r"([0-9]*\.?[0-9]+)(ns|us|µs|ms|s|m|h)")
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 # No schedule that names a day at all is further away; "30 February" never comes.
 _SEARCH_YEARS = 5
 
@@ -112,15 +111,11 @@ def _descriptor(text: str) -> Schedule:
     if text in _DESCRIPTORS:
         return parse(_DESCRIPTORS[text])
     if text.startswith("@every "):
-        return Schedule(every_s=max(1, int(_duration_s(text.removeprefix("@every "), text))))
+        try:
+            return Schedule(every_s=max(1, int(duration.parse(text.removeprefix("@every ")))))
+        except ValueError as wrong:
+            raise ValueError(f"failed to parse duration {text}: {wrong}") from wrong
     raise ValueError(f"unrecognized descriptor: {text}")
-
-
-def _duration_s(text: str, whole: str) -> float:
-    parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f'failed to parse duration {whole}: time: invalid duration "{text}"')
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def _field(text: str, bounds: _Bounds) -> frozenset[int]:
