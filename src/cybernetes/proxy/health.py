@@ -17,6 +17,7 @@ from cybernetes.base.clock import Clock
 from cybernetes.base.log import Log
 from cybernetes.proxy.config import ProxyConfig
 from cybernetes.proxy.state import PortView, State
+from cybernetes.wire.http import health
 from cybernetes.wire.http.message import Request, Response
 from cybernetes.wire.http.server import HttpServer
 
@@ -51,6 +52,7 @@ class Health:
         self._changed = asyncio.Event()
         self._counts = [0] * (len(_BUCKETS) + 1)
         self._sum_s = 0.0
+        self._counted = health.Health({"healthz": {"ping": lambda: ""}})
 
     def queued(self) -> None:
         """A change waits to be committed."""
@@ -145,13 +147,16 @@ class Health:
         return Response(200 if good else 503, [_JSON, _NOSNIFF], orjson.dumps(shown))
 
     async def handle_metrics(self, request: Request) -> Response:
-        """/metrics, /healthz, /proxyMode, /configz."""
+        """/metrics, /metrics/slis, /healthz, /proxyMode, /configz."""
+        healthy = self._counted.answer(request)
+        if healthy is not None:
+            return healthy
         plain = [("Content-Type", "text/plain; charset=utf-8")]
         match request.path:
             case "/metrics":
                 return Response(200, [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")], self._metrics())
-            case "/healthz":
-                return Response(200, plain, b"ok")
+            case "/metrics/slis":
+                return self._counted.slis()
             case "/proxyMode":
                 return Response(200, plain, self._config.mode.encode())
             case "/configz":

@@ -10,7 +10,7 @@ import pytest
 from cybernetes.base.errors import ApiError
 from cybernetes.kubelet.observe import Observed
 from cybernetes.kubelet.serve.find import running_instance
-from cybernetes.kubelet.serve.server import answer_health
+from cybernetes.kubelet.serve.server import answer_health, health_of
 from cybernetes.wire.http.message import Request
 
 
@@ -26,8 +26,18 @@ from cybernetes.wire.http.message import Request
     ],
 )  # fmt: skip
 def test_health_is_all_that_is_told(path: str, trouble: str, code: int, text: str) -> None:
-    answer = answer_health(Request("GET", path), lambda: trouble)
+    answer = answer_health(Request("GET", path), health_of(lambda: trouble))
     assert (answer.status, answer.body) == (code, text.encode())
+
+
+def test_checks_are_counted_under_the_names_of_component_slis() -> None:
+    health = health_of(lambda: "PLEG is not healthy")
+    for path in ("/healthz", "/healthz/ping"):
+        answer_health(Request("GET", path), health)
+    counted = bytes(health.slis().body).decode()  # type: ignore[arg-type]
+    assert 'kubernetes_healthcheck{name="syncloop",type="healthz"} 0' in counted
+    assert 'kubernetes_healthchecks_total{name="ping",status="success",type="healthz"} 2' in counted
+    assert 'kubernetes_healthchecks_total{name="syncloop",status="error",type="healthz"} 1' in counted
 
 
 def test_a_container_that_does_not_run_is_named_and_clients_say_the_rest() -> None:

@@ -332,5 +332,9 @@ def test_metrics_and_mode() -> None:
         assert b'kubeproxy_sync_proxy_rules_duration_seconds_bucket{le="0.004"} 1' in bytes(shown.body)  # type: ignore[arg-type]
         assert (await health.handle_metrics(Request("GET", "/proxyMode"))).body == b"nftables"
         assert (await health.handle_metrics(Request("GET", "/configz"))).status == 200
+        verbose = await health.handle_metrics(Request("GET", "/healthz", query={"verbose": [""]}))
+        assert verbose.body == b"[+]ping ok\nhealthz check passed\n"
+        counted = await health.handle_metrics(Request("GET", "/metrics/slis"))
+        assert b'kubernetes_healthchecks_total{name="ping",status="success",type="healthz"} 1' in bytes(counted.body)  # type: ignore[arg-type]
 
     asyncio.run(run())

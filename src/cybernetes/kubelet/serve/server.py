@@ -46,7 +46,7 @@ class KubeletServer:
         self._tools = tools
         self._access = access
         self._workers = workers
-        self._healthy = healthy
+        self._counted = health_of(healthy)
         self._numbers = numbers.Numbers(tools, workers)
         self._http = HttpServer(self.handle)
         self._health = HttpServer(self._answer_health)
@@ -222,11 +222,10 @@ class KubeletServer:
         )
 
     async def _answer_health(self, request: Request) -> Response:
-        return answer_health(request, self._healthy)
+        return answer_health(request, self._counted)
 
     async def _healthz(self, request: Request, rest: list[str]) -> Response:
-        wrong = self._healthy()
-        return Response(500, [_TEXT], wrong.encode()) if wrong else Response(200, [_TEXT], b"ok")
+        return answer_health(request, self._counted)
 
     async def _configz(self, request: Request, rest: list[str]) -> Response:
         return Response(200, [_JSON], orjson.dumps({"kubeletconfig": _shown(self._tools.config)}))
@@ -243,6 +242,8 @@ class KubeletServer:
             return Response(200, [_METRICS], (await self._numbers.container_metrics()).encode())
         if rest == ["probes"]:
             return Response(200, [_METRICS], self._numbers.probe_metrics().encode())
+        if rest == ["slis"]:
+            return self._counted.slis()
         if rest == []:
             return Response(200, [_METRICS], (await self._numbers.metrics()).encode())
         raise find.refused(404, "404 page not found")
@@ -299,11 +300,14 @@ def _shown(config: KubeletConfig) -> dict[str, object]:
     }
 
 
-def answer_health(request: Request, healthy: Callable[[], str]) -> Response:
-    """What everybody on the machine is told.
+def health_of(healthy: Callable[[], str]) -> health.Health:
+    """healthy: what is wrong, "" when nothing.
 
     source  kubelet's --healthz-port: the checks ping, log, syncloop
     """
-    if request.path.split("/")[1:2] != ["healthz"]:
-        return Response(404, [_TEXT], b"404 page not found\n")
-    return health.answer(request, {"ping": lambda: "", "log": lambda: "", "syncloop": healthy})
+    return health.Health({"healthz": {"ping": lambda: "", "log": lambda: "", "syncloop": healthy}})
+
+
+def answer_health(request: Request, counted: health.Health) -> Response:
+    """What everybody on the machine is told."""
+    return counted.answer(request) or Response(404, [_TEXT], b"404 page not found\n")
