@@ -6,6 +6,7 @@ import copy
 import pytest
 
 from cybernetes.kubelet.credentials import new_key
+from cybernetes.model.printing.cluster import POD_CERTIFICATE_REQUESTS
 from cybernetes.model.validation.pod_certificates import (
     validate_bundle,
     validate_bundle_update,
@@ -82,6 +83,7 @@ def test_a_request_that_is_good():
         ({"maxExpirationSeconds": 3599}, "spec.maxExpirationSeconds", "[3600, 7862400]"),
         ({"maxExpirationSeconds": None}, "spec.maxExpirationSeconds", "must be set"),
         ({"stubPKCS10Request": "YWJj"}, "spec.stubPKCS10Request", "valid PKCS#10"),
+        ({"stubPKCS10Request": None}, "spec.stubPKCS10Request", "valid PKCS#10"),
         (
             {"stubPKCS10Request": base64.b64encode(STUB[:-1] + bytes([STUB[-1] ^ 1])).decode()},
             "spec.stubPKCS10Request",
@@ -92,6 +94,12 @@ def test_a_request_that_is_good():
 def test_requests_that_are_not(changed, field, says):
     (error,) = validate_request(request(**changed))
     assert error.field == field and says in str(error.body)
+
+
+@pytest.mark.parametrize(("told", "shown"), [({"a.b/d": "2", "a.b/c": "1"}, "a.b/c=1,a.b/d=2"), (None, "<none>")])
+def test_what_users_tell_the_signer_is_shown_as_labels_are(told, shown):
+    (column,) = (each for each in POD_CERTIFICATE_REQUESTS if each.name == "UnverifiedUserAnnotations")
+    assert column.cell(request(unverifiedUserAnnotations=told), 0.0) == shown
 
 
 def test_a_request_does_not_change():

@@ -11,6 +11,7 @@ from cybernetes.model.printing.formats import (
     column,
     count,
     field,
+    format_labels,
     format_selector,
     human_duration,
     is_true,
@@ -265,7 +266,11 @@ POD_CERTIFICATE_REQUESTS = (
     text("NodeName", f"{_POD_REQUEST}#nodeName", "spec", "nodeName"),
     text("SignerName", f"{_POD_REQUEST}#signerName", "spec", "signerName"),
     column("State", _pod_certificate_state, "State of the request"),
-    text("UnverifiedUserAnnotations", f"{_POD_REQUEST}#unverifiedUserAnnotations", "spec", "unverifiedUserAnnotations"),
+    column(
+        "UnverifiedUserAnnotations",
+        lambda obj, now: format_labels(at(obj, "spec", "unverifiedUserAnnotations")),
+        f"{_POD_REQUEST}#unverifiedUserAnnotations",
+    ),
 )
 
 

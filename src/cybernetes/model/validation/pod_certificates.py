@@ -104,7 +104,7 @@ def validate_request(obj: Object) -> list[FieldError]:
         errors.append(required(at, "must be set"))
     elif not LEAST_S <= seconds <= MOST_S:
         errors.append(invalid(at, seconds, f"must be in the range [{LEAST_S}, {MOST_S}]"))
-    return errors + _stub(spec.get("stubPKCS10Request", ""), _SPEC.child("stubPKCS10Request"))
+    return errors + _stub(spec.get("stubPKCS10Request") or "", _SPEC.child("stubPKCS10Request"))
 
 
 def _stub(text: str, path: Path) -> list[FieldError]:
