@@ -22,7 +22,7 @@ from cybernetes.bench.hollow import PREFIX
 from cybernetes.bench.plane import Plane, component_of, last_words, running
 from cybernetes.bench.readiness import Readiness
 from cybernetes.bench.result import Result, Tell, percentile
-from cybernetes.run.config import NetworkConfig
+from cybernetes.run.config import CONTROL_PLANE, NetworkConfig
 
 # As many creations wait for answers at most, so that pods come at the rate that was asked for while answers are slow.
 CLIENTS = 32
@@ -35,7 +35,6 @@ STOP_TIMEOUT_S = 30.0
 # The usual range of pods has parts for 256 nodes only.
 NETWORK = NetworkConfig(pod_range="10.0.0.0/8", service_range="172.30.0.0/16")
 POD_PREFIX = "pod-"
-COMPONENTS = ("apiserver", "controller-manager", "scheduler")
 # Connections that are tried to reach each of several API servers: the kernel deals them out by chance.
 SCRAPES_MAX = 200
 _STARTED = "process_start_time_seconds "
@@ -110,7 +109,7 @@ class _Cluster:
 
     def keep_running(self) -> None:
         """Start controllers and scheduler again where they ended. Raises EdgeError with the last words of what may not."""
-        self.restarts += sum(self.plane.revive(each) for each in COMPONENTS[1:])
+        self.restarts += sum(self.plane.revive(each) for each in CONTROL_PLANE[1:])
         self.plane.check_running()
         for n, each in enumerate(self._kubelets):
             if each.poll() is not None:
@@ -141,7 +140,7 @@ class _Cluster:
         return self._each(pss_mb)
 
     def _each(self, measured: Callable[[int], float]) -> dict[str, float]:
-        found = {each.replace("-", "_"): sum(map(measured, self.plane.pids(each))) for each in COMPONENTS}
+        found = {each.replace("-", "_"): sum(map(measured, self.plane.pids(each))) for each in CONTROL_PLANE}
         return found | {"kubelets": sum(measured(each.pid) for each in self._kubelets)}
 
 
@@ -152,7 +151,7 @@ async def run(load: Load, tell: Tell) -> Result:
         for number in range(2, load.servers + 1):
             plane.start(f"apiserver-{number}")
             await plane.wait_logged(f"apiserver-{number}", "apiserver.started")
-        for each in COMPONENTS[1:]:
+        for each in CONTROL_PLANE[1:]:
             plane.start(each)
         (watching_nodes,) = await plane.connections(1)
         cluster = _Cluster(plane)

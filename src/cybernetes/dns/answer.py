@@ -17,7 +17,6 @@ from cybernetes.dns.zone import Zone
 SCHEMA_VERSION = "1.1.0"
 TTL_S = 5
 TURNS_MAX = 8
-_POD = "pod"
 _SERVICES = "svc"
 _TYPES = {4: "A", 6: "AAAA"}
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")

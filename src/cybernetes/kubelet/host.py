@@ -29,8 +29,6 @@ from cybernetes.model import quantity
 
 T = TypeVar("T")
 
-_GOOS = "linux"
-
 
 class Host(Protocol):
     def facts(self) -> HostFacts: ...

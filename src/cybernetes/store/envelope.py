@@ -85,15 +85,6 @@ class AesGcm(Local):
         return sealed.startswith(MARK + self._first)
 
 
-def new_key(random: Random) -> bytes:
-    return random.token(KEY_BYTES)
-
-
-def render_keys(keys: Sequence[bytes]) -> str:
-    """A line of base64 for each key, newest first."""
-    return "".join(f"{base64.b64encode(key).decode()}\n" for key in keys)
-
-
 def parse_keys(text: str) -> list[bytes]:
     """ValueError when a line is no key, or there is none."""
     try:

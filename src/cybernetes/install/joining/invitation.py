@@ -33,7 +33,6 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _RBAC = "rbac.authorization.k8s.io"
 _ROLES = Target(_RBAC, "v1", "roles", "Role")
 _ROLE_BINDINGS = Target(_RBAC, "v1", "rolebindings", "RoleBinding")
-_CLUSTER_ROLE_BINDINGS = Target(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
 
 
 class Token(msgspec.Struct, frozen=True):

@@ -21,7 +21,6 @@ _CONFIG_KEY = "[-._a-zA-Z0-9]+"
 _HTTP_HEADER = "[-A-Za-z0-9]+"
 _PERCENT = "[0-9]+%"
 _ENV_VAR = "[ -<>-~]+"
-_PRINTABLE = re.compile(_ENV_VAR)
 
 
 def _matcher(pattern: str) -> re.Pattern[str]:
