@@ -6,7 +6,8 @@ Requests add to plain numbers; a family of metrics is made of them when somebody
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -14,6 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from cybernetes.apiserver.core import Core
 from cybernetes.apiserver.request import RequestInfo
+from cybernetes.apiserver.summed import Summed
 from cybernetes.base.spread import Spread
 from cybernetes.store.api import Delete, Put
 
@@ -33,6 +35,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        # Where several processes are one server: what each of the others tells (`summed`).
+        self.others: Callable[[], Awaitable[Sequence[bytes]]] | None = None
         # Requests that are answered now: "mutating", "readOnly", and "long" ones, which no limit counts.
         self.in_flight: Counter[str] = Counter()
         self.authentications: Counter[str] = Counter()
@@ -149,6 +153,11 @@ def _counts(name: str, what: str, label: str, counts: Mapping[str, int]) -> Coun
     return family
 
 
-def render(core: Core) -> bytes:
-    text: bytes = generate_latest(core.metrics.registry)
+async def render(metrics: Metrics) -> bytes:
+    """What this process counted, and with it what others of the same server did."""
+    registry: Any = metrics.registry
+    if metrics.others is not None:
+        others = await metrics.others()
+        registry = Summed(metrics.registry.collect(), others)
+    text: bytes = generate_latest(registry)
     return text

@@ -72,7 +72,7 @@ class NonResource:
         if request.path in ("/version", "/version/"):
             return respond.json(version())
         if request.path == "/metrics":
-            return Response(200, [("Content-Type", metrics.CONTENT_TYPE)], metrics.render(core))
+            return Response(200, [("Content-Type", metrics.CONTENT_TYPE)], await metrics.render(core.metrics))
         if request.path == "/metrics/slis":
             return self._health.slis()
         if request.path.startswith(dumps.PATH):

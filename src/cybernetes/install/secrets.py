@@ -59,7 +59,8 @@ async def _wait(client: ApiClient, layout: Layout, what: str) -> None:
 
 
 def _done(metrics: str, wanted: str) -> bool:
-    return wanted in _IN_USE.findall(metrics) and not _REWRITING.search(metrics)
+    # Of several processes each tells the one that it uses.
+    return set(_IN_USE.findall(metrics)) == {wanted} and not _REWRITING.search(metrics)
 
 
 async def _metrics(client: ApiClient) -> str:

@@ -100,6 +100,11 @@ class Layout(msgspec.Struct, frozen=True):
         return self.run / "store.sock"
 
     @property
+    def siblings(self) -> Path:
+        """Where the processes of one API server tell each other their numbers."""
+        return self.run / "apiservers"
+
+    @property
     def etcd(self) -> Path:
         return self.data_dir / "etcd"
 

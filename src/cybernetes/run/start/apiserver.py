@@ -10,6 +10,7 @@ from pathlib import Path
 from cybernetes.apiserver.audit.auditor import Auditor
 from cybernetes.apiserver.config import ServerConfig
 from cybernetes.apiserver.server import ApiServer
+from cybernetes.apiserver.summed import told
 from cybernetes.auth.tokens import TokenTerms
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.duration import parse as parse_duration
@@ -23,6 +24,7 @@ from cybernetes.run.start import Setting
 from cybernetes.run.start.access import Access
 from cybernetes.run.start.audit import open_audit
 from cybernetes.run.start.encryption import Encryption
+from cybernetes.run.start.siblings import Siblings
 from cybernetes.run.start.store import prepared
 from cybernetes.run.start.tracing import OtlpTracer, open_tracer
 from cybernetes.store.api import Store
@@ -55,6 +57,11 @@ async def serve(setting: Setting) -> None:
             server = ApiServer(store, config, clock, random, audit=audit, tracer=tracer, ready=ready)
             for numbers in (encryption.numbers, *access.files):
                 server.core.metrics.registry.register(numbers)
+            if setting.config.api_server.processes > 1:
+                registry = server.core.metrics.registry
+                siblings = Siblings(setting.layout.siblings, lambda: told(registry.collect()))
+                group.create_task(siblings.run(), name="apiserver.siblings")
+                server.core.metrics.others = siblings.ask
             for each in access.files:
                 group.create_task(each.run(), name="apiserver.reload")
             async with _recorded(audit):
