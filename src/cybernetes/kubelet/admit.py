@@ -59,19 +59,21 @@ class Admission:
         unknown = unsupported(pod)
         if unknown:
             return Rejection("PodFeatureUnsupported", unknown)
-        misplaced = unwanted(pod, self._around.node())
+        node = self._around.node()
+        misplaced = unwanted(pod, node)
         if misplaced is not None:
             return misplaced
-        short = short_of(pod, others, self._tools.allocatable)
-        if short is not None and not self._make_room(pod, others):
+        allocatable = offered(self._tools.allocatable, node)
+        short = short_of(pod, others, allocatable)
+        if short is not None and not self._make_room(pod, others, allocatable):
             return short
         return ports_taken(pod, others)
 
-    def _make_room(self, pod: Object, others: Sequence[Object]) -> bool:
+    def _make_room(self, pod: Object, others: Sequence[Object], allocatable: Amounts) -> bool:
         """End pods for a critical one. They stop while it starts: their share is its from now on."""
         if not pods.is_critical(pod):
             return False
-        chosen = preemption.victims(pod, others, preemption.missing(pod, others, self._tools.allocatable))
+        chosen = preemption.victims(pod, others, preemption.missing(pod, others, allocatable))
         for each in chosen:
             self._tools.say(each, "", "Warning", "Preempting", preemption.EVENT)
             self._around.end(each, preemption.VERDICT)
@@ -108,10 +110,16 @@ def unsupported(pod: Object) -> str:
     return ""
 
 
+def offered(own: Amounts, node: Object | None) -> Amounts:
+    """What pods may have: what this kubelet found, and the extended resources that others say the node has."""
+    told = ((node or {}).get("status") or {}).get("allocatable") or {}
+    return {**{name: resources.amount(name, text) for name, text in told.items() if is_extended(name)}, **own}
+
+
 def short_of(pod: Object, others: Sequence[Object], allocatable: Amounts) -> Rejection | None:
     """The first resource that the node has not enough of.
 
-    Extended resources that this kubelet does not offer were counted for the node by others, as the scheduler did.
+    Extended resources that nobody says the node has are not asked for: who bound the pod may know better.
     """
     room = allocatable.get("pods", 0)
     if len(others) + 1 > room:

@@ -278,6 +278,19 @@ def test_a_node_without_room_says_what_is_missing() -> None:
     assert ports_taken(port, [pod()]) is None
 
 
+def test_extended_resources_that_others_say_the_node_has_are_counted() -> None:
+    from cybernetes.kubelet.admit import offered, short_of
+
+    told = {"cpu": "64", "example.com/dongle": "3", "kubernetes.io/batteries": "5"}
+    room = offered({"cpu": 1000, "pods": 10}, {"status": {"allocatable": told}})
+    assert room == {"cpu": 1000, "pods": 10, "example.com/dongle": 3}
+    assert offered({"cpu": 1000}, None) == {"cpu": 1000}
+    two = with_resources({"example.com/dongle": "2"})
+    text = "Node didn't have enough resource: example.com/dongle, requested: 2, used: 2, capacity: 3"
+    assert short_of(two, [], room) is None
+    assert short_of(two, [two], room) == Rejection("OutOfexample.com/dongle", text)
+
+
 def test_links_in_place_of_logs_are_refused(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret")
