@@ -18,23 +18,14 @@ from typing import NamedTuple
 
 PACKAGE = "cybernetes/wire/grpc"
 
-# Package in the table -> module name. "v1" and "v1beta1" are the kubelet's own sockets, "v2" is a key service's.
+# Package in the table -> module name. "v2" is a key service's.
 MODULES = {
     "runtime.v1": "cri_runtime",
-    "v1beta1": "device_plugin",
-    "pluginregistration": "plugin_registration",
     "v2": "kms_v2",
-    "v1": "pod_resources",
     "mvccpb": "etcd_kv",
     "etcdserverpb": "etcd_rpc",
     "containerd.types": "containerd_types",
-    "containerd.v1.types": "containerd_task",
-    "containerd.services.containers.v1": "containerd_containers",
-    "containerd.services.tasks.v1": "containerd_tasks",
-    "containerd.services.version.v1": "containerd_version",
     "containerd.services.events.v1": "containerd_events",
-    "containerd.services.images.v1": "containerd_images",
-    "containerd.services.content.v1": "containerd_content",
     "containerd.events": "containerd_event_types",
 }
 
@@ -44,8 +35,6 @@ LEFT_OUT = ("authpb.", "types.")
 
 WELL_KNOWN = {
     "google.protobuf.Any": "google/protobuf/any.proto",
-    "google.protobuf.Empty": "google/protobuf/empty.proto",
-    "google.protobuf.FieldMask": "google/protobuf/field_mask.proto",
     "google.protobuf.Timestamp": "google/protobuf/timestamp.proto",
 }
 
