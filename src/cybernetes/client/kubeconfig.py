@@ -73,8 +73,8 @@ def merge(configs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return merged
 
 
-def build(access: Access, *, name: str, user: str) -> dict[str, Any]:
-    """A Config with one cluster, user and context, certificates embedded."""
+def build(access: Access, *, name: str, user: str, context: str = "") -> dict[str, Any]:
+    """A Config with one cluster, user and context, certificates embedded. context: "" for the cluster's name."""
     cluster = {
         "server": access.server,
         "certificate-authority-data": _encoded(access.authority),
@@ -86,16 +86,16 @@ def build(access: Access, *, name: str, user: str) -> dict[str, Any]:
         "client-key-data": _encoded(access.key),
         "token": access.token,
     }
-    context = {"cluster": name, "user": user}
+    joined = {"cluster": name, "user": user}
     if access.namespace != "default":
-        context["namespace"] = access.namespace
+        joined["namespace"] = access.namespace
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": name, "cluster": {k: v for k, v in cluster.items() if v}}],
         "users": [{"name": user, "user": {k: v for k, v in credentials.items() if v}}],
-        "contexts": [{"name": name, "context": context}],
-        "current-context": name,
+        "contexts": [{"name": context or name, "context": joined}],
+        "current-context": context or name,
     }
 
 

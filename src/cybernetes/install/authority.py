@@ -136,8 +136,7 @@ def switch(config: ClusterConfig, layout: Layout, of: Authority = CLUSTER) -> No
         # Before the key that signs it is replaced.
         terms = pki.Terms(SystemClock().now(), SystemRandom(), pki.CA_LIFETIME_S)
         write_private(bridge, pki.cross(Credential(old, own.key.read_bytes()), new, terms))
-    write_private(own.key, new.key)
-    write_private(own.certificate, new.certificate + old)
+    own.write(Credential(new.certificate + old, new.key))
     machine.ensure(config, layout)
     if of.bridged:
         serving = files.of(layout, of.bridged).certificate

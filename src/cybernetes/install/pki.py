@@ -15,6 +15,8 @@ from cybernetes.auth import pki
 from cybernetes.auth.pki import Credential
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SystemRandom
+from cybernetes.client import kubeconfig
+from cybernetes.client.kubeconfig import Access
 from cybernetes.install import administrators
 from cybernetes.install.containerd import RegistryHost
 from cybernetes.install.registry import REGISTRY_NAME, REGISTRY_PORT
@@ -64,7 +66,7 @@ class Issuer:
         ):
             # Never made anew by itself: everything trusts it. `cybernetes certs rotate-ca` does that in steps.
             if not (where.certificate.exists() and (where.key.exists() or self._is_foreign(where))):
-                put(where, pki.ca(name, self._ca_terms))
+                where.write(pki.ca(name, self._ca_terms))
         key = files.service_account_key(self._layout)
         if not key.exists():
             write_private(key, pki.new_key(self._terms.random))
@@ -165,7 +167,7 @@ class Issuer:
         if where.certificate.exists() and where.key.exists() and self._lasts(where, signer):
             return
         if signer.key.exists():
-            put(where, make())
+            where.write(make())
 
     def _is_foreign(self, authority: files.CertificateFiles) -> bool:
         """Whether an authority is of somebody who keeps its key: that of an etcd which others run."""
@@ -178,32 +180,9 @@ class Issuer:
         return lasts and pki.is_issued_by(certificate, signer.certificate.read_bytes())
 
 
-def put(where: files.CertificateFiles, credential: Credential) -> None:
-    write_private(where.key, credential.key)
-    write_private(where.certificate, credential.certificate)
-
-
-def render_kubeconfig(cluster: str, server: str, ca_pem: bytes, user: str, credential: Credential) -> bytes:
+def render_kubeconfig(cluster: str, server: str, authority: bytes, user: str, own: Credential) -> bytes:
     """A kubeconfig with everything inside, so that it can be copied elsewhere."""
-
-    def inline(data: bytes) -> str:
-        return b64encode(data).decode()
-
-    name = cluster if user == "kubernetes-admin" else f"{user}@{cluster}"
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": cluster, "cluster": {"server": server, "certificate-authority-data": inline(ca_pem)}}],
-        "users": [
-            {
-                "name": f"{cluster}-{user}",
-                "user": {
-                    "client-certificate-data": inline(credential.certificate),
-                    "client-key-data": inline(credential.key),
-                },
-            }
-        ],
-        "contexts": [{"name": name, "context": {"cluster": cluster, "user": f"{cluster}-{user}"}}],
-        "current-context": name,
-    }
+    access = Access(server=server, authority=authority, certificate=own.certificate, key=own.key)
+    context = cluster if user == "kubernetes-admin" else f"{user}@{cluster}"
+    document = kubeconfig.build(access, name=cluster, user=f"{cluster}-{user}", context=context)
     return yaml.safe_dump(document, sort_keys=False).encode()

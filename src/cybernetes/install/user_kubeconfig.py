@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from cybernetes.client import kubeconfig
+
 _LISTS = ("clusters", "users", "contexts")
 
 
@@ -76,12 +78,8 @@ def remove_from_users(own: Path) -> None:
 
 
 def _rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
     document = yaml.safe_load(path.read_text()) if path.exists() else None
     document = document or {"apiVersion": "v1", "kind": "Config", "preferences": {}}
     change(document)
-    staged = path.with_name(path.name + ".new")
-    staged.touch(mode=0o600)
-    staged.write_text(yaml.safe_dump(document, sort_keys=False))
-    staged.replace(path)
+    kubeconfig.write(path, document)
     return path

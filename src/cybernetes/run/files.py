@@ -9,6 +9,7 @@ import msgspec
 
 from cybernetes.auth.pki import Credential
 from cybernetes.run.layout import Layout
+from cybernetes.run.private import write_private
 
 
 class CertificateFiles(msgspec.Struct, frozen=True):
@@ -17,6 +18,11 @@ class CertificateFiles(msgspec.Struct, frozen=True):
 
     def read(self) -> Credential:
         return Credential(self.certificate.read_bytes(), self.key.read_bytes())
+
+    def write(self, credential: Credential) -> None:
+        """Each as a whole, the key first."""
+        write_private(self.key, credential.key)
+        write_private(self.certificate, credential.certificate)
 
 
 def ca(layout: Layout) -> CertificateFiles:

@@ -19,7 +19,6 @@ from cybernetes.client.api import ApiClient
 from cybernetes.client.queue import WorkQueue
 from cybernetes.client.target import SERVICE_ACCOUNTS, Target
 from cybernetes.install.machine import free_port
-from cybernetes.install.pki import put
 from cybernetes.run import files
 from cybernetes.run.layout import Layout
 from cybernetes.run.private import write_private
@@ -64,7 +63,7 @@ async def _served(folder: Path, broken: list[str]) -> AsyncIterator[tuple[Runnin
         write_private(files.ca(layout).certificate, api.ca)
         write_private(files.front_proxy_ca(layout).certificate, pki.ca("front-proxy-ca", terms).certificate)
         own = files.scheduler(layout)
-        put(own, pki.serving(api.authority, "kube-scheduler", terms, addresses=("127.0.0.1",)))
+        own.write(pki.serving(api.authority, "kube-scheduler", terms, addresses=("127.0.0.1",)))
         transport = numbers.Counted(api.transport_as("system:kube-scheduler"))
         client = ApiClient(transport, user_agent="kube-scheduler", clock=CLOCK)
         queue: WorkQueue[str] = WorkQueue(CLOCK, RANDOM)

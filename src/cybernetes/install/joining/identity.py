@@ -33,18 +33,18 @@ async def obtain(layout: Layout, config: ClusterConfig, first: Access | None = N
     user = f"system:node:{node.name}"
     if first is not None or _ends_soon(own.certificate):
         got = await _signed(asking, Wanted(KUBELET_CLIENT, user, ("system:nodes",)))
-        _write(own, got)
+        own.write(got)
         _write_kubeconfig(kubelet, config, asking.authority, user, got)
     asking = kubeconfig.access(kubeconfig.load([kubelet]))
     write_private(files.ca(layout).certificate, asking.authority)
     serving = files.kubelet_serving(layout, node.name)
     if _ends_soon(serving.certificate):
-        _write(serving, await _signed(asking, _serving(node, user)))
+        serving.write(await _signed(asking, _serving(node, user)))
     for component, name in (("proxy", "system:kube-proxy"), ("dns", "system:cybernetes:dns")):
         where = files.of(layout, f"client-{component}-{node.name}")
         if _ends_soon(where.certificate):
             got = await _signed(asking, Wanted(CLIENT, name))
-            _write(where, got)
+            where.write(got)
             _write_kubeconfig(layout.kubeconfig(f"{component}-{node.name}"), config, asking.authority, name, got)
 
 
@@ -66,11 +66,6 @@ def _ends_soon(certificate: Path) -> bool:
     if not certificate.exists():
         return True
     return pki.expires_at(certificate.read_bytes()) - SystemClock().now() < RENEW_BELOW_S
-
-
-def _write(where: files.CertificateFiles, credential: Credential) -> None:
-    write_private(where.key, credential.key)
-    write_private(where.certificate, credential.certificate)
 
 
 def _write_kubeconfig(path: Path, config: ClusterConfig, authority: bytes, user: str, own: Credential) -> None:

@@ -19,7 +19,6 @@ from cybernetes.client import certificates, kubeconfig
 from cybernetes.client.api import ApiClient
 from cybernetes.client.certificates import CLIENT, KUBELET_CLIENT, KUBELET_SERVING, Wanted
 from cybernetes.run import files
-from cybernetes.run.private import write_private
 from cybernetes.run.start import Setting
 
 log = Log("kubelet.certificates")
@@ -81,8 +80,7 @@ class Rotation:
         wanted, where = self._rotated.wanted, self._rotated.where
         async with self._rotating:
             got = await certificates.obtain(self._client, wanted, self._clock, self._random)
-            write_private(where.key, got.key)
-            write_private(where.certificate, got.certificate)
+            where.write(got)
             self._rotated.use(got)
         log.info("certificate.rotated", user=wanted.user, signer=wanted.signer)
 
