@@ -31,6 +31,7 @@ class RemoteVersion(msgspec.Struct, frozen=True):
     """One version of a group that another server answers for.
 
     resources  its entries as the aggregated document lists them; empty while it can't be reached
+    document   where its OpenAPI v3 document is, as path and query of this server; "" where it has none
     """
 
     group: str
@@ -39,6 +40,7 @@ class RemoteVersion(msgspec.Struct, frozen=True):
     current: bool = True
     group_priority: int = CUSTOM_PRIORITY
     version_priority: int = 100
+    document: str = ""
 
 
 class Listing(msgspec.Struct, frozen=True):

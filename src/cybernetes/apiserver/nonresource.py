@@ -84,7 +84,7 @@ class NonResource:
             return about_tokens
         if request.path == "/":
             return respond.json({"paths": paths(core)})
-        if core.aggregated is not None and top == "apis":
+        if core.aggregated is not None and top in ("apis", "openapi"):
             remote: Response | None = await core.aggregated(core, passage)
             if remote is not None:
                 return remote

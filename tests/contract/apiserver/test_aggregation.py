@@ -29,6 +29,12 @@ LISTING = {
 }
 
 
+SCHEMA = f"/openapi/v3{PATH}"
+INDEX = {
+    "paths": {PATH[1:]: {"serverRelativeURL": f"{SCHEMA}?hash=A1"}, "apis": {"serverRelativeURL": "/openapi/v3/apis"}}
+}
+
+
 class Extension:
     def __init__(self) -> None:
         self.asked: list[Request] = []
@@ -37,7 +43,8 @@ class Extension:
         self.asked.append(request)
         if request.path.endswith("/moved"):
             return Response(307, [("Location", "https://169.254.169.254/")], b"")
-        body = LISTING if request.path == PATH else {"kind": "ThingList", "items": [], "path": request.path}
+        others = {"kind": "ThingList", "items": [], "path": request.path}
+        body = {PATH: LISTING, "/openapi/v3": INDEX, SCHEMA: {"openapi": "3.0.0"}}.get(request.path, others)
         return Response(200, [("Content-Type", "application/json")], orjson.dumps(body))
 
 
@@ -115,6 +122,10 @@ def test_requests_reach_the_other_server_with_their_user(tmp_path: Path) -> None
                 assert "location" not in {name.lower() for name, _ in moved.headers}
                 groups = await client.ok("GET", "/apis")
                 assert "ext.test" in [group["name"] for group in groups["groups"]]
+                index = (await client.ok("GET", "/openapi/v3"))["paths"]
+                assert index[PATH[1:]] == INDEX["paths"][PATH[1:]] and index["apis"] != INDEX["paths"]["apis"]
+                assert await client.ok("GET", SCHEMA, hash="A1") == {"openapi": "3.0.0"}
+                assert extension.asked[-1].param("hash") == "A1"
             finally:
                 await transport.close()
                 await http.stop(1)
@@ -151,6 +162,26 @@ def test_a_changed_service_or_endpoint_is_noticed_at_once(tmp_path: Path, monkey
     asyncio.run(main())
 
 
+def test_a_condition_that_somebody_took_away_is_back_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "EVERY_S", 3600.0)
+
+    async def main() -> None:
+        async with serving_apiserver(tmp_path) as api:
+            transport = api.transport()
+            client = Client(transport)
+            services = "/apis/apiregistration.k8s.io/v1/apiservices"
+            try:
+                await client.ok("POST", services, api_service(api.ca))
+                await reason(client, "ServiceNotFound")
+                other = {"type": "StatusPatched", "status": "True", "reason": "Other"}
+                await client.ok("PATCH", f"{services}/v1.ext.test/status", {"status": {"conditions": [other]}})
+                await reason(client, "Other", "ServiceNotFound")
+            finally:
+                await transport.close()
+
+    asyncio.run(main())
+
+
 def test_a_server_that_comes_up_after_its_endpoints_is_asked_again_soon(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,12 +212,12 @@ def test_a_server_that_comes_up_after_its_endpoints_is_asked_again_soon(
     asyncio.run(main())
 
 
-async def reason(client: Client, wanted: str) -> None:
-    found = ""
+async def reason(client: Client, *wanted: str) -> None:
+    found: list[str] = []
     for _ in range(1200):
         read = await client.ok("GET", "/apis/apiregistration.k8s.io/v1/apiservices/v1.ext.test")
-        found = next((each["reason"] for each in read.get("status", {}).get("conditions") or ()), "")
-        if found == wanted:
+        found = [each["reason"] for each in read.get("status", {}).get("conditions") or ()]
+        if found == [*wanted]:
             return
         await asyncio.sleep(0.05)
     raise AssertionError(f"{found}, not {wanted}")

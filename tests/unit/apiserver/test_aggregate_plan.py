@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cybernetes.apiserver.aggregate.plan import Destination, Unavailable, destination, put
+from cybernetes.apiserver.aggregate.plan import Destination, Unavailable, destination, document, put
 
 Object = dict[str, Any]
 API_SERVICE = {"spec": {"service": {"namespace": "shop", "name": "web", "port": 443}}}
@@ -45,3 +45,18 @@ def test_a_condition_takes_the_place_of_the_former_one() -> None:
     wanted = {"type": "Available", "status": "True"}
     assert put(wanted, old) == [wanted, old[1]]
     assert put(wanted, old[1:]) == [old[1], wanted]
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ({"paths": {"apis/a.b/v1": {"serverRelativeURL": "/openapi/v3/apis/a.b/v1?hash=X"}}}, True),
+        ({"paths": {"apis/a.b/v1": {"serverRelativeURL": "/api/v1/secrets"}}}, False),
+        ({"paths": {"apis/a.b/v2": {"serverRelativeURL": "/openapi/v3/apis/a.b/v2"}}}, False),
+        ({"paths": {"apis/a.b/v1": "x"}}, False),
+        ({"paths": []}, False),
+        ([], False),
+    ],
+)
+def test_a_server_tells_where_the_schemas_of_its_own_version_are(told: Any, found: bool) -> None:
+    assert document(told, "a.b", "v1") == ("/openapi/v3/apis/a.b/v1?hash=X" if found else "")

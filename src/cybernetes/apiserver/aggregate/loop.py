@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import orjson
 
 from cybernetes.apiserver.aggregate import plan
@@ -33,7 +35,19 @@ EVERY_S = 5.0
 # After how long a server that has endpoints and gave no answer is asked once more; then after twice as long each time.
 SOON_S = 0.05
 _FAILING = "FailedDiscoveryCheck"
+# An index is small; who has none says so at once.
+DOCUMENT_TIMEOUT_S = 5.0
 _ASKING = User("system:kube-aggregator", groups=(MASTERS,))
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """What a server says: the condition Available, what it serves, where its schemas are."""
+
+    status: str
+    reason: str
+    message: str
+    resources: Sequence[Object] = ()
+    document: str = ""
 
 
 class Availability:
@@ -63,12 +77,18 @@ class Availability:
     async def run(self) -> None:
         """Ask each server when its APIService, its Service or its endpoints change, and every few seconds."""
         self._lister.subscribe_specs(GROUP, PLURAL, self._spec_changed)
+        self._lister.subscribe(GROUP, PLURAL, self._judged_no_more)
         self._lister.follow("", "services", self._service_changed)
         self._lister.follow("discovery.k8s.io", "endpointslices", self._slice_changed)
         await tend(self._queue, self._sync, log, "aggregate.status_failed")
 
     def _spec_changed(self, old: Object | None, new: Object | None) -> None:
         self._queue.add((new or old or {})["metadata"]["name"])
+
+    def _judged_no_more(self, old: Object | None, new: Object | None) -> None:
+        """Somebody else wrote the status, and took the condition away."""
+        if new is not None and not any(each["type"] == "Available" for each in plan.conditions(new)):
+            self._queue.add(new["metadata"]["name"])
 
     def _service_changed(self, event: Event) -> None:
         self._ask_at(event.place)
@@ -107,30 +127,31 @@ class Availability:
 
     async def _check_one(self, name: str, api_service: Object) -> str:
         """The reason of the condition that is true now."""
-        status, reason, message, resources = await self._probe(api_service)
+        told = await self._probe(api_service)
         spec = api_service["spec"]
         former = self._versions.get(name)
-        available = status == "True"
+        available = told.status == "True"
+        known = told if available or former is None else former
         self._versions[name] = RemoteVersion(
             spec.get("group", ""),
             spec.get("version", ""),
-            tuple(resources) if available else former.resources if former is not None else (),
+            known.resources,
             available,
             spec.get("groupPriorityMinimum", 0),
             spec.get("versionPriority", 0),
+            known.document,
         )
-        old = api_service.get("status", {}).get("conditions") or []
-        wanted = plan.condition(status, reason, message, rfc3339(self._clock.now()), old)
+        old = plan.conditions(api_service)
+        wanted = plan.condition(told.status, told.reason, told.message, rfc3339(self._clock.now()), old)
         if wanted is not None:
             body = {"status": {"conditions": plan.put(wanted, old)}}
             await self._client.patch(API_SERVICES, name, body, PatchType.MERGE, subresource="status")
-        return reason
+        return told.reason
 
-    async def _probe(self, api_service: Object) -> tuple[str, str, str, list[Object]]:
-        """(status, reason, message, resources)."""
+    async def _probe(self, api_service: Object) -> _Told:
         found = self._aggregator.find(api_service)
         if isinstance(found, plan.Unavailable):
-            return found.status, found.reason, found.message, []
+            return _Told(found.status, found.reason, found.message)
         spec = api_service["spec"]
         path = f"/apis/{spec['group']}/{spec['version']}"
         url = "" if isinstance(found, plan.Local) else found.url
@@ -138,14 +159,27 @@ class Availability:
         try:
             answer = await self._aggregator.send(found, Request("GET", path, {}, user_headers(_ASKING)))
         except EdgeError as broken:
-            return "False", _FAILING, f"{failing}: {broken.message}", []
+            return _Told("False", _FAILING, f"{failing}: {broken.message}")
         if not 200 <= answer.status < 300:
-            return "False", _FAILING, f"{failing}: bad status from {url}{path}: {answer.status}", []
-        told = plan.LOCAL if isinstance(found, plan.Local) else plan.PASSED
-        return *told, _resources(await whole_body(answer))
+            return _Told("False", _FAILING, f"{failing}: bad status from {url}{path}: {answer.status}")
+        resources = _resources(await whole_body(answer))
+        if isinstance(found, plan.Local):
+            return _Told(*plan.LOCAL, resources)
+        return _Told(*plan.PASSED, resources, await self._document(found, spec["group"], spec["version"]))
+
+    async def _document(self, found: plan.Destination, group: str, version: str) -> str:
+        """A server without documents is as good as others: what goes wrong here says nothing of its availability."""
+        try:
+            async with asyncio.timeout(DOCUMENT_TIMEOUT_S):
+                asked = Request("GET", plan.OPENAPI, {}, user_headers(_ASKING))
+                body = await whole_body(await self._aggregator.send(found, asked))
+                return plan.document(orjson.loads(body), group, version)
+        except (EdgeError, TimeoutError, orjson.JSONDecodeError) as failed:
+            log.debug("aggregate.no_documents", group=group, version=version, why=str(failed))
+            return ""
 
 
-def _resources(body: Any) -> list[Object]:
+def _resources(body: bytes) -> list[Object]:
     try:
         listing = orjson.loads(body)
     except orjson.JSONDecodeError:

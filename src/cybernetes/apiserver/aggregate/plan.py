@@ -14,6 +14,8 @@ Object = dict[str, Any]
 DEFAULT_PORT = 443
 # The label of EndpointSlices that names their Service.
 SERVICE_NAME = "kubernetes.io/service-name"
+# The index of a server's documents of OpenAPI v3, and what is below.
+OPENAPI = "/openapi/v3"
 
 
 class Destination(msgspec.Struct, frozen=True):
@@ -97,6 +99,10 @@ LOCAL = ("True", "Local", "Local APIServices are always available")
 PASSED = ("True", "Passed", "all checks passed")
 
 
+def conditions(api_service: Object) -> list[Object]:
+    return (api_service.get("status") or {}).get("conditions") or []
+
+
 def condition(status: str, reason: str, message: str, now: str, old: Sequence[Object]) -> Object | None:
     """The condition Available, or None when it is so already."""
     found = next((each for each in old if each["type"] == "Available"), None)
@@ -133,3 +139,12 @@ def discovered(listing: Object) -> list[Object]:
             entry = {"subresource": sub, "responseKind": kind, "verbs": each.get("verbs") or []}
             by_name[name].setdefault("subresources", []).append(entry)
     return list(by_name.values())
+
+
+def document(index: Any, group: str, version: str) -> str:
+    """Where a server's index of OpenAPI v3 says that the document of this version is; "" where it doesn't."""
+    name = f"apis/{group}/{version}"
+    paths = index.get("paths") if isinstance(index, dict) else None
+    entry = paths.get(name) if isinstance(paths, dict) else None
+    url = entry.get("serverRelativeURL") if isinstance(entry, dict) else None
+    return url if isinstance(url, str) and url.partition("?")[0] == f"{OPENAPI}/{name}" else ""

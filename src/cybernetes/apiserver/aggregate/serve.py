@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from cybernetes.apiserver import onward, respond
 from cybernetes.apiserver.aggregate.plan import (
+    OPENAPI,
     SERVICE_NAME,
     Destination,
     Local,
@@ -53,7 +54,7 @@ class Aggregator:
 
     async def answer(self, core: Core, passage: Passage) -> Response | None:
         """The other server's answer; None where nobody else has this group and version."""
-        parts = passage.request.path.split("/")
+        parts = passage.request.path.removeprefix(OPENAPI).split("/")
         if len(parts) < 4 or parts[1] != "apis":
             return None
         api_service = self._remote.get((parts[2], parts[3]))

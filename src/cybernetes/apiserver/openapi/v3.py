@@ -46,13 +46,15 @@ def paths(listing: Listing) -> list[str]:
     return sorted(found | set(_PLAIN))
 
 
-def index(listing: Listing, custom: Mapping[str, bytes], version: str, urls: Mapping[str, str] | None = None) -> bytes:
-    """`/openapi/v3`. custom: definitions of custom resources; urls: further paths, of aggregated servers."""
+def index(listing: Listing, custom: Mapping[str, bytes], version: str) -> bytes:
+    """`/openapi/v3`. custom: definitions of custom resources."""
     found = {
         path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest(listing, path, custom, version)}"}
         for path in paths(listing)
     }
-    found.update({path: {"serverRelativeURL": url} for path, url in (urls or {}).items()})
+    for each in listing.remote:
+        if each.document:
+            found[f"apis/{each.group}/{each.version}"] = {"serverRelativeURL": each.document}
     return orjson.dumps({"paths": {path: found[path] for path in sorted(found)}})
 
 
