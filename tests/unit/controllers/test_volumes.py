@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import virtual
 from world import World, view_of
 
+from cybernetes.base.errors import EdgeError
 from cybernetes.controllers.ephemeralvolume.loop import EphemeralVolumeController
-from cybernetes.controllers.volumebinding import plan
+from cybernetes.controllers.volumebinding import folders, plan
 from cybernetes.controllers.volumebinding.loop import VolumeController
-from cybernetes.controllers.volumebinding.objects import Claim, Volume
+from cybernetes.controllers.volumebinding.objects import Claim, Said, Volume
 
 Object = dict[str, Any]
 
@@ -99,10 +101,66 @@ def test_a_claim_is_bound_and_the_volume_released_when_it_goes() -> None:
             assert live(w, "persistentvolumes", "pv")["status"] == {"phase": "Released"}
             w.api.edit("persistentvolumes", "pv", lambda v: v["spec"].update(persistentVolumeReclaimPolicy="Delete"))
             await w.settle()
-            failed = {"phase": "Failed", "message": "no deletable volume plugin matched"}
-            assert live(w, "persistentvolumes", "pv")["status"] == failed
+            why = 'error getting deleter volume plugin for volume "pv": no deletable volume plugin matched'
+            assert live(w, "persistentvolumes", "pv")["status"] == {"phase": "Failed", "message": why}
 
     virtual.run(main())
+
+
+@pytest.mark.parametrize(
+    ("spec", "outcome"),
+    [
+        ({"hostPath": {"path": "/tmp/data/a"}}, plan.Delete("/tmp/data/a")),
+        ({"hostPath": {"path": "/data/tmp/a"}}, "host_path deleter only supports /tmp/.+ but received provided /data/tmp/a"),
+        ({"hostPath": {"path": "/tmp"}}, "host_path deleter only supports /tmp/.+ but received provided /tmp"),
+        ({"hostPath": {"path": "/tmp/../etc"}}, "host_path deleter only supports /tmp/.+ but received provided /tmp/../etc"),
+        ({"persistentVolumeReclaimPolicy": "Recycle"}, "No recycler plugin found for the volume!"),
+        ({"persistentVolumeReclaimPolicy": "Retain"}, None),
+    ],
+)  # fmt: skip
+def test_what_becomes_of_a_volume_without_its_claim(spec: Object, outcome: object) -> None:
+    found = plan.reclaim(view_of(volume("pv", **{"persistentVolumeReclaimPolicy": "Delete", **spec}), Volume))
+    assert (found.message if isinstance(found, Said) else found) == outcome
+
+
+def test_a_folder_below_tmp_goes_with_its_volume_or_the_volume_says_why_not() -> None:
+    removed = []
+
+    async def remove(folder: str) -> None:
+        if folder == "/tmp/stuck":
+            raise EdgeError("remove", folder, "busy")
+        removed.append(folder)
+
+    async def main() -> None:
+        w = World(lambda edges: VolumeController(edges, remove))
+        for name in ("free", "stuck"):
+            spec: Object = {"hostPath": {"path": f"/tmp/{name}"}, "persistentVolumeReclaimPolicy": "Delete"}
+            w.api.put("persistentvolumes", volume(name, **{**spec, "storageClassName": name}))
+            w.api.put("persistentvolumeclaims", claim(name, storageClassName=name))
+        async with w.running():
+            await w.settle()
+            for name in ("free", "stuck"):
+                w.api.remove("persistentvolumeclaims", name)
+            await w.settle()
+            (left,) = w.api.all("persistentvolumes")
+            assert (left["metadata"]["name"], left["status"]["phase"]) == ("stuck", "Failed")
+            assert ("VolumeFailedDelete", left["status"]["message"]) in w.events()
+
+    virtual.run(main())
+    assert removed == ["/tmp/free"]
+
+
+def test_links_do_not_lead_out_of_what_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "kept" / "a").mkdir(parents=True)
+    (tmp_path / "top" / "x" / "a").mkdir(parents=True)
+    (tmp_path / "top" / "x" / "a" / "out").symlink_to(tmp_path / "kept")
+    (tmp_path / "top" / "link").symlink_to(tmp_path / "kept")
+    with pytest.raises(EdgeError):
+        folders.remove_below(f"{tmp_path}/top", f"{tmp_path}/top/link/a")
+    for name in ("x/a", "x/a", "nowhere/a", "link"):
+        folders.remove_below(f"{tmp_path}/top", f"{tmp_path}/top/{name}")
+    assert [each.name for each in (tmp_path / "top").iterdir()] == ["x"]
+    assert (tmp_path / "kept" / "a").is_dir() and not (tmp_path / "top" / "x" / "a").exists()
 
 
 def test_two_claims_never_share_a_volume() -> None:

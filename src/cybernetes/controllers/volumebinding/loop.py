@@ -6,16 +6,16 @@ source  Kubernetes documentation "Persistent Volumes", lifecycle of a volume and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from cybernetes.base.errors import ApiError
+from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.client.api import is_reason
 from cybernetes.client.informer import key_of
 from cybernetes.client.target import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, Target
 from cybernetes.controllers.loop import Edges, reference, work
 from cybernetes.controllers.objects import Meta
-from cybernetes.controllers.volumebinding import plan
+from cybernetes.controllers.volumebinding import folders, plan
 from cybernetes.controllers.volumebinding.objects import (
     BIND_COMPLETED,
     BOUND_BY_CONTROLLER,
@@ -27,7 +27,6 @@ from cybernetes.controllers.volumebinding.objects import (
     StorageClass,
     Volume,
 )
-from cybernetes.model.local_volumes import PROVISIONED_BY
 
 # External provisioners and lost races are looked at again this often.
 AGAIN_S = 15.0
@@ -76,10 +75,14 @@ class Storage:
 
 
 class VolumeController:
-    """Both halves, since a step of one often leads to a step of the other."""
+    """Both halves, since a step of one often leads to a step of the other.
 
-    def __init__(self, edges: Edges) -> None:
+    remove_folder  of this machine; raises EdgeError
+    """
+
+    def __init__(self, edges: Edges, remove_folder: Callable[[str], Awaitable[None]] = folders.remove) -> None:
         self._edges = edges
+        self._remove_folder = remove_folder
         self._storage = Storage(edges)
         self._claim_queue = edges.queue()
         self._volume_queue = edges.queue()
@@ -214,15 +217,28 @@ class VolumeController:
             if not is_reason(error, "NotFound"):
                 raise
         if volume.status.phase not in ("Released", "Failed"):
+            # That it is released now leads here again.
             await storage.set_phase(PERSISTENT_VOLUMES, volume.metadata, "Released")
-        policy = volume.spec.persistent_volume_reclaim_policy
-        if policy == "Retain" or PROVISIONED_BY in volume.metadata.annotations or volume.status.phase == "Failed":
             return
-        said = Said("Warning", "VolumeFailedDelete", "no deletable volume plugin matched")
-        if policy == "Recycle":
-            said = Said("Warning", "VolumeFailedRecycle", "no recyclable volume plugin matched")
-        storage.say(PERSISTENT_VOLUMES, volume.metadata, said)
-        await storage.set_phase(PERSISTENT_VOLUMES, volume.metadata, "Failed", said.message)
+        if volume.status.phase == "Failed" or volume.metadata.deletion_timestamp:
+            return
+        match plan.reclaim(volume):
+            case plan.Delete(folder):
+                await self._delete(volume, folder)
+            case Said() as said:
+                await self._fail(volume, said)
+
+    async def _delete(self, volume: Volume, folder: str) -> None:
+        try:
+            await self._remove_folder(folder)
+        except EdgeError as failed:
+            await self._fail(volume, Said("Warning", "VolumeFailedDelete", str(failed)))
+        else:
+            await self._edges.client.delete(PERSISTENT_VOLUMES, volume.metadata.name, uid=volume.metadata.uid)
+
+    async def _fail(self, volume: Volume, said: Said) -> None:
+        self._storage.say(PERSISTENT_VOLUMES, volume.metadata, said)
+        await self._storage.set_phase(PERSISTENT_VOLUMES, volume.metadata, "Failed", said.message)
 
 
 def _reserve(obj: dict[str, Any], claim: Claim) -> bool:

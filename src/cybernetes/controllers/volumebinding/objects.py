@@ -21,6 +21,10 @@ class ClaimReference(View, frozen=True, gc=False):
     uid: str = ""
 
 
+class HostPath(View, frozen=True, gc=False):
+    path: str = ""
+
+
 class VolumeSpec(View, frozen=True, gc=False):
     capacity: dict[str, str | int | float] = {}
     access_modes: tuple[str, ...] = ()
@@ -29,6 +33,7 @@ class VolumeSpec(View, frozen=True, gc=False):
     volume_mode: str = "Filesystem"
     volume_attributes_class_name: str | None = None
     persistent_volume_reclaim_policy: str = "Retain"
+    host_path: HostPath | None = None
 
 
 class Phase(View, frozen=True, gc=False):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from cybernetes.controllers.volumebinding import folders
 from cybernetes.controllers.volumebinding.objects import (
     BOUND_BY_CONTROLLER,
     SELECTED_NODE,
@@ -43,6 +44,12 @@ class Provision(msgspec.Struct, frozen=True):
 
 class Release(msgspec.Struct, frozen=True):
     """The volume's claim is gone: phase Released, then what the reclaim policy says."""
+
+
+class Delete(msgspec.Struct, frozen=True):
+    """The folder of the machine, then the volume."""
+
+    folder: str
 
 
 class Unbind(msgspec.Struct, frozen=True):
@@ -182,3 +189,24 @@ def volume_step(volume: Volume, claims: Mapping[str, Claim]) -> Step:
     if PROVISIONED_BY in volume.metadata.annotations and volume.spec.persistent_volume_reclaim_policy == "Delete":
         return Step(Release())
     return Step(Unbind(wholly=BOUND_BY_CONTROLLER in volume.metadata.annotations))
+
+
+def reclaim(volume: Volume) -> Delete | Said | None:
+    """What becomes of a released volume: deleted, failed with a reason, or left to others.
+
+    source  Kubernetes, pkg/controller/volume/persistentvolume: reclaiming; messages are its own
+    """
+    policy = volume.spec.persistent_volume_reclaim_policy
+    if policy == "Retain" or PROVISIONED_BY in volume.metadata.annotations:
+        return None
+    if policy == "Recycle":
+        return Said("Warning", "VolumeFailedRecycle", "No recycler plugin found for the volume!")
+    if volume.spec.host_path is None:
+        name = volume.metadata.name
+        why = f'error getting deleter volume plugin for volume "{name}": no deletable volume plugin matched'
+        return Said("Warning", "VolumeFailedDelete", why)
+    path = volume.spec.host_path.path
+    if not folders.is_temporary(path):
+        why = f"host_path deleter only supports /tmp/.+ but received provided {path}"
+        return Said("Warning", "VolumeFailedDelete", why)
+    return Delete(path)
