@@ -5,5 +5,6 @@ clock    wall and monotonic time behind a protocol, so that a simulation can own
 random   randomness behind a protocol, so that the same seed gives the same run
 tasks    periodic work, backoff
 log      structured events
+private_file, private_socket   what only their owner may open
 xtables  which tables of iptables the kernel has
 """

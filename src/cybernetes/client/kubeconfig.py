@@ -20,6 +20,7 @@ import yaml
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.base.log import Log
+from cybernetes.base.private_file import write_private
 from cybernetes.client.api import ApiClient
 from cybernetes.wire.http.client import HttpTransport
 from cybernetes.wire.http.message import Request, Response
@@ -101,12 +102,7 @@ def build(access: Access, *, name: str, user: str, context: str = "") -> dict[st
 
 def write(file: Path, config: dict[str, Any]) -> None:
     """Replace the file as a whole; only its owner may read it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    staged = file.with_name(file.name + ".new")
-    staged.unlink(missing_ok=True)
-    staged.touch(mode=0o600)
-    staged.write_text(yaml.safe_dump(config, sort_keys=False))
-    staged.replace(file)
+    write_private(file, yaml.safe_dump(config, sort_keys=False).encode())
 
 
 def access(config: dict[str, Any], context_name: str = "") -> Access:

@@ -20,6 +20,7 @@ from cybernetes.auth import pki
 from cybernetes.auth.pki import Credential
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError, Outcome, Retry
+from cybernetes.base.private_file import write_private
 from cybernetes.base.random import SystemRandom
 from cybernetes.install import pki as machine
 from cybernetes.install.renewal import restart
@@ -27,7 +28,6 @@ from cybernetes.install.user_kubeconfig import refresh_in_users
 from cybernetes.run import files
 from cybernetes.run.config import ClusterConfig
 from cybernetes.run.layout import Layout
-from cybernetes.run.private import write_private
 
 STEPS = ("begin", "switch", "finish")
 

@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import configure as configure_log
+from cybernetes.base.private_file import write_private
 from cybernetes.install import members, renewal
 from cybernetes.run import components
 from cybernetes.run.config import ClusterConfig
 from cybernetes.run.layout import Layout
-from cybernetes.run.private import write_private
 from cybernetes.run.process import set_title
 from cybernetes.run.supervise import Supervisor
 

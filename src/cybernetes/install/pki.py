@@ -14,6 +14,7 @@ import yaml
 from cybernetes.auth import pki
 from cybernetes.auth.pki import Credential
 from cybernetes.base.clock import SystemClock
+from cybernetes.base.private_file import write_private
 from cybernetes.base.random import SystemRandom
 from cybernetes.client import kubeconfig
 from cybernetes.client.kubeconfig import Access
@@ -23,7 +24,6 @@ from cybernetes.install.registry import REGISTRY_NAME, REGISTRY_PORT
 from cybernetes.run import files
 from cybernetes.run.config import ClusterConfig, NodeConfig, bracketed
 from cybernetes.run.layout import Layout
-from cybernetes.run.private import write_private
 
 # A certificate is made anew when it has less than this part of its life left.
 RENEW_BELOW = 1 / 3

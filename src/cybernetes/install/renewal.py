@@ -9,13 +9,14 @@ from math import inf
 from cybernetes.auth.pki import new_key, public_key
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError
+from cybernetes.base.private_file import write_private
 from cybernetes.base.random import SystemRandom
 from cybernetes.install import pki
 from cybernetes.install.user_kubeconfig import refresh_in_users
 from cybernetes.run import control, files
 from cybernetes.run.config import ClusterConfig
 from cybernetes.run.layout import Layout
-from cybernetes.run.private import exclusive, write_private
+from cybernetes.run.private import exclusive
 from cybernetes.run.supervise import ProcessStatus
 
 # A process that takes longer has troubles of its own; the supervisor goes on trying.

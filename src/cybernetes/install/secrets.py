@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError, Outcome, Retry
+from cybernetes.base.private_file import write_private
 from cybernetes.base.random import SystemRandom
 from cybernetes.client.api import ApiClient
 from cybernetes.client.kubeconfig import connect
@@ -16,7 +17,6 @@ from cybernetes.install.rotation import refuse_with_others
 from cybernetes.run import config as cluster_config
 from cybernetes.run import files
 from cybernetes.run.layout import Layout
-from cybernetes.run.private import write_private
 
 # The server looks every two seconds, and writes some thousand values a second.
 WAIT_S = 300.0

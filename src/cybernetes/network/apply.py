@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 from cybernetes.base.errors import EdgeError, Outcome
+from cybernetes.base.private_file import write_private
 from cybernetes.network.links.api import Links, Route
 from cybernetes.network.plan import CNI_FILE, FORWARD_IPV6, Desired
 
@@ -59,15 +59,8 @@ async def remove(links: Links, conf_dir: Path) -> None:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Whole or not at all, also across a crash; readable by root only; untouched when it is right already."""
-    staged = path.with_name(f".{path.name}.new")
     try:
-        if path.exists() and path.read_bytes() == content:
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
+        if not path.exists() or path.read_bytes() != content:
+            write_private(path, content)
     except OSError as failed:
         raise EdgeError("write", str(path), str(failed), outcome=Outcome.UNKNOWN) from failed

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from cybernetes.base.errors import EdgeError, Outcome, Retry
+from cybernetes.base.private_file import write_private
 from cybernetes.run.apiserver_args import ApiServerArgs
 
 COMPONENTS = ("apiserver", "controller-manager", "scheduler", "kubelet", "proxy", "network", "dns")
@@ -250,11 +251,7 @@ def read(path: Path) -> ClusterConfig:
 
 def write(path: Path, config: ClusterConfig) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_suffix(".new")
-    staged.touch(mode=0o600)
-    staged.chmod(0o600)
-    staged.write_bytes(msgspec.yaml.encode(config))
-    staged.replace(path)
+    write_private(path, msgspec.yaml.encode(config))
 
 
 def _unusable(path: Path, why: str) -> EdgeError:

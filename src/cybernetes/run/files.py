@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from cybernetes.auth.pki import Credential
+from cybernetes.base.private_file import write_private
 from cybernetes.run.layout import Layout
-from cybernetes.run.private import write_private
 
 
 class CertificateFiles(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from apiserver_fixture import RunningApi, serving_apiserver
 from cybernetes.auth import pki
 from cybernetes.base.clock import SystemClock
+from cybernetes.base.private_file import write_private
 from cybernetes.base.random import SystemRandom
 from cybernetes.client.api import ApiClient
 from cybernetes.client.queue import WorkQueue
@@ -21,7 +22,6 @@ from cybernetes.client.target import SERVICE_ACCOUNTS, Target
 from cybernetes.install.machine import free_port
 from cybernetes.run import files
 from cybernetes.run.layout import Layout
-from cybernetes.run.private import write_private
 from cybernetes.run.start import numbers
 from cybernetes.run.start.serving import Serving, gate, listen
 from cybernetes.wire.http.client import HttpTransport

@@ -13,6 +13,7 @@ import pytest
 
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError
+from cybernetes.base.private_file import write_private
 from cybernetes.client.api import ApiClient
 from cybernetes.client.target import SECRETS
 from cybernetes.install import agreement, authority, members, rotation
@@ -22,7 +23,6 @@ from cybernetes.install.joining.authorities import SHARED_FILES
 from cybernetes.run import files
 from cybernetes.run.config import ApiServerConfig, ClusterConfig, StoreConfig
 from cybernetes.run.layout import Layout
-from cybernetes.run.private import write_private
 from cybernetes.testing.apiserver import serving_apiserver
 
 CLOCK = SystemClock()

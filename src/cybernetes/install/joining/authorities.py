@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from cybernetes.base.errors import ApiError, EdgeError, Outcome, Retry
+from cybernetes.base.private_file import write_private
 from cybernetes.base.random import Random
 from cybernetes.client.api import ApiClient
 from cybernetes.client.target import SECRETS
@@ -18,7 +19,6 @@ from cybernetes.install import sealing
 from cybernetes.install.joining.invitation import JOINERS, MANAGER, readable
 from cybernetes.run.config import ClusterConfig, NodeConfig
 from cybernetes.run.layout import Layout
-from cybernetes.run.private import write_private
 
 Object = dict[str, Any]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from cybernetes.auth import pki
 from cybernetes.auth.pki import Credential
 from cybernetes.base.clock import SystemClock
+from cybernetes.base.private_file import write_private
 from cybernetes.base.random import SystemRandom
 from cybernetes.client import certificates, kubeconfig
 from cybernetes.client.api import ApiClient
@@ -18,7 +19,6 @@ from cybernetes.client.kubeconfig import Access
 from cybernetes.run import files
 from cybernetes.run.config import ClusterConfig, NodeConfig
 from cybernetes.run.layout import Layout
-from cybernetes.run.private import write_private
 
 # A certificate is asked for anew when it has less than a third of its year left.
 RENEW_BELOW_S = 120 * 24 * 3600

@@ -16,6 +16,7 @@ from cybernetes.auth import pki
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
+from cybernetes.base.private_file import write_private
 from cybernetes.base.random import Random
 from cybernetes.base.tasks import backoff, periodic
 from cybernetes.client import kubeconfig
@@ -24,7 +25,6 @@ from cybernetes.client.informer import Informer
 from cybernetes.client.reflector import Selection
 from cybernetes.client.target import CONFIG_MAPS, NODES
 from cybernetes.run import files, published
-from cybernetes.run.private import write_private
 from cybernetes.run.start import Setting
 from cybernetes.run.start.rotation import Rotation
 
