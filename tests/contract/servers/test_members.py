@@ -54,7 +54,7 @@ async def _machines(folder: Path) -> AsyncIterator[Machines]:
         store = StoreConfig(kind="etcd", endpoints=("127.0.0.1:2379",))
         port = urlsplit(api.url).port or 0
         config = ClusterConfig(api_server=ApiServerConfig(port=port), store=store, registry=False)
-        machine.put(files.ca(first), api.authority)
+        files.ca(first).write(api.authority)
         machine.ensure(config, first)
         for name in SHARED_FILES:
             if (first.pki / name).exists():
