@@ -118,7 +118,7 @@ def test_certificates_are_renewed_when_two_thirds_of_their_life_are_over(cluster
     now = SystemClock().now()
     for where, left in ((files.kubelet_client(layout), 0.3), (files.registry_client(layout), 0.5)):
         terms = pki.Terms(now - 1000 * (1 - left), SystemRandom(), 1000)
-        machine.put(where, pki.client(authority_of, "x", (), terms))
+        where.write(pki.client(authority_of, "x", (), terms))
     kept = files.registry_client(layout).certificate.read_bytes()
     renewed = files.kubelet_client(layout).certificate.read_bytes()
     renewal.renew(config, layout)

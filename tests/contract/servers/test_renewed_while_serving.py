@@ -19,7 +19,6 @@ from cybernetes.client.answer import whole_body
 from cybernetes.client.api import ApiClient
 from cybernetes.client.kubeconfig import Access, access, load, transport
 from cybernetes.client.target import SERVICE_ACCOUNTS
-from cybernetes.install import pki as machine
 from cybernetes.run import files
 
 NAME, SPACE = "renewed", "default"
@@ -66,9 +65,9 @@ def _make_old(servers: Servers) -> None:
     layout, now = servers.layout, SystemClock().now()
     authority, terms = files.ca(layout).read(), pki.Terms(now - 8000, SystemRandom(), 10_000)
     serving = pki.serving(authority, "kube-apiserver", terms, names=["localhost"], addresses=["127.0.0.1"])
-    machine.put(files.api_server(layout), serving)
+    files.api_server(layout).write(serving)
     masters = ["system:masters"]
-    machine.put(files.kubelet_client(layout), pki.client(authority, "kube-apiserver-kubelet-client", masters, terms))
+    files.kubelet_client(layout).write(pki.client(authority, "kube-apiserver-kubelet-client", masters, terms))
 
 
 async def _shown(servers: Servers, certificate: bytes) -> None:
