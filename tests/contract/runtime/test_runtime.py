@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.kubelet.testbed import SHELL, Testbed, network_namespace
+from tests.e2e.kubelet.testbed import SHELL, Testbed, running
 
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError
@@ -32,17 +30,8 @@ Body = Callable[[Runtime], Awaitable[None]]
 
 @pytest.fixture(scope="module")
 def containerd() -> Iterator[Testbed]:
-    if os.geteuid() != 0 or not shutil.which("containerd"):
-        pytest.skip("needs root and containerd")
-    name = f"cyb-kubelet-rt-{os.getpid()}"
-    bed = Testbed(Path(tempfile.mkdtemp(prefix="cyb-kubelet-")), name)
-    with network_namespace(name):
-        try:
-            bed.start_containerd()
-            bed.load_images()
-            yield bed
-        finally:
-            bed.clean()
+    with running(f"cyb-kubelet-rt-{os.getpid()}") as bed:
+        yield bed
 
 
 @pytest.fixture(params=["fake", pytest.param("containerd", marks=pytest.mark.privileged)])

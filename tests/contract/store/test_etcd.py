@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import ipaddress
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,23 +14,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from etcd_process import EtcdProcess
+from test_store_watches import take
 
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import EdgeError, Outcome
-from cybernetes.store.api import Batch, Put
+from cybernetes.store.api import Put
 from cybernetes.store.etcd import calls
 from cybernetes.store.etcd.calls import Tls
 from cybernetes.store.etcd.convert import Keys
 from cybernetes.store.etcd.store import EtcdStore, progress_on_request
-
-
-async def take(watch: AsyncIterator[Batch], count: int) -> list[Batch]:
-    found: list[Batch] = []
-    while len(found) < count:
-        batch = await anext(watch)
-        if batch.events:
-            found.append(batch)
-    return found
 
 
 def test_responses_in_fragments_become_whole_revisions(etcd_endpoint: str):

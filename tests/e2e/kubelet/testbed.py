@@ -11,12 +11,14 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
+import pytest
 
 from cybernetes.base.errors import EdgeError
 from cybernetes.install import own_root
@@ -183,6 +185,21 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
     bin_dir = "/usr/lib/cni"
     conf_dir = "{root}/cni"
 """
+
+
+@contextmanager
+def running(name: str) -> Iterator[Testbed]:
+    """A node of this name while the block runs; the test is skipped where there can be none."""
+    if os.geteuid() != 0 or not shutil.which("containerd"):
+        pytest.skip("needs root and containerd")
+    bed = Testbed(Path(tempfile.mkdtemp(prefix="cyb-kubelet-")), name)
+    with network_namespace(name):
+        try:
+            bed.start_containerd()
+            bed.load_images()
+            yield bed
+        finally:
+            bed.clean()
 
 
 @contextmanager
