@@ -14,10 +14,12 @@ from cybernetes.apiserver import onward
 from cybernetes.apiserver.aggregate.plan import SERVICE_NAME, of_first_family
 from cybernetes.apiserver.core import Call, Core, Object
 from cybernetes.apiserver.outbound import is_literal, is_proxyable
+from cybernetes.apiserver.subresources.pages import with_links
 from cybernetes.base.errors import ApiError, bad_request, not_found
 from cybernetes.wire.http.message import Request, Response, Transport
 
 PORT_MAX = 65535
+_OF_ORIGINS = frozenset(f"access-control-allow-{what}" for what in ("credentials", "headers", "methods", "origin"))
 _PORT = re.compile(r"[0-9]{1,5}|[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -46,7 +48,9 @@ async def forward(core: Core, call: Call) -> Response:
     headers["x-forwarded-uri"] = call.request.path
     headers["x-forwarded-host"] = call.request.headers.get("host", "")
     request = Request(call.request.method, call.info.rest or "/", call.request.query, headers, call.request.body)
-    return located(await onward.send(transport, request), url, _prefix(call))
+    prefix = _prefix(call)
+    answer = located(await onward.send(transport, request), url, prefix)
+    return await with_links(answer, lambda link: through(link, url, prefix))
 
 
 def _wants_slash(call: Call) -> bool:
@@ -65,10 +69,28 @@ def _prefix(call: Call) -> str:
     return call.info.path.removesuffix(call.info.rest) if call.info.rest else call.info.path
 
 
+def through(link: str, url: str, prefix: str) -> str:
+    """A link of a page as clients have to follow it: one to its own server leads through the proxy."""
+    try:
+        target = urlsplit(link)
+    except ValueError:
+        return link
+    if target.scheme not in ("", "http", "https") or target.netloc not in ("", urlsplit(url).netloc):
+        return link
+    if not target.path.startswith("/") or f"{target.path}/".startswith(f"{prefix}/"):
+        return link
+    return urlunsplit(("", "", prefix + target.path, target.query, target.fragment))
+
+
 def located(answer: Response, url: str, prefix: str) -> Response:
-    """An answer whose Location stays on the server that gave it, as clients see that one; others are left out."""
+    """An answer whose Location stays on the server that gave it, as clients see that one; others are left out.
+
+    So is what it says of pages of other origins: that would be said in this server's name.
+    """
     headers: list[tuple[str, str]] = []
     for name, value in answer.headers:
+        if name.lower() in _OF_ORIGINS:
+            continue
         if name.lower() != "location":
             headers.append((name, value))
             continue
