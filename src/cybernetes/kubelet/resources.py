@@ -6,13 +6,13 @@ source  kubernetes.io "Resource Management for Pods and Containers"
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from cybernetes.kubelet import pods
 from cybernetes.kubelet.pods import Object
-from cybernetes.model import quantity
+from cybernetes.model import pod_resources, qos, quantity
 
 SHARES_MIN = 2
 SHARES_MAX = 262144
@@ -67,82 +67,31 @@ def limits(container: Object) -> dict[str, int]:
 
 
 def _amounts(holder: Object, which: str) -> dict[str, int]:
-    listed = (holder.get("resources") or {}).get(which) or {}
-    return {name: amount(name, str(text)) for name, text in listed.items()}
+    return _counted((holder.get("resources") or {}).get(which) or {})
 
 
 def pod_requests(pod: Object, *, overhead: bool = True) -> dict[str, int]:
-    """What the pod needs at its worst moment: containers with sidecars, or an init container with the sidecars before it.
-
-    source  kubernetes.io "Sidecar Containers", resource sharing
-    """
-    return _pod_amounts(pod, requests, "requests", overhead)
+    """What the pod needs at its worst moment: containers with sidecars, or an init container with the sidecars before it."""
+    return _counted(pod_resources.requests(pod["spec"], overhead=overhead))
 
 
 def pod_limits(pod: Object, *, overhead: bool = True) -> dict[str, int]:
-    return _pod_amounts(pod, limits, "limits", overhead)
+    return _counted(pod_resources.limits(pod["spec"], overhead=overhead))
 
 
-def _pod_amounts(pod: Object, of: Callable[[Object], dict[str, int]], which: str, overhead: bool) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for container in pods.containers(pod):
-        _add(total, of(container))
-    sidecars: dict[str, int] = {}
-    peak: dict[str, int] = {}
-    for container in pods.init_containers(pod):
-        if pods.is_sidecar(container):
-            _add(sidecars, of(container))
-            _add(total, of(container))
-            _raise(peak, sidecars)
-        else:
-            moment = dict(sidecars)
-            _add(moment, of(container))
-            _raise(peak, moment)
-    _raise(total, peak)
-    total.update(_amounts(pod["spec"], which))
-    if overhead and (which == "requests" or total):
-        extra = {name: amount(name, str(text)) for name, text in (pod["spec"].get("overhead") or {}).items()}
-        _add(total, extra if which == "requests" else {name: extra[name] for name in extra if name in total})
-    return total
-
-
-def _add(total: dict[str, int], more: Amounts) -> None:
-    for name, value in more.items():
-        total[name] = total.get(name, 0) + value
-
-
-def _raise(total: dict[str, int], other: Amounts) -> None:
-    for name, value in other.items():
-        total[name] = max(total.get(name, 0), value)
+def _counted(listed: Mapping[str, str]) -> dict[str, int]:
+    return {name: amount(name, str(text)) for name, text in listed.items()}
 
 
 def qos_class(pod: Object) -> str:
     given = (pod.get("status") or {}).get("qosClass")
-    return str(given) if given else _qos(pod)
-
-
-def _qos(pod: Object) -> str:
-    if pod["spec"].get("resources"):
-        holders: Iterable[Object] = (pod["spec"],)
-    else:
-        holders = (*pods.containers(pod), *pods.init_containers(pod))
-    guaranteed, best_effort = True, True
-    for holder in holders:
-        requested = {k: v for k, v in requests(holder).items() if k in ("cpu", "memory") and v}
-        limited = {k: v for k, v in limits(holder).items() if k in ("cpu", "memory") and v}
-        if requested or limited:
-            best_effort = False
-        if set(limited) != {"cpu", "memory"} or any(requested.get(k, v) != v for k, v in limited.items()):
-            guaranteed = False
-    if best_effort:
-        return BEST_EFFORT
-    return GUARANTEED if guaranteed else BURSTABLE
+    return str(given) if given else qos.qos_class(pod["spec"])
 
 
 def pod_cgroup(root: str, pod: Object) -> str:
     """`/kubepods/burstable/podUID`, below the kubelet's cgroup root."""
-    qos = qos_class(pod)
-    middle = "" if qos == GUARANTEED else f"/{qos.lower()}"
+    quality = qos_class(pod)
+    middle = "" if quality == GUARANTEED else f"/{quality.lower()}"
     return f"{root.rstrip('/')}/kubepods{middle}/pod{pods.uid(pod)}"
 
 
@@ -183,10 +132,10 @@ def cpu_memory_of_container(pod: Object, container: Object) -> tuple[int, int, i
 
 def oom_score_adj(pod: Object, container: Object, capacity_bytes: int) -> int:
     """How ready the kernel is to kill the container when memory runs out: -997 last, 1000 first."""
-    qos = qos_class(pod)
-    if pod["spec"].get("priorityClassName") == NODE_CRITICAL or qos == GUARANTEED:
+    quality = qos_class(pod)
+    if pod["spec"].get("priorityClassName") == NODE_CRITICAL or quality == GUARANTEED:
         return _SCORE_GUARANTEED
-    if qos == BEST_EFFORT:
+    if quality == BEST_EFFORT:
         return _SCORE_BEST_EFFORT
     extra = _share_of_pod_request(pod)
     score = _score(requests(container).get("memory", 0) + extra, capacity_bytes)
