@@ -8,16 +8,10 @@ from the runtime and from the pod's status.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from cybernetes.base.clock import parse_rfc3339
-from cybernetes.base.errors import ApiError, EdgeError
-from cybernetes.base.log import Log
-from cybernetes.base.tasks import backoff as error_backoff
-from cybernetes.client.api import is_reason
-from cybernetes.client.target import PODS
-from cybernetes.kubelet import launch, plan, pods, resources, status
+from cybernetes.kubelet import launch, plan, pods, remains, status
 from cybernetes.kubelet.admit import Admission
 from cybernetes.kubelet.follow import keys_of
 from cybernetes.kubelet.lookout import Lookout
@@ -27,19 +21,14 @@ from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.preparation import Preparation, certain
 from cybernetes.kubelet.progress import Progress
 from cybernetes.kubelet.resize import Resizer
-from cybernetes.kubelet.runtime.api import NotFound
 from cybernetes.kubelet.starter import Starter
 from cybernetes.kubelet.stop import Stopper, pod_ip
 from cybernetes.kubelet.tools import Tools
+from cybernetes.kubelet.urgency import Urgency
 from cybernetes.kubelet.verdict import Verdict
 from cybernetes.kubelet.watchman import Watchman
 
-ERROR_FIRST_S = 0.5
-ERROR_LIMIT_S = 10.0
-BUG_WAIT_S = 60.0
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
-
-_log = Log("kubelet")
 
 
 class PodWorker:
@@ -55,8 +44,7 @@ class PodWorker:
         self._removed = False
         self._completed = False
         self._ending = False
-        self._interrupt = asyncio.Event()
-        self._errors = 0
+        self._urgency = Urgency(tools, pod)
         self._lookout = Lookout(tools.runtime, tools.host, tools.node.ips)
         self._stopper = Stopper(tools)
         self._start = Progress(seen_at=tools.clock.now(), fresh_from=tools.clock.monotonic())
@@ -80,7 +68,7 @@ class PodWorker:
         self._desired = pod
         self.pod = self._resizer.accept(pod)
         if shorter or ends:
-            self._interrupt.set()
+            self._urgency.interrupt()
         # What this kubelet has written itself is no news.
         if not echoes:
             self.wake.set()
@@ -94,14 +82,14 @@ class PodWorker:
         """The pod is no longer in the API."""
         self._removed = True
         if not self._ending:
-            self._interrupt.set()
+            self._urgency.interrupt()
         self.wake.set()
 
     def condemn(self, verdict: Verdict) -> None:
         """End the pod for good: evicted, preempted, shut down."""
         if self.verdict is None and not self._must_end():
             self.verdict = verdict
-            self._interrupt.set()
+            self._urgency.interrupt()
             self.wake.set()
 
     @property
@@ -140,15 +128,15 @@ class PodWorker:
         """Until nothing of the pod is left."""
         while True:
             self.wake.clear()
-            self._interrupt.clear()
+            self._urgency.settle()
             self._ending = self._must_end()
             if self._ending:
-                gone = await self._guarded(self._end)
+                gone = await self._urgency.do(self._end)
                 if gone is True:
                     return
                 await launch.wait_or(self.wake, gone if isinstance(gone, float) else None)
             else:
-                wait_s = await self._guarded(self._sync)
+                wait_s = await self._urgency.do(self._sync)
                 if not self._must_end():
                     await launch.wait_or(self.wake, wait_s if isinstance(wait_s, float) else 0.0)
 
@@ -160,38 +148,6 @@ class PodWorker:
             or pods.is_deleted(self.pod)
             or pods.is_terminal({"status": self.status})
         )
-
-    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Do `work`, given up when something more urgent comes; a number of seconds when it failed."""
-        task = self._tools.group.create_task(self._without_errors(work), name=f"pod.{self.pod['metadata']['name']}")
-        interrupt = self._tools.group.create_task(self._interrupt.wait(), name="pod.interrupt")
-        try:
-            await asyncio.wait({task, interrupt}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            interrupt.cancel()
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
-        return 0.0 if task.cancelled() else task.result()
-
-    async def _without_errors(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        try:
-            result = await work()
-        except (EdgeError, ApiError, NotFound) as error:
-            self._errors += 1
-            _log.warning("pod.failed", pod=self._ref(), why=str(error))
-            return error_backoff(
-                self._errors - 1, first_s=ERROR_FIRST_S, limit_s=ERROR_LIMIT_S, random=self._tools.random
-            )
-        except Exception as bug:
-            # One pod's spec must not take the node down: a kubelet that ends and starts again meets the same pod.
-            _log.error("pod.bug", bug, pod=self._ref())
-            return BUG_WAIT_S
-        self._errors = 0
-        return result
-
-    def _ref(self) -> str:
-        return f"{self.pod['metadata']['namespace']}/{self.pod['metadata']['name']}"
 
     def _say(self, container: str, kind: str, reason: str, message: str) -> None:
         self._tools.say(self.pod, container, kind, reason, message)
@@ -408,17 +364,14 @@ class PodWorker:
         self._watchman.forget_all()
         if not self._removed:
             self._publish(gone=True)
-        await tools.host.unmount_pod(pods.uid(pod))
-        await tools.volumes.release(pod)
-        await tools.host.remove_cgroup(resources.pod_cgroup(tools.config.cgroup_root, pod))
+        await remains.give_back(tools, pod)
         self._start.prepared, self._start.volumes_at = False, None
         self._admission.released()
         if not self._removed and not pods.is_deleted(self.pod):
             return None
         if not self._removed:
-            await tools.statuses.settled(pods.uid(pod))
-            await self._delete()
-        await self._remove_remains()
+            await remains.delete(tools, self.pod)
+        await remains.remove(tools, self.pod, self.observed.sandboxes)
         return True
 
     async def _stop_everything(self, grace_s: int) -> None:
@@ -434,21 +387,3 @@ class PodWorker:
         await self._look()
         if not self._removed:
             self._publish()
-
-    async def _delete(self) -> None:
-        meta = self.pod["metadata"]
-        try:
-            await self._tools.client.delete(PODS, meta["name"], namespace=meta["namespace"], uid=meta["uid"], grace_s=0)
-        except ApiError as error:
-            if not is_reason(error, "NotFound") and not is_reason(error, "Conflict"):
-                raise
-
-    async def _remove_remains(self) -> None:
-        tools, meta = self._tools, self.pod["metadata"]
-        for box in self.observed.sandboxes:
-            await tools.runtime.remove_sandbox(box.id)
-        log_dir = tools.config.log_dir(meta["namespace"], meta["name"], meta["uid"])
-        await tools.host.remove_pod(meta["uid"], log_dir)
-        tools.tokens.forget(meta["uid"])
-        tools.puller.forget(meta["uid"])
-        tools.statuses.forget(meta["uid"])
