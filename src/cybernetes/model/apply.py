@@ -41,6 +41,9 @@ NEVER_OWNED = (
 )
 
 
+_METADATA: Set = {"f:metadata": {fieldset.MEMBER: {}}}
+
+
 class Manager(msgspec.Struct, frozen=True, order=True):
     """Whose entry it is. api_version is "" for Apply, of which a manager has one for all versions."""
 
@@ -78,6 +81,9 @@ class Writing(msgspec.Struct, frozen=True, kw_only=True):
         """The set without what nobody owns and what this endpoint does not write."""
         for path in NEVER_OWNED:
             fields = fieldset.without(fields, path)
+        if fieldset.MEMBER in fields.get("f:metadata", ()):
+            # Of metadata that is told and empty, nothing is owned either.
+            fields = fieldset.difference(fields, _METADATA)
         return self.written(fields)
 
     def written(self, fields: Set) -> Set:

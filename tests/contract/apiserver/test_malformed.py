@@ -123,6 +123,15 @@ RAW = {
     "protobuf that is none": ("/pods", b"k8s\0\xff\xff", "application/vnd.kubernetes.protobuf", "POST", 400, "BadRequest", ""),
     "protobuf without its mark": ("/pods", b"\0\0", "application/vnd.kubernetes.protobuf", "POST", 400, "BadRequest", ""),
     "a patch that is no list": ("/configmaps/kept", b"{}", PATCH.format("json"), "PATCH", 400, "BadRequest", ""),
+    "a patch that is a text": (
+        *("/configmaps/kept", b'"x"', PATCH.format("merge"), "PATCH", 400, "BadRequest"),
+        "error decoding patch: json: cannot unmarshal string into Go value of type map[string]interface {}",
+    ),
+    "a merge patch that is null": ("/configmaps/kept", b"null", PATCH.format("merge"), "PATCH", 400, "BadRequest", "Invalid JSON Patch"),
+    "an operation that is a text": (
+        *("/configmaps/kept", b'["x"]', PATCH.format("json"), "PATCH", 400, "BadRequest"),
+        "error decoding patch: json: cannot unmarshal string into Go value of type jsonpatch.Operation",
+    ),
     "an operation that is none": (
         *("/configmaps/kept", b'[{"op":"nonsense","path":"/data"}]', PATCH.format("json"), "PATCH"),
         *(422, "Invalid", ""),

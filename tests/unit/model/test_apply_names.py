@@ -26,6 +26,14 @@ def test_an_object_keeps_its_name_when_the_last_owned_part_of_its_metadata_goes(
     assert applied(live)["metadata"] == {"name": "a", "namespace": "b"}
 
 
+@pytest.mark.parametrize("told", [{}, {"metadata": {}}, {"metadata": {"name": "a"}}])
+def test_who_tells_nothing_owns_nothing(told: dict[str, Any]) -> None:
+    live = {"metadata": {"name": "a"}, "data": {"x": "1"}}
+    config = {"kind": "ConfigMap", "apiVersion": "v1", **told}
+    found = apply.apply(NODE, live, config, WRITING, force=False).object
+    assert [each["manager"] for each in found["metadata"].get("managedFields", [])] == ["before-first-apply"]
+
+
 def test_kubectl_takes_over_what_it_applied_before_and_nothing_that_was_changed_since() -> None:
     last = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}, "data": {"mine": "1", "theirs": "1"}}
     noted = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps(last)}

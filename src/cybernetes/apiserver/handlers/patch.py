@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 import orjson
@@ -19,6 +20,7 @@ from cybernetes.model.resource import Strategy
 from cybernetes.model.schema import decode as schema_decode
 from cybernetes.model.schema import default as schema_default
 from cybernetes.model.schema.restoring import restored
+from cybernetes.model.schema.strict import json_type
 from cybernetes.wire import negotiate
 from cybernetes.wire.http.message import Response
 
@@ -28,6 +30,8 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
 OPERATIONS_MAX = 10_000
+
+T = TypeVar("T")
 
 _STRICT = "strict decoding error: "
 
@@ -96,24 +100,32 @@ def patch_of(call: Call, content_type: str, shape: Shape) -> Patch:
     """Raises ApiError 400, 413."""
     document = _parsed(call.request.body)
     if content_type == JSON_PATCH:
-        if not isinstance(document, list):
-            raise bad_request(
-                "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"
-            )
-        if len(document) > OPERATIONS_MAX:
-            limit = f"The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {len(document)}"
+        operations: list[object] = _held(document, list, "jsonpatch.Patch")
+        for each in operations:
+            _held(each, dict, "jsonpatch.Operation")
+        if len(operations) > OPERATIONS_MAX:
+            limit = f"The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {len(operations)}"
             raise ApiError(413, "RequestEntityTooLarge", f"Request entity too large: {limit}")
-        repeated = [f"json patch {each}" for each in _repeated(call.request.body, document)]
-        return Patch(lambda doc: patch.json_patch(doc, document), repeated=repeated)
-    if not isinstance(document, dict):
-        raise bad_request(
-            "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
-        )
-    repeated = _repeated(call.request.body, document)
+        repeated = [f"json patch {each}" for each in _repeated(call.request.body, operations)]
+        return Patch(lambda doc: patch.json_patch(doc, operations), repeated=repeated)
+    if document is None and content_type == MERGE_PATCH:
+        raise bad_request("Invalid JSON Patch")
+    changes: Object = _held(document, dict, "map[string]interface {}")
+    repeated = _repeated(call.request.body, changes)
     if content_type == MERGE_PATCH:
-        return Patch(lambda doc: patch.merge_patch(doc, document), repeated=repeated)
-    shown = strategic.printed(document)
-    return Patch(lambda doc: strategic.strategic_merge(shape.node, doc, document), shown=shown, repeated=repeated)
+        return Patch(lambda doc: patch.merge_patch(doc, changes), repeated=repeated)
+    shown = strategic.printed(changes)
+    return Patch(lambda doc: strategic.strategic_merge(shape.node, doc, changes), shown=shown, repeated=repeated)
+
+
+def _held(value: object, kind: type[T], name: str) -> T:
+    """The value, which must be of a type; null is an empty one. Raises ApiError 400."""
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        why = f"json: cannot unmarshal {json_type(value)} into Go value of type {name}"
+        raise bad_request(f"error decoding patch: {why}")
+    return value
 
 
 def _parsed(data: bytes) -> object:
