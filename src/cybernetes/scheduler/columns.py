@@ -106,7 +106,7 @@ class Columns:
         self.journal = array("i")
         self.journal_base = 0
 
-    # -- nodes
+    # Nodes.
 
     def put_node(self, node: NodeObject) -> bool:
         """Add or change a node; says whether anything changed that a decision sees."""
@@ -161,7 +161,7 @@ class Columns:
                     found.put(row, node.metadata.labels.get(key))
         return found
 
-    # -- pods
+    # Pods.
 
     def add_pod(self, pod: PodEntry, node_name: str) -> None:
         row = self._row(node_name)
@@ -231,7 +231,7 @@ class Columns:
             self.used.frombytes(more)
         return found
 
-    # -- private
+    # Private.
 
     def _row(self, name: str) -> int:
         row = self.rows.get(name)

@@ -136,7 +136,7 @@ class Cycle:
         """What the nominated pods will take that count when this one is judged; shape of `Columns.used`."""
         return self._crowd.of_rivals(pod)
 
-    # -- filters
+    # Filters.
 
     def filter(self, pod: PodEntry) -> Filtered:
         """Filters with the nominated pods of at least this pod's priority on their nodes, and without them."""
@@ -264,7 +264,7 @@ class Cycle:
                 self.columns.remove_pod(other, name)
         self.fit(pod)
 
-    # -- scores
+    # Scores.
 
     def total(self, pod: PodEntry, code: array[int]) -> array[int]:
         """Weighted sums by row, of what differs between nodes: a plugin that gives all the same is left out."""

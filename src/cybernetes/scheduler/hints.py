@@ -88,7 +88,7 @@ def _always(pod: PodEntry, change: Change) -> bool:
     return True
 
 
-# -- nodes
+# Nodes.
 
 
 def _became_schedulable(pod: PodEntry, change: Change) -> bool:
@@ -148,7 +148,7 @@ def _values(node: NodeObject | None, keys: list[str]) -> list[str | None]:
     return [labels.get(key) for key in keys]
 
 
-# -- pods
+# Pods.
 
 
 def _port_freed(pod: PodEntry, change: Change) -> bool:

@@ -195,7 +195,7 @@ class SchedulingQueue:
             if old and not waiting.pod.gates and not waiting.held:
                 self._move(waiting, now, TIMEOUT)
 
-    # -- private
+    # Private.
 
     def _replace(self, waiting: Waiting, pod: PodEntry, now: float) -> None:
         old, waiting.pod = waiting.pod, pod

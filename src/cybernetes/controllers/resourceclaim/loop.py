@@ -59,7 +59,7 @@ class ResourceClaimController:
             if pod is not None and pod.spec.resource_claims:
                 self._pods.add(each)
 
-    # -- pods
+    # Pods.
 
     async def sync_pod(self, key: str) -> float | None:
         pod = self._edges.informers.pods.items.get(key)
@@ -121,7 +121,7 @@ class ResourceClaimController:
             users.append({"resource": "pods", "name": pod.metadata.name, "uid": pod.metadata.uid})
             await self._edges.client.update(CLAIMS, live, subresource="status")
 
-    # -- claims
+    # Claims.
 
     async def sync_claim(self, key: str) -> float | None:
         claim = self._claims.items.get(key)
