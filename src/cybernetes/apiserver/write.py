@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from cybernetes.apiserver import managed, stored
+from cybernetes.apiserver import body, managed, stored
 from cybernetes.apiserver.admit import admit, check
 from cybernetes.apiserver.cache.state import Item
 from cybernetes.apiserver.core import Call, Core
@@ -58,6 +58,7 @@ class Change(msgspec.Struct, frozen=True):
     lenient      whether it may be tried again on what another write left; not where the client named a version
     replaces     whether it puts a whole object of the client's there: some kinds then want to know of which version
     track        whether managedFields record this write
+    judged       admission was asked about the request that this write follows from: it is not asked again
     seen         what admission looks at in place of an object: the Scale of a workload
     take         puts what admission made of that back into the object
     """
@@ -68,6 +69,7 @@ class Change(msgspec.Struct, frozen=True):
     lenient: bool = True
     replaces: bool = False
     track: bool = True
+    judged: bool = False
     seen: Callable[[Object], Object] = _itself
     take: Callable[[Object, Object], None] = _in_place
 
@@ -107,6 +109,7 @@ async def _create_once(core: Core, call: Call, obj: Object, options: WriteOption
         # Before admission: what plugins add is nobody's.
         managed.track_create(call, obj, options, ctx.now)
     await admit(core, call, "CREATE", obj, None, options)
+    body.check_namespace(call, obj)
     _set_system_fields(core, obj)
     row.strategy.prepare_create(obj, ctx)
     _zero_status(call, obj)
@@ -259,7 +262,8 @@ async def _update_once(
     if change.track:
         managed.track_update(call, new, old, options, ctx.now, change)
     seen, before = change.seen(new), change.seen(old)
-    await admit(core, call, "UPDATE", seen, before, options, change.subresource)
+    if not change.judged:
+        await admit(core, call, "UPDATE", seen, before, options, change.subresource)
     change.take(new, seen)
     change.strategy.prepare_update(new, old, ctx)
     if not change.subresource:
@@ -271,7 +275,8 @@ async def _update_once(
     call.warnings.extend(change.strategy.warnings(new, old, ctx))
     grant = core.allocator.allocate(row, new, old, dry_run=options.dry_run) if not change.subresource else NOTHING
     try:
-        await check(core, call, "UPDATE", change.seen(new), before, options, change.subresource)
+        if not change.judged:
+            await check(core, call, "UPDATE", change.seen(new), before, options, change.subresource)
     except BaseException:
         grant.fail()
         raise

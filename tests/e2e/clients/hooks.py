@@ -43,6 +43,8 @@ def review(path: str, request: Object) -> Object:
             return _refused("attaching to pod 'to-be-attached-pod' is not allowed")
         case "/mutate":
             return _patched(obj)
+        case "/elsewhere":
+            return _with_patch([{"op": "replace", "path": "/metadata/namespace", "value": "elsewhere"}])
     return {"allowed": True}
 
 
@@ -62,6 +64,10 @@ def _patched(obj: Object) -> Object:
         patch = [{"op": "add", "path": "/data/mutation-stage-2", "value": "yes"}]
     else:
         return {"allowed": True}
+    return _with_patch(patch)
+
+
+def _with_patch(patch: Any) -> Object:
     return {"allowed": True, "patchType": "JSONPatch", "patch": base64.b64encode(orjson.dumps(patch)).decode()}
 
 

@@ -112,6 +112,29 @@ def test_changes_are_made_in_order_and_defaults_come_after_them(caller: Caller, 
         assert changed[0]["terminationMessagePolicy"] == "File", "defaults of what a hook added"
 
 
+def test_no_hook_moves_an_object_to_another_namespace(caller: Caller, hooks: Hooks) -> None:
+    with configured(caller, "Mutating", hooks.hook("move", "/elsewhere", ["configmaps"])):
+        why = "the namespace of the provided object does not match the namespace sent on the request"
+        assert refused(caller, f"{caller.space}/configmaps", config_map("m")) == why
+
+
+def test_binding_and_eviction_are_seen_as_such_and_not_once_more_as_changes_of_the_pod(
+    caller: Caller, hooks: Hooks
+) -> None:
+    path = f"{caller.space}/pods/p"
+    caller.ok("POST", f"{caller.space}/pods", pod("p", schedulerName="nobody"))
+    deny = hooks.hook("deny", "/always-deny", ["pods", "pods/*"], operations=["UPDATE", "DELETE"])
+    with configured(caller, "Validating", deny):
+        caller.ok("POST", f"{path}/binding", {"metadata": {"name": "p"}, "target": {"name": "nowhere"}})
+        caller.ok("POST", f"{path}/eviction", {"metadata": {"name": "p"}})
+    kinds = ["pods/binding", "pods/eviction"]
+    caller.ok("POST", f"{caller.space}/pods", pod("q", schedulerName="nobody"))
+    with configured(caller, "Validating", hooks.hook("deny", "/always-deny", kinds, operations=["CREATE"])):
+        for what in ("binding", "eviction"):
+            body = {"metadata": {"name": "q"}, **({"target": {"name": "nowhere"}} if what == "binding" else {})}
+            assert "denies all requests" in refused(caller, f"{caller.space}/pods/q/{what}", body)
+
+
 def test_configurations_of_hooks_are_judged_by_no_hook(caller: Caller, hooks: Hooks) -> None:
     everything = ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"]
     group = "admissionregistration.k8s.io"

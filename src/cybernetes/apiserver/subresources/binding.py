@@ -58,7 +58,11 @@ def pods_row(core: Core) -> Served:
 async def assign(core: Core, call: Call, binding: Object, options: WriteOptions) -> None:
     now = rfc3339(core.clock.now())
     change = write.Change(
-        apply=lambda pod: bound(pod, binding, now), strategy=Strategy(), subresource="binding", track=False
+        apply=lambda pod: bound(pod, binding, now),
+        strategy=Strategy(),
+        subresource="binding",
+        track=False,
+        judged=True,
     )
     await write.update(core, call, change, options)
 

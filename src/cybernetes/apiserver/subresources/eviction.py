@@ -226,7 +226,7 @@ async def _delete(core: Core, call: Call, deletion: DeleteOptions) -> None:
         if deletion.revision is not None:
             revision = stored.decode(written.item)["metadata"]["resourceVersion"]
             deletion = msgspec.structs.replace(deletion, revision=revision)
-    await remove(core, call, deletion)
+    await remove(core, call, deletion, judged=True)
 
 
 async def _mark_disrupted(core: Core, call: Call, deletion: DeleteOptions) -> write.Written:
@@ -236,7 +236,7 @@ async def _mark_disrupted(core: Core, call: Call, deletion: DeleteOptions) -> wr
         check_preconditions(call, pod, deletion)
         return disrupted(pod, now)
 
-    change = write.Change(apply=apply, strategy=Strategy(), subresource="status", track=False)
+    change = write.Change(apply=apply, strategy=Strategy(), subresource="status", track=False, judged=True)
     return await write.update(core, call, change, WriteOptions())
 
 
