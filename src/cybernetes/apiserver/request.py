@@ -76,9 +76,10 @@ def _split(parts: list[str], path: str) -> tuple[str, str, str, str]:
 
 
 def _verb(request: Request, *, watched: bool, name: str) -> str:
-    verb = _VERBS.get(request.method, request.method.lower())
-    if verb == "get" and watched:
+    if watched:
+        # By whatever method: routing takes only one.
         return "watch"
+    verb = _VERBS.get(request.method, request.method.lower())
     if verb == "get" and not name:
         return "watch" if request.flag("watch") else "list"
     if verb == "delete" and not name:

@@ -61,6 +61,8 @@ def _handler(core: Core, call: Call) -> Handler:
     info, row = call.info, call.served.resource
     if _in_foreign_scope(call.served, info):
         raise nothing_there()
+    if _is_of_another_method(call):
+        raise _not_allowed()
     virtual = core.virtual.get((row.group, row.plural, info.subresource))
     if virtual is not None:
         if info.name and not info.subresource:
@@ -84,6 +86,12 @@ def _handler(core: Core, call: Call) -> Handler:
         raise _not_allowed()
     observed = core.observed.get((row.group, row.plural))
     return _of_verb(observed or (_OBJECT if named else _COLLECTION), verb)
+
+
+def _is_of_another_method(call: Call) -> bool:
+    """Only proxies take HEAD; a watch, also by a path of its own, is a GET."""
+    method = call.request.method
+    return (method == "HEAD" and call.info.subresource != "proxy") or (call.info.verb == "watch" and method != "GET")
 
 
 def _of_verb(handlers: Mapping[str, Handler], verb: str) -> Handler:

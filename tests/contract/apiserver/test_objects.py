@@ -429,6 +429,17 @@ def test_what_is_only_created_or_updated_takes_no_other_method(api: RunningApi) 
     run(api, test)
 
 
+def test_reading_and_watching_is_asked_for_by_get_alone(api: RunningApi) -> None:
+    async def test(client: Client) -> None:
+        maps = "/api/v1/namespaces/kube-system/configmaps"
+        watched = maps.replace("/namespaces", "/watch/namespaces")
+        for method, path in (("HEAD", maps), ("HEAD", f"{maps}/x"), ("POST", watched), ("DELETE", watched)):
+            assert (await client.send(method, path, None if method == "HEAD" else {})).status == 405, (method, path)
+        assert (await client.send("HEAD", "/version")).status == 200
+
+    run(api, test)
+
+
 def test_what_every_api_server_relies_on_to_be_fair_stays(api: RunningApi) -> None:
     root = "/apis/flowcontrol.apiserver.k8s.io/v1"
 

@@ -24,6 +24,7 @@ from cybernetes.wire.http.message import Request
         ("GET", "/apis/apps/v1/deployments", {"watch": ["0"]}, ("list", "apps", "v1", "deployments", "", "", "")),
         ("GET", "/api/v1/watch/namespaces/shop/pods", {}, ("watch", "", "v1", "pods", "shop", "", "")),
         ("GET", "/api/v1/watch/namespaces/shop/pods/web", {}, ("watch", "", "v1", "pods", "shop", "web", "")),
+        ("POST", "/api/v1/watch/namespaces/shop/pods", {}, ("watch", "", "v1", "pods", "shop", "", "")),
         (
             "GET",
             "/api/v1/pods",
