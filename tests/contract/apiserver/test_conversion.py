@@ -477,11 +477,17 @@ def test_a_hook_behind_a_service_is_looked_for_there(api: RunningApi) -> None:
         webhook = {"clientConfig": {"service": service}, "conversionReviewVersions": ["v1"]}
         tabs = await serve(client, {"strategy": "Webhook", "webhook": webhook})
         await tabs.make("v1", "a")
-        for name, why in (("none", 'service "hook" not found'), ("here", 'no endpoints available for service "hook"')):
-            if name == "here":
+        for port, why in (
+            (0, 'service "hook" not found'),
+            (80, 'no service port 443 found for service "hook"'),
+            (443, 'no endpoints available for service "hook"'),
+        ):
+            spec = {"ports": [{"port": port}]}
+            if port == 80:
                 path = await client.namespace("none")
-                ports = {"spec": {"ports": [{"port": 443}]}}
-                await client.ok("POST", f"{path}/services", {"metadata": {"name": "hook"}, **ports})
+                await client.ok("POST", f"{path}/services", {"metadata": {"name": "hook"}, "spec": spec})
+            elif port == 443:
+                await client.ok("PATCH", f"{path}/services/hook", {"spec": spec})
             _, answer = await client.call("GET", f"{tabs.path('v2')}/a")
             post = 'Post "https://hook.none.svc:443/convert?timeout=30s"'
             assert answer["message"] == f"conversion webhook for {tabs.group}/v1, Kind=Tab failed: {post}: {why}"

@@ -59,6 +59,19 @@ def test_requests_arrive_as_they_were_sent() -> None:
     run(echo, test)
 
 
+def test_a_server_whose_name_can_not_be_found_is_named() -> None:
+    async def main() -> None:
+        transport = HttpTransport("https://nosuch.example", reachable=lambda address: False)
+        try:
+            await transport.send(Request("GET", "/"))
+        finally:
+            await transport.close()
+
+    with pytest.raises(EdgeError) as failed:
+        asyncio.run(main())
+    assert failed.value.message == "dial tcp: lookup nosuch.example: no such host"
+
+
 def test_streams_are_flushed_chunk_by_chunk() -> None:
     more = asyncio.Event()
 

@@ -13,7 +13,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import aiohttp.abc
@@ -156,7 +156,7 @@ class HttpTransport:
         return EdgeError(
             request.method,
             self.url + request.path,
-            why(broken, urlsplit(self.url).netloc),
+            why(broken, _dialled(URL(self.url))),
             outcome=Outcome.NOT_DONE if unsent else Outcome.UNKNOWN,
             retry=Retry.LATER,
         )
@@ -176,6 +176,10 @@ class _Reachable(aiohttp.ThreadedResolver):
         if not found:
             raise OSError(None, "address not allowed")
         return found
+
+
+def _dialled(url: URL) -> str:
+    return f"{url.host_subcomponent}:{url.port}"
 
 
 def _streams(request: Request) -> bool:
@@ -238,7 +242,7 @@ class _Chunks:
             raise
         except (aiohttp.ClientError, OSError) as broken:
             self._answer.close()
-            said = why(broken, self._answer.url.authority)
+            said = why(broken, _dialled(self._answer.url))
             raise EdgeError("read", str(self._answer.url), said) from broken
 
     async def aclose(self) -> None:

@@ -98,9 +98,7 @@ class HttpsCaller:
             ca,
         )
         if isinstance(found, Unavailable):
-            missing = found.reason == "ServiceNotFound"
-            why = f'service "{name}" not found' if missing else f'no endpoints available for service "{name}"'
-            raise NotAsked(f'Post "{shown}": {why}')
+            raise NotAsked(f'Post "{shown}": {_nowhere(found, name, port)}')
         return Address(shown, found.url, path, found.server_name, ca)
 
     def _transport(self, address: Address) -> HttpTransport:
@@ -114,6 +112,16 @@ class HttpsCaller:
                 self._dropped.append(self._transports.popitem(last=False)[1])
         self._transports.move_to_end(key)
         return transport
+
+
+def _nowhere(found: Unavailable, name: str, port: int) -> str:
+    """In the words that are used of webhooks; those of the condition Available are others."""
+    match found.reason:
+        case "ServiceNotFound":
+            return f'service "{name}" not found'
+        case "ServicePortError":
+            return f'no service port {port} found for service "{name}"'
+    return f'no endpoints available for service "{name}"'
 
 
 def refusal(answer: Response) -> str:
