@@ -233,7 +233,10 @@ def test_patches_that_do_not_fit_are_to_blame_themselves(api: RunningApi, space:
         assert "json: cannot unmarshal string into" in await refused({"spec": {"replicas": "x"}}, merge)
         for change, problem in (
             ({"spec": {"replicas": "x"}}, "unrecognized type: int32"),
+            ({"spec": {"replicas": 1.5}}, "cannot convert float64 to int32"),
             ({"spec": {"template": "x"}}, "cannot restore struct from: string"),
+            ({"spec": {"template": []}}, "cannot restore struct from: slice"),
+            ({"metadata": 5}, "cannot restore struct from: int64"),
             ({"metadata": {"labels": {"a": 1}}}, "cannot convert int64 to string"),
             ({"metadata": {"labels": "x"}}, "cannot restore map from string"),
             ({"spec": {"template": {"spec": {"volumes": "x"}}}}, "cannot restore slice from string"),
