@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from typing import Any
 
 import orjson
@@ -320,6 +320,16 @@ def _delete_options(uid: str, resource_version: str, grace_s: int | None, propag
     if propagation:
         options["propagationPolicy"] = propagation
     return options
+
+
+@contextmanager
+def if_there() -> Iterator[None]:
+    """The block is about something that may be gone meanwhile: that it is not found is no error."""
+    try:
+        yield
+    except ApiError as error:
+        if not is_reason(error, "NotFound"):
+            raise
 
 
 def is_reason(error: Exception, reason: str) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 import orjson
 
 from cybernetes.base.errors import ApiError
-from cybernetes.client.api import ApiClient, PatchType, is_reason
+from cybernetes.client.api import ApiClient, PatchType, if_there, is_reason
 from cybernetes.client.informer import Index
 from cybernetes.client.target import CONTROLLER_REVISIONS, Target
 from cybernetes.controllers import adoption, pods
@@ -142,13 +142,10 @@ class History:
     async def trim(self, live: Collection[str], limit: int) -> None:
         for each in surplus(self.revisions, live, limit):
             metadata = each.metadata
-            try:
+            with if_there():
                 await self._client.delete(
                     CONTROLLER_REVISIONS, metadata.name, namespace=metadata.namespace, uid=metadata.uid
                 )
-            except ApiError as error:
-                if not is_reason(error, "NotFound"):
-                    raise
 
 
 def value_of(revision: ControllerRevision) -> str:

@@ -17,7 +17,7 @@ from cybernetes.auth.pki import Credential
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.errors import ApiError, EdgeError, Outcome, Retry
 from cybernetes.base.random import SystemRandom
-from cybernetes.client.api import ApiClient, is_reason
+from cybernetes.client.api import ApiClient, if_there, is_reason
 from cybernetes.client.kubeconfig import connect
 from cybernetes.client.target import CONFIG_MAPS, SECRETS
 from cybernetes.install import authority, sealing
@@ -113,11 +113,8 @@ def _under_way(of: Authority) -> EdgeError:
 
 async def withdraw(client: ApiClient, of: Authority) -> None:
     """When all have arrived nobody needs it any more."""
-    try:
+    with if_there():
         await client.delete(SECRETS, _secret(of), namespace=NAMESPACE)
-    except ApiError as refusal:
-        if not is_reason(refusal, "NotFound"):
-            raise
 
 
 async def follow(config: ClusterConfig, layout: Layout) -> None:

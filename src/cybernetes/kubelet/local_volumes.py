@@ -14,7 +14,7 @@ from cybernetes.base.clock import Clock
 from cybernetes.base.errors import ApiError, EdgeError, Outcome
 from cybernetes.base.log import Log
 from cybernetes.base.random import Random
-from cybernetes.client.api import ApiClient, is_reason
+from cybernetes.client.api import ApiClient, if_there
 from cybernetes.client.informer import Informer
 from cybernetes.client.queue import WorkQueue
 from cybernetes.client.reflector import Selection
@@ -102,9 +102,6 @@ class LocalVolumes:
         if path.parent != self._folder or path.name != volume.metadata.name:
             raise EdgeError("remove", str(path), f"it is not in {self._folder}", outcome=Outcome.NOT_DONE)
         await asyncio.to_thread(remove_folder, path)
-        try:
+        with if_there():
             await self._client.delete(PERSISTENT_VOLUMES, volume.metadata.name, uid=volume.metadata.uid)
-        except ApiError as error:
-            if not is_reason(error, "NotFound"):
-                raise
         _log.info("localvolume.removed", volume=volume.metadata.name)

@@ -10,7 +10,7 @@ from cybernetes.auth import pki
 from cybernetes.base.clock import rfc3339
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
-from cybernetes.client.api import is_reason
+from cybernetes.client.api import if_there
 from cybernetes.client.informer import Informer
 from cybernetes.client.target import CERTIFICATE_SIGNING_REQUESTS, Target
 from cybernetes.controllers.certificates import plan
@@ -159,8 +159,5 @@ async def _add_condition(edges: Edges, csr: Csr, told: dict[str, str], subresour
 
 
 async def _write(edges: Edges, csr: Csr, change: Callable[[dict[str, Any]], None], subresource: str) -> None:
-    try:
+    with if_there():
         await update(edges.client, CERTIFICATE_SIGNING_REQUESTS, csr.metadata, change, subresource=subresource)
-    except ApiError as error:
-        if not is_reason(error, "NotFound"):
-            raise

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from cybernetes.base.errors import ApiError
-from cybernetes.client.api import is_reason
+from cybernetes.client.api import if_there, is_reason
 from cybernetes.client.informer import key_of
 from cybernetes.client.target import DEPLOYMENTS, REPLICA_SETS
 from cybernetes.controllers import adoption, pods
@@ -111,11 +111,8 @@ class DeploymentController:
                 await update(client, REPLICA_SETS, replica_set.metadata, annotate)
             case planning.Delete(replica_set):
                 metadata = replica_set.metadata
-                try:
+                with if_there():
                     await client.delete(REPLICA_SETS, metadata.name, namespace=metadata.namespace, uid=metadata.uid)
-                except ApiError as error:
-                    if not is_reason(error, "NotFound"):
-                        raise
         return status
 
     async def _create(

@@ -8,7 +8,7 @@ import msgspec
 
 from cybernetes.base.clock import rfc3339
 from cybernetes.base.errors import ApiError
-from cybernetes.client.api import is_reason
+from cybernetes.client.api import if_there
 from cybernetes.client.target import ENDPOINTS, SERVICES
 from cybernetes.controllers.endpoints.plan import subsets
 from cybernetes.controllers.endpointslice.endpoints import is_headless
@@ -91,11 +91,8 @@ class EndpointsController:
         if current is None or current.metadata.labels.get(MANAGED_BY) != NAME:
             return
         metadata = current.metadata
-        try:
+        with if_there():
             await self._edges.client.delete(ENDPOINTS, metadata.name, namespace=metadata.namespace, uid=metadata.uid)
-        except ApiError as error:
-            if not is_reason(error, "NotFound"):
-                raise
 
     def _wanted(self, service: Service, current: Endpoints | None) -> dict[str, Any] | None:
         """The whole object to write; None when it is there already."""

@@ -10,7 +10,7 @@ import msgspec
 import orjson
 
 from cybernetes.base.errors import ApiError, EdgeError, Outcome
-from cybernetes.client.api import METADATA_ONLY, PatchType, is_reason
+from cybernetes.client.api import METADATA_ONLY, PatchType, if_there, is_reason
 from cybernetes.client.events import Reference
 from cybernetes.client.target import Target
 from cybernetes.controllers.garbagecollector import plan
@@ -212,7 +212,7 @@ class GarbageCollector:
     async def _patch(self, node: Node, live: dict[str, Any], change: dict[str, Any]) -> None:
         """A merge patch, which every resource has; guarded, because lists are replaced whole."""
         guard = {"uid": node.metadata.uid, "resourceVersion": live["metadata"]["resourceVersion"]}
-        try:
+        with if_there():
             await self._edges.client.patch(
                 node.target,
                 node.metadata.name,
@@ -220,13 +220,10 @@ class GarbageCollector:
                 PatchType.MERGE,
                 namespace=node.metadata.namespace,
             )
-        except ApiError as error:
-            if not is_reason(error, "NotFound"):
-                raise
 
     async def _delete(self, node: Node, propagation: str) -> None:
         metadata = node.metadata
-        try:
+        with if_there():
             await self._edges.client.delete(
                 node.target,
                 metadata.name,
@@ -234,9 +231,6 @@ class GarbageCollector:
                 uid=metadata.uid,
                 propagation=propagation,
             )
-        except ApiError as error:
-            if not is_reason(error, "NotFound"):
-                raise
 
 
 def _may_own(owner: Node, dependent: Node) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cybernetes.base.errors import ApiError
-from cybernetes.client.api import is_reason
+from cybernetes.client.api import if_there
 from cybernetes.client.target import NAMESPACES
 from cybernetes.controllers.discovery import Discovery, discover
 from cybernetes.controllers.loop import Edges, work
@@ -99,7 +98,7 @@ class NamespaceController:
     async def _update(self, namespace: Namespace, subresource: str, change: Callable[[dict[str, Any]], None]) -> None:
         """Read, change, replace; conditions of several syncs do not race, since one namespace has one worker."""
         client = self._edges.client
-        try:
+        with if_there():
             obj = await client.get(NAMESPACES, namespace.metadata.name)
             if obj["metadata"]["uid"] != namespace.metadata.uid:
                 return
@@ -107,6 +106,3 @@ class NamespaceController:
             change(obj)
             if before != (obj.get("status"), list(obj["spec"].get("finalizers") or [])):
                 await client.update(NAMESPACES, obj, subresource=subresource)
-        except ApiError as error:
-            if not is_reason(error, "NotFound"):
-                raise

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable
 from typing import Any
 
 from cybernetes.base.clock import rfc3339
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
-from cybernetes.client.api import PatchType, is_reason
+from cybernetes.client.api import PatchType, if_there
 from cybernetes.client.events import Reference
 from cybernetes.client.reflector import Selection
 from cybernetes.client.target import LEASES, NODES, PODS
@@ -99,7 +98,8 @@ class NodeLifecycleController:
         changed = plan.unknown_conditions(node, self._edges.clock.now())
         if changed:
             patch = {"status": {"conditions": changed}}
-            await _unless_gone(self._edges.client.patch(NODES, name, patch, PatchType.STRATEGIC, subresource="status"))
+            with if_there():
+                await self._edges.client.patch(NODES, name, patch, PatchType.STRATEGIC, subresource="status")
 
     def _is_silent(self, node: Node) -> bool:
         never = pods.condition(node.status.conditions, "Ready") is None
@@ -167,7 +167,8 @@ class NodeLifecycleController:
             return
         guard = {"resourceVersion": live["metadata"]["resourceVersion"]}
         patch = {"metadata": guard, "spec": {"taints": wanted}}
-        await _unless_gone(self._edges.client.patch(NODES, node.metadata.name, patch, PatchType.MERGE))
+        with if_there():
+            await self._edges.client.patch(NODES, node.metadata.name, patch, PatchType.MERGE)
 
     async def _mark_pods(self, node: Node) -> None:
         """Pods of a node that is not ready can't be reached: services must stop sending to them."""
@@ -176,8 +177,8 @@ class NodeLifecycleController:
                 continue
             ready = {"type": "Ready", "status": "False", "lastTransitionTime": rfc3339(self._edges.clock.now())}
             patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [ready]}}
-            await _unless_gone(
-                self._edges.client.patch(
+            with if_there():
+                await self._edges.client.patch(
                     PODS,
                     pod.metadata.name,
                     patch,
@@ -185,17 +186,8 @@ class NodeLifecycleController:
                     namespace=pod.metadata.namespace,
                     subresource="status",
                 )
-            )
             self._edges.recorder.warning(reference(PODS, pod.metadata), "NodeNotReady", "Node is not ready")
 
 
 def _taint_keys(taints: list[dict[str, Any]]) -> set[tuple[str, str]]:
     return {(each["key"], each.get("effect", "")) for each in taints}
-
-
-async def _unless_gone(write: Awaitable[dict[str, Any]]) -> None:
-    try:
-        await write
-    except ApiError as error:
-        if not is_reason(error, "NotFound"):
-            raise

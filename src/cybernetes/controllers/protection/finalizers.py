@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cybernetes.base.errors import ApiError
-from cybernetes.client.api import is_reason
+from cybernetes.client.api import if_there
 from cybernetes.client.target import Target
 from cybernetes.controllers.loop import Edges, update
 from cybernetes.controllers.objects import Meta, View
@@ -46,8 +45,5 @@ async def _take(edges: Edges, target: Target, metadata: Meta, name: str) -> None
 
 
 async def _update(edges: Edges, target: Target, metadata: Meta, change: Callable[[dict[str, Any]], None]) -> None:
-    try:
+    with if_there():
         await update(edges.client, target, metadata, change)
-    except ApiError as error:
-        if not is_reason(error, "NotFound"):
-            raise

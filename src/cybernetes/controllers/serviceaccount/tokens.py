@@ -10,7 +10,7 @@ from typing import Any
 
 from cybernetes.auth.tokens import Issuer, Reference
 from cybernetes.base.errors import ApiError
-from cybernetes.client.api import is_reason
+from cybernetes.client.api import if_there, is_reason
 from cybernetes.client.informer import key_of
 from cybernetes.client.reflector import Selection
 from cybernetes.client.target import SECRETS, SERVICE_ACCOUNTS
@@ -71,11 +71,8 @@ class TokenSecretController:
             obj["data"] = {**(obj.get("data") or {}), **wanted}
             obj["metadata"]["annotations"][UID] = account.uid
 
-        try:
+        with if_there():
             await update(self._edges.client, SECRETS, secret.metadata, fill)
-        except ApiError as error:
-            if not is_reason(error, "NotFound"):
-                raise
         return None
 
     async def _account(self, secret: _Secret) -> Reference | None:
@@ -96,11 +93,8 @@ class TokenSecretController:
 
     async def _delete(self, secret: _Secret) -> None:
         metadata = secret.metadata
-        try:
+        with if_there():
             await self._edges.client.delete(SECRETS, metadata.name, namespace=metadata.namespace, uid=metadata.uid)
-        except ApiError as error:
-            if not is_reason(error, "NotFound"):
-                raise
 
 
 def _account_key(secret: _Secret) -> str:

@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 
 from cybernetes.base.clock import parse_rfc3339, rfc3339
-from cybernetes.base.errors import ApiError
-from cybernetes.client.api import is_reason
+from cybernetes.client.api import if_there
 from cybernetes.client.target import Target
 from cybernetes.controllers import pods
 from cybernetes.controllers.informers import decoder
@@ -90,11 +89,8 @@ class ServiceCidrController:
     async def _change(
         self, found: ServiceCidr, change: Callable[[dict[str, Any]], None], subresource: str = ""
     ) -> None:
-        try:
+        with if_there():
             await update(self._edges.client, SERVICE_CIDRS, found.metadata, change, subresource=subresource)
-        except ApiError as error:
-            if not is_reason(error, "NotFound"):
-                raise
 
 
 def _add_finalizer(obj: dict[str, Any]) -> None:

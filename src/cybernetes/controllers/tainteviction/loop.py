@@ -7,8 +7,7 @@ import math
 import msgspec
 
 from cybernetes.base.clock import rfc3339
-from cybernetes.base.errors import ApiError
-from cybernetes.client.api import PatchType, is_reason
+from cybernetes.client.api import PatchType, if_there
 from cybernetes.client.target import PODS
 from cybernetes.controllers.loop import Edges, reference, work
 from cybernetes.controllers.objects import Node, Pod, Taint
@@ -98,7 +97,7 @@ class TaintEvictionController:
         }
         patch = {"metadata": {"uid": metadata.uid}, "status": {"conditions": [told]}}
         client = self._edges.client
-        try:
+        with if_there():
             await client.patch(
                 PODS,
                 metadata.name,
@@ -108,6 +107,3 @@ class TaintEvictionController:
                 subresource="status",
             )
             await client.delete(PODS, metadata.name, namespace=metadata.namespace, uid=metadata.uid)
-        except ApiError as error:
-            if not is_reason(error, "NotFound"):
-                raise

@@ -8,8 +8,7 @@ from __future__ import annotations
 import base64
 
 from cybernetes.base.clock import parse_rfc3339
-from cybernetes.base.errors import ApiError
-from cybernetes.client.api import is_reason
+from cybernetes.client.api import if_there
 from cybernetes.client.reflector import Selection
 from cybernetes.client.target import SECRETS
 from cybernetes.controllers.informers import decoder
@@ -45,11 +44,8 @@ class TokenCleaner:
         if left_s is None or left_s > 0:
             return left_s
         metadata = token.metadata
-        try:
+        with if_there():
             await self._edges.client.delete(SECRETS, metadata.name, namespace=metadata.namespace, uid=metadata.uid)
-        except ApiError as error:
-            if not is_reason(error, "NotFound"):
-                raise
         return None
 
 

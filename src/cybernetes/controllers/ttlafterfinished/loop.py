@@ -9,8 +9,7 @@ import msgspec
 import orjson
 
 from cybernetes.base.clock import parse_rfc3339
-from cybernetes.base.errors import ApiError
-from cybernetes.client.api import is_reason
+from cybernetes.client.api import if_there
 from cybernetes.client.target import JOBS
 from cybernetes.controllers.job.objects import Job, finished
 from cybernetes.controllers.loop import Edges, work
@@ -40,7 +39,7 @@ class TtlAfterFinishedController:
         if left_s is None or left_s > 0:
             return left_s
         metadata = job.metadata
-        try:
+        with if_there():
             live = _decode(
                 orjson.dumps(await self._edges.client.get(JOBS, metadata.name, namespace=metadata.namespace))
             )
@@ -55,9 +54,6 @@ class TtlAfterFinishedController:
                 resource_version=live.metadata.resource_version,
                 propagation="Foreground",
             )
-        except ApiError as error:
-            if not is_reason(error, "NotFound"):
-                raise
         return None
 
     def _left_s(self, job: Job) -> float | None:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cybernetes.base.errors import ApiError, EdgeError
-from cybernetes.client.api import is_reason
+from cybernetes.client.api import if_there
 from cybernetes.client.informer import key_of
 from cybernetes.client.target import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, Target
 from cybernetes.controllers.loop import Edges, reference, work
@@ -209,13 +209,10 @@ class VolumeController:
         """The claim is asked for once more: a volume must not be given up because of a late informer."""
         storage, ref = self._storage, volume.spec.claim_ref
         assert ref is not None
-        try:
+        with if_there():
             live = await self._edges.client.get(PERSISTENT_VOLUME_CLAIMS, ref.name, namespace=ref.namespace)
             if live["metadata"]["uid"] == ref.uid:
                 return
-        except ApiError as error:
-            if not is_reason(error, "NotFound"):
-                raise
         if volume.status.phase not in ("Released", "Failed"):
             # That it is released now leads here again.
             await storage.set_phase(PERSISTENT_VOLUMES, volume.metadata, "Released")
