@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
-from cybernetes.apiserver.aggregate.plan import Destination, Unavailable, destination, document, put
+from cybernetes.apiserver.aggregate.plan import Destination, Unavailable, destination, discovered, document, put
 
 Object = dict[str, Any]
 API_SERVICE = {"spec": {"service": {"namespace": "shop", "name": "web", "port": 443}}}
@@ -60,3 +61,30 @@ def test_a_condition_takes_the_place_of_the_former_one() -> None:
 )
 def test_a_server_tells_where_the_schemas_of_its_own_version_are(told: Any, found: bool) -> None:
     assert document(told, "a.b", "v1") == ("/openapi/v3/apis/a.b/v1?hash=X" if found else "")
+
+
+def test_a_list_of_resources_becomes_rows_with_their_subresources() -> None:
+    tab = {"name": "tabs", "singularName": "tab", "namespaced": True, "kind": "Tab", "verbs": ["get"]}
+    scale = {"name": "tabs/scale", "group": "autoscaling", "version": "v1", "kind": "Scale", "verbs": None}
+    told = {"kind": "APIResourceList", "resources": [{**tab, "shortNames": ["t"]}, scale]}
+    [row] = discovered(orjson.dumps(told))
+    assert (row["resource"], row["scope"], row["verbs"], row["shortNames"]) == ("tabs", "Namespaced", ["get"], ["t"])
+    assert row["responseKind"] == {"group": "", "version": "", "kind": "Tab"}
+    of_scale = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+    assert row["subresources"] == [{"subresource": "scale", "responseKind": of_scale, "verbs": []}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"resources": [{}]}',
+        b'{"resources": {"a": 1}}',
+        b'{"resources": ["x"]}',
+        b'{"resources": [{"name": 5, "kind": "X"}]}',
+        b'{"resources": [{"name": "x", "kind": "X", "verbs": "get"}]}',
+    ],
+)
+def test_what_is_no_list_of_resources_has_none(body: bytes) -> None:
+    assert discovered(body) == []

@@ -162,7 +162,7 @@ class Availability:
             return _Told("False", _FAILING, f"{failing}: {broken.message}")
         if not 200 <= answer.status < 300:
             return _Told("False", _FAILING, f"{failing}: bad status from {url}{path}: {answer.status}")
-        resources = _resources(await whole_body(answer))
+        resources = plan.discovered(await whole_body(answer))
         if isinstance(found, plan.Local):
             return _Told(*plan.LOCAL, resources)
         return _Told(*plan.PASSED, resources, await self._document(found, spec["group"], spec["version"]))
@@ -177,11 +177,3 @@ class Availability:
         except (EdgeError, TimeoutError, orjson.JSONDecodeError) as failed:
             log.debug("aggregate.no_documents", group=group, version=version, why=str(failed))
             return ""
-
-
-def _resources(body: bytes) -> list[Object]:
-    try:
-        listing = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return []
-    return plan.discovered(listing) if isinstance(listing, dict) else []

@@ -120,23 +120,49 @@ def put(wanted: Object, old: Sequence[Object]) -> list[Object]:
     return [*old, wanted]
 
 
-def discovered(listing: Object) -> list[Object]:
-    """The resources of an APIResourceList as the aggregated discovery document lists them."""
+class _Row(msgspec.Struct, frozen=True, rename="camel"):
+    """An APIResource. name: with its subresource behind a slash."""
+
+    name: str
+    kind: str
+    group: str = ""
+    version: str = ""
+    namespaced: bool = False
+    singular_name: str = ""
+    verbs: list[str] | None = None
+    short_names: list[str] | None = None
+    categories: list[str] | None = None
+
+
+class _Listing(msgspec.Struct, frozen=True):
+    resources: list[_Row] | None = None
+
+
+_decode = msgspec.json.Decoder(_Listing).decode
+
+
+def discovered(body: bytes) -> list[Object]:
+    """The resources of an APIResourceList as the aggregated discovery document lists them; none where it is no such list."""
+    try:
+        rows = _decode(body).resources or ()
+    except msgspec.MsgspecError:
+        return []
     by_name: dict[str, Object] = {}
-    for each in listing.get("resources") or ():
-        name, _, sub = each["name"].partition("/")
-        kind = {"group": each.get("group", ""), "version": each.get("version", ""), "kind": each["kind"]}
+    for each in rows:
+        name, _, sub = each.name.partition("/")
+        kind = {"group": each.group, "version": each.version, "kind": each.kind}
         if not sub:
+            more = {"shortNames": each.short_names, "categories": each.categories}
             by_name[name] = {
                 "resource": name,
                 "responseKind": kind,
-                "scope": "Namespaced" if each.get("namespaced") else "Cluster",
-                "singularResource": each.get("singularName", ""),
-                "verbs": each.get("verbs") or [],
-                **{key: each[key] for key in ("shortNames", "categories") if each.get(key)},
+                "scope": "Namespaced" if each.namespaced else "Cluster",
+                "singularResource": each.singular_name,
+                "verbs": each.verbs or [],
+                **{key: value for key, value in more.items() if value},
             }
         elif name in by_name:
-            entry = {"subresource": sub, "responseKind": kind, "verbs": each.get("verbs") or []}
+            entry = {"subresource": sub, "responseKind": kind, "verbs": each.verbs or []}
             by_name[name].setdefault("subresources", []).append(entry)
     return list(by_name.values())
 
