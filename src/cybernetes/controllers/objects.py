@@ -63,6 +63,7 @@ class PodCondition(View, frozen=True, gc=False):
 
     type: str
     status: str = ""
+    reason: str = ""
     last_transition_time: str | None = ""
 
 

@@ -144,6 +144,38 @@ def test_another_writers_conditions_of_a_budget_stay_where_they_are() -> None:
     assert [each.type for each in failed.conditions] == ["a", "DisruptionAllowed", "b"]
 
 
+def target_of(found: Object) -> Object:
+    [told] = [each for each in found["status"]["conditions"] if each["type"] == "DisruptionTarget"]
+    return dict(told)
+
+
+@pytest.mark.parametrize(("reason", "status"), [("PreemptionByScheduler", "False"), ("TerminationByKubelet", "True")])
+def test_a_pod_that_was_not_disrupted_is_no_target_any_more(reason: str, status: str) -> None:
+    async def main() -> None:
+        w = World(DisruptionController)
+        w.api.put("pods", pod("p"))
+        async with w.running():
+            await w.settle()
+            told = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": "why"}
+            told["lastTransitionTime"] = rfc3339(w.clock.now())
+            w.api.edit("pods", "p", lambda found: found["status"]["conditions"].append(told))
+            await w.settle(100)
+            assert target_of(w.pods()[0])["status"] == "True"
+            await w.settle(30)
+            found = target_of(w.pods()[0])
+            assert found["status"] == status
+            assert bool(found.get("reason")) == (status == "True")
+            # Whoever told it may have said no time.
+            timeless = {"type": "DisruptionTarget", "status": "True", "lastTransitionTime": None}
+            w.api.put("pods", pod("q"))
+            await w.settle()
+            w.api.edit("pods", "q", lambda found: found["status"]["conditions"].append(timeless))
+            await w.settle()
+            assert target_of(w.pods()[1])["status"] == "False"
+
+    virtual.run(main())
+
+
 def test_ended_pods_are_counted_among_those_that_exist() -> None:
     async def main() -> None:
         w = World(DisruptionController)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
 
-from cybernetes.base.clock import rfc3339
 from cybernetes.base.errors import ApiError, EdgeError
-from cybernetes.client.api import PatchType, is_reason
 from cybernetes.client.target import POD_DISRUPTION_BUDGETS, PODS
-from cybernetes.controllers import pods, selecting
+from cybernetes.controllers import selecting
 from cybernetes.controllers.disruption import plan
 from cybernetes.controllers.disruption.plan import Budget, BudgetStatus
 from cybernetes.controllers.disruption.scale import Scales, Unscalable
+from cybernetes.controllers.disruption.stale import StaleTargets
 from cybernetes.controllers.informers import decoder
 from cybernetes.controllers.loop import Edges, Pace, reference, work, write_status
 from cybernetes.controllers.objects import Deployment, Pod, ReplicaSet
@@ -26,6 +25,7 @@ class DisruptionController:
         self._budgets = edges.informers.make(POD_DISRUPTION_BUDGETS, decoder(Budget))
         self._by_namespace = self._budgets.index(lambda each: (each.metadata.namespace,))
         self._scales = Scales(edges)
+        self._stale = StaleTargets(edges)
         self._queue = edges.queue()
         self._pace = Pace(self._queue, edges.clock, REST_S)
         self._budgets.on_change(self._on_budget)
@@ -35,7 +35,9 @@ class DisruptionController:
 
     async def run(self) -> None:
         await self._edges.informers.wait_synced()
-        await work("disruption", self._queue, self.sync)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(work("disruption", self._queue, self.sync), name="disruption.budgets")
+            group.create_task(self._stale.run(), name="disruption.stale")
 
     def _on_budget(self, key: str, old: Budget | None, new: Budget | None) -> None:
         if old is not None and new is not None and old.spec == new.spec:
@@ -85,7 +87,8 @@ class DisruptionController:
             raise
         await self._write(budget, plan.status(budget, wanted, current, granted, now))
         for pod in overdue:
-            await self._take_back(budget, pod)
+            message = f"Pod was expected by PDB {budget.metadata.key} to be deleted but it wasn't"
+            self._edges.recorder.warning(reference(PODS, pod.metadata), "NotDeleted", message)
         return plan.look_again_in(granted, now)
 
     def _matching(self, budget: Budget) -> list[Pod]:
@@ -106,31 +109,3 @@ class DisruptionController:
     async def _write(self, budget: Budget, status: BudgetStatus) -> None:
         if status != budget.status:
             await write_status(self._edges.client, POD_DISRUPTION_BUDGETS, budget.metadata, plan.as_json(status))
-
-    async def _take_back(self, budget: Budget, pod: Pod) -> None:
-        """The pod was to be evicted and is still there: it is no target any more."""
-        message = f"Pod was expected by PDB {budget.metadata.key} to be deleted but it wasn't"
-        self._edges.recorder.warning(reference(PODS, pod.metadata), "NotDeleted", message)
-        target = pods.condition(pod.status.conditions, "DisruptionTarget")
-        if target is None or target.status != "True":
-            return
-        told: dict[str, Any] = {
-            "type": "DisruptionTarget",
-            "status": "False",
-            "lastTransitionTime": rfc3339(self._edges.clock.now()),
-            "reason": None,
-            "message": None,
-        }
-        patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [told]}}
-        try:
-            await self._edges.client.patch(
-                PODS,
-                pod.metadata.name,
-                patch,
-                PatchType.STRATEGIC,
-                namespace=pod.metadata.namespace,
-                subresource="status",
-            )
-        except ApiError as error:
-            if not is_reason(error, "NotFound"):
-                raise
