@@ -103,10 +103,6 @@ def unsupported(pod: Object) -> str:
         return "hostUsers: false needs a runtime with user namespaces, which this node does not have"
     if pod["spec"].get("resourceClaims"):
         return "resourceClaims: no driver can prepare devices on this node"
-    for _, container in pods.all_containers(pod):
-        for rule in container.get("restartPolicyRules") or ():
-            if rule.get("action") != "Restart":
-                return f"container {container['name']}: restart rules with action {rule.get('action')} are not supported by this node"
     return ""
 
 

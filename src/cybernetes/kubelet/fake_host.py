@@ -16,15 +16,17 @@ from cybernetes.kubelet.volumes.payload import File
 
 
 class FakeProber:
-    """answers: container's name -> what its probes say; all others succeed."""
+    """answers: container's name -> what its probes say; all others succeed. hooked: names, as hooks are run."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Result] = {}
+        self.hooked: list[str] = []
 
     async def probe(self, probe: Object, container: Object, container_id: str, pod_ip: str) -> Result:
         return self.answers.get(container["name"], Result(Answer.SUCCESS))
 
     async def hook(self, handler: Object, container: Object, container_id: str, pod_ip: str, timeout_s: float) -> str:
+        self.hooked.append(container["name"])
         return ""
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from cybernetes.kubelet import pods
+from cybernetes.kubelet import pods, restart_all
 from cybernetes.kubelet.pods import Object
 
 Statuses = Mapping[str, Object]
@@ -29,11 +29,16 @@ def phase(pod: Object, statuses: Statuses, init_statuses: Statuses, *, initializ
 
 
 def _ended(status: Object) -> Object | None:
-    """The end that counts: the current one, or while it waits to be started again the last one."""
+    """The end that counts: the current one, or while it waits to be started again the last one.
+
+    Not that of a container which was made to end so that all start anew.
+    """
     state = status.get("state") or {}
     if "terminated" in state:
         return state["terminated"]
     if "running" in state:
+        return None
+    if restart_all.was_removed(status):
         return None
     return (status.get("lastState") or {}).get("terminated")
 

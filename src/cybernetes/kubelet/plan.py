@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from cybernetes.kubelet import backoff, pods
+from cybernetes.kubelet import backoff, pods, restart_all
 from cybernetes.kubelet.backoff import Entry
 from cybernetes.kubelet.cri_config import NOTE_HASH
 from cybernetes.kubelet.observe import Observed
@@ -61,7 +61,11 @@ class StopPod(msgspec.Struct, frozen=True):
     restarts: bool
 
 
-Action = StopContainer | StartContainer | RunSandbox | StopPod
+class RestartAll(msgspec.Struct, frozen=True):
+    """Have all containers go at once, and start from the first one in the same sandbox."""
+
+
+Action = StopContainer | StartContainer | RunSandbox | StopPod | RestartAll
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -79,6 +83,7 @@ class _Draft:
         self, pod: Object, observed: Observed, entries: Mapping[str, Entry], now: float, limit_s: float
     ) -> None:
         self.pod, self.observed, self.entries, self.now, self.limit_s = pod, observed, entries, now, limit_s
+        self.counts: Mapping[str, int] = {}
         self.actions: list[Action] = []
         self.waiting: dict[str, tuple[str, str]] = {}
         self.wake_after_s: float | None = None
@@ -87,16 +92,21 @@ class _Draft:
         """Start the container, unless it has to wait because it failed just now."""
         name = container["name"]
         instances = self.observed.instances(name)
-        attempt = instances[0].attempt + 1 if instances else 0
-        ended = next((each for each in instances if each.state is State.EXITED), None)
-        if ended is not None:
-            entry = self.entries.get(restart_key(container))
-            wait_s = backoff.remaining_s(entry, ended.finished_at / 1e9, self.now, self.limit_s)
-            if entry is not None and wait_s > 0:
-                self.waiting[name] = (CRASH_LOOP, crash_message(self.pod, name, entry.delay_s))
-                self.wake_after_s = min(wait_s, self.wake_after_s or wait_s)
-                return
+        attempt = instances[0].attempt + 1 if instances else self.counts.get(name, 0)
+        entry, wait_s = self.entries.get(restart_key(container)), self.wait_s(container)
+        if entry is not None and wait_s > 0:
+            self.waiting[name] = (CRASH_LOOP, crash_message(self.pod, name, entry.delay_s))
+            self.wake_after_s = min(wait_s, self.wake_after_s or wait_s)
+            return
         self.actions.append(StartContainer(name, kind, attempt))
+
+    def wait_s(self, container: Object) -> float:
+        """Seconds until what ended may be started again."""
+        ended = next((each for each in self.observed.instances(container["name"]) if each.state is State.EXITED), None)
+        if ended is None:
+            return 0.0
+        entry = self.entries.get(restart_key(container))
+        return backoff.remaining_s(entry, ended.finished_at / 1e9, self.now, self.limit_s)
 
     def plan(self) -> Plan:
         return Plan(tuple(self.actions), self.waiting, self.wake_after_s)
@@ -113,14 +123,25 @@ def crash_message(pod: Object, name: str, delay_s: float) -> str:
 
 
 def plan(
-    pod: Object, observed: Observed, health: Health, entries: Mapping[str, Entry], now: float, *, limit_s: float
+    pod: Object,
+    observed: Observed,
+    health: Health,
+    entries: Mapping[str, Entry],
+    now: float,
+    *,
+    limit_s: float,
+    counts: Mapping[str, int] = {},
 ) -> Plan:
     """The next step for a pod that is to run.
 
     entries  restart back-off by restart_key; limit_s is its cap
+    counts   container -> the number of its next life, where the runtime does not tell
     returns  no actions when the pod is as it should be, or only waits
     """
     draft = _Draft(pod, observed, entries, now, limit_s)
+    draft.counts = counts
+    if any(draft.wait_s(each) <= 0 for each in restart_all.triggers(pod, observed)):
+        return Plan((RestartAll(),))
     sandbox = observed.sandbox
     if _needs_sandbox(pod, observed):
         _plan_sandbox(draft)

@@ -73,13 +73,18 @@ def restarts_after(pod: Object, container: Object, exit_code: int, *, init: bool
     """
     if init and is_sidecar(container):
         return True
-    for rule in container.get("restartPolicyRules") or ():
-        if _matches(rule, exit_code):
-            return True
+    if matching_action(container, exit_code):
+        return True
     policy = container.get("restartPolicy") or restart_policy(pod)
     if policy == "OnFailure" or (init and policy == "Always"):
         return exit_code != 0
     return bool(policy == "Always")
+
+
+def matching_action(container: Object, exit_code: int) -> str:
+    """What the first of the container's rules that names the code wants done; "" without one."""
+    rules = container.get("restartPolicyRules") or ()
+    return next((str(rule["action"]) for rule in rules if _matches(rule, exit_code)), "")
 
 
 def _matches(rule: Object, exit_code: int) -> bool:

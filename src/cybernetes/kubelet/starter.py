@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from cybernetes.kubelet import backoff, launch, plan, pods
+from cybernetes.kubelet import backoff, launch, plan, pods, restart_all
 from cybernetes.kubelet.launch import Launch, StartFailed
 from cybernetes.kubelet.observe import Observed
 from cybernetes.kubelet.plan import StartContainer, StopContainer
@@ -16,6 +16,9 @@ from cybernetes.kubelet.runtime.api import State
 from cybernetes.kubelet.stop import Stopper, pod_ip
 from cybernetes.kubelet.tools import Tools
 from cybernetes.kubelet.watchman import Watchman
+
+# A kubelet that can't reach the API server restarts containers all the same.
+TOLD_MAX_S = 2.0
 
 
 class Starter:
@@ -121,6 +124,30 @@ class Starter:
         if instance is None:
             return
         await self._stopper.stop(pod, observed, instance, self._grace_of(pod, step), step.message)
+
+    async def restart_all(self, pod: Object, observed: Observed) -> None:
+        """End all containers and have the runtime forget them.
+
+        Whoever follows the pod sees when it begins and when nothing is left; the numbers of further lives come from
+        what is told then.
+        """
+        await self._tell(pod)
+        for container in restart_all.triggers(pod, observed):
+            self._note_restart(container, observed)
+        doomed = restart_all.doomed(pod, observed)
+        for each in doomed:
+            self._watchman.forget(each.id)
+        await self._stopper.kill(pod, [each for each in doomed if each.state is State.RUNNING])
+        for each in doomed:
+            await self._tools.runtime.remove_container(each.id)
+        for memory in (self._progress.waiting, self._progress.failed, self._progress.hooking):
+            memory.clear()
+        await self._look()
+        await self._tell(pod)
+
+    async def _tell(self, pod: Object) -> None:
+        self._publish()
+        await self._tools.statuses.told(pods.uid(pod), TOLD_MAX_S)
 
     @staticmethod
     def _grace_of(pod: Object, step: StopContainer) -> int:

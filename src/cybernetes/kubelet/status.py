@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from cybernetes.base.clock import rfc3339
-from cybernetes.kubelet import conditions, pods, resources
+from cybernetes.kubelet import conditions, pods, resources, restart_all
 from cybernetes.kubelet import phase as phases
 from cybernetes.kubelet.observe import Observed
 from cybernetes.kubelet.pods import Object
@@ -40,6 +40,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     gone       ... and everything of it has been stopped
     reason, message, phase   of a pod that was rejected, evicted or ran too long; "" otherwise
     disruption message of the DisruptionTarget condition, "" for none
+    restarting containers that are not there any more were removed so that all start anew
     actuated   id -> resources that the container runs with, where that is not what it was allocated
     of_pod     resources that the pod as a whole runs with
     """
@@ -54,6 +55,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     message: str = ""
     disruption: str = ""
+    restarting: bool = False
     actuated: Mapping[str, Object] = {}
     of_pod: Object = {}
     extra_conditions: tuple[dict[str, Any], ...] = ()
@@ -165,6 +167,9 @@ def _conditions(
                 "message": view.disruption,
             }
         )
+    asking = [each for each in restart_all.triggers(pod, observed) if each["name"] not in view.waiting]
+    restarting = restart_all.condition(pod, phase, under_way=bool(asking))
+    wanted.extend([restarting] if restarting else [])
     wanted.extend(view.extra_conditions)
     kept = [
         each
@@ -202,12 +207,15 @@ def _container(
 ) -> Object:
     name = container["name"]
     instances = observed.instances(name)
+    before = old.get(name)
     if not instances:
-        return _without_instance(pod, container, view, old.get(name))
+        return _without_instance(pod, container, view, before)
     latest = instances[0]
     state = _state(latest, node)
     ended = [each for each in instances[1:] if each.state in (State.EXITED, State.UNKNOWN)]
     last: Object = {"terminated": _terminated(ended[0], node)} if ended else {}
+    if not ended and before is not None and restart_all.was_removed(before):
+        last = before["lastState"]
     held = None if view.ending else view.waiting.get(name)
     if held is not None and "running" not in state:
         last = {"terminated": state["terminated"]} if "terminated" in state else last
@@ -310,9 +318,15 @@ def _without_instance(pod: Object, container: Object, view: View, old: Object | 
         "imageID": "",
         "started": False,
     }
-    if old is None or not old.get("containerID"):
+    if old is None:
         return result
     state = old.get("state") or {}
+    if view.restarting and old.get("containerID"):
+        return {**result, **restart_all.removed(old)}
+    if restart_all.was_removed(old) and "terminated" not in state:
+        return {**result, "lastState": old["lastState"], "restartCount": old["restartCount"]}
+    if not old.get("containerID"):
+        return result
     if "terminated" in state:
         # The runtime's record was collected; what was said about it stays true.
         return old

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from cybernetes.base.clock import Clock
@@ -107,6 +108,12 @@ class StatusWriter:
         entry = self._entries.get(uid)
         if entry is not None:
             await entry.settled.wait()
+
+    async def told(self, uid: str, at_most_s: float) -> None:
+        """The same, but not for longer than this."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at_most_s):
+                await self.settled(uid)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from cybernetes.kubelet import pods
@@ -63,6 +63,12 @@ class Stopper:
         await self._hook(pod, observed, container, grace_s)
         left_s = max(GRACE_MIN_S, math.ceil(deadline - tools.clock.monotonic()))
         await tools.runtime.stop_container(container.id, left_s)
+
+    async def kill(self, pod: Object, containers: Sequence[ContainerStatus]) -> None:
+        """All at once, without hooks or grace."""
+        for each in containers:
+            self._tools.say(pod, each.name, "Normal", "Killing", f"Stopping container {each.name}")
+        await _side_by_side({each.id: self._tools.runtime.stop_container(each.id, 0) for each in containers})
 
     async def _hook(self, pod: Object, observed: Observed, container: ContainerStatus, grace_s: float) -> None:
         found = pods.find_container(pod, container.name)

@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import Mapping
 
 from cybernetes.base.clock import parse_rfc3339
-from cybernetes.kubelet import launch, plan, pods, remains, status
+from cybernetes.kubelet import launch, plan, pods, remains, restart_all, status
 from cybernetes.kubelet.admit import Admission
 from cybernetes.kubelet.follow import keys_of
 from cybernetes.kubelet.lookout import Lookout
 from cybernetes.kubelet.observe import Observed
-from cybernetes.kubelet.plan import CRASH_LOOP, RunSandbox, StartContainer, StopContainer, StopPod
+from cybernetes.kubelet.plan import CRASH_LOOP, RestartAll, RunSandbox, StartContainer, StopContainer, StopPod
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.preparation import Preparation, certain
 from cybernetes.kubelet.progress import Progress
@@ -283,6 +283,7 @@ class PodWorker:
             self._start.entries,
             self._tools.clock.now(),
             limit_s=config.max_restart_s,
+            counts=restart_all.counts(self.status),
         )
         for name in [name for name, why in self._start.waiting.items() if why[0] == CRASH_LOOP]:
             if name not in decided.waiting:
@@ -308,6 +309,8 @@ class PodWorker:
                 return await self._starter.start_container(self.pod, self.observed, action)
             case StopContainer():
                 await self._starter.stop_container(self.pod, self.observed, action)
+            case RestartAll():
+                await self._starter.restart_all(self.pod, self.observed)
         return ""
 
     # Looking and telling.
@@ -342,6 +345,7 @@ class PodWorker:
             reason=verdict.reason if verdict else "",
             message=verdict.message if verdict else "",
             disruption=verdict.disruption if verdict else "",
+            restarting=restart_all.was_under_way(self.status),
             extra_conditions=self._resizer.conditions(),
             actuated=self._resizer.actuated(),
             of_pod=self._resizer.of_pod(),

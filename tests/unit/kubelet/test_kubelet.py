@@ -309,6 +309,49 @@ def test_a_container_that_ends_is_started_again() -> None:
     asyncio.run(scenario())
 
 
+def test_all_containers_start_anew_when_one_ends_as_its_rules_name_it() -> None:
+    rules = [{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}]
+    hook = {"preStop": {"exec": {"command": ["leave"]}}}
+
+    def restarts(status: Object) -> dict[str, int]:
+        shown = (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))
+        return {each["name"]: each["restartCount"] for each in shown}
+
+    async def scenario() -> None:
+        async with world() as w:
+            w.runtime.scripts["pull"] = Script(exits_after_s=0.0, exit_code=0)
+            await w.create(
+                "web",
+                restartPolicy="Never",
+                initContainers=[{"name": "init", "image": "pull"}],
+                containers=[
+                    {"name": "c", "image": "i", "lifecycle": hook},
+                    {"name": "d", "image": "i", "restartPolicy": "Never", "restartPolicyRules": rules},
+                ],
+            )
+            first = await w.until("web", is_ready)
+            version, ip = first["metadata"]["resourceVersion"], first["status"]["podIP"]
+            w.runtime.end(first["status"]["containerStatuses"][1]["containerID"].removeprefix("containerd://"), 42)
+            again = await w.until("web", lambda status: is_ready(status) and restarts(status)["d"] == 1)
+            assert restarts(again["status"]) == {"init": 1, "c": 1, "d": 1}
+            assert again["status"]["podIP"] == ip
+            assert len(await w.runtime.list_containers()) == 3
+            assert w.prober.hooked == []
+            told = []
+            async with asyncio.timeout(60), aclosing(w.client.watch(PODS, resource_version=version)) as events:
+                async for event in events:
+                    status = json.loads(event.object)["status"]
+                    condition = next(each for each in status["conditions"] if each["type"] == "AllContainersRestarting")
+                    told.append((condition["status"], status["phase"]))
+                    if is_ready(status) and restarts(status)["d"] == 1:
+                        break
+            assert ("True", "Running") in told and ("False", "Pending") in told
+            await w.client.delete(PODS, "web", namespace="default")
+            await w.gone("web")
+
+    asyncio.run(scenario())
+
+
 def test_what_a_whole_pod_is_given_changes_while_it_runs() -> None:
     def given(cpu: str, memory: str) -> Object:
         return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu, "memory": memory}}

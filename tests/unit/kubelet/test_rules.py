@@ -404,7 +404,5 @@ def test_what_is_not_supported_is_rejected() -> None:
 
     obj = pod()
     assert unsupported(obj) == ""
-    obj["spec"]["containers"][0]["restartPolicyRules"] = [{"action": "RestartAllContainers"}]
-    assert "RestartAllContainers are not supported" in unsupported(obj)
     assert "user namespaces" in unsupported(pod(hostUsers=False))
     assert "no driver" in unsupported(pod(resourceClaims=[{"name": "gpu", "resourceClaimName": "gpu"}]))
