@@ -2,10 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import virtual
 from world import World
 
+from cybernetes.base.clock import SystemClock
+from cybernetes.client.api import ApiClient
 from cybernetes.controllers.policystatus.loop import PolicyStatusController
+from cybernetes.controllers.policystatus.schemas import Schemas
+from cybernetes.model.expressions.type_checking import Kind
+from cybernetes.wire.http.message import Request, Response
 
 Object = dict[str, Any]
 DEPLOYMENTS = {"operations": ["CREATE"], "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"]}
@@ -70,3 +76,25 @@ def test_fields_that_are_not_there_are_told() -> None:
 def test_wildcards_say_nothing_about_types() -> None:
     rule = {**DEPLOYMENTS, "apiGroups": ["*"]}
     assert status(policy({"expression": "object.replicas > 1"}, rule=rule))["typeChecking"] == {}
+
+
+class Other:
+    """A server behind an APIService, which answers everything with the same words."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def send(self, request: Request) -> Response:
+        return Response(200, [], self._body)
+
+    async def close(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"resources": [{}], "components": 5}', b'{"resources": 5, "components": {"schemas": [5]}}']
+)
+async def test_what_another_server_tells_of_its_kinds_is_held_to_its_shape(body: bytes) -> None:
+    schemas = Schemas(ApiClient(Other(body), user_agent="test", clock=SystemClock()))
+    assert await schemas.kind_of("others.example", "v1", "tabs") is None
+    assert await schemas.type_of(Kind("others.example", "v1", "Tab")) is None

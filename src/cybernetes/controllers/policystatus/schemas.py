@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
-import orjson
+import msgspec
 
 from cybernetes.base.errors import ApiError
 from cybernetes.cel.types import ObjectType, Type
@@ -20,12 +20,36 @@ from cybernetes.model.schema.custom.structural import Structural
 Object = dict[str, Any]
 
 
+class _Resource(msgspec.Struct, frozen=True):
+    name: str
+    kind: str
+
+
+class _Listing(msgspec.Struct, frozen=True):
+    """Of /apis/GROUP/VERSION."""
+
+    resources: list[_Resource] | None = None
+
+
+class _Components(msgspec.Struct, frozen=True):
+    schemas: dict[str, Object] | None = None
+
+
+class _Document(msgspec.Struct, frozen=True):
+    """Of /openapi/v3/apis/GROUP/VERSION."""
+
+    components: _Components = _Components()
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
 class Schemas:
     """Of one round of checks: documents are read once."""
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
-        self._documents: dict[tuple[str, str], Object] = {}
+        self._documents: dict[tuple[str, str], _Document] = {}
         self._kinds = {(row.group, row.version, row.plural): row.kind for row in resources.load()}
 
     async def kind_of(self, group: str, version: str, plural: str) -> Kind | None:
@@ -33,9 +57,9 @@ class Schemas:
         built_in = self._kinds.get((group, version, plural))
         if built_in is not None:
             return Kind(group, version, built_in)
-        listed = await self._read(f"/apis/{group}/{version}")
-        found = next((each for each in listed.get("resources") or () if each["name"] == plural), None)
-        return None if found is None else Kind(group, version, found["kind"])
+        listed = await self._read(f"/apis/{group}/{version}", _Listing)
+        found = next((each for each in listed.resources or () if each.name == plural), None)
+        return None if found is None else Kind(group, version, found.kind)
 
     async def type_of(self, kind: Kind) -> Type | None:
         """None for a kind without a schema. Raises ApiError, EdgeError."""
@@ -44,23 +68,23 @@ class Schemas:
             return kind_type(node, kind.kind)
         key = kind.group, kind.version
         if key not in self._documents:
-            self._documents[key] = await self._read(f"/openapi/v3/apis/{kind.group}/{kind.version}")
-        schemas = (self._documents[key].get("components") or {}).get("schemas") or {}
+            self._documents[key] = await self._read(f"/openapi/v3/apis/{kind.group}/{kind.version}", _Document)
         wanted = {"group": kind.group, "version": kind.version, "kind": kind.kind}
-        for each in schemas.values():
+        for each in (self._documents[key].components.schemas or {}).values():
             if wanted in (each.get("x-kubernetes-group-version-kind") or ()):
                 return _custom(each, kind.kind)
         return None
 
-    async def _read(self, path: str) -> Object:
+    async def _read(self, path: str, shape: type[T]) -> T:
+        """Empty where there is nothing. Another server may answer, so also where it has not this shape."""
         try:
-            answer = await self._client.raw("GET", path)
+            return msgspec.json.decode(await whole_body(await self._client.raw("GET", path)), type=shape)
+        except msgspec.MsgspecError:
+            return shape()
         except ApiError as missing:
             if missing.code == 404:
-                return {}
+                return shape()
             raise
-        found: Object = orjson.loads(await whole_body(answer))
-        return found
 
 
 def _custom(schema: Object, name: str) -> Type | None:
