@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from cybernetes.apiserver.admission.attributes import AdmissionAttributes
 from cybernetes.apiserver.admission.scope import Budget, Failed, evaluate
 from cybernetes.auth.authz import joined
+from cybernetes.auth.lister import Lister
 from cybernetes.cel.environment import Environment
 from cybernetes.cel.errors import CelError
 from cybernetes.model import selector
@@ -77,30 +78,23 @@ def _resource_matches(pattern: str, plural: str, subresource: str) -> bool:
     return sub in ("*", subresource) if slash else not subresource
 
 
-def selectors_match(
-    hook: Object, attributes: AdmissionAttributes, namespace_labels: Callable[[str], Object | None]
-) -> bool:
-    """Whether labels of the namespace and of the object (new or old) are selected.
-
-    namespace_labels  labels of a namespace, None when there is no such namespace
-    """
-    return _namespace_matches(hook.get("namespaceSelector"), attributes, namespace_labels) and _object_matches(
+def selectors_match(hook: Object, attributes: AdmissionAttributes, lister: Lister) -> bool:
+    """Whether labels of the namespace and of the object (new or old) are selected."""
+    return _namespace_matches(hook.get("namespaceSelector"), attributes, lister) and _object_matches(
         hook.get("objectSelector"), attributes
     )
 
 
-def _namespace_matches(
-    wanted: Object | None, a: AdmissionAttributes, namespace_labels: Callable[[str], Object | None]
-) -> bool:
+def _namespace_matches(wanted: Object | None, a: AdmissionAttributes, lister: Lister) -> bool:
     if not wanted:
         return True
     if (a.group, a.plural) == ("", "namespaces"):
-        labels: Object | None = _labels(a.object if a.object is not None else a.old)
+        labels = _labels(a.object if a.object is not None else a.old)
     elif not a.namespace:
         return True
     else:
-        labels = namespace_labels(a.namespace)
-    return selector.matcher(selector.from_object(wanted))(labels or {})
+        labels = _labels(lister.get("", "namespaces", "", a.namespace))
+    return selector.matcher(selector.from_object(wanted))(labels)
 
 
 def _object_matches(wanted: Object | None, a: AdmissionAttributes) -> bool:

@@ -102,6 +102,12 @@ def operations(row: Resource) -> Iterator[Operation]:
         yield from base.watches()
 
 
+def group_version(path: str) -> tuple[str, str]:
+    """Of a path below /api or /apis."""
+    parts = path.split("/")
+    return ("", parts[2]) if parts[1] == "api" else (parts[2], parts[3])
+
+
 def camel(group: str, version: str) -> str:
     """`AppsV1`, `CoreV1`, `RbacAuthorizationV1`."""
     words = (group or "core").removesuffix(".k8s.io").split(".")

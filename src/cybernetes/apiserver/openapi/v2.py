@@ -58,7 +58,7 @@ def document(listing: Listing, custom: Mapping[str, bytes], version: str) -> Doc
 
 def _operation(each: Operation, media: tuple[str, ...]) -> Document:
     group, version, kind = each.kind
-    tag = ops.camel(*_place(each.path))
+    tag = ops.camel(*ops.group_version(each.path))
     types = [*media, *(f"{t};stream=watch" for t in media[:-1])] if each.streams else list(media)
     out: Document = {
         "description": each.description,
@@ -109,11 +109,6 @@ def _flat(parameter: Document) -> Document:
 
 def _reference(name: str) -> Document:
     return {"$ref": "#/definitions/" + name}
-
-
-def _place(path: str) -> tuple[str, str]:
-    parts = path.split("/")
-    return ("", parts[2]) if parts[1] == "api" else (parts[2], parts[3])
 
 
 def open_ended(schema: Document) -> Document:

@@ -144,7 +144,7 @@ def _add_operations(written: dict[str, Any], used: set[str], found: list[Operati
 
 def _operation(each: Operation, media: tuple[str, ...]) -> dict[str, Any]:
     group, version, kind = each.kind
-    tag = ops.camel(*_group_version(each.path))
+    tag = ops.camel(*ops.group_version(each.path))
     out: dict[str, Any] = {
         "tags": [tag[:1].lower() + tag[1:]],
         "description": each.description,
@@ -163,11 +163,6 @@ def _operation(each: Operation, media: tuple[str, ...]) -> dict[str, Any]:
         if each.method != "delete":
             out["requestBody"]["required"] = True
     return out
-
-
-def _group_version(path: str) -> tuple[str, str]:
-    parts = path.split("/")
-    return ("", parts[2]) if parts[1] == "api" else (parts[2], parts[3])
 
 
 _WORDS = {200: "OK", 201: "Created", 202: "Accepted"}

@@ -115,17 +115,13 @@ class Invocations:
         excluded = wanted.get("excludeResourceRules") or ()
         if not versions or any(matching.rules_match(excluded, each) for each in self._excludable(wanted, attributes)):
             return None
-        return versions[0] if matching.selectors_match(wanted, attributes, self._namespace_labels) else None
+        return versions[0] if matching.selectors_match(wanted, attributes, self._lister) else None
 
     def _excludable(self, wanted: Object, attributes: AdmissionAttributes) -> Iterable[AdmissionAttributes]:
         if not wanted.get("excludeResourceRules"):
             return ()
         exact = wanted.get("matchPolicy") == "Exact"
         return [attributes] if exact else [attributes, *self._equivalents.of(attributes)]
-
-    def _namespace_labels(self, name: str) -> Object | None:
-        namespace = self._lister.get("", "namespaces", "", name)
-        return (namespace["metadata"].get("labels") or {}) if namespace else None
 
     def parameters(self, invocation: Invocation) -> list[Object | None]:
         """What the expressions are evaluated with, one after the other; None where there are none. Raises Unconfigured."""

@@ -49,7 +49,7 @@ class Hooks:
         raises  ApiError where a condition of a hook that must answer can't be evaluated, an object not be converted
         """
         looked = self._matched(hook, attributes)
-        if looked is None or not matching.selectors_match(hook.spec, attributes, self._namespace_labels):
+        if looked is None or not matching.selectors_match(hook.spec, attributes, self._lister):
             return None
         if looked is not attributes:
             await self._equivalents.convert(attributes, looked)
@@ -75,10 +75,6 @@ class Hooks:
             if hook.must_answer:
                 raise looked.forbidden(str(wrong)) from wrong
             return False
-
-    def _namespace_labels(self, name: str) -> Object | None:
-        namespace = self._lister.get("", "namespaces", "", name)
-        return (namespace["metadata"].get("labels") or {}) if namespace else None
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
         configuration = (new or old or {})["metadata"]["name"]
