@@ -55,13 +55,21 @@ def was_under_way(status: Object) -> bool:
     return any(each["type"] == CONDITION and each["status"] == "True" for each in status.get("conditions") or ())
 
 
-def removed(shown: Object) -> Object:
-    """What is said of a container that was there before, and is not."""
-    return {
-        "state": {"waiting": {"reason": REASON, "message": MESSAGE}},
-        "lastState": {"terminated": {"exitCode": _KILLED, "reason": REASON, "message": MESSAGE}},
-        "restartCount": int(shown.get("restartCount") or 0) + 1,
-    }
+def forgotten(shown: Object, *, under_way: bool) -> Object | None:
+    """What is said of a container of which the runtime has nothing any more; None where no restart is the reason.
+
+    shown  its status as last told
+    """
+    if under_way and shown.get("containerID"):
+        return {
+            "state": {"waiting": {"reason": REASON, "message": MESSAGE}},
+            "lastState": {"terminated": {"exitCode": _KILLED, "reason": REASON, "message": MESSAGE}},
+            "restartCount": int(shown.get("restartCount") or 0) + 1,
+        }
+    if not was_removed(shown) or "terminated" in shown["state"]:
+        return None
+    kept = {name: shown[name] for name in ("lastState", "restartCount")}
+    return {**kept, "state": shown["state"]} if under_way else kept
 
 
 def was_removed(shown: Object) -> bool:

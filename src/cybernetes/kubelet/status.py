@@ -321,10 +321,9 @@ def _without_instance(pod: Object, container: Object, view: View, old: Object | 
     if old is None:
         return result
     state = old.get("state") or {}
-    if view.restarting and old.get("containerID"):
-        return {**result, **restart_all.removed(old)}
-    if restart_all.was_removed(old) and "terminated" not in state:
-        return {**result, "lastState": old["lastState"], "restartCount": old["restartCount"]}
+    forgotten = restart_all.forgotten(old, under_way=view.restarting)
+    if forgotten is not None:
+        return {**result, **forgotten}
     if not old.get("containerID"):
         return result
     if "terminated" in state:
