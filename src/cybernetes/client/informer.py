@@ -123,6 +123,11 @@ class Informer(Generic[T]):
         return self._synced.is_set()
 
     @property
+    def failures(self) -> int:
+        """How often in a row the server was asked in vain."""
+        return self._reflector.failures
+
+    @property
     def version(self) -> str:
         """The resource version up to which changes have been seen."""
         return self._reflector.version

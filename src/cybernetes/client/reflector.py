@@ -94,6 +94,11 @@ class Reflector:
         self._watch_accept = METADATA_ONLY if metadata_only else JSON
         self._failures = 0
 
+    @property
+    def failures(self) -> int:
+        """How often in a row the server was asked in vain."""
+        return self._failures
+
     async def run(self) -> None:
         """Runs until cancelled."""
         while True:

@@ -15,6 +15,7 @@ from cybernetes.controllers.garbagecollector.graph import FOREGROUND, ORPHAN, Gr
 from cybernetes.controllers.garbagecollector.loop import GarbageCollector
 from cybernetes.controllers.garbagecollector.plan import Owner
 from cybernetes.controllers.objects import OwnerReference
+from cybernetes.wire.http.message import Request, Response
 
 
 def node(uid: str, *owners: str, blocking: bool = True, **metadata: Any) -> Node:
@@ -140,6 +141,27 @@ def test_an_owner_in_another_namespace_counts_as_absent_and_is_told() -> None:
                 'does not exist in namespace "elsewhere"'
             )
             assert ("OwnerRefInvalidNamespace", message) in w.events()
+
+    virtual.run(main())
+
+
+def test_a_resource_that_can_not_be_listed_holds_up_all_others_for_a_while_only() -> None:
+    async def main() -> None:
+        w = World(GarbageCollector)
+        send = w.api.send
+
+        async def broken(request: Request) -> Response:
+            if request.path.endswith("/services"):
+                return Response(500, [], b'{"kind":"Status","code":500,"message":"conversion webhook failed"}')
+            return await send(request)
+
+        w.api.send = broken
+        w.api.put("configmaps", config("stale", secret("never")))
+        async with w.running():
+            await w.settle(20)
+            assert names(w.api) == ["stale"]
+            await w.settle(20)
+            assert names(w.api) == []
 
     virtual.run(main())
 

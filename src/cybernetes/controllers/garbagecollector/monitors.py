@@ -17,6 +17,8 @@ from cybernetes.controllers.loop import Edges
 
 # Definitions come and go; this is how late a new resource may be noticed.
 RESYNC_S = 30.0
+# How long one resource whose objects can't be listed, such as one with a conversion that fails, holds up all others.
+PATIENCE_S = 30.0
 _NEEDED = {"list", "watch", "delete"}
 # Nobody owns through an Event, and there are many of them.
 _IGNORED = {("", "events"), ("events.k8s.io", "events")}
@@ -25,8 +27,11 @@ _log = Log("garbagecollector")
 
 
 class _Monitor(msgspec.Struct):
+    """began: when the first list was asked for; monotonic."""
+
     informer: Informer[Item]
     task: asyncio.Task[None]
+    began: float
 
 
 class Monitors:
@@ -50,8 +55,11 @@ class Monitors:
 
     @property
     def synced(self) -> bool:
-        """Whether every resource has been listed."""
-        return bool(self._monitors) and all(each.informer.synced for each in self._monitors.values())
+        """Whether every resource has been listed that can be: a slow list is waited for, one that fails is not for ever."""
+        late = self._edges.clock.monotonic() - PATIENCE_S
+        return bool(self._monitors) and all(
+            each.informer.synced or (each.informer.failures and each.began < late) for each in self._monitors.values()
+        )
 
     def target_of(self, api_version: str, kind: str) -> Target | None:
         """The resource of a kind, whatever its version; None when there is none now."""
@@ -91,7 +99,7 @@ class Monitors:
         )
         informer.on_change(lambda key, old, new: self._on_change(target, old, new))
         task = group.create_task(informer.run(), name=f"garbagecollector.{target.plural}.{target.group}")
-        return _Monitor(informer, task)
+        return _Monitor(informer, task, edges.clock.monotonic())
 
     def _stop(self, target: Target) -> None:
         monitor = self._monitors.pop(target)
