@@ -127,6 +127,15 @@ def test_lists_are_spliced_of_encoded_items() -> None:
     assert [each["metadata"]["name"] for each in found["items"]] == ["a", "b"]
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:02", "0987-06-05T00:00:00", "2026-11-27T03:00:00"])
+def test_times_of_every_year_are_read_as_they_were_written(time: str) -> None:
+    lease, pod = schema.kind_node("coordination.k8s.io/v1", "Lease"), schema.kind_node("v1", "Pod")
+    renewed = {"spec": {"renewTime": f"{time}.000005Z"}}
+    assert protobuf.decode(lease, protobuf.encode(lease, renewed))["spec"] == renewed["spec"]
+    made = {"metadata": {"creationTimestamp": f"{time}Z"}}
+    assert protobuf.decode(pod, protobuf.encode(pod, made))["metadata"] == made["metadata"]
+
+
 @pytest.mark.parametrize("raw", [b"\x0a", b"\x0a\x05a", b"\x0b", b"\xff" * 12, b"\x0a\x02\x0a\xff"])
 def test_broken_messages_are_refused(raw: bytes) -> None:
     with pytest.raises(protobuf.ProtobufProblem):

@@ -224,7 +224,7 @@ def _quantity(raw: bytes) -> str:
 def _time(raw: bytes) -> str | None:
     if not raw:
         return None
-    return _moment(_numbers(raw).get("one", 0)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{_moment(_numbers(raw).get('one', 0)).isoformat(timespec='seconds')}Z"
 
 
 def _micro_time(raw: bytes) -> str | None:
@@ -232,12 +232,13 @@ def _micro_time(raw: bytes) -> str | None:
         return None
     parts = _numbers(raw)
     moment = _moment(parts.get("one", 0)).replace(microsecond=parts.get("two", 0) // 1000)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.isoformat(timespec='microseconds')}Z"
 
 
 def _moment(seconds: int) -> datetime:
+    """UTC, and without saying so."""
     try:
-        return datetime.fromtimestamp(seconds, UTC)
+        return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
     except (ValueError, OSError, OverflowError) as error:
         raise ProtobufProblem(f"proto: time out of range: {seconds}") from error
 
