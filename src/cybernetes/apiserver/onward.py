@@ -17,6 +17,8 @@ KUBELET_PORT = 10250
 HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers", "transfer-encoding")
 )
+# Of an answer: its length and encoding are other ones on the way back, and the server dates all that it sends.
+_OURS_TO_SAY = ("content-length", "content-encoding", "date")
 # Who somebody says to be: it was heard here, and means nothing behind.
 _IDENTITIES = ("x-remote-", "impersonate-")
 _ADDRESS_TYPES = ("InternalIP", "Hostname", "InternalDNS", "ExternalDNS", "ExternalIP")
@@ -72,5 +74,5 @@ def passed_on(answer: Response) -> Response:
     headers = [
         (name, value) for name, value in answer.headers if name.lower() not in HOP_BY_HOP or answer.status == 101
     ]
-    headers = [pair for pair in headers if pair[0].lower() not in ("content-length", "content-encoding")]
+    headers = [pair for pair in headers if pair[0].lower() not in _OURS_TO_SAY]
     return msgspec.structs.replace(answer, headers=headers)

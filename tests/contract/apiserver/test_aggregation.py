@@ -120,6 +120,8 @@ def test_requests_reach_the_other_server_with_their_user(tmp_path: Path) -> None
                 refused = b"the backend attempted to redirect this request, which is not permitted\n"
                 assert (moved.status, moved.body) == (502, refused)
                 assert "location" not in {name.lower() for name, _ in moved.headers}
+                answer = await client.send("GET", f"{PATH}/namespaces/shop/things")
+                assert [name.lower() for name, _ in answer.headers].count("date") == 1
                 groups = await client.ok("GET", "/apis")
                 assert "ext.test" in [group["name"] for group in groups["groups"]]
                 index = (await client.ok("GET", "/openapi/v3"))["paths"]
