@@ -21,6 +21,8 @@ from cybernetes.model.local_volumes import FOLDER
 from cybernetes.model.validation.resources import is_extended
 
 KUBELET_VERSION = "v1.37.1"
+# By upstream's gates: a scheduler gives pods that need one of these to nodes that declare it. Sorted.
+FEATURES = ("RestartAllContainersOnContainerExits",)
 IMAGES_MAX = 50
 
 _PRESSURES = (
@@ -156,6 +158,7 @@ def node_status(config: KubeletConfig, facts: HostFacts, view: NodeView, previou
             {"name": "", "features": {"recursiveReadOnlyMounts": False, "userNamespaces": False}},
         ],
         "features": {"supplementalGroupsPolicy": False},
+        "declaredFeatures": list(FEATURES),
         "volumesInUse": list(view.volumes_in_use),
     }
 

@@ -159,6 +159,7 @@ def test_the_node_is_registered_and_kept_alive() -> None:
                 ("Ready", "True"),
             ]
             assert node["status"]["capacity"]["pods"] == "110"
+            assert node["status"]["declaredFeatures"] == ["RestartAllContainersOnContainerExits"]
             assert node["status"]["allocatable"]["memory"] == "8092Mi"
             of_drivers = await w.client.get(CSI_NODES, "n")
             assert of_drivers["metadata"]["ownerReferences"][0]["uid"] == node["metadata"]["uid"]
