@@ -48,7 +48,8 @@ def _merge_map(node: Node | None, doc: Object, patch: Object) -> Object:
             continue
         if key.startswith(_DELETE_FROM):
             _delete_from(merged, key.removeprefix(_DELETE_FROM), value)
-        elif value is None:
+        elif value is None or (_is_directed(value) and not isinstance(merged.get(key), dict)):
+            # There is nothing that a directive could be about.
             merged.pop(key, None)
         else:
             order = patch.get(_ORDER + key)
@@ -101,7 +102,7 @@ def _check_orders(node: Node | None, doc: Object, patch: Object) -> None:
 def _check_order(items: list[Any], order: list[Any], key: str) -> None:
     if not items or not order:
         return
-    plain = [each for each in items if not (isinstance(each, dict) and _DIRECTIVE in each)] if key else items
+    plain = [each for each in items if not _is_directed(each)] if key else items
     places = iter(order)
     for each in plain:
         wanted = _merge_value(each, key)
@@ -166,14 +167,20 @@ def _merge_field(field: tuple[Node | None, tuple[str, ...], str], old: Any, valu
 
 
 def _pruned(value: Any) -> Any:
-    """A part of a patch as a value of its own: nulls and directives stand for nothing there."""
+    """A part of a patch as a value of its own: nulls, and what has a directive, stand for nothing there."""
     if isinstance(value, dict):
-        if _DIRECTIVE in value:
-            return {}
-        return {k: _pruned(v) for k, v in value.items() if v is not None and not k.startswith("$")}
+        return {
+            name: _pruned(each)
+            for name, each in value.items()
+            if each is not None and not name.startswith("$") and not _is_directed(each)
+        }
     if isinstance(value, list):
-        return [_pruned(each) for each in value if not (isinstance(each, dict) and each.get(_DIRECTIVE) == "delete")]
+        return [_pruned(each) for each in value if not _is_directed(each)]
     return value
+
+
+def _is_directed(value: Any) -> bool:
+    return isinstance(value, dict) and _DIRECTIVE in value
 
 
 def _merge_list(item: Node | None, key: str, old: list[Any], patch: list[Any], order: list[Any] | None) -> list[Any]:
@@ -182,8 +189,8 @@ def _merge_list(item: Node | None, key: str, old: list[Any], patch: list[Any], o
         merged = [*old, *(each for each in patch if _text(each) not in known)]
         return _ordered(merged, patch if order is None else order, old, "")
     _check_types(old, patch)
-    plain = [each for each in patch if _DIRECTIVE not in each]
-    kept = _directed_items(old, [each for each in patch if _DIRECTIVE in each], key)
+    plain = [each for each in patch if not _is_directed(each)]
+    kept = _directed_items(old, [each for each in patch if _is_directed(each)], key)
     if kept is None:
         return [_pruned(each) for each in plain]
     return _ordered(_merge_items(item, key, kept, plain), plain if order is None else order, old, key)

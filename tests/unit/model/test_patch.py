@@ -103,6 +103,19 @@ def test_a_new_list_is_taken_as_it_is() -> None:
     patch = {"spec": {"template": {"spec": {"volumes": [{"emptyDir": {}}, {"name": "v", "$patch": "delete"}]}}}}
     merged = strategic_merge(DEPLOYMENTS, deployment(ONE), patch)
     assert merged["spec"]["template"]["spec"]["volumes"] == [{"emptyDir": {}}]
+    patch = {"spec": {"template": {"spec": {"volumes": [{"$patch": "replace"}, {"name": "v"}]}}}}
+    merged = strategic_merge(DEPLOYMENTS, deployment(ONE), patch)
+    assert merged["spec"]["template"]["spec"]["volumes"] == [{"name": "v"}]
+
+
+@pytest.mark.parametrize("directive", ["delete", "replace", "nope"])
+def test_a_directive_about_nothing_does_nothing(directive: str) -> None:
+    doc = deployment(ONE)
+    directed = {"$patch": directive, "x": "y"}
+    patch = {"metadata": {"labels": directed}, "spec": {"template": {"spec": {"affinity": {"podAffinity": directed}}}}}
+    merged = strategic_merge(DEPLOYMENTS, doc, patch)
+    assert "labels" not in merged["metadata"]
+    assert merged["spec"]["template"]["spec"]["affinity"] == {}
 
 
 def test_nested_lists_merge_too() -> None:
