@@ -207,6 +207,21 @@ def test_slices_and_endpoints_follow_pods() -> None:
     virtual.run(main())
 
 
+def test_a_service_that_is_another_name_has_no_endpoints() -> None:
+    async def main() -> None:
+        w = World(EndpointSliceController, EndpointsController)
+        w.api.put("services", service(type="ExternalName", externalName="a.example.com"))
+        w.api.put("pods", web("a"))
+        async with w.running():
+            await w.settle()
+            assert w.api.all("endpointslices") == w.api.all("endpoints") == []
+            w.api.edit("services", "web", lambda s: s["spec"].update(type="ClusterIP"))
+            await w.settle()
+            assert len(w.api.all("endpointslices")) == len(w.api.all("endpoints")) == 1
+
+    virtual.run(main())
+
+
 def test_a_service_of_two_families_has_slices_of_both_and_endpoints_of_the_first() -> None:
     def give_addresses(of: Object) -> None:
         n = int(of["metadata"]["name"][1:])

@@ -11,7 +11,7 @@ from cybernetes.base.errors import ApiError
 from cybernetes.client.api import if_there
 from cybernetes.client.target import ENDPOINTS, SERVICES
 from cybernetes.controllers.endpoints.plan import subsets
-from cybernetes.controllers.endpointslice.endpoints import is_headless
+from cybernetes.controllers.endpointslice.endpoints import is_followed, is_headless
 from cybernetes.controllers.endpointslice.loop import HEADLESS, TRIGGERED, seen_by_services
 from cybernetes.controllers.informers import decoder
 from cybernetes.controllers.loop import Edges, Pace, reference, work
@@ -66,7 +66,7 @@ class EndpointsController:
             self._pace.forget(key)
             await self._remove_leftover(current)
             return None
-        if not service.spec.selector or service.metadata.deletion_timestamp:
+        if not is_followed(service) or service.metadata.deletion_timestamp:
             return None
         began = self._edges.clock.monotonic()
         wanted = self._wanted(service, current)

@@ -20,6 +20,11 @@ def families(service: Service) -> tuple[str, ...]:
     return ("IPv6",) if ":" in service.spec.cluster_ip else ("IPv4",)
 
 
+def is_followed(service: Service) -> bool:
+    """Whether its endpoints are the pods that it selects: others bring their own, and another name has none."""
+    return bool(service.spec.selector) and service.spec.type != "ExternalName"
+
+
 def is_headless(service: Service) -> bool:
     return service.spec.cluster_ip == "None"
 

@@ -72,7 +72,7 @@ class EndpointSliceController:
             self._pace.forget(key)
             self._told.pop(key, None)
             return None
-        if not service.spec.selector or service.metadata.deletion_timestamp:
+        if not endpoints.is_followed(service) or service.metadata.deletion_timestamp:
             return None
         if unseen_s := self._writer.unsettled_s(key):
             return unseen_s
