@@ -10,7 +10,6 @@ written meanwhile, until the first start that holds. Notes on disk would cost a 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
 
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import EdgeError, Retry
@@ -23,20 +22,14 @@ log = Log("store")
 KEEP_S = 300.0
 EVERY_S = 30.0
 
-Compact = Callable[[int], Awaitable[None]]
 
-
-async def retain(store: Store, clock: Clock, *, keep_s: float = KEEP_S, compact: Compact | None = None) -> None:
-    """Forget what is older than `keep_s`, every EVERY_S, until cancelled or the store is closed.
-
-    compact   store.compact by default; another one for a part that is kept shorter
-    """
-    forget = compact or store.compact
+async def retain(store: Store, clock: Clock, *, keep_s: float = KEEP_S) -> None:
+    """Forget what is older than `keep_s`, every EVERY_S, until cancelled or the store is closed."""
     marks: deque[tuple[float, int]] = deque()
     while True:
         try:
             marks.append((clock.monotonic(), await store.revision()))
-            await _forget_due(forget, marks, clock.monotonic() - keep_s)
+            await _forget_due(store, marks, clock.monotonic() - keep_s)
         except EdgeError as error:
             if error.retry is Retry.NEVER:
                 raise
@@ -44,7 +37,7 @@ async def retain(store: Store, clock: Clock, *, keep_s: float = KEEP_S, compact:
         await clock.sleep(EVERY_S)
 
 
-async def _forget_due(forget: Compact, marks: deque[tuple[float, int]], before: float) -> None:
+async def _forget_due(store: Store, marks: deque[tuple[float, int]], before: float) -> None:
     """Compact to the newest mark that is old enough."""
     revision = 0
     while marks and marks[0][0] <= before:
@@ -52,7 +45,7 @@ async def _forget_due(forget: Compact, marks: deque[tuple[float, int]], before: 
     if not revision:
         return
     try:
-        await forget(revision)
+        await store.compact(revision)
         log.debug("store.compacted", revision=revision)
     except Compacted:
         # Another API server on the same cluster went further.

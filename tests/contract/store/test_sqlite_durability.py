@@ -329,34 +329,3 @@ def test_compaction_gives_the_space_back(tmp_path: Path):
         assert (tmp_path / "state.db").stat().st_size < 4 << 20
 
     asyncio.run(main())
-
-
-def test_brief_prefixes_forget_earlier(tmp_path: Path):
-    async def main() -> None:
-        store = await open_store(tmp_path, brief=("/leases/", "/events/"))
-        start = await store.revision()
-        for n in range(10):
-            await store.txn([], [Put("/leases/a", b"%d" % n), Put("/pods/a", b"%d" % n)])
-        await store.compact_brief(start + 8)
-        with pytest.raises(Compacted):
-            await store.get("/leases/a", start + 7)
-        with pytest.raises(Compacted):
-            await anext(store.watch("/", start + 7))
-        entry = await store.get("/leases/a", start + 8)
-        assert entry is not None and entry.value == b"7"
-        for n in range(10):
-            entry = await store.get("/pods/a", start + 1 + n)
-            assert entry is not None and entry.value == b"%d" % n
-        connection = apsw.Connection(str(tmp_path / "state.db"), flags=apsw.SQLITE_OPEN_READONLY)
-        async with asyncio.timeout(60):
-            while (kept := rows_by_key(connection))["/leases/a"] > 3:  # noqa: ASYNC110 -- another process forgets
-                await asyncio.sleep(0.01)
-        assert kept == {"/leases/a": 3, "/pods/a": 10}
-        connection.close()
-        await store.close()
-
-    asyncio.run(main())
-
-
-def rows_by_key(connection: apsw.Connection) -> dict[str, int]:
-    return dict(connection.execute("SELECT key, count(*) FROM log GROUP BY key"))

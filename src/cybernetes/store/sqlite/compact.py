@@ -11,7 +11,6 @@ from typing import Any
 
 import apsw
 
-from cybernetes.store.keys import prefix_end
 from cybernetes.store.sqlite.schema import first_id
 
 _SWEPT_NEXT = "SELECT id, key, previous, value IS NULL FROM log WHERE id > ? AND id < ? ORDER BY id LIMIT ?"
@@ -19,18 +18,12 @@ _LAST_LATEST = "DELETE FROM latest WHERE key = ? AND id = ? AND created = 0"
 
 
 class Sweep:
-    """One mark and how far the log below it was swept.
+    """The mark, and how far the log below it was swept."""
 
-    prefixes   only keys below these are forgotten; None: all
-    """
-
-    def __init__(self, connection: apsw.Connection, name: str, prefixes: tuple[str, ...] | None) -> None:
+    def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._mark_name = f"{name}compacted"
-        self._swept_name = f"{name}swept"
-        self._ranges = None if prefixes is None else [(each, prefix_end(each)) for each in prefixes]
-        self.mark: int = self._read(self._mark_name)
-        self._swept: int = self._read(self._swept_name)
+        self.mark: int = self._read("compacted")
+        self._swept: int = self._read("swept")
 
     @property
     def pending(self) -> bool:
@@ -38,7 +31,7 @@ class Sweep:
 
     def move(self, revision: int) -> None:
         """Must run inside a transaction; nothing below `revision` is readable from here on."""
-        self._write(self._mark_name, revision)
+        self._write("compacted", revision)
         self.mark = revision
 
     def step(self, rows: int) -> None:
@@ -46,25 +39,18 @@ class Sweep:
         bound = first_id(self.mark + 1)
         found: list[Any] = self._connection.execute(_SWEPT_NEXT, (self._swept, bound, rows)).fetchall()
         for row_id, key, previous, deletion in found:
-            if not self._mine(key):
-                continue
             if previous:
                 self._connection.execute("DELETE FROM log WHERE id = ?", (previous,))
             if deletion:
                 self._connection.execute(_LAST_LATEST, (key, row_id))
                 self._connection.execute("DELETE FROM log WHERE id = ?", (row_id,))
         self._swept = found[-1][0] if len(found) == rows else bound - 1
-        self._write(self._swept_name, self._swept)
+        self._write("swept", self._swept)
 
     def reload(self) -> None:
         """After a rollback: what the file says."""
-        self.mark = self._read(self._mark_name)
-        self._swept = self._read(self._swept_name)
-
-    def _mine(self, key: str) -> bool:
-        if self._ranges is None:
-            return True
-        return any(begin <= key and (end is None or key < end) for begin, end in self._ranges)
+        self.mark = self._read("compacted")
+        self._swept = self._read("swept")
 
     def _read(self, name: str) -> int:
         return self._connection.execute("SELECT value FROM marks WHERE name = ?", (name,)).get

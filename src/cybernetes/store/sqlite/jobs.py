@@ -35,11 +35,7 @@ class Compact(msgspec.Struct, frozen=True, array_like=True, tag="compact"):
     revision: int
 
 
-class CompactBrief(msgspec.Struct, frozen=True, array_like=True, tag="compact_brief"):
-    revision: int
-
-
-Job = Txn | Grant | Expire | Compact | CompactBrief
+Job = Txn | Grant | Expire | Compact
 
 
 class ConflictAt(msgspec.Struct, frozen=True, array_like=True, tag="conflict"):
@@ -112,7 +108,6 @@ class Opening(msgspec.Struct, frozen=True, array_like=True):
 
     path: str
     limits: Limits
-    brief: tuple[str, ...]
 
 
 class WriterEdge(Protocol):

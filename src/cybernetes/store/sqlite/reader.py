@@ -14,7 +14,7 @@ from typing import Any
 import apsw
 
 from cybernetes.store.api import Batch, Compacted, Entry, Event, FutureRevision, Range
-from cybernetes.store.keys import overlap, prefix_end
+from cybernetes.store.keys import prefix_end
 from cybernetes.store.sqlite.schema import FIRST_REVISION, first_id, open_reader, revision_of
 
 STEP_ROWS = 128
@@ -73,16 +73,15 @@ _NO_END = b""
 class Reader:
     """Belongs to one thread. Raises apsw.Error when the disk fails."""
 
-    def __init__(self, path: Path, brief: tuple[str, ...] = ()) -> None:
+    def __init__(self, path: Path) -> None:
         self._connection = open_reader(path)
-        self._brief = brief
 
     def close(self) -> None:
         self._connection.close()
 
     def revision(self) -> int:
         last: Any = self._connection.execute("SELECT max(id) FROM log").get
-        return max(revision_of(last or 0), self._mark("compacted"), self._mark("brief_compacted"), FIRST_REVISION)
+        return max(revision_of(last or 0), self._mark("compacted"), FIRST_REVISION)
 
     def next_lease_end(self) -> float | None:
         ends: Any = self._connection.execute("SELECT min(ends) FROM leases").get
@@ -96,7 +95,7 @@ class Reader:
     def get_then(self, key: str, revision: int) -> Entry | None:
         bounds = {"start": key, "end": key + "\0", "rows": 1, "bound": first_id(revision + 1)}
         with self._connection:
-            self.refuse_unreadable(key, revision, self.revision())
+            self.refuse_unreadable(revision, self.revision())
             for row in self._connection.execute(_RANGE_THEN, bounds):
                 return _entry(row)
         return None
@@ -111,7 +110,7 @@ class Reader:
             with self._connection:
                 current = self.revision()
                 at = at or current
-                self.refuse_unreadable(prefix, at, current)
+                self.refuse_unreadable(at, current)
                 sql = _RANGE if at == current else _RANGE_THEN
                 bounds |= {"rows": rows, "bound": first_id(at + 1)}
                 wanted = bounds if sql is _RANGE_THEN else {name: bounds[name] for name in ("start", "end", "rows")}
@@ -128,19 +127,17 @@ class Reader:
         """Batches with after < revision <= upto: lists of them, in order, also empty ones."""
         while after < upto:
             with self._connection:
-                self.refuse_unreadable(prefix, after, upto)
+                self.refuse_unreadable(after, upto)
                 end = self._history_step_end(after, upto)
                 bounds = (first_id(after + 1), first_id(end + 1), prefix, prefix_end(prefix) or _NO_END)
                 batches = _batches(self._connection.execute(_HISTORY, bounds))
             yield batches
             after = end
 
-    def refuse_unreadable(self, prefix: str, revision: int, current: int) -> None:
+    def refuse_unreadable(self, revision: int, current: int) -> None:
         if revision > current:
             raise FutureRevision(revision, current)
         oldest = self._mark("compacted")
-        if any(overlap(prefix, each) for each in self._brief):
-            oldest = max(oldest, self._mark("brief_compacted"))
         if revision < oldest:
             raise Compacted(revision, oldest)
 
@@ -150,7 +147,7 @@ class Reader:
         bounds["rows"] = STEP_KEYS
         while True:
             with self._connection:
-                self.refuse_unreadable(prefix, at, at)
+                self.refuse_unreadable(at, at)
                 row: Any = self._connection.execute(_COUNT_THEN, bounds).fetchone()
             alive, seen, last = row
             count += int(alive)

@@ -44,7 +44,7 @@ class Reads:
     def refuse_watch(self, prefix: str, after: int) -> None:
         self._refuse()
         with translated("read", self._path):
-            self._reader.refuse_unreadable(prefix, after or FIRST_REVISION, self._reader.revision())
+            self._reader.refuse_unreadable(after or FIRST_REVISION, self._reader.revision())
 
     async def history(self, prefix: str, after: int, upto: int) -> AsyncIterator[Batch]:
         steps = self._reader.history(prefix, after, upto)

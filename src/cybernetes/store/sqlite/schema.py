@@ -50,7 +50,7 @@ CREATE INDEX leased ON latest (lease) WHERE lease > 0;
 CREATE TABLE leases (id INTEGER PRIMARY KEY AUTOINCREMENT, ends REAL NOT NULL);
 CREATE INDEX lease_ends ON leases (ends);
 CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO marks VALUES ('compacted', 0), ('swept', 0), ('brief_compacted', 0), ('brief_swept', 0);
+INSERT INTO marks VALUES ('compacted', 0), ('swept', 0);
 """
 
 # From a version to the next one; each runs inside the transaction that raises the number.

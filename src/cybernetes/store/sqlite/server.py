@@ -70,7 +70,7 @@ class StoreServer:
             ensure_private(path)
             lock = await hold(path, clock)
         try:
-            writer = Writer(Opening(str(path), limits, ()))
+            writer = Writer(Opening(str(path), limits))
             with translated("open", path):
                 return cls(path, lock, writer, limits, clock)
         except BaseException:

@@ -20,7 +20,6 @@ from cybernetes.store.sqlite.jobs import (
     LIMITS,
     Committed,
     Compact,
-    CompactBrief,
     Expire,
     Failed,
     Grant,
@@ -65,14 +64,12 @@ class SqliteStore:
         clock: Clock,
         launch: Launch = process.launch,
         limits: Limits = LIMITS,
-        brief: tuple[str, ...] = (),
     ) -> SqliteStore:
         """Open or make the file. Raises EdgeError when it can't be used, or while another process writes it.
 
         launch   process.launch, or inline.launch to write on the event loop
-        brief    prefixes whose history `compact_brief` may forget earlier than the rest
         """
-        opening = Opening(str(path), limits, brief)
+        opening = Opening(str(path), limits)
         with translated("open", path):
             ensure_private(path)
             lock = await hold(path, clock)
@@ -80,7 +77,7 @@ class SqliteStore:
         try:
             writer = await launch(opening, lock, store._deliver)
             with translated("open", path):
-                store._begin(writer, Reader(path, brief))
+                store._begin(writer, Reader(path))
         except BaseException:
             os.close(lock)
             raise
@@ -136,10 +133,6 @@ class SqliteStore:
 
     async def compact(self, revision: int) -> None:
         await self._submit(Compact(revision))
-
-    async def compact_brief(self, revision: int) -> None:
-        """Forget the history below `revision` of the brief prefixes only."""
-        await self._submit(CompactBrief(revision))
 
     async def grant(self, ttl_s: int) -> int:
         ends = self._clock.now() + ttl_s

@@ -25,7 +25,6 @@ from cybernetes.store.sqlite.compact import Sweep
 from cybernetes.store.sqlite.jobs import (
     Committed,
     Compact,
-    CompactBrief,
     Expire,
     Failed,
     Grant,
@@ -60,7 +59,7 @@ class Writer:
         self._limits = opening.limits
         try:
             self._connection = open_writer(self._path)
-            self._sweeps = (Sweep(self._connection, "", None), Sweep(self._connection, "brief_", opening.brief))
+            self._compaction = Sweep(self._connection)
             self._revision = self._stored_revision()
             self._used_bytes = self._measure()
         except (apsw.Error, OSError) as error:
@@ -105,7 +104,7 @@ class Writer:
         if self._failed is not None:
             return False
         try:
-            if any(sweep.pending for sweep in self._sweeps):
+            if self._compaction.pending:
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._sweep(SWEEP_ROWS_IDLE)
                 self._connection.execute("COMMIT")
@@ -128,9 +127,7 @@ class Writer:
                 case Expire(now):
                     return self._expire(now, batches)
                 case Compact(revision):
-                    return self._compact(self._sweeps[0], revision)
-                case CompactBrief(revision):
-                    return self._compact(self._sweeps[1], revision)
+                    return self._compact(revision)
         except (Conflict, Compacted, FutureRevision, EdgeError) as error:
             return refusal(error)
 
@@ -206,18 +203,17 @@ class Writer:
         self._connection.execute("DELETE FROM leases WHERE id = ?", (lease,))
         return lease
 
-    def _compact(self, sweep: Sweep, revision: int) -> int:
+    def _compact(self, revision: int) -> int:
         if revision > self._next:
             raise FutureRevision(revision, self._next)
-        if revision < sweep.mark:
-            raise Compacted(revision, sweep.mark)
-        sweep.move(revision)
+        if revision < self._compaction.mark:
+            raise Compacted(revision, self._compaction.mark)
+        self._compaction.move(revision)
         return revision
 
     def _sweep(self, rows: int) -> None:
-        for sweep in self._sweeps:
-            if sweep.pending:
-                sweep.step(rows)
+        if self._compaction.pending:
+            self._compaction.step(rows)
 
     def _give_back(self) -> bool:
         free, pages = self._connection.pragma("freelist_count"), self._connection.pragma("page_count")
@@ -240,15 +236,14 @@ class Writer:
     def _stored_revision(self) -> int:
         last = self._connection.execute("SELECT max(id) FROM log").get or 0
         # Compaction may have removed the last row, a deletion; its revision must not be given again.
-        return max(revision_of(last), *(sweep.mark for sweep in self._sweeps), FIRST_REVISION)
+        return max(revision_of(last), self._compaction.mark, FIRST_REVISION)
 
     def _rolled_back(self, error: apsw.Error) -> Failed:
         """Undo the group; nothing of it is on disk, and the next one may succeed."""
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            for sweep in self._sweeps:
-                sweep.reload()
+            self._compaction.reload()
             self._next = self._revision
         except apsw.Error as worse:
             self._failed = self._unknown(worse)
