@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -52,3 +54,11 @@ class EtcdProcess:
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    def pause(self) -> None:
+        """It answers nobody when this returns; `resume` takes that back."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
+
+    def resume(self) -> None:
+        self.process.send_signal(signal.SIGCONT)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ipaddress
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,7 +76,7 @@ def test_an_unanswered_write_may_have_happened(tmp_path: Path, monkeypatch: pyte
         store = await EtcdStore.open([server.endpoint], clock=SystemClock())
         await store.txn([], [Put("/a", b"1")])
         monkeypatch.setattr(calls, "CALL_TIMEOUT_S", 0.5)
-        server.process.send_signal(signal.SIGSTOP)
+        server.pause()
         try:
             with pytest.raises(EdgeError) as caught:
                 await store.txn([], [Put("/a", b"2")])
@@ -86,7 +85,7 @@ def test_an_unanswered_write_may_have_happened(tmp_path: Path, monkeypatch: pyte
                 await store.get("/a")
             assert caught.value.outcome is Outcome.NOT_DONE
         finally:
-            server.process.send_signal(signal.SIGCONT)
+            server.resume()
         await store.close()
 
     server = EtcdProcess(tmp_path)
