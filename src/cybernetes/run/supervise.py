@@ -228,8 +228,9 @@ class Supervisor:
     def _hold(self, name: str) -> bytes:
         """Stop a process and leave it stopped until it is restarted by name."""
         each = self._running.get(name)
-        if each is not None and each.pid:
-            _stop(each.pid)
+        if each is not None:
+            if each.pid:
+                _stop(each.pid)
             each.pid, each.ready, each.start_after = 0, False, float("inf")
             log.info("process.held", name=name)
         return b"[]"

@@ -116,6 +116,15 @@ def test_a_process_that_ends_at_once_is_restarted_ever_more_slowly(start: Callab
     assert row.last_exit == "exit 3"
 
 
+def test_a_process_is_held_between_two_tries_too(start: Callable[..., Layout]) -> None:
+    layout = start(Process(name="broken", main=end_at_once), Process(name="witness", main=end_at_once))
+    wait_for(layout, lambda rows: rows["broken"].restarts >= 1 and rows["broken"].pid == 0)
+    control.ask(layout.control_socket, "hold broken")
+    now = {row.name: row.restarts for row in control.status(layout.control_socket)}
+    later = wait_for(layout, lambda rows: rows["witness"].restarts >= now["witness"] + 2)
+    assert later["broken"].restarts == now["broken"]
+
+
 def test_another_program_is_ready_when_its_probe_says_so(start: Callable[..., Layout], tmp_path: Path) -> None:
     marker = tmp_path / "serves"
     command = ("sh", "-c", f"touch {marker}; exec sleep 60")
