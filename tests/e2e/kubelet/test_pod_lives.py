@@ -96,6 +96,26 @@ async def init_containers_that_succeed(c: Cluster) -> None:
     assert all(each["ready"] for each in seen["status"]["initContainerStatuses"])
 
 
+async def all_containers_start_anew(c: Cluster) -> None:
+    """One asks for it by how it ends; another would rather not go."""
+    rules = [{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}]
+    shared = [{"name": "n", "mountPath": "/n"}]
+    asks = "echo >> /n/n; [ $(wc -l < /n/n) = 2 ] || exit 42; trap 'exit 0' TERM; sleep 1000 & wait"
+    obj = pod(
+        "all-anew", "trap '' TERM; sleep 1000 & wait; wait", restartPolicy="Never", terminationGracePeriodSeconds=1
+    )
+    obj["spec"]["initContainers"] = [{**_init("one", "echo >> /n/init"), "volumeMounts": shared}]
+    again = {"restartPolicy": "Never", "restartPolicyRules": rules, "volumeMounts": shared}
+    obj["spec"]["containers"].append({**_init("asks", asks), **again})
+    obj["spec"]["volumes"] = [{"name": "n", "emptyDir": {}}]
+    await c.create(obj)
+    seen = await c.until("all-anew", lambda each: ready(each) and restarted(1)(each))
+    shown = (*seen["status"]["initContainerStatuses"], *seen["status"]["containerStatuses"])
+    assert [each["restartCount"] for each in shown] == [1, 1, 1]
+    assert {each["lastState"]["terminated"]["reason"] for each in shown} == {"RestartingAllContainers"}
+    assert condition(seen, "AllContainersRestarting")["status"] == "False"
+
+
 async def a_command_that_always_fails(c: Cluster) -> None:
     await c.create(pod("fails", "exit 1"))
     seen = await c.until("fails", restarted(1))
@@ -333,6 +353,7 @@ LIVES: tuple[Life, ...] = (
     init_containers_that_fail_for_good,
     init_containers_that_are_tried_again,
     init_containers_that_succeed,
+    all_containers_start_anew,
     a_command_that_always_fails,
     hooks_over_http,
     a_hook_that_fails,
