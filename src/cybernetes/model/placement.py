@@ -12,10 +12,10 @@ import msgspec
 
 NODE_NAME = "metadata.name"
 
-Json = Mapping[str, Any]
+Object = Mapping[str, Any]
 
 
-def wants(spec: Json, name: str, labels: Mapping[str, str]) -> bool:
+def wants(spec: Object, name: str, labels: Mapping[str, str]) -> bool:
     """Whether the pod's node selector and required node affinity take a node of this name and with these labels."""
     selector: Mapping[str, str] = spec.get("nodeSelector") or {}
     if not selector.items() <= labels.items():
@@ -27,7 +27,7 @@ def wants(spec: Json, name: str, labels: Mapping[str, str]) -> bool:
     return any(term_matches(each, name, labels) for each in required.get("nodeSelectorTerms") or ())
 
 
-def term_matches(term: Json, name: str, labels: Mapping[str, str]) -> bool:
+def term_matches(term: Object, name: str, labels: Mapping[str, str]) -> bool:
     expressions, fields = term.get("matchExpressions") or [], term.get("matchFields") or []
     # A term without conditions matches nothing, as the scheduler has it.
     if not expressions and not fields:
@@ -36,7 +36,7 @@ def term_matches(term: Json, name: str, labels: Mapping[str, str]) -> bool:
     return by_label and all(each["key"] == NODE_NAME and _matches(name, each) for each in fields)
 
 
-def _matches(value: str | None, requirement: Json) -> bool:
+def _matches(value: str | None, requirement: Object) -> bool:
     values: Sequence[str] = requirement.get("values") or []
     match requirement["operator"]:
         case "In":
@@ -99,10 +99,10 @@ def tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
     return any(tolerates(each, taint) for each in tolerations)
 
 
-def bears(tolerations: Iterable[Json], taint: Json) -> bool:
+def bears(tolerations: Iterable[Object], taint: Object) -> bool:
     """Whether any of the tolerations, as a pod has them, is for this taint of a node."""
     return tolerated(_mark(taint), map(_mark, tolerations))
 
 
-def _mark(plain: Json) -> _Mark:
+def _mark(plain: Object) -> _Mark:
     return _Mark(*(plain.get(name) or "" for name in ("key", "value", "effect", "operator")))

@@ -17,7 +17,7 @@ _PREFIX = "node.kubernetes.io/"
 _NO_EXECUTE = ("not-ready", "unreachable")
 _NO_SCHEDULE = ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
 
-Json = dict[str, Any]
+Object = dict[str, Any]
 
 
 class Fit(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class Fit(msgspec.Struct, frozen=True):
     stay: bool
 
 
-def with_tolerations(spec: Json) -> Json:
+def with_tolerations(spec: Object) -> Object:
     """The pod spec with what every daemon tolerates."""
     added = [_toleration(key, "NoExecute") for key in _NO_EXECUTE]
     added += [_toleration(key, "NoSchedule") for key in _NO_SCHEDULE]
@@ -37,11 +37,11 @@ def with_tolerations(spec: Json) -> Json:
     return {**spec, "tolerations": [*present, *(each for each in added if each not in present)]}
 
 
-def _toleration(key: str, effect: str) -> Json:
+def _toleration(key: str, effect: str) -> Object:
     return {"key": _PREFIX + key, "operator": "Exists", "effect": effect}
 
 
-def for_node(spec: Json, name: str) -> Json:
+def for_node(spec: Object, name: str) -> Object:
     """The pod spec with an affinity for exactly this node, in every term that there is."""
     field = {"key": NODE_NAME, "operator": "In", "values": [name]}
     affinity = dict(spec.get("affinity") or {})
@@ -56,12 +56,12 @@ def for_node(spec: Json, name: str) -> Json:
 class Fitter:
     """Judges nodes for one pod spec, which already has the tolerations of daemons."""
 
-    def __init__(self, spec: Json) -> None:
+    def __init__(self, spec: Object) -> None:
         self._node_name = spec.get("nodeName") or ""
         self._node_selector: Mapping[str, str] = spec.get("nodeSelector") or {}
         node_affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
         required = node_affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
-        self._terms: list[Json] | None = (required.get("nodeSelectorTerms") or []) if required else None
+        self._terms: list[Object] | None = (required.get("nodeSelectorTerms") or []) if required else None
         self._tolerations: list[Toleration] = msgspec.convert(spec.get("tolerations") or [], list[Toleration])
 
     def fit(self, node: Node) -> Fit:

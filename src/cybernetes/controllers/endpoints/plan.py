@@ -19,7 +19,7 @@ from cybernetes.controllers.objects import Pod, Service
 # More would make the object too big for every watcher; the rest is in EndpointSlices only.
 ADDRESSES_MAX = 1000
 
-Json = dict[str, Any]
+Object = dict[str, Any]
 
 
 class _Address(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class _Address(msgspec.Struct, frozen=True):
     ready: bool
 
 
-def subsets(service: Service, selected: Sequence[Pod]) -> tuple[list[Json], bool]:
+def subsets(service: Service, selected: Sequence[Pod]) -> tuple[list[Object], bool]:
     """(subsets as the API has them, whether addresses were left out)."""
     found = list(_addresses(service, selected))
     over = len(found) > ADDRESSES_MAX
@@ -55,9 +55,9 @@ def _addresses(service: Service, selected: Sequence[Pod]) -> Iterable[_Address]:
             yield _Address(pod, ip, ports, tolerant or pods.is_ready(pod))
 
 
-def _subset(service: Service, ports: Ports, addresses: list[_Address]) -> Json:
+def _subset(service: Service, ports: Ports, addresses: list[_Address]) -> Object:
     ordered = sorted(addresses, key=lambda each: (int(ipaddress.ip_address(each.ip)), each.pod.metadata.uid))
-    subset: Json = {}
+    subset: Object = {}
     if ready := [_address(service, each) for each in ordered if each.ready]:
         subset["addresses"] = ready
     if waiting := [_address(service, each) for each in ordered if not each.ready]:
@@ -67,8 +67,8 @@ def _subset(service: Service, ports: Ports, addresses: list[_Address]) -> Json:
     return subset
 
 
-def _address(service: Service, each: _Address) -> Json:
-    address: Json = {"ip": each.ip}
+def _address(service: Service, each: _Address) -> Object:
+    address: Object = {"ip": each.ip}
     if hostname := hostname_of(service, each.pod):
         address["hostname"] = hostname
     if each.pod.spec.node_name:
@@ -77,6 +77,6 @@ def _address(service: Service, each: _Address) -> Json:
     return address
 
 
-def _port(row: Json) -> Json:
+def _port(row: Object) -> Object:
     """Here an empty name is left out."""
     return {name: value for name, value in row.items() if value != ""}

@@ -18,7 +18,7 @@ from cybernetes.controllers.statefulset.objects import StatefulSet
 POD_NAME = "statefulset.kubernetes.io/pod-name"
 POD_INDEX = "apps.kubernetes.io/pod-index"
 
-Json = dict[str, Any]
+Object = dict[str, Any]
 
 
 def ordinal_of(set_name: str, pod_name: str) -> int | None:
@@ -29,13 +29,13 @@ def ordinal_of(set_name: str, pod_name: str) -> int | None:
     return int(number)
 
 
-def template_of(revision: ControllerRevision) -> Json:
+def template_of(revision: ControllerRevision) -> Object:
     """The template as it was at a revision."""
-    found: Json = raw(revision.data)["spec"]["template"]
+    found: Object = raw(revision.data)["spec"]["template"]
     return {name: value for name, value in found.items() if name != "$patch"}
 
 
-def pod_body(stateful_set: StatefulSet, ordinal: int, revision: ControllerRevision) -> Json:
+def pod_body(stateful_set: StatefulSet, ordinal: int, revision: ControllerRevision) -> Object:
     metadata = stateful_set.metadata
     name = f"{metadata.name}-{ordinal}"
     owner = pods.owner_reference(STATEFUL_SETS, metadata)
@@ -58,7 +58,7 @@ def pod_body(stateful_set: StatefulSet, ordinal: int, revision: ControllerRevisi
     return body
 
 
-def _volumes(stateful_set: StatefulSet, ordinal: int, others: list[Json]) -> list[Json]:
+def _volumes(stateful_set: StatefulSet, ordinal: int, others: list[Object]) -> list[Object]:
     claimed = [
         {
             "name": each["metadata"]["name"],
@@ -70,21 +70,21 @@ def _volumes(stateful_set: StatefulSet, ordinal: int, others: list[Json]) -> lis
     return claimed + [each for each in others if each["name"] not in names]
 
 
-def claim_templates(stateful_set: StatefulSet) -> list[Json]:
-    found: list[Json] = msgspec.json.decode(stateful_set.spec.volume_claim_templates)
+def claim_templates(stateful_set: StatefulSet) -> list[Object]:
+    found: list[Object] = msgspec.json.decode(stateful_set.spec.volume_claim_templates)
     return found or []
 
 
-def claim_name(stateful_set: StatefulSet, template: Json, ordinal: int) -> str:
+def claim_name(stateful_set: StatefulSet, template: Object, ordinal: int) -> str:
     return f"{template['metadata']['name']}-{stateful_set.metadata.name}-{ordinal}"
 
 
-def claim_bodies(stateful_set: StatefulSet, ordinal: int) -> list[Json]:
+def claim_bodies(stateful_set: StatefulSet, ordinal: int) -> list[Object]:
     """The claims of one pod."""
     bodies = []
     for each in claim_templates(stateful_set):
         labels = {**(each["metadata"].get("labels") or {}), **stateful_set.spec.selector.match_labels}
-        metadata: Json = {
+        metadata: Object = {
             "name": claim_name(stateful_set, each, ordinal),
             "namespace": stateful_set.metadata.namespace,
             "labels": labels,
@@ -97,7 +97,7 @@ def claim_bodies(stateful_set: StatefulSet, ordinal: int) -> list[Json]:
     return bodies
 
 
-def claim_owners(stateful_set: StatefulSet, condemned: Pod | None, present: list[Json]) -> list[Json]:
+def claim_owners(stateful_set: StatefulSet, condemned: Pod | None, present: list[Object]) -> list[Object]:
     """The owners that a claim should have, others' kept. condemned: its pod, when that is being scaled away.
 
     A claim that another object controls is that object's, whatever the set's policy is.
@@ -114,5 +114,5 @@ def claim_owners(stateful_set: StatefulSet, condemned: Pod | None, present: list
     return kept
 
 
-def _names_ours(metadata: Meta, reference: Json) -> bool:
+def _names_ours(metadata: Meta, reference: Object) -> bool:
     return ordinal_of(metadata.name, reference["name"]) is not None
