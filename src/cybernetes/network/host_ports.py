@@ -17,12 +17,14 @@ from cybernetes.network.programs import run
 
 DISPATCH = "CNI-HOSTPORT-DNAT"
 SHARED = (DISPATCH, "CNI-HOSTPORT-MASQ", "CNI-HOSTPORT-SETMARK")
+# portmap may have meant another variant than the machine does now.
+_PROGRAMS = tuple(f"{name}{variant}" for name in ("iptables", "ip6tables") for variant in ("", "-legacy", "-nft"))
 _OURS = f'dnat name: "{NETWORK_NAME}" id: '
 
 
 def remove() -> None:
     """Take back what pods of ours left, in the network namespace that the process is in. Blocks. Raises EdgeError."""
-    for program in ("iptables", "ip6tables"):
+    for program in _PROGRAMS:
         if xtables.may_look(program, "nat"):
             lines = plan_removal(run([program, "-w", "5", "-t", "nat", "-S"], "", "table nat").splitlines())
             if lines:
