@@ -28,6 +28,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import limits
 from apiserver_fixture import serving_apiserver
 from cybernetes.base.clock import SystemClock
 from cybernetes.bench.api import config_map, pod
@@ -51,6 +52,7 @@ FAN_OUTS = (0, 1, 100, 1000)
 # Connections that were closed give their memory back a second later.
 SETTLED_S = 2.0
 WRITERS = 8
+GET = ("GET", b"")
 
 Row = tuple[str, float, str]
 
@@ -86,8 +88,12 @@ async def rate(
     return [(title, done / took, "/s"), (f"{title}: processor time", (cpu_s(server) - before) / done * 1e6, "us")]
 
 
-async def measure(url: str, tls: ssl.SSLContext, server: int) -> list[Row]:
+async def measure(url: str, tls: ssl.SSLContext, server: int, empty: str, folder: str) -> list[Row]:
+    """empty   the URL of a server that does nothing
+    folder  on the disk of the server's store
+    """
     connections = [await connect(url, tls) for _ in range(max(CLIENTS))]
+    idle = [await connect(empty, tls) for _ in range(max(CLIENTS))]
     first = connections[0]
     rows: list[Row] = [("memory, empty cluster", pss_mb(server), "MB")]
     await namespace(first, "perf")
@@ -106,14 +112,17 @@ async def measure(url: str, tls: ssl.SSLContext, server: int) -> list[Row]:
         name = f"m-{n % KNOWN + 1}"
         return await write(connection, name, n)
 
-    for name, call, want, most in (
-        ("create config maps", create_map, 201, CREATED_MAX),
-        ("create pods", create_pod, 201, CREATED_MAX),
-        ("get a pod", get, 200, math.inf),
-        ("update config maps", update, 200, math.inf),
+    for name, call, want, most, asked in (
+        ("create config maps", create_map, 201, CREATED_MAX, ("POST", config_map("m"))),
+        ("create pods", create_pod, 201, CREATED_MAX, ("POST", pod("p"))),
+        ("get a pod", get, 200, math.inf, GET),
+        ("update config maps", update, 200, math.inf, ("PUT", config_map("m"))),
     ):
         for count in CLIENTS:
-            rows += await rate(name, connections[:count], call, want, server, most)
+            ours = await rate(name, connections[:count], call, want, server, most)
+            rows += [*ours, share(ours[0], await limits.answered(idle[:count], *asked), "an empty handler of aiohttp")]
+            if asked is not GET:
+                rows.append(share(ours[0], limits.committed(folder, count), f"SQLite with {count} in a transaction"))
             made += 1_000_000
         made = 0
     await fill(connections[:8], "full", PODS)
@@ -124,6 +133,11 @@ async def measure(url: str, tls: ssl.SSLContext, server: int) -> list[Row]:
     await asyncio.sleep(SETTLED_S)
     rows.append(("memory of server and store after all", pss_mb(server), "MB"))
     return rows
+
+
+def share(row: Row, limit: float, what: str) -> Row:
+    """How a rate stands to what the machine can do at best at that moment."""
+    return (f"{row[0]}: times what {what} does", row[1] / limit, "x")
 
 
 async def namespace(connection: Connection, name: str) -> None:
@@ -335,7 +349,9 @@ def main() -> None:
             spy = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             rows: list[Row] = [("start to ready, empty store", start_s, "s")]
-            rows += uvloop.run(measure(url, client_context(ca, certificate, key), server.pid))
+            tls = client_context(ca, certificate, key)
+            with limits.empty_server(Path(folder) / "serving.crt", Path(folder) / "serving.key") as empty:
+                rows += uvloop.run(measure(url, tls, server.pid, empty, folder))
         finally:
             if spy is not None:
                 spy.send_signal(2)
