@@ -16,11 +16,9 @@ from cybernetes.base.errors import EdgeError, Outcome
 from cybernetes.bench.result import Result, Tell
 from cybernetes.client.api import ApiClient
 from cybernetes.client.kubeconfig import connect
-from cybernetes.client.target import PODS, Target
+from cybernetes.client.target import DEPLOYMENTS, NAMESPACES, PODS
 from cybernetes.run.layout import Layout
 
-DEPLOYMENTS = Target("apps", "v1", "deployments", "Deployment")
-NAMES = Target("", "v1", "namespaces", "Namespace", namespaced=False)
 NAMESPACE = "perf-density"
 LIMIT_S = 300
 POLL_S = 0.1
@@ -69,7 +67,7 @@ async def run(data_dir: Path, pods: int, tell: Tell) -> Result:
         raise EdgeError("use", str(data_dir), "no cluster is there; start one with: make up", outcome=Outcome.NOT_DONE)
     client = connect(kubeconfig, user_agent="perf", clock=SystemClock())
     try:
-        await client.create(NAMES, {"metadata": {"name": NAMESPACE}})
+        await client.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
         began = time.perf_counter()
         await client.create(DEPLOYMENTS, _deployment(pods), namespace=NAMESPACE)
         tell("waiting until all are Ready")
@@ -82,7 +80,7 @@ async def run(data_dir: Path, pods: int, tell: Tell) -> Result:
         await _no_pods(client)
         gone_s = time.perf_counter() - began
     finally:
-        await client.delete(NAMES, NAMESPACE)
+        await client.delete(NAMESPACES, NAMESPACE)
         await client.close()
     figures = {"all_ready_s": ready_s, "all_gone_s": gone_s}
     return Result(workload="containers", pods=pods, pods_per_second=pods / ready_s, figures=figures)

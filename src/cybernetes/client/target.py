@@ -56,3 +56,7 @@ PERSISTENT_VOLUME_CLAIMS = Target("", "v1", "persistentvolumeclaims", "Persisten
 STORAGE_CLASSES = Target("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
 NETWORK_POLICIES = Target("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 HORIZONTAL_POD_AUTOSCALERS = Target("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+PRIORITY_CLASSES = Target("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
+SERVICE_CIDRS = Target("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", namespaced=False)
+RESOURCE_CLAIMS = Target("resource.k8s.io", "v1", "resourceclaims", "ResourceClaim")
+CSI_NODES = Target("storage.k8s.io", "v1", "csinodes", "CSINode", namespaced=False)

@@ -11,7 +11,7 @@ from cybernetes.base.log import Log
 from cybernetes.base.tasks import backoff
 from cybernetes.client.api import PatchType, is_reason
 from cybernetes.client.events import Reference
-from cybernetes.client.target import LEASES, NODES, Target
+from cybernetes.client.target import CSI_NODES, LEASES, NODES
 from cybernetes.kubelet import node_status
 from cybernetes.kubelet.node_status import NodeView
 from cybernetes.kubelet.pods import Object
@@ -19,7 +19,6 @@ from cybernetes.kubelet.runtime.api import Image, Version
 from cybernetes.kubelet.tools import Tools
 
 LEASE_NAMESPACE = "kube-node-lease"
-CSI_NODES = Target("storage.k8s.io", "v1", "csinodes", "CSINode", namespaced=False)
 # Part of the lease's length after which it is renewed.
 RENEW_FRACTION = 0.25
 IMAGES_EVERY_S = 60.0

@@ -15,13 +15,16 @@ from cybernetes.base.clock import Clock, parse_rfc3339
 from cybernetes.base.errors import ApiError
 from cybernetes.base.random import Random
 from cybernetes.client.api import ApiClient, is_reason
-from cybernetes.client.target import CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS, Target
+from cybernetes.client.target import (
+    CONFIG_MAPS,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    Target,
+)
 from cybernetes.kubelet.env import Sources
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.volumes.payload import TokenRequest
 
-CLAIMS = Target("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
-VOLUMES = Target("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 RUNTIME_CLASSES = Target("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", namespaced=False)
 
 TARGETS = {"ConfigMap": CONFIG_MAPS, "Secret": SECRETS}

@@ -12,7 +12,14 @@ from cybernetes.base.clock import Clock
 from cybernetes.base.random import Random
 from cybernetes.client.api import ApiClient
 from cybernetes.client.informer import Informer
-from cybernetes.client.target import NAMESPACES, NODES, PODS, Target
+from cybernetes.client.target import (
+    NAMESPACES,
+    NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    POD_DISRUPTION_BUDGETS,
+    PODS,
+    Target,
+)
 from cybernetes.scheduler.devices import state as device_state
 from cybernetes.scheduler.devices.state import Devices
 from cybernetes.scheduler.hints import Kind
@@ -28,10 +35,8 @@ from cybernetes.scheduler.owners import OWNERS, Owners
 from cybernetes.scheduler.pods import Interner, PodEntry
 from cybernetes.scheduler.selectors import compile_selector
 from cybernetes.scheduler.state import ClusterState
-from cybernetes.scheduler.storage.state import CLAIMS, KINDS, Storage
+from cybernetes.scheduler.storage.state import KINDS, Storage
 from cybernetes.scheduler.victims import Budget
-
-BUDGETS = Target("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 
 
 class Intake:
@@ -56,7 +61,9 @@ class Intake:
         self._changed = changed
         interner, decode = Interner(), msgspec.json.Decoder(PodObject).decode
         self.pods: Informer[PodEntry] = self._informer(PODS, lambda body: interner.entry(decode(body)))
-        self._budgets: Informer[BudgetObject] = self._informer(BUDGETS, msgspec.json.Decoder(BudgetObject).decode)
+        self._budgets: Informer[BudgetObject] = self._informer(
+            POD_DISRUPTION_BUDGETS, msgspec.json.Decoder(BudgetObject).decode
+        )
         nodes = self._informer(NODES, msgspec.json.Decoder(NodeObject).decode)
         namespaces = self._informer(NAMESPACES, msgspec.json.Decoder(NamespaceObject).decode)
         self._follow(self.pods, state.on_pod)
@@ -128,7 +135,7 @@ def _device_changer(target: Target, devices: Devices, state: ClusterState) -> Ca
 
 
 def _storage_changer(target: Target, storage: Storage, state: ClusterState) -> Callable[[str, Any, Any], None]:
-    kind = Kind.CLAIM if target is CLAIMS else Kind.STORAGE
+    kind = Kind.CLAIM if target is PERSISTENT_VOLUME_CLAIMS else Kind.STORAGE
 
     def change(key: str, old: Any, new: Any) -> None:
         storage.change(target, key, new)

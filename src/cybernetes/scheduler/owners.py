@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cybernetes.client.informer import split_key
-from cybernetes.client.target import REPLICA_SETS, SERVICES, Target
+from cybernetes.client.target import REPLICA_SETS, REPLICATION_CONTROLLERS, SERVICES, STATEFUL_SETS
 from cybernetes.scheduler.objects import MapSelectorObject, SelectorObject
 from cybernetes.scheduler.pods import PodEntry
 from cybernetes.scheduler.selectors import Selector, accepts, compile_map, compile_selector
-
-REPLICATION_CONTROLLERS = Target("", "v1", "replicationcontrollers", "ReplicationController")
-STATEFUL_SETS = Target("apps", "v1", "statefulsets", "StatefulSet")
 
 # (resource, whether its selector is a plain map)
 OWNERS = ((SERVICES, True), (REPLICATION_CONTROLLERS, True), (REPLICA_SETS, False), (STATEFUL_SETS, False))

@@ -13,13 +13,13 @@ import msgspec
 import orjson
 
 from cybernetes.client.informer import key_of
-from cybernetes.client.target import NAMESPACES, NODES, PODS, Target
+from cybernetes.client.target import NAMESPACES, NODES, POD_DISRUPTION_BUDGETS, PODS, PRIORITY_CLASSES, Target
 from cybernetes.scheduler.columns import Columns
 from cybernetes.scheduler.cycle import Cycle
 from cybernetes.scheduler.devices.filters import DeviceFilter
 from cybernetes.scheduler.devices.state import KINDS as DEVICE_KINDS
 from cybernetes.scheduler.devices.state import Devices
-from cybernetes.scheduler.intake import BUDGETS, budget_of
+from cybernetes.scheduler.intake import budget_of
 from cybernetes.scheduler.nominations import Nominations
 from cybernetes.scheduler.objects import (
     BudgetObject,
@@ -36,8 +36,6 @@ from cybernetes.scheduler.storage.filters import VolumeFilter
 from cybernetes.scheduler.storage.state import KINDS, Storage
 from cybernetes.scheduler.victims import Budget
 
-PRIORITIES = Target("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
-
 
 class Priority(msgspec.Struct, rename="camel"):
     value: int = 0
@@ -52,8 +50,8 @@ class Snapshot:
         NODES,
         PODS,
         NAMESPACES,
-        BUDGETS,
-        PRIORITIES,
+        POD_DISRUPTION_BUDGETS,
+        PRIORITY_CLASSES,
         *(target for target, _ in OWNERS),
         *(target for target, _ in KINDS),
         *(target for target, _ in DEVICE_KINDS),
@@ -114,9 +112,9 @@ class Snapshot:
         elif target is NAMESPACES:
             space = msgspec.json.decode(item, type=NamespaceObject).metadata
             self.columns.tallies.put_namespace(space.name, space.labels or {})
-        elif target is BUDGETS:
+        elif target is POD_DISRUPTION_BUDGETS:
             self.budgets.append(budget_of(msgspec.json.decode(item, type=BudgetObject)))
-        elif target is PRIORITIES:
+        elif target is PRIORITY_CLASSES:
             name = msgspec.json.decode(item, type=NamespaceObject).metadata.name
             self.priorities[name] = msgspec.json.decode(item, type=Priority)
         elif target in _MAPPED:

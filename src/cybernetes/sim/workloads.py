@@ -10,13 +10,12 @@ from typing import Any
 
 import msgspec
 
-from cybernetes.client.target import CRON_JOBS, POD_DISRUPTION_BUDGETS, PODS, Target
+from cybernetes.client.target import CRON_JOBS, POD_DISRUPTION_BUDGETS, PODS, PRIORITY_CLASSES, Target
 from cybernetes.sim.transcript import Transcript
 from cybernetes.sim.truth import Change, Pod, Truth, body_of, pod_of
 
 Object = dict[str, Any]
 
-PRIORITY_CLASSES = Target("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
 # A node has no room for anything else that asks for processors.
 CROWD_CPU = "3800m"
 CROWD_LABEL = "crowd"

@@ -12,10 +12,10 @@ from test_scheduler_with_api import SPACE, World, running, until, world
 from cybernetes.base.random import SeededRandom
 from cybernetes.client.api import ApiClient
 from cybernetes.client.events import EventRecorder
-from cybernetes.client.target import EVENTS, PODS
+from cybernetes.client.target import EVENTS, PODS, RESOURCE_CLAIMS
 from cybernetes.controllers.informers import Informers
 from cybernetes.controllers.loop import Edges
-from cybernetes.controllers.resourceclaim.loop import CLAIMS, TEMPLATES, ResourceClaimController
+from cybernetes.controllers.resourceclaim.loop import TEMPLATES, ResourceClaimController
 from cybernetes.scheduler.devices.state import CLASSES, SLICES
 
 DRIVER = "gpu.example.com"
@@ -64,7 +64,7 @@ async def pod(api: World, name: str) -> None:
 
 
 async def claims(api: World) -> list[dict[str, Any]]:
-    return (await api.admin.list(CLAIMS, namespace=SPACE)).objects()
+    return (await api.admin.list(RESOURCE_CLAIMS, namespace=SPACE)).objects()
 
 
 async def test_a_pod_gets_a_device_and_the_next_one_when_it_is_gone(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ async def test_pods_share_a_claim_that_is_given_back_when_nobody_uses_it(tmp_pat
         await prepare(api, stack, devices=1)
         requests = [{"name": "gpu", "exactly": {"deviceClassName": "gpu"}}]
         shared = {"metadata": {"name": "shared"}, "spec": {"devices": {"requests": requests}}}
-        await api.admin.create(CLAIMS, shared, namespace=SPACE)
+        await api.admin.create(RESOURCE_CLAIMS, shared, namespace=SPACE)
         for name in ("x", "y"):
             claim = [{"name": "gpu", "resourceClaimName": "shared"}]
             await api.pod(name, resourceClaims=claim, terminationGracePeriodSeconds=0)

@@ -12,9 +12,8 @@ from tests.e2e.kubelet.test_pods import UNTIL_TERM, condition, phase, ready, sta
 from tests.e2e.kubelet.testbed import USER, Testbed
 
 from cybernetes.client.api import PatchType
-from cybernetes.client.target import CONFIG_MAPS, PODS
+from cybernetes.client.target import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS
 from cybernetes.kubelet.runtime.cri import CriRuntime
-from cybernetes.kubelet.sources import CLAIMS, VOLUMES
 
 Object = dict[str, Any]
 
@@ -168,11 +167,11 @@ async def _bound_claim(c: Cluster, name: str, source: Object) -> None:
             **source,
         },
     }
-    await c.admin.create(VOLUMES, volume)
-    made = await c.admin.create(CLAIMS, claim, namespace="default")
+    await c.admin.create(PERSISTENT_VOLUMES, volume)
+    made = await c.admin.create(PERSISTENT_VOLUME_CLAIMS, claim, namespace="default")
     # What the binding controller does.
     made["status"] = {"phase": "Bound", "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}}
-    await c.admin.update(CLAIMS, made, subresource="status")
+    await c.admin.update(PERSISTENT_VOLUME_CLAIMS, made, subresource="status")
 
 
 def test_pods_get_tokens_for_the_api(testbed: Testbed) -> None:

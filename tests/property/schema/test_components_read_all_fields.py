@@ -12,7 +12,7 @@ from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SeededRandom
 from cybernetes.client.api import ApiClient
 from cybernetes.client.events import EventRecorder
-from cybernetes.client.target import NODES, PODS, Target
+from cybernetes.client.target import NODES, POD_DISRUPTION_BUDGETS, PODS, Target
 from cybernetes.controllers.informers import Informers
 from cybernetes.controllers.loop import Edges
 from cybernetes.controllers.manager import ManagerConfig, rows
@@ -20,7 +20,6 @@ from cybernetes.model import resources
 from cybernetes.model.schema import compile as schema
 from cybernetes.model.schema.node import ListNode, MapNode, Node, StructNode, UnionNode
 from cybernetes.scheduler.devices.state import KINDS as DEVICES
-from cybernetes.scheduler.intake import BUDGETS
 from cybernetes.scheduler.objects import BudgetObject, NodeObject, PodObject
 from cybernetes.scheduler.storage.state import KINDS as STORAGE
 from cybernetes.wire.http.message import Request, Response
@@ -74,7 +73,7 @@ def test_whatever_is_followed_can_be_read() -> None:
     recorder = EventRecorder(client, component="test", clock=clock)
     for row in rows(config):
         row.build(Edges(client, recorder, followed, clock, chance))
-    structs = ((PODS, PodObject), (NODES, NodeObject), (BUDGETS, BudgetObject), *STORAGE, *DEVICES)
+    structs = ((PODS, PodObject), (NODES, NodeObject), (POD_DISRUPTION_BUDGETS, BudgetObject), *STORAGE, *DEVICES)
     decoders = [*followed.decoders, *((target, msgspec.json.Decoder(struct).decode) for target, struct in structs)]
     objects = {
         target: orjson.dumps(full(schema.node(NAMED[target.api_version, target.kind]))) for target, _ in decoders

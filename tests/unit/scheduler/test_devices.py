@@ -10,10 +10,11 @@ import pytest
 from memory_api import node, pod
 
 from cybernetes.base.random import SeededRandom
+from cybernetes.client.target import RESOURCE_CLAIMS
 from cybernetes.scheduler.columns import Columns
 from cybernetes.scheduler.cycle import Cycle
 from cybernetes.scheduler.devices.filters import DeviceFilter, Grant
-from cybernetes.scheduler.devices.state import CLAIMS, CLASSES, KINDS, SLICES, Devices
+from cybernetes.scheduler.devices.state import CLASSES, KINDS, SLICES, Devices
 from cybernetes.scheduler.devices.write import promise_devices
 from cybernetes.scheduler.nominations import Nominations
 from cybernetes.scheduler.objects import NodeObject, PodObject
@@ -64,7 +65,7 @@ class World:
 
     def entry(self, name: str, *claims: dict[str, Any]) -> PodEntry:
         for each in claims:
-            self.put(CLAIMS, each)
+            self.put(RESOURCE_CLAIMS, each)
         used = [{"name": each["metadata"]["name"], "resourceClaimName": each["metadata"]["name"]} for each in claims]
         manifest = pod(name, resourceClaims=used)
         return INTERNER.entry(msgspec.json.decode(json.dumps(manifest).encode(), type=PodObject))
@@ -109,7 +110,7 @@ def test_devices_of_a_claim_that_is_allocated_are_taken_and_pods_can_share_it() 
     _, grant = world.place("first", claim("c1", ask()))
     allocation = msgspec.to_builtins(grant.allocations[0][1])
     done = claim("c1", ask(), status={"allocation": allocation, "reservedFor": [{"uid": "uid-first", "name": "first"}]})
-    world.put(CLAIMS, done)
+    world.put(RESOURCE_CLAIMS, done)
     assert not world.devices.promised
     node_name, shared = world.place("second", done)
     assert (node_name, [each.metadata.name for each in shared.shared], names(shared)) == ("a", ["c1"], [])
@@ -288,10 +289,10 @@ def test_a_claim_from_a_template_must_be_there_and_the_pods_own() -> None:
     assert 'waiting for dynamic resource controller to create the resourceclaim "gpu"' in message()
     manifest["status"]["resourceClaimStatuses"] = [{"name": "gpu", "resourceClaimName": "p-gpu-1"}]
     made = claim("p-gpu-1", ask())
-    world.put(CLAIMS, made)
+    world.put(RESOURCE_CLAIMS, made)
     assert "was not created for Pod shop/p (Pod is not owner)" in message()
     made["metadata"]["ownerReferences"] = [{"kind": "Pod", "name": "p", "uid": "uid-p", "controller": True}]
-    world.put(CLAIMS, made)
+    world.put(RESOURCE_CLAIMS, made)
     assert message() == "a"
 
 
@@ -309,5 +310,5 @@ def test_a_claim_that_another_pod_waits_for_is_not_allocated_again() -> None:
     world = World(piece("a", [device("gpu-0"), device("gpu-1")]), nodes=("a",))
     world.place("first", claim("c", ask()))
     assert "resource claim shop/c is in the process of being allocated" in world.refusal("second", claim("c", ask()))
-    world.devices.change(CLAIMS, "shop/c", None)
+    world.devices.change(RESOURCE_CLAIMS, "shop/c", None)
     assert not world.devices.promised

@@ -17,7 +17,17 @@ from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
 from cybernetes.base.tasks import periodic
 from cybernetes.client.api import ApiClient
-from cybernetes.client.target import Target
+from cybernetes.client.target import (
+    CONFIG_MAPS,
+    ENDPOINT_SLICES,
+    ENDPOINTS,
+    LEASES,
+    NAMESPACES,
+    PRIORITY_CLASSES,
+    SERVICE_CIDRS,
+    SERVICES,
+    Target,
+)
 from cybernetes.model import fairness
 
 Object = dict[str, Any]
@@ -37,15 +47,7 @@ LISTED_MIN = 8
 
 _RBAC = "rbac.authorization.k8s.io"
 _FLOW = "flowcontrol.apiserver.k8s.io"
-_NAMESPACES = Target("", "v1", "namespaces", "Namespace", namespaced=False)
-_CONFIG_MAPS = Target("", "v1", "configmaps", "ConfigMap")
-_SERVICES = Target("", "v1", "services", "Service")
-_ENDPOINTS = Target("", "v1", "endpoints", "Endpoints")
-_SLICES = Target("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
-_LEASES = Target("coordination.k8s.io", "v1", "leases", "Lease")
-_CLASSES = Target("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
 _API_SERVICES = Target("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False)
-_CIDRS = Target("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", namespaced=False)
 _LEVELS = Target(_FLOW, "v1", "prioritylevelconfigurations", "PriorityLevelConfiguration", namespaced=False)
 _SCHEMAS = Target(_FLOW, "v1", "flowschemas", "FlowSchema", namespaced=False)
 _POLICY = {
@@ -97,11 +99,11 @@ class Bootstrap:
 
     async def ensure(self) -> None:
         """Make what is missing. Raises ApiError and EdgeError, in groups, of objects that could not be made."""
-        await self._each(_NAMESPACES, objects.namespaces())
+        await self._each(NAMESPACES, objects.namespaces())
         await asyncio.gather(
             self._ensure_policy(),
             self._ensure_fairness(),
-            self._each(_CLASSES, objects.priority_classes()),
+            self._each(PRIORITY_CLASSES, objects.priority_classes()),
             self._each(_API_SERVICES, objects.api_services(self._settings.served)),
             self._ensure_range(),
             self._ensure_config_maps(),
@@ -149,20 +151,20 @@ class Bootstrap:
 
     async def _ensure_range(self) -> None:
         cidr = objects.service_cidr(self._settings.service_ranges)
-        await self._each(_CIDRS, [cidr], reconcile.second_range)
-        found = await self._client.get(_CIDRS, cidr["metadata"]["name"])
+        await self._each(SERVICE_CIDRS, [cidr], reconcile.second_range)
+        found = await self._client.get(SERVICE_CIDRS, cidr["metadata"]["name"])
         if not (found.get("status") or {}).get("conditions"):
             ready = objects.service_cidr_ready(rfc3339(self._clock.now()))
-            await self._apply_condition(_CIDRS, cidr["metadata"]["name"], ready, _CIDR_MANAGER)
+            await self._apply_condition(SERVICE_CIDRS, cidr["metadata"]["name"], ready, _CIDR_MANAGER)
         service = objects.kubernetes_service(self._settings.service_ranges[0], self._settings.port)
-        await self._each(_SERVICES, [service])
+        await self._each(SERVICES, [service])
 
     async def _ensure_config_maps(self) -> None:
         settings = self._settings
-        await self._each(_CONFIG_MAPS, [objects.token_tracking(rfc3339(self._clock.now())[:10])])
+        await self._each(CONFIG_MAPS, [objects.token_tracking(rfc3339(self._clock.now())[:10])])
         if settings.client_ca:
             wanted = objects.authentication_config(settings.client_ca, settings.front_proxy_ca, settings.proxy_names)
-            await self._each(_CONFIG_MAPS, [wanted], reconcile.fields)
+            await self._each(CONFIG_MAPS, [wanted], reconcile.fields)
 
     async def _ensure_addresses(self) -> None:
         if not objects.is_endpoint(self._settings.address):
@@ -170,8 +172,8 @@ class Bootstrap:
         await self._renew_lease()
         addresses = await self._live_addresses()
         port = self._settings.port
-        await self._each(_ENDPOINTS, [objects.kubernetes_endpoints(addresses, port)], reconcile.fields)
-        await self._each(_SLICES, [objects.kubernetes_slice(addresses, port)], reconcile.fields)
+        await self._each(ENDPOINTS, [objects.kubernetes_endpoints(addresses, port)], reconcile.fields)
+        await self._each(ENDPOINT_SLICES, [objects.kubernetes_slice(addresses, port)], reconcile.fields)
 
     async def _renew_lease(self) -> None:
         """Tell the other API servers that this one lives, and where."""
@@ -182,12 +184,12 @@ class Bootstrap:
         metadata = {"name": name, "namespace": "kube-system", "labels": labels}
         metadata["annotations"] = {_ADDRESS: settings.address}
         spec = {"holderIdentity": name, "leaseDurationSeconds": int(SERVER_GONE_S), "renewTime": now}
-        wanted = {"apiVersion": _LEASES.api_version, "kind": _LEASES.kind, "metadata": metadata, "spec": spec}
-        await self._each(_LEASES, [wanted], reconcile.fields)
+        wanted = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": metadata, "spec": spec}
+        await self._each(LEASES, [wanted], reconcile.fields)
 
     async def _live_addresses(self) -> list[str]:
         now = self._clock.now()
-        leases = await self._client.list(_LEASES, namespace="kube-system", label_selector=_IDENTITY)
+        leases = await self._client.list(LEASES, namespace="kube-system", label_selector=_IDENTITY)
         live = {self._settings.address}
         for lease in leases.objects():
             address = (lease["metadata"].get("annotations") or {}).get(_ADDRESS)

@@ -12,13 +12,13 @@ from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
 from cybernetes.client.api import if_there
 from cybernetes.client.informer import Informer
-from cybernetes.client.target import CERTIFICATE_SIGNING_REQUESTS, Target
+from cybernetes.client.reviews import ACCESS_REVIEWS
+from cybernetes.client.target import CERTIFICATE_SIGNING_REQUESTS
 from cybernetes.controllers.certificates import plan
 from cybernetes.controllers.certificates.plan import Csr
 from cybernetes.controllers.loop import Edges, update, work
 
 CLEAN_S = 3600.0
-REVIEWS = Target("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False)
 
 _log = Log("certificates")
 
@@ -81,7 +81,7 @@ class Approver:
             "extra": spec.extra,
         }
         review = {"spec": {**asked, "resourceAttributes": attributes}}
-        answer = await self._edges.client.create(REVIEWS, review)
+        answer = await self._edges.client.create(ACCESS_REVIEWS, review)
         return bool((answer.get("status") or {}).get("allowed"))
 
 

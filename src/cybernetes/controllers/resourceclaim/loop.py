@@ -13,7 +13,7 @@ import msgspec
 from cybernetes.base.errors import ApiError, EdgeError, not_found
 from cybernetes.client.api import is_reason
 from cybernetes.client.informer import Informer
-from cybernetes.client.target import PODS, Target
+from cybernetes.client.target import PODS, RESOURCE_CLAIMS, Target
 from cybernetes.controllers import pods
 from cybernetes.controllers.informers import decoder
 from cybernetes.controllers.loop import Edges, reference, work
@@ -21,7 +21,6 @@ from cybernetes.controllers.objects import Pod
 from cybernetes.controllers.resourceclaim import plan
 from cybernetes.controllers.resourceclaim.plan import FINALIZER, Claim, Step, Template
 
-CLAIMS = Target("resource.k8s.io", "v1", "resourceclaims", "ResourceClaim")
 TEMPLATES = Target("resource.k8s.io", "v1", "resourceclaimtemplates", "ResourceClaimTemplate")
 FIELD_MANAGER = "ResourceClaimController"
 
@@ -31,7 +30,7 @@ class ResourceClaimController:
         self._edges = edges
         self._pods = edges.queue()
         self._queue = edges.queue()
-        self._claims: Informer[Claim] = edges.informers.make(CLAIMS, decoder(Claim))
+        self._claims: Informer[Claim] = edges.informers.make(RESOURCE_CLAIMS, decoder(Claim))
         self._templates: Informer[Template] = edges.informers.make(TEMPLATES, decoder(Template))
         self._by_pod = self._claims.index(lambda each: dict.fromkeys(each.consumers))
         self._claims.on_change(self._on_claim)
@@ -90,7 +89,9 @@ class ResourceClaimController:
             found = self._templates.items.get(f"{namespace}/{template}")
             if found is None:
                 raise not_found("resource.k8s.io", "resourceclaimtemplates", template)
-            live = await self._edges.client.create(CLAIMS, plan.made_for(pod, name, found), namespace=namespace)
+            live = await self._edges.client.create(
+                RESOURCE_CLAIMS, plan.made_for(pod, name, found), namespace=namespace
+            )
         except ApiError as error:
             why = f'resource claim template "{template}": {error.message}'
             message = f"PodResourceClaim {name}: {why}"
@@ -119,7 +120,7 @@ class ResourceClaimController:
             live = await self._live(claim)
             users = live.setdefault("status", {}).setdefault("reservedFor", [])
             users.append({"resource": "pods", "name": pod.metadata.name, "uid": pod.metadata.uid})
-            await self._edges.client.update(CLAIMS, live, subresource="status")
+            await self._edges.client.update(RESOURCE_CLAIMS, live, subresource="status")
 
     # Claims.
 
@@ -155,16 +156,16 @@ class ResourceClaimController:
         if step.deallocate:
             for name in ("allocation", "devices"):
                 status.pop(name, None)
-        live = await self._edges.client.update(CLAIMS, live, subresource="status")
+        live = await self._edges.client.update(RESOURCE_CLAIMS, live, subresource="status")
         if step.deallocate:
             finalizers = live["metadata"].get("finalizers") or []
             live["metadata"]["finalizers"] = [each for each in finalizers if each != FINALIZER]
-            await self._edges.client.update(CLAIMS, live)
+            await self._edges.client.update(RESOURCE_CLAIMS, live)
 
     async def _delete(self, claim: Claim) -> None:
         meta = claim.metadata
         try:
-            await self._edges.client.delete(CLAIMS, meta.name, namespace=meta.namespace, uid=meta.uid)
+            await self._edges.client.delete(RESOURCE_CLAIMS, meta.name, namespace=meta.namespace, uid=meta.uid)
         except ApiError as error:
             if not is_reason(error, "NotFound") and not is_reason(error, "Conflict"):
                 raise
@@ -172,7 +173,7 @@ class ResourceClaimController:
     async def _live(self, claim: Claim) -> dict[str, Any]:
         """The claim as it was decided about. Raises ApiError Conflict, or EdgeError when it was replaced."""
         meta = claim.metadata
-        live = await self._edges.client.get(CLAIMS, meta.name, namespace=meta.namespace)
+        live = await self._edges.client.get(RESOURCE_CLAIMS, meta.name, namespace=meta.namespace)
         if live["metadata"]["uid"] != meta.uid:
             raise EdgeError("change claim", meta.key, "it was replaced")
         # What is written is refused when the claim has changed since.

@@ -9,7 +9,7 @@ import msgspec
 
 from cybernetes.base.clock import parse_rfc3339, rfc3339
 from cybernetes.client.api import if_there
-from cybernetes.client.target import Target
+from cybernetes.client.target import SERVICE_CIDRS, Target
 from cybernetes.controllers import pods
 from cybernetes.controllers.informers import decoder
 from cybernetes.controllers.loop import Edges, update, work
@@ -17,7 +17,6 @@ from cybernetes.controllers.objects import Condition, Metadata
 from cybernetes.controllers.servicecidr import plan
 from cybernetes.controllers.servicecidr.plan import ServiceCidr
 
-SERVICE_CIDRS = Target("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", namespaced=False)
 IP_ADDRESSES = Target("networking.k8s.io", "v1", "ipaddresses", "IPAddress", namespaced=False)
 FINALIZER = "networking.k8s.io/service-cidr-finalizer"
 # API servers stop giving out addresses of a range that is going some seconds after they hear of it.

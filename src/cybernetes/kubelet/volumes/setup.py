@@ -10,13 +10,14 @@ import msgspec
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.random import Random, name_suffix
+from cybernetes.client.target import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES
 from cybernetes.kubelet import pods, resources, security
 from cybernetes.kubelet.credentials import PodCertificates, TrustBundles
 from cybernetes.kubelet.host import Host
 from cybernetes.kubelet.images import Credential
 from cybernetes.kubelet.pods import Object
 from cybernetes.kubelet.puller import Say
-from cybernetes.kubelet.sources import CLAIMS, VOLUMES, ObjectReader, Tokens
+from cybernetes.kubelet.sources import ObjectReader, Tokens
 from cybernetes.kubelet.volumes import layout, payload
 from cybernetes.kubelet.volumes.image import ImageVolumes
 from cybernetes.kubelet.volumes.layout import MountedVolume
@@ -121,12 +122,12 @@ class Volumes:
         return PayloadContext(sources, tokens, allocatable, certificates, bundles)
 
     async def _claim(self, pod: Object, name: str, read_only: bool, group: int | None) -> MountedVolume:
-        claim = await self._reader.find(CLAIMS, pod["metadata"]["namespace"], name)
+        claim = await self._reader.find(PERSISTENT_VOLUME_CLAIMS, pod["metadata"]["namespace"], name)
         if claim is None:
             raise VolumeError(f'persistentvolumeclaim "{name}" not found')
         if (claim.get("status") or {}).get("phase") != "Bound" or not claim["spec"].get("volumeName"):
             raise VolumeError(f"PVC {pod['metadata']['namespace']}/{name} is not bound")
-        volume = await self._reader.find(VOLUMES, "", claim["spec"]["volumeName"])
+        volume = await self._reader.find(PERSISTENT_VOLUMES, "", claim["spec"]["volumeName"])
         if volume is None:
             raise VolumeError(f'persistentvolume "{claim["spec"]["volumeName"]}" not found')
         mounted = await self._persistent(pod, volume, group)

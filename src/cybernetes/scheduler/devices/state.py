@@ -7,13 +7,12 @@ from typing import Any
 
 import msgspec
 
-from cybernetes.client.target import Target
+from cybernetes.client.target import RESOURCE_CLAIMS, Target
 from cybernetes.scheduler.devices.objects import Allocation, ClaimObject, ClassObject, SliceObject
 
-CLAIMS = Target("resource.k8s.io", "v1", "resourceclaims", "ResourceClaim")
 CLASSES = Target("resource.k8s.io", "v1", "deviceclasses", "DeviceClass", namespaced=False)
 SLICES = Target("resource.k8s.io", "v1", "resourceslices", "ResourceSlice", namespaced=False)
-KINDS: tuple[tuple[Target, Any], ...] = ((CLAIMS, ClaimObject), (CLASSES, ClassObject), (SLICES, SliceObject))
+KINDS: tuple[tuple[Target, Any], ...] = ((RESOURCE_CLAIMS, ClaimObject), (CLASSES, ClassObject), (SLICES, SliceObject))
 
 # (driver, pool), and a device in it.
 PoolId = tuple[str, str]

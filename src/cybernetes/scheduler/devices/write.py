@@ -13,9 +13,10 @@ import msgspec
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
 from cybernetes.client.api import ApiClient, PatchType, is_reason
+from cybernetes.client.target import RESOURCE_CLAIMS
 from cybernetes.scheduler.devices.filters import CONSUMERS_MAX, Grant
 from cybernetes.scheduler.devices.objects import Allocation, ClaimObject
-from cybernetes.scheduler.devices.state import CLAIMS, Devices, Promise
+from cybernetes.scheduler.devices.state import Devices, Promise
 from cybernetes.scheduler.pods import PodEntry
 
 FINALIZER = "resource.kubernetes.io/delete-protection"
@@ -67,7 +68,7 @@ async def take_back(client: ApiClient, devices: Devices, pod: PodEntry, grant: G
         patch = {"metadata": {"uid": meta.uid}, "status": {"reservedFor": [{"$patch": "delete", "uid": pod.uid}]}}
         try:
             await client.patch(
-                CLAIMS, meta.name, patch, PatchType.STRATEGIC, namespace=meta.namespace, subresource="status"
+                RESOURCE_CLAIMS, meta.name, patch, PatchType.STRATEGIC, namespace=meta.namespace, subresource="status"
             )
         except (ApiError, EdgeError) as error:
             if not is_reason(error, "NotFound"):
@@ -86,7 +87,7 @@ async def _write(client: ApiClient, pod: PodEntry, claim: ClaimObject, allocatio
 
 async def _write_once(client: ApiClient, pod: PodEntry, claim: ClaimObject, allocation: Allocation | None) -> None:
     meta = claim.metadata
-    live = await client.get(CLAIMS, meta.name, namespace=meta.namespace)
+    live = await client.get(RESOURCE_CLAIMS, meta.name, namespace=meta.namespace)
     status: dict[str, Any] = live.setdefault("status", {})
     if live["metadata"]["uid"] != meta.uid or live["metadata"].get("deletionTimestamp"):
         raise ClaimsNotWritten(f'resourceclaim "{meta.name}" got deleted in the meantime')
@@ -96,7 +97,7 @@ async def _write_once(client: ApiClient, pod: PodEntry, claim: ClaimObject, allo
             raise ClaimsNotWritten(f'resourceclaim "{meta.name}" got allocated elsewhere in the meantime')
         if FINALIZER not in (live["metadata"].get("finalizers") or ()):
             live["metadata"].setdefault("finalizers", []).append(FINALIZER)
-            live = await client.update(CLAIMS, live)
+            live = await client.update(RESOURCE_CLAIMS, live)
             status = live.setdefault("status", {})
         status["allocation"] = msgspec.to_builtins(allocation)
     elif status.get("allocation") is None:
@@ -105,4 +106,4 @@ async def _write_once(client: ApiClient, pod: PodEntry, claim: ClaimObject, allo
         raise ClaimsNotWritten(f'resourceclaim "{meta.name}" has too many consumers')
     if all(each["uid"] != pod.uid for each in users):
         status["reservedFor"] = [*users, {"resource": "pods", "name": pod.name, "uid": pod.uid}]
-    await client.update(CLAIMS, live, subresource="status")
+    await client.update(RESOURCE_CLAIMS, live, subresource="status")

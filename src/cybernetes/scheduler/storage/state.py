@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from cybernetes.client.target import Target
+from cybernetes.client.target import (
+    CSI_NODES,
+    PERSISTENT_VOLUME_CLAIMS,
+    PERSISTENT_VOLUMES,
+    STORAGE_CLASSES,
+    Target,
+)
 from cybernetes.scheduler.storage.objects import (
     CapacityObject,
     ClaimObject,
@@ -14,17 +20,13 @@ from cybernetes.scheduler.storage.objects import (
     StorageClassObject,
 )
 
-CLAIMS = Target("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
-VOLUMES = Target("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)
-CLASSES = Target("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)
-CSI_NODES = Target("storage.k8s.io", "v1", "csinodes", "CSINode", namespaced=False)
 CSI_DRIVERS = Target("storage.k8s.io", "v1", "csidrivers", "CSIDriver", namespaced=False)
 CAPACITIES = Target("storage.k8s.io", "v1", "csistoragecapacities", "CSIStorageCapacity")
 
 KINDS: tuple[tuple[Target, Any], ...] = (
-    (CLAIMS, ClaimObject),
-    (VOLUMES, PersistentVolumeObject),
-    (CLASSES, StorageClassObject),
+    (PERSISTENT_VOLUME_CLAIMS, ClaimObject),
+    (PERSISTENT_VOLUMES, PersistentVolumeObject),
+    (STORAGE_CLASSES, StorageClassObject),
     (CSI_NODES, CsiNodeObject),
     (CSI_DRIVERS, CsiDriverObject),
     (CAPACITIES, CapacityObject),

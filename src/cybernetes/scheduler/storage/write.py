@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from cybernetes.base.clock import Clock
 from cybernetes.client.api import ApiClient, PatchType
+from cybernetes.client.target import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES
 from cybernetes.scheduler.storage.choose import Choices
 from cybernetes.scheduler.storage.objects import ClaimObject, PersistentVolumeObject
-from cybernetes.scheduler.storage.state import CLAIMS, SELECTED_NODE, VOLUMES, Storage, claim_key
+from cybernetes.scheduler.storage.state import SELECTED_NODE, Storage, claim_key
 
 BIND_TIMEOUT_S = 600.0
 POLL_S = 1.0
@@ -59,12 +60,14 @@ async def _give(client: ApiClient, volume: PersistentVolumeObject, claim: ClaimO
     }
     metadata = {"resourceVersion": volume.metadata.resource_version, "annotations": {BY_CONTROLLER: "yes"}}
     patch = {"metadata": metadata, "spec": {"claimRef": reference}}
-    await client.patch(VOLUMES, volume.metadata.name, patch, PatchType.MERGE)
+    await client.patch(PERSISTENT_VOLUMES, volume.metadata.name, patch, PatchType.MERGE)
 
 
 async def _select(client: ApiClient, claim: ClaimObject, node_name: str) -> None:
     patch = {"metadata": {"annotations": {SELECTED_NODE: node_name}}}
-    await client.patch(CLAIMS, claim.metadata.name, patch, PatchType.MERGE, namespace=claim.metadata.namespace)
+    await client.patch(
+        PERSISTENT_VOLUME_CLAIMS, claim.metadata.name, patch, PatchType.MERGE, namespace=claim.metadata.namespace
+    )
 
 
 def _all_bound(storage: Storage, found: Choices, node_name: str) -> bool:
