@@ -13,7 +13,7 @@ from cybernetes.model.resource import Resource, WriteContext
 from cybernetes.model.resources.apps import daemonsets, deployments, replicasets, statefulsets
 from cybernetes.model.resources.autoscaling import horizontalpodautoscalers
 from cybernetes.model.resources.batch import jobs
-from cybernetes.model.resources.core import replicationcontrollers, resourcequotas
+from cybernetes.model.resources.core import pods, replicationcontrollers, resourcequotas
 from cybernetes.model.resources.policy import poddisruptionbudgets
 from cybernetes.model.validation.jobs import validate_job_update
 
@@ -170,3 +170,59 @@ def test_what_a_suspended_jobs_pods_ask_for_may_change_while_it_has_none() -> No
     paused, stopping = suspended(), suspended(active=1)
     assert "spec.template" not in {each.field for each in validate_job_update(paused("2"), paused("1"))}
     assert "spec.template" in {each.field for each in validate_job_update(stopping("2"), stopping("1"))}
+
+
+POD: dict[str, Any] = {"spec": {"resourceClaims": [{"name": "gpu"}]}}
+NAME = "a lowercase RFC 1123 subdomain must consist of"
+
+
+@pytest.mark.parametrize(
+    ("status", "complaint"),
+    [
+        ({"podIPs": [{"ip": "x"}]}, 'status.podIPs[0]: Invalid value: "x": must be a valid IP address'),
+        (
+            {"podIPs": [{"ip": "10.0.0.1"}, {"ip": "10.0.0.2"}]},
+            'status.podIPs: Invalid value: [{"ip":"10.0.0.1"},{"ip":"10.0.0.2"}]: may specify no more than one IP for each',
+        ),
+        (
+            {"hostIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}, {"ip": "fd00::2"}]},
+            "status.hostIPs: Invalid value: ",
+        ),
+        ({"observedGeneration": -1}, "status.observedGeneration: Invalid value: -1: must be a non-negative integer"),
+        ({"nominatedNodeName": "A_"}, f'status.nominatedNodeName: Invalid value: "A_": {NAME}'),
+        (
+            {"conditions": [{"type": "A B", "status": "True"}]},
+            'metadata.conditions[0].Type: Invalid value: "A B": name part must consist of',
+        ),
+        (
+            {"resourceClaimStatuses": [{"name": "other"}]},
+            'status.resourceClaimStatuses[0].name: Invalid value: "other": must match the name of an entry in',
+        ),
+        (
+            {"resourceClaimStatuses": [{"name": "gpu"}, {"name": "gpu"}]},
+            'status.resourceClaimStatuses[1].name: Duplicate value: "gpu"',
+        ),
+    ],
+)
+def test_what_the_status_of_a_pod_may_not_say(status: Object, complaint: str) -> None:
+    [found] = complaints(pods.RESOURCE, status, **POD["spec"])
+    assert found.startswith(complaint)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}], "hostIPs": [{"ip": "fd00::2"}]},
+        {"conditions": [{"type": "Ready", "status": "True"}, {"type": "example.test/gate", "status": "X"}]},
+        {"resourceClaimStatuses": [{"name": "gpu", "resourceClaimName": "p-gpu"}], "nominatedNodeName": "node-1"},
+    ],
+)
+def test_what_the_status_of_a_pod_may_say(status: Object) -> None:
+    assert complaints(pods.RESOURCE, status, **POD["spec"]) == []
+
+
+def test_a_bound_pod_is_nominated_no_more_and_keeps_what_it_had() -> None:
+    bound = "status.nominatedNodeName: Forbidden: may not be set on pods that are already bound to a node"
+    assert complaints(pods.RESOURCE, {"nominatedNodeName": "b"}, {"nominatedNodeName": "a"}, nodeName="a") == [bound]
+    strange = {"nominatedNodeName": "A_", "podIPs": [{"ip": "x"}]}
+    assert complaints(pods.RESOURCE, strange, strange, nodeName="a") == []

@@ -13,6 +13,7 @@ from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Strate
 from cybernetes.model.strategy import first_generation, keep, next_generation, standard, status_of
 from cybernetes.model.validation.meta import validate_meta_update
 from cybernetes.model.validation.pod_resize import same_containers, validate_resize
+from cybernetes.model.validation.pod_status import validate_pod_status
 from cybernetes.model.validation.pod_update import validate_spec_update
 from cybernetes.model.validation.pods import validate_pod_annotations, validate_pod_spec
 from cybernetes.model.warnings.pods import of_pod
@@ -231,6 +232,7 @@ RESOURCE = Resource(
             verbs=GET_PATCH_UPDATE,
             strategy=status_of(
                 prepare_update=(_keep_old_status_facts,),
+                validate_update=validate_pod_status,
                 reset_fields=(("spec",), ("metadata", "deletionTimestamp"), ("metadata", "ownerReferences")),
             ),
         ),
