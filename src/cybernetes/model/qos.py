@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cybernetes.model import quantity
+from cybernetes.model.memo import Memo
 
 _COMPUTE = ("cpu", "memory")
 
@@ -16,8 +17,8 @@ def qos_class(spec: dict[str, Any]) -> str:
     """Guaranteed, Burstable or BestEffort, from what the pod and its containers request and limit."""
     pod_level = spec.get("resources") or {}
     if pod_level.get("requests") or pod_level.get("limits"):
-        return _of([pod_level])
-    return _of(
+        return _remembered([pod_level])
+    return _remembered(
         [each.get("resources") or {} for each in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))]
     )
 
@@ -33,6 +34,10 @@ def _of(all_resources: list[dict[str, Any]]) -> str:
         if any(asked.get(name, allowed[name]) != allowed[name] for name in _COMPUTE):
             return "Burstable"
     return "Guaranteed"
+
+
+# Containers of one template ask for the same.
+_remembered = Memo(_of)
 
 
 def _positive(resources: dict[str, str] | None) -> dict[str, int]:
