@@ -51,6 +51,9 @@ CLUSTER_ROLES = Target("rbac.authorization.k8s.io", "v1", "clusterroles", "Clust
 CERTIFICATE_SIGNING_REQUESTS = Target(
     "certificates.k8s.io", "v1", "certificatesigningrequests", "CertificateSigningRequest", namespaced=False
 )
+CLUSTER_TRUST_BUNDLES = Target(
+    "certificates.k8s.io", "v1", "clustertrustbundles", "ClusterTrustBundle", namespaced=False
+)
 PERSISTENT_VOLUMES = Target("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False)
 PERSISTENT_VOLUME_CLAIMS = Target("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 STORAGE_CLASSES = Target("storage.k8s.io", "v1", "storageclasses", "StorageClass", namespaced=False)

@@ -36,7 +36,7 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     identity      of this process among candidates, HOST_UUID
     pod_ranges    (range, mask size of a node's part), one per address family; none: nodes get no ranges
-    root_ca       PEM, published to every namespace; "" to publish nothing
+    root_ca       PEM, published to every namespace and as a bundle; "" to publish nothing
     signer        signs certificates that nodes and users ask for; None: nobody here does
     account_key   PEM, signs the tokens in Secrets; b"": they stay empty
     leader_elect  without, this process works at once; for one that is alone
@@ -60,6 +60,7 @@ class Row(msgspec.Struct, frozen=True):
 
 def rows(config: ManagerConfig) -> Iterator[Row]:
     """Imports here, so that a process that only looks at the configuration loads no controller."""
+    from cybernetes.controllers.certificates.bundle import BundlePublisher
     from cybernetes.controllers.certificates.loop import Approver, Cleaner, Signer
     from cybernetes.controllers.clusterroleaggregation.loop import ClusterRoleAggregationController
     from cybernetes.controllers.cronjob.loop import CronJobController
@@ -139,6 +140,11 @@ def rows(config: ManagerConfig) -> Iterator[Row]:
             "root-ca-cert-publisher",
             "root-ca-cert-publisher",
             lambda edges: RootCaPublisher(edges, config.root_ca),
+        )
+        yield Row(
+            "kube-apiserver-serving-clustertrustbundle-publisher",
+            "kube-apiserver-serving-clustertrustbundle-publisher",
+            lambda edges: BundlePublisher(edges, config.root_ca),
         )
     yield Row("token-cleaner", "token-cleaner", TokenCleaner)
     yield Row("storage-version-migrator-controller", "storage-version-migrator-controller", StorageVersionMigrator)

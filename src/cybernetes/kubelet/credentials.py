@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cybernetes.base.clock import Clock, parse_rfc3339
 from cybernetes.base.random import Random, name_suffix
 from cybernetes.client.api import ApiClient
-from cybernetes.client.target import SERVICE_ACCOUNTS, Target
+from cybernetes.client.target import CLUSTER_TRUST_BUNDLES, SERVICE_ACCOUNTS, Target
 from cybernetes.kubelet.volumes.errors import VolumeError
 from cybernetes.model.selector import from_object, matcher
 
@@ -27,7 +27,6 @@ Object = dict[str, Any]
 
 GROUP = "certificates.k8s.io"
 REQUESTS = Target(GROUP, "v1", "podcertificaterequests", "PodCertificateRequest")
-BUNDLES = Target(GROUP, "v1", "clustertrustbundles", "ClusterTrustBundle", namespaced=False)
 LIFETIME_S = 24 * 3600
 # Names of requests are a pod's with this many random characters behind.
 _SUFFIX = 10
@@ -199,9 +198,9 @@ class TrustBundles:
     async def get(self, wanted: BundleWanted) -> bytes | None:
         """The authorities, each once, in an order of their own; None when no bundle is there."""
         if wanted.name:
-            found = await self._client.list(BUNDLES, field_selector=f"metadata.name={wanted.name}")
+            found = await self._client.list(CLUSTER_TRUST_BUNDLES, field_selector=f"metadata.name={wanted.name}")
         else:
-            found = await self._client.list(BUNDLES, field_selector=f"spec.signerName={wanted.signer}")
+            found = await self._client.list(CLUSTER_TRUST_BUNDLES, field_selector=f"spec.signerName={wanted.signer}")
         chosen = matcher(from_object(json.loads(wanted.selector)) if wanted.selector else None)
         bundles = [each for each in found.objects() if wanted.name or chosen(each["metadata"].get("labels") or {})]
         if not bundles:

@@ -50,6 +50,7 @@ RESOURCES = (
     ("coordination.k8s.io", "v1", "leases", "Lease", True),
     ("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", False),
     ("certificates.k8s.io", "v1", "certificatesigningrequests", "CertificateSigningRequest", False),
+    ("certificates.k8s.io", "v1", "clustertrustbundles", "ClusterTrustBundle", False),
     ("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", False),
     ("networking.k8s.io", "v1", "ipaddresses", "IPAddress", False),
     ("storage.k8s.io", "v1", "storageclasses", "StorageClass", False),

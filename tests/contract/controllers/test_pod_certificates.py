@@ -14,9 +14,8 @@ from cybernetes.base.clock import SystemClock, rfc3339
 from cybernetes.base.errors import ApiError
 from cybernetes.base.random import SystemRandom
 from cybernetes.client.api import ApiClient, PatchType
-from cybernetes.client.target import NODES, PODS, SERVICE_ACCOUNTS, Target
+from cybernetes.client.target import CLUSTER_TRUST_BUNDLES, NODES, PODS, SERVICE_ACCOUNTS, Target
 from cybernetes.kubelet.credentials import (
-    BUNDLES,
     REQUESTS,
     BundleWanted,
     CertificateWanted,
@@ -168,7 +167,9 @@ def test_bundles_are_chosen_by_name_or_by_signer_and_labels(tmp_path):
             ("example.com:pods:b", SIGNER, {"env": "test"}, two),
         ):
             spec = {"trustBundle": bundle, **({"signerName": signer} if signer else {})}
-            await world.admin.create(BUNDLES, {"metadata": {"name": name, "labels": labels}, "spec": spec})
+            await world.admin.create(
+                CLUSTER_TRUST_BUNDLES, {"metadata": {"name": name, "labels": labels}, "spec": spec}
+            )
         client = world.node()
         bundles = TrustBundles(client)
         assert await bundles.get(BundleWanted("plain")) == one.encode()

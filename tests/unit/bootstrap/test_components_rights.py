@@ -19,6 +19,7 @@ NODE = User("system:node:n1", groups=("system:nodes", "system:authenticated"))
 JOINING = User("system:bootstrap:abcdef", groups=("system:bootstrappers", "system:bootstrappers:cybernetes:nodes"))
 STRANGER = User("system:bootstrap:abcdef", groups=("system:bootstrappers",))
 CSR = "certificatesigningrequests"
+PUBLISHER = "kube-apiserver-serving-clustertrustbundle-publisher"
 DISCOVERY, STORAGE, LEASES = "discovery.k8s.io", "storage.k8s.io", "coordination.k8s.io"
 
 
@@ -85,6 +86,9 @@ def controller(name: str) -> User:
         (controller("generic-garbage-collector"), "delete", "any.example", "things", "shop", "x"),
         (controller("service-account-controller"), "create", "", "serviceaccounts", "shop", ""),
         (controller("root-ca-cert-publisher"), "create", "", "configmaps", "shop", ""),
+        (controller(PUBLISHER), "update", "certificates.k8s.io", "clustertrustbundles", "", "b"),
+        (controller(PUBLISHER), "attest", "certificates.k8s.io", "signers", "", "kubernetes.io/kube-apiserver-serving"),
+        (controller("any"), "list", "certificates.k8s.io", "clustertrustbundles", "", ""),
         (controller("node-controller"), "patch", "", "nodes", "", "n1"),
         (controller("resourcequota-controller"), "update", "", "resourcequotas/status", "shop", "q"),
         (controller("disruption-controller"), "update", "policy", "poddisruptionbudgets/status", "shop", "b"),
@@ -121,6 +125,7 @@ def test_is_allowed(user, verb, group, resource, namespace, name):
         (controller("replicaset-controller"), "get", "", "secrets", "shop", "s"),
         (controller("certificate-controller"), "sign", "certificates.k8s.io", "signers", "", "example.test/other"),
         (controller("unknown"), "list", "", "pods", "shop", ""),
+        (controller("unknown"), "create", "certificates.k8s.io", "clustertrustbundles", "", ""),
     ],
 )
 def test_is_not_allowed(user, verb, group, resource, namespace, name):
