@@ -13,7 +13,8 @@ from cybernetes.model.resource import Resource, WriteContext
 from cybernetes.model.resources.apps import daemonsets, deployments, replicasets, statefulsets
 from cybernetes.model.resources.autoscaling import horizontalpodautoscalers
 from cybernetes.model.resources.batch import jobs
-from cybernetes.model.resources.core import pods, replicationcontrollers, resourcequotas
+from cybernetes.model.resources.core import nodes, pods, replicationcontrollers, resourcequotas, services
+from cybernetes.model.resources.networking import ingresses
 from cybernetes.model.resources.policy import poddisruptionbudgets
 from cybernetes.model.validation.jobs import validate_job_update
 
@@ -226,3 +227,54 @@ def test_a_bound_pod_is_nominated_no_more_and_keeps_what_it_had() -> None:
     assert complaints(pods.RESOURCE, {"nominatedNodeName": "b"}, {"nominatedNodeName": "a"}, nodeName="a") == [bound]
     strange = {"nominatedNodeName": "A_", "podIPs": [{"ip": "x"}]}
     assert complaints(pods.RESOURCE, strange, strange, nodeName="a") == []
+
+
+@pytest.mark.parametrize(
+    ("ingress", "complaint"),
+    [
+        ({"ip": "x", "ipMode": "VIP"}, 'ip: Invalid value: "x": must be a valid IP address'),
+        ({"hostname": "A_"}, f'hostname: Invalid value: "A_": {NAME}'),
+        ({"hostname": "1.2.3.4"}, 'hostname: Invalid value: "1.2.3.4": must be a DNS name, not an IP address'),
+    ],
+)
+@pytest.mark.parametrize("resource", [services.RESOURCE, ingresses.RESOURCE])
+def test_a_load_balancer_is_reached_by_addresses_and_names(resource: Resource, ingress: Object, complaint: str) -> None:
+    status = {"loadBalancer": {"ingress": [ingress]}}
+    [found] = complaints(resource, status, type="LoadBalancer")
+    assert found.startswith(f"status.loadBalancer.ingress[0].{complaint}")
+
+
+@pytest.mark.parametrize(
+    ("ingress", "complaint"),
+    [
+        ({"ip": "1.2.3.4"}, "Required value: must be specified when `ip` is set"),
+        ({"hostname": "a.b", "ipMode": "VIP"}, "Forbidden: may not be specified when `ip` is not set"),
+        ({"ip": "1.2.3.4", "ipMode": "X"}, 'Unsupported value: "X": supported values: "Proxy", "VIP"'),
+    ],
+)
+def test_the_address_of_a_load_balancer_has_a_mode(ingress: Object, complaint: str) -> None:
+    status = {"loadBalancer": {"ingress": [ingress]}}
+    found = complaints(services.RESOURCE, status, type="LoadBalancer")
+    assert found == [f"status.loadBalancer.ingress[0].ipMode: {complaint}"]
+
+
+def test_an_address_that_was_there_may_stay_whatever_it_is() -> None:
+    status = {"loadBalancer": {"ingress": [{"ip": "010.0.0.x", "ipMode": "VIP"}, {"hostname": "a.b"}]}}
+    assert complaints(services.RESOURCE, status, status, type="LoadBalancer") == []
+    assert complaints(services.RESOURCE, status, status) == []
+    none = "status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is 'LoadBalancer'"
+    assert complaints(services.RESOURCE, status) == [none]
+
+
+def test_a_node_has_whole_numbers_of_what_can_not_be_shared_and_nothing_below_zero() -> None:
+    status = {"capacity": {"pods": "1500m", "cpu": "-1"}, "allocatable": {"memory": "-1"}}
+    assert complaints(nodes.RESOURCE, status) == [
+        'status.capacity.cpu: Invalid value: "-1": must be greater than or equal to 0',
+        'status.capacity.pods: Invalid value: "1500m": must be an integer',
+        'status.allocatable.memory: Invalid value: "-1": must be greater than or equal to 0',
+    ]
+
+
+def test_a_job_that_does_not_tell_its_ready_pods_is_told_of_the_active_ones() -> None:
+    below = "status.active: Invalid value: -1: must be greater than or equal to 0"
+    assert complaints(jobs.RESOURCE, {"active": -1}) == [below]

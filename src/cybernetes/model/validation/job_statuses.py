@@ -99,8 +99,9 @@ def _nothing_left(job: Object, old: Object) -> Iterator[FieldError]:
             yield invalid(
                 _STATUS.child("terminating"), status["terminating"], "terminating>0 is invalid for finished job"
             )
-    if _changed(job, old, "ready", "active") and (status.get("ready") or 0) > (status.get("active") or 0):
-        yield invalid(_STATUS.child("ready"), status["ready"], "cannot set more ready pods than active")
+    ready = status.get("ready")
+    if _changed(job, old, "ready", "active") and ready is not None and ready > (status.get("active") or 0):
+        yield invalid(_STATUS.child("ready"), ready, "cannot set more ready pods than active")
 
 
 def _suspended(job: Object) -> bool:

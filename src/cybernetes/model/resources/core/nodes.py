@@ -10,6 +10,7 @@ from cybernetes.model.printing.core import NODES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource
 from cybernetes.model.strategy import keep, standard, status_of
 from cybernetes.model.validation import names
+from cybernetes.model.validation.resources import validate_quantity_value
 from cybernetes.model.validation.scheduling import validate_taint_effect
 
 
@@ -72,6 +73,10 @@ def _validate_status(obj: Object, old: Object) -> list[FieldError]:
             shown = {"Type": address.get("type", ""), "Address": address.get("address", "")}
             errors.append(duplicate(Path("status").child("addresses").index(i), shown))
         seen.append(address)
+    for name in ("capacity", "allocatable"):
+        amounts = (obj.get("status") or {}).get(name) or {}
+        for resource, amount in sorted(amounts.items()):
+            errors += validate_quantity_value(resource, amount, Path("status").child(name, resource))
     return errors
 
 

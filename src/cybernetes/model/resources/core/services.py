@@ -6,6 +6,7 @@ from cybernetes.model.printing.core import SERVICES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.selectable import paths
 from cybernetes.model.strategy import empty_status, keep, standard, status_of
+from cybernetes.model.validation.load_balancers import validate_service_status
 from cybernetes.model.validation.names import dns_label
 from cybernetes.model.validation.services import validate_service, validate_service_update
 from cybernetes.model.warnings.services import of_service
@@ -30,7 +31,10 @@ RESOURCE = Resource(
     subresources=(
         Subresource(name="proxy", kind="ServiceProxyOptions", verbs=("create", "delete", "get", "patch", "update")),
         Subresource(
-            name="status", kind="Service", verbs=GET_PATCH_UPDATE, strategy=status_of(reset_fields=(("spec",),))
+            name="status",
+            kind="Service",
+            verbs=GET_PATCH_UPDATE,
+            strategy=status_of(validate_update=validate_service_status, reset_fields=(("spec",),)),
         ),
     ),
     storage_version_hash="0/CO1lhkEBI=",

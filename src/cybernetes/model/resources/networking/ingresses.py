@@ -1,6 +1,7 @@
 from cybernetes.model.printing.network import INGRESSES
 from cybernetes.model.resource import GET_PATCH_UPDATE, Resource, Subresource
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
+from cybernetes.model.validation.load_balancers import validate_ingress_status
 from cybernetes.model.validation.networking import validate_ingress_update, validate_new_ingress
 from cybernetes.model.warnings.ingresses import of_ingress
 
@@ -14,7 +15,10 @@ RESOURCE = Resource(
     short_names=("ing",),
     subresources=(
         Subresource(
-            name="status", kind="Ingress", verbs=GET_PATCH_UPDATE, strategy=status_of(reset_fields=(("spec",),))
+            name="status",
+            kind="Ingress",
+            verbs=GET_PATCH_UPDATE,
+            strategy=status_of(validate_update=validate_ingress_status, reset_fields=(("spec",),)),
         ),
     ),
     storage_version_hash="39NQlfNR+bo=",
