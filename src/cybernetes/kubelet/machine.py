@@ -18,7 +18,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
 class HostFacts(msgspec.Struct, frozen=True):
-    """What a Node says of its machine."""
+    """What a Node says of its machine. booted_at: seconds of the epoch."""
 
     machine: Machine
     cpu_count: int
@@ -34,10 +34,14 @@ class HostFacts(msgspec.Struct, frozen=True):
     disk_bytes: int
     pids_max: int
     cgroup_v2: bool
+    booted_at: int = 0
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Now: of memory, of the disk below the kubelet's root, of process ids; cpu_ns: of all processors since the start."""
+    """Now: of memory, of the disk below the kubelet's root, of process ids; cpu_ns, page faults: since the start.
+
+    memory_rss  of processes, without files and the kernel
+    """
 
     memory_available: int
     disk_available: int
@@ -47,6 +51,9 @@ class Usage(msgspec.Struct, frozen=True):
     pids: int
     pids_max: int
     cpu_ns: int = 0
+    memory_rss: int = 0
+    page_faults: int = 0
+    major_page_faults: int = 0
 
 
 def facts(root_dir: Path, cgroup_v2: bool) -> HostFacts:
@@ -71,13 +78,14 @@ def facts(root_dir: Path, cgroup_v2: bool) -> HostFacts:
         disk_bytes=disk.f_blocks * disk.f_frsize,
         pids_max=int(read("/proc/sys/kernel/pid_max") or 0),
         cgroup_v2=cgroup_v2,
+        booted_at=_counters("/proc/stat").get("btime", 0),
     )
 
 
 def usage(root_dir: Path) -> Usage:
     """Of the disk, that of the kubelet's root."""
     disk = os.statvfs(_existing(root_dir))
-    memory = _memory()
+    memory, counted = _memory(), _counters("/proc/vmstat")
     return Usage(
         memory_available=memory.get("MemAvailable", 0),
         disk_available=disk.f_bavail * disk.f_frsize,
@@ -87,6 +95,9 @@ def usage(root_dir: Path) -> Usage:
         pids=int(read("/proc/loadavg").split()[3].partition("/")[2]),
         pids_max=int(read("/proc/sys/kernel/pid_max") or 0),
         cpu_ns=_cpu_ns(),
+        memory_rss=memory.get("AnonPages", 0),
+        page_faults=counted.get("pgfault", 0),
+        major_page_faults=counted.get("pgmajfault", 0),
     )
 
 
@@ -103,6 +114,12 @@ def _cpu_ns() -> int:
     """source  proc(5), /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal in ticks"""
     user, nice, system, _, _, irq, softirq, *_ = map(int, read("/proc/stat").split("\n", 1)[0].split()[1:])
     return (user + nice + system + irq + softirq) * 10**9 // os.sysconf("SC_CLK_TCK")
+
+
+def _counters(path: str) -> dict[str, int]:
+    """The lines that are a name and a number."""
+    rows = (line.split() for line in read(path).splitlines())
+    return {row[0]: int(row[1]) for row in rows if len(row) == 2}
 
 
 def _memory() -> dict[str, int]:

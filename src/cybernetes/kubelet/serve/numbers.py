@@ -53,7 +53,7 @@ class Numbers:
         }
         node = {
             "nodeName": self._tools.config.node_name,
-            "startTime": now,
+            "startTime": rfc3339(self._tools.facts.booted_at),
             "cpu": {
                 "time": now,
                 "usageNanoCores": self._node_rate(usage.cpu_ns),
@@ -64,6 +64,9 @@ class Numbers:
                 "availableBytes": usage.memory_available,
                 "usageBytes": memory - usage.memory_available,
                 "workingSetBytes": memory - usage.memory_available,
+                "rssBytes": usage.memory_rss,
+                "pageFaults": usage.page_faults,
+                "majorPageFaults": usage.major_page_faults,
             },
             "fs": disk,
             "rlimit": {"time": now, "maxpid": usage.pids_max, "curproc": usage.pids},
@@ -82,16 +85,17 @@ class Numbers:
         return {
             "podRef": {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]},
             "startTime": worker.status.get("startTime"),
-            "containers": [self._container(row) for row in own],
+            "containers": [self._container(worker, row) for row in own],
             "cpu": self._cpu(own, now),
             "memory": self._memory(own, now),
         }
 
-    def _container(self, row: Stats) -> Object:
+    def _container(self, worker: PodWorker, row: Stats) -> Object:
         at = rfc3339(row.timestamp / 1e9)
+        started = next((each.started_at for each in worker.observed.containers if each.id == row.id), row.timestamp)
         return {
             "name": row.name,
-            "startTime": at,
+            "startTime": rfc3339(started / 1e9),
             "cpu": self._cpu([row], at),
             "memory": self._memory([row], at),
             "rootfs": {"time": at, "usedBytes": row.filesystem_bytes, "inodesUsed": row.filesystem_inodes},
