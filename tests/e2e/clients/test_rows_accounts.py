@@ -105,6 +105,14 @@ def test_reviews_of_access(caller: Caller) -> None:
     outside = {"spec": {**review["spec"], "resourceAttributes": {**wanted, "namespace": "other"}}}
     status, refused = caller.call("POST", local, {"metadata": {"namespace": caller.namespace}, **outside})
     assert (status, refused["reason"]) == (422, "Invalid")
+    for where, body, said in (
+        (path, review, "must be empty"),
+        (local, inside, "must be empty except for namespace"),
+        (f"{REVIEWS}/selfsubjectaccessreviews", {"spec": {"resourceAttributes": wanted}}, "must be empty"),
+    ):
+        named = {**body, "metadata": {**body.get("metadata", {}), "name": "x"}}
+        cause = caller.call("POST", where, named)[1]["details"]["causes"][0]
+        assert cause["field"] == "metadata" and cause["message"].endswith(f": {said}")
 
 
 def test_a_signing_request_is_approved_denied_and_signed_by_others(caller: Caller) -> None:

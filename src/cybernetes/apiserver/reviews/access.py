@@ -26,7 +26,7 @@ _OTHER = _SPEC.child("nonResourceAttributes")
 async def review(core: Core, call: Call) -> Response:
     asked = _read(call)
     spec = asked["spec"]
-    _refuse([*check_what(spec), *_check_subject(spec)])
+    _refuse([*check_what(spec), *_check_subject(spec), *_check_metadata(asked["metadata"])])
     return await _answer(core, call, asked, subject_of(spec))
 
 
@@ -36,13 +36,14 @@ async def review_local(core: Core, call: Call) -> Response:
     if asked["metadata"].get("namespace", namespace) != namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     asked["metadata"]["namespace"] = namespace
-    _refuse([*check_what(spec), *_check_subject(spec), *_check_local(spec, namespace)])
+    unnamed = _check_metadata(asked["metadata"], "namespace")
+    _refuse([*check_what(spec), *_check_subject(spec), *unnamed, *_check_local(spec, namespace)])
     return await _answer(core, call, asked, subject_of(spec))
 
 
 async def review_own(core: Core, call: Call) -> Response:
     asked = _read(call)
-    _refuse(check_what(asked["spec"]))
+    _refuse([*check_what(asked["spec"]), *_check_metadata(asked["metadata"])])
     return await _answer(core, call, asked, call.user)
 
 
@@ -181,6 +182,13 @@ def _check_subject(spec: Object) -> list[FieldError]:
     if spec.get("user") or spec.get("groups"):
         return []
     return [field.invalid(_SPEC.child("user"), spec.get("user", ""), "at least one of user or group must be specified")]
+
+
+def _check_metadata(metadata: Object, *kept: str) -> list[FieldError]:
+    """A question has no name; kept: what it may have all the same."""
+    if not any(value for name, value in metadata.items() if name not in ("managedFields", *kept)):
+        return []
+    return [field.invalid(Path("metadata"), metadata, " except for ".join(("must be empty", *kept)))]
 
 
 def _check_local(spec: Object, namespace: str) -> list[FieldError]:
