@@ -11,8 +11,13 @@ from running_server import running
 
 GOLDEN = Path(os.environ.get("CYBERNETES_GOLDEN", Path(__file__).parents[3].parent / "shared" / "golden"))
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-# Served since 1.37, a version after the recording; and who migrates.
-NEWER = {"v1.storagemigration.k8s.io", "system:controller:storage-version-migrator-controller"}
+# Served since 1.37, a version after the recording; who migrates; who publishes bundles, and who reads them.
+NEWER = {
+    "v1.storagemigration.k8s.io",
+    "system:controller:storage-version-migrator-controller",
+    "system:controller:kube-apiserver-serving-clustertrustbundle-publisher",
+    "system:cluster-trust-bundle-discovery",
+}
 
 pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no recorded answers in {GOLDEN}")
 
