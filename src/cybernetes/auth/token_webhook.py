@@ -6,7 +6,8 @@ source  Kubernetes documentation "Webhook Token Authentication"
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+
+import msgspec
 
 from cybernetes.auth.asking import answer
 from cybernetes.auth.tokens import InvalidToken
@@ -21,6 +22,20 @@ log = Log("auth.webhook")
 GROUP, KIND = "authentication.k8s.io", "TokenReview"
 
 Found = tuple[User, tuple[str, ...]]
+
+
+class _UserInfo(msgspec.Struct, frozen=True):
+    username: str | None = None
+    uid: str | None = None
+    groups: list[str] | None = None
+    extra: dict[str, list[str] | None] | None = None
+
+
+class _Status(msgspec.Struct, frozen=True):
+    authenticated: bool | None = None
+    user: _UserInfo | None = None
+    audiences: list[str] | None = None
+    error: str | None = None
 
 
 class TokenWebhook:
@@ -49,28 +64,27 @@ class TokenWebhook:
         return known
 
     async def _ask(self, token: str, audiences: tuple[str, ...], question: bytes) -> Found | InvalidToken:
+        asked = review(KIND, GROUP, {"token": token, "audiences": audiences})
         try:
-            answered = status(
-                await self._post(review(KIND, GROUP, {"token": token, "audiences": audiences})), KIND, GROUP
-            )
-        except EdgeError as failed:
+            told = msgspec.convert(status(await self._post(asked), KIND, GROUP), _Status)
+        except (EdgeError, msgspec.ValidationError) as failed:
             # Not remembered: the next request asks again.
-            log.warning("webhook.token_not_reviewed", why=failed.message)
+            log.warning("webhook.token_not_reviewed", why=str(failed))
             return InvalidToken("the webhook gave no answer")
-        found = _found(answered, audiences, self._audiences)
+        found = _found(told, audiences, self._audiences)
         self._known.keep(question, found, self._ttl_s)
         return found
 
 
-def _found(answered: dict[str, Any], audiences: tuple[str, ...], own: tuple[str, ...]) -> Found | InvalidToken:
-    user = answered.get("user")
-    if answered.get("authenticated") is not True or not isinstance(user, dict) or not user.get("username"):
-        return InvalidToken(str(answered.get("error") or ""))
-    named = answered.get("audiences") or own
+def _found(told: _Status, audiences: tuple[str, ...], own: tuple[str, ...]) -> Found | InvalidToken:
+    user = told.user
+    if not told.authenticated or user is None or not user.username:
+        return InvalidToken(told.error or "")
+    named = told.audiences or own
     good_for = tuple(each for each in audiences if each in named)
     if not good_for:
         return InvalidToken("the token is for other audiences")
-    groups = tuple(user.get("groups") or ())
+    groups = tuple(user.groups or ())
     groups = groups if AUTHENTICATED in groups else (*groups, AUTHENTICATED)
-    extra = {key: list(values) for key, values in (user.get("extra") or {}).items()}
-    return User(str(user["username"]), str(user.get("uid") or ""), groups, extra), good_for
+    extra = {key: values or [] for key, values in (user.extra or {}).items()}
+    return User(user.username, user.uid or "", groups, extra), good_for

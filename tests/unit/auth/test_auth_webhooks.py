@@ -96,6 +96,23 @@ def test_what_a_webhook_may_answer(status, verdict):
     assert decided(AccessWebhook(Terms("w"), Server(status), Time())).verdict is verdict
 
 
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"authenticated": True, "user": {"username": "ann", "groups": "dev"}},
+        {"authenticated": True, "user": {"username": "ann", "groups": [1]}},
+        {"authenticated": True, "user": {"username": "ann", "extra": {"a": None, "b": 1}}},
+        {"authenticated": True, "user": {"username": 7}},
+        {"authenticated": True, "user": {"username": "ann"}, "audiences": "cluster"},
+        {"authenticated": "true", "user": {"username": "ann"}},
+    ],
+)
+def test_whom_a_webhook_names_is_held_to_its_shape(status):
+    hook = TokenWebhook(Server(status), ("cluster",), 60.0, Time())
+    with pytest.raises(InvalidToken):
+        asyncio.run(settled(lambda: hook.user("t", ())))
+
+
 def test_a_webhook_that_fails_may_mean_no():
     hook = AccessWebhook(Terms("w", deny_on_failure=True), Server(EdgeError("POST", "hook", "refused")), Time())
     assert decided(hook).verdict is Verdict.DENY
