@@ -10,6 +10,7 @@ import pytest
 from calls import Client, pod
 
 from apiserver_fixture import RunningApi, serving_apiserver
+from cybernetes.apiserver.admission.attributes import AdmissionAttributes
 from cybernetes.auth import pki
 from cybernetes.base.clock import SystemClock
 from cybernetes.base.random import SystemRandom
@@ -133,6 +134,27 @@ def test_exec_joins_both_connections(tmp_path: Path) -> None:
         assert asked.path == "/exec/shop/web/app"
         assert asked.query == {"command": ["cat"], "input": ["1"], "output": ["1"]}
         assert asked.headers["x-stream-protocol-version"] == "v4.channel.k8s.io"
+
+    run(tmp_path, test)
+
+
+def test_what_admission_makes_of_a_command_is_run(tmp_path: Path) -> None:
+    class Changing:
+        async def mutate(self, attributes: AdmissionAttributes) -> None:
+            attributes.new.update(command=["id", "-u"], stdin=False)
+
+        async def validate(self, attributes: AdmissionAttributes) -> None:
+            assert attributes.new["command"] == ["id", "-u"]
+
+    async def test(api: RunningApi, client: Client, kubelet: Kubelet) -> None:
+        api.server.core.admission = Changing()
+        headers = {"connection": "Upgrade", "upgrade": "SPDY/3.1", "x-stream-protocol-version": "v4.channel.k8s.io"}
+        query = {"command": ["sh"], "stdin": ["true"], "stdout": ["true"]}
+        answer = await client.transport.send(Request("POST", "/api/v1/namespaces/shop/pods/web/exec", query, headers))
+        assert answer.status == 101 and answer.upgrade is not None
+        assert kubelet.asked[-1].query == {"command": ["id", "-u"], "output": ["1"]}
+        async with asyncio.timeout(60):
+            await answer.upgrade(Pipe([b"bye"]))
 
     run(tmp_path, test)
 

@@ -73,15 +73,16 @@ async def stream(core: Core, call: Call) -> Response:
     await core.consistent()
     pod = _pod(core, call)
     kind = call.info.subresource
+    if kind != "portforward":
+        _check_stream_options(call)
+    if not pod["spec"].get("nodeName"):
+        raise bad_request(f"pod {call.info.name} does not have a host assigned")
+    asked = await _admit(core, call)
     query = {name: list(values) for name, values in call.request.query.items()}
     path = f"/{'portForward' if kind == 'portforward' else kind}/{call.info.namespace}/{call.info.name}"
     if kind != "portforward":
-        _check_stream_options(call)
-        path += f"/{_container(pod, call.request.param('container'))}"
-        query = _kubelet_query(call)
-    if not pod["spec"].get("nodeName"):
-        raise bad_request(f"pod {call.info.name} does not have a host assigned")
-    await _admit(core, call)
+        path += f"/{_container(pod, asked.get('container', ''))}"
+        query = _kubelet_query(asked)
     return await _to_kubelet(
         core, call, pod, Request(call.request.method, path, query, forwarded(call), call.request.body)
     )
@@ -95,11 +96,12 @@ async def proxy(core: Core, call: Call) -> Response:
     return await proxying.forward(core, call)
 
 
-async def _admit(core: Core, call: Call) -> None:
-    """Admission judges what a connection is for. Raises ApiError when it refuses."""
+async def _admit(core: Core, call: Call) -> Object:
+    """What a connection is for, as admission leaves it. Raises ApiError when it refuses."""
     asked = connect_options(call)
     await admit(core, call, "CONNECT", asked, None, WriteOptions())
     await check(core, call, "CONNECT", asked, None, WriteOptions())
+    return asked
 
 
 def connect_options(call: Call) -> Object:
@@ -130,10 +132,10 @@ def _acts_on_node(call: Call) -> bool:
     return not _ACTING_PATHS.isdisjoint(parts) or "upgrade" in call.request.headers
 
 
-def _kubelet_query(call: Call) -> dict[str, list[str]]:
-    query = {name: ["1"] for key, name in _STREAM_FLAGS.items() if call.request.flag(key)}
-    if "command" in call.request.query:
-        query["command"] = call.request.query["command"]
+def _kubelet_query(asked: Object) -> dict[str, list[str]]:
+    query = {name: ["1"] for key, name in _STREAM_FLAGS.items() if asked.get(key)}
+    if asked.get("command"):
+        query["command"] = list(asked["command"])
     return query
 
 
