@@ -10,7 +10,6 @@ import fnmatch
 from collections.abc import Iterable, Mapping
 
 import msgspec
-import orjson
 
 from cybernetes.kubelet.pods import Object, default_tag
 from cybernetes.wire.grpc import cri_runtime_pb2 as cri
@@ -36,35 +35,43 @@ def pull_spec(image: str, annotations: Mapping[str, str]) -> cri.ImageSpec:
     return cri.ImageSpec(image=default_tag(image), annotations=annotations)
 
 
-def docker_config(secret: Object) -> dict[str, Object]:
-    """The registries of a pull secret; {} when it is none."""
+class Entry(msgspec.Struct, frozen=True):
+    """What a pull secret has for one registry. auth: user and password, with a colon between them, in base64."""
+
+    username: str | None = None
+    password: str | None = None
+    auth: str | None = None
+    identitytoken: str | None = None
+    registrytoken: str | None = None
+
+
+class _Config(msgspec.Struct, frozen=True):
+    auths: dict[str, Entry] | None = None
+
+
+def docker_config(secret: Object) -> dict[str, Entry]:
+    """The registries of a pull secret; {} when it is none. The API server only looks whether it is JSON."""
     data = secret.get("data") or {}
-    if secret.get("type") == "kubernetes.io/dockerconfigjson":
-        decoded = _json(data.get(".dockerconfigjson", ""))
-        return decoded.get("auths") or {}
-    if secret.get("type") == "kubernetes.io/dockercfg":
-        return _json(data.get(".dockercfg", ""))
+    try:
+        if secret.get("type") == "kubernetes.io/dockerconfigjson":
+            return msgspec.json.decode(base64.b64decode(data.get(".dockerconfigjson", "")), type=_Config).auths or {}
+        if secret.get("type") == "kubernetes.io/dockercfg":
+            return msgspec.json.decode(base64.b64decode(data.get(".dockercfg", "")), type=dict[str, Entry])
+    except (ValueError, msgspec.MsgspecError):
+        return {}
     return {}
 
 
-def _json(text: str) -> Object:
-    try:
-        decoded = orjson.loads(base64.b64decode(text))
-    except ValueError:
-        return {}
-    return decoded if isinstance(decoded, dict) else {}
-
-
-def keyring(configs: Iterable[Mapping[str, Object]]) -> list[Credential]:
+def keyring(configs: Iterable[Mapping[str, Entry]]) -> list[Credential]:
     """The credentials of all configurations, most specific first."""
     found = [_credential(where, each) for config in configs for where, each in config.items()]
     return sorted(found, key=lambda each: each.where, reverse=True)
 
 
-def _credential(where: str, entry: Object) -> Credential:
-    username, password = str(entry.get("username") or ""), str(entry.get("password") or "")
-    if not username and entry.get("auth"):
-        username, _, password = base64.b64decode(entry["auth"]).decode("utf-8", "replace").partition(":")
+def _credential(where: str, entry: Entry) -> Credential:
+    username, password = entry.username or "", entry.password or ""
+    if not username and entry.auth:
+        username, _, password = _decoded(entry.auth).partition(":")
     bare = where.removeprefix("https://").removeprefix("http://")
     host, _, path = bare.partition("/")
     path = path.removeprefix("v1/").removeprefix("v2/").rstrip("/")
@@ -72,9 +79,16 @@ def _credential(where: str, entry: Object) -> Credential:
         f"{host}/{path}" if path not in ("", "v1", "v2") else host,
         username,
         password.rstrip("\0"),
-        str(entry.get("identitytoken") or ""),
-        str(entry.get("registrytoken") or ""),
+        entry.identitytoken or "",
+        entry.registrytoken or "",
     )
+
+
+def _decoded(auth: str) -> str:
+    try:
+        return base64.b64decode(auth).decode("utf-8", "replace")
+    except ValueError:
+        return ""
 
 
 def credentials(keys: Iterable[Credential], image: str) -> list[cri.AuthConfig]:

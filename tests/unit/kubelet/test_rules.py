@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -194,13 +195,27 @@ def test_sidecars_count_with_the_containers_and_init_containers_at_their_peak() 
 
 
 def test_registry_credentials_fit_by_host_and_path() -> None:
-    keys = images.keyring(
-        [{"https://reg.test/team": {"username": "t", "password": "p"}, "*.hub.test": {"auth": "dTpw"}}]
-    )
+    team, hub = images.Entry(username="t", password="p"), images.Entry(auth="dTpw")
+    keys = images.keyring([{"https://reg.test/team": team, "*.hub.test": hub}])
     assert [each.username for each in images.credentials(keys, "reg.test/team/app:1")] == ["t"]
     assert [each.username for each in images.credentials(keys, "x.hub.test/app")] == ["u"]
     assert images.credentials(keys, "reg.test/other:1") == []
     assert images.credentials(keys, "app") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"auths": [1]}', '{"auths": {"reg.test": 5}}', '{"auths": {"reg.test": {"auth": 5}}}', "\xff"],
+)
+def test_a_pull_secret_that_is_none_has_no_registries(text: str) -> None:
+    data = base64.b64encode(text.encode("latin-1")).decode()
+    secret = {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": data}}
+    assert images.keyring([images.docker_config(secret)]) == []
+
+
+def test_a_password_that_is_no_base64_is_none() -> None:
+    [key] = images.keyring([{"reg.test": images.Entry(auth="%%%a")}])
+    assert (key.where, key.username, key.password) == ("reg.test", "", "")
 
 
 @pytest.mark.parametrize(
