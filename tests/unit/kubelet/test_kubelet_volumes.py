@@ -54,6 +54,26 @@ def test_projected_volumes_join_their_sources() -> None:
     assert made == {"k": File(b"v", 0o644), "labels": File(b'a="b"', 0o644), "token": File(b"secret", 0o600)}
 
 
+@pytest.mark.parametrize(
+    ("context", "containers", "wanted"),
+    [
+        ({}, {}, File(b"secret", 0o644)),
+        ({"runAsUser": 7}, {}, File(b"secret", 0o600, 7)),
+        ({"fsGroup": 5}, {}, File(b"secret", 0o600)),
+        ({"runAsUser": 7, "fsGroup": 5}, {}, File(b"secret", 0o600, 7)),
+        ({"runAsUser": 7}, {"ephemeralContainers": [{"name": "e", "securityContext": {"runAsUser": 8}}]},
+         File(b"secret", 0o600, 7)),
+        ({"runAsUser": 7}, {"initContainers": [{"name": "i", "securityContext": {"runAsUser": 8}}]},
+         File(b"secret", 0o644)),
+    ],
+)  # fmt: skip
+def test_a_token_belongs_to_the_user_of_all_containers(context: Any, containers: Any, wanted: File) -> None:
+    obj = pod(securityContext=context, **containers)
+    sources = [{"serviceAccountToken": {"path": "token", "expirationSeconds": 600, "audience": "x"}}]
+    made = files({"projected": {"sources": sources}}, obj, tokens={TokenRequest("x", 600): "secret"})
+    assert made == {"token": wanted}
+
+
 def test_files_are_replaced_all_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "v"
     first = {"k": File(b"1", 0o640), "d/l": File(b"2", 0o644)}

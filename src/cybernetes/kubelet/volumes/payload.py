@@ -201,10 +201,10 @@ def _downward_value(pod: Object, item: Object, context: PayloadContext) -> str:
 
 
 def _private(pod: Object, data: bytes, mode: int) -> File:
-    """Credentials are for the pod's user only, where all containers have one; else as the volume says."""
-    if security.context_of(pod["spec"]).get("fsGroup") is not None:
-        return File(data, 0o600)
-    users = {security.effective(pod, container, "runAsUser") for _, container in pods.all_containers(pod)}
+    """Credentials are for the pod's user and group only, where all containers have one; else as the volume says."""
+    own = [*pods.init_containers(pod), *pods.containers(pod)]
+    users = {security.effective(pod, container, "runAsUser") for container in own}
     if len(users) == 1 and None not in users:
         return File(data, 0o600, int(users.pop()))
-    return File(data, mode)
+    grouped = security.context_of(pod["spec"]).get("fsGroup") is not None
+    return File(data, 0o600 if grouped else mode)
