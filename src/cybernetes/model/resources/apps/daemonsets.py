@@ -1,3 +1,5 @@
+import re
+
 from cybernetes.model.printing.workloads import DAEMON_SETS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
@@ -9,12 +11,20 @@ _TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
 def _first_template(obj: Object, ctx: WriteContext) -> None:
-    _annotate(obj, 1)
+    _annotate(obj, _templates(obj))
 
 
 def _next_template(obj: Object, old: Object, ctx: WriteContext) -> None:
-    before = int((old["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION, "1"))
-    _annotate(obj, before + (obj["spec"]["template"] != old["spec"]["template"]))
+    _annotate(obj, _templates(old) + (obj["spec"]["template"] != old["spec"]["template"]))
+
+
+def _same_template(obj: Object, old: Object, ctx: WriteContext) -> None:
+    _annotate(obj, _templates(old))
+
+
+def _templates(obj: Object) -> int:
+    told = (obj["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION, "")
+    return max(1, int(told)) if re.fullmatch("[0-9]{1,18}", told) else 1
 
 
 def _annotate(obj: Object, generation: int) -> None:
@@ -37,7 +47,11 @@ RESOURCE = Resource(
             name="status",
             kind="DaemonSet",
             verbs=GET_PATCH_UPDATE,
-            strategy=status_of(validate_update=validate_daemon_set_status, reset_fields=(("spec",),)),
+            strategy=status_of(
+                validate_update=validate_daemon_set_status,
+                prepare_update=(_same_template,),
+                reset_fields=(("spec",),),
+            ),
         ),
     ),
     storage_version_hash="dd7pWHUlMKQ=",
