@@ -14,7 +14,8 @@ Object = dict[str, Any]
 _STATUS = Path("status")
 # The reference looks for them there.
 _CONDITIONS = Path("metadata").child("conditions")
-_OF_THE_SYSTEM = ("PodScheduled", "Ready", "Initialized")
+# Every pod has these, and their names are good.
+_OF_THE_SYSTEM = frozenset(("PodScheduled", "Ready", "Initialized", "ContainersReady", "PodReadyToStartContainers"))
 
 
 def validate_pod_status(pod: Object, old: Object) -> list[FieldError]:
@@ -36,11 +37,13 @@ def _generation(value: int | None, path: Path) -> list[FieldError]:
 def _conditions(conditions: list[Object]) -> list[FieldError]:
     errors: list[FieldError] = []
     for i, each in enumerate(conditions):
+        generation, kind = each.get("observedGeneration", 0), each["type"]
+        if generation >= 0 and kind in _OF_THE_SYSTEM:
+            continue
         path = _CONDITIONS.index(i)
-        errors += _generation(each.get("observedGeneration"), path.child("observedGeneration"))
-        if each["type"] not in _OF_THE_SYSTEM:
-            problems = names.qualified_name(each["type"])
-            errors += [invalid(path.child("Type"), each["type"], problem) for problem in problems]
+        errors += _generation(generation, path.child("observedGeneration"))
+        problems = names.qualified_name(kind) if kind not in _OF_THE_SYSTEM else ()
+        errors += [invalid(path.child("Type"), kind, problem) for problem in problems]
     return errors
 
 
