@@ -149,6 +149,25 @@ asyncio.run(links.accept_forwarding(RANGES))
     assert "CYBERNETES" not in run("iptables-save")
 
 
+def test_pods_are_forwarded_beside_rules_that_iptables_can_not_list(node: str) -> None:
+    run("nft", "add table ip filter")
+    run("nft", "add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }")
+    run("nft", "add rule ip filter FORWARD tcp dport { 80, 443 } meta mark set ct mark accept")
+    script = """
+import asyncio
+from cybernetes.network.links.netlink import KernelLinks
+links = KernelLinks()
+asyncio.run(links.accept_forwarding(RANGES))
+asyncio.run(links.accept_forwarding(RANGES))
+"""
+    inside(script.replace("RANGES", '("10.244.0.0/16",)'))
+    assert run("nft", "list", "chain", "ip", "filter", "FORWARD").count("jump CYBERNETES-FORWARD") == 1
+    inside(script.replace("RANGES", "()"))
+    kept = run("nft", "list", "table", "ip", "filter")
+    assert "CYBERNETES" not in kept
+    assert "ct mark" in kept
+
+
 def test_pods_of_one_node_reach_each_other_and_themselves_by_a_service(node: str, tmp_path: Path) -> None:
     config = settings(tmp_path)
     desired = plan([Node("n1", ("10.244.1.0/24",), ("10.0.0.1",))], config)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cybernetes.base import xtables
 from cybernetes.base.errors import EdgeError, Outcome
@@ -134,20 +136,39 @@ def _accept_forwarding(program: str, ranges: Sequence[str]) -> None:
     if not xtables.may_look(program, "filter"):
         # Where the table is not, it drops nothing.
         return
-    listed = _iptables(program, "-S", "FORWARD")
-    jump = f"-A FORWARD -j {FORWARD_CHAIN}"
-    drops = "-P FORWARD DROP" in listed
+    drops, jumps = _forward_chain(program)
     if not (drops and ranges):
-        if jump in listed:
+        if jumps:
             _iptables(program, "-D", "FORWARD", "-j", FORWARD_CHAIN)
             _iptables(program, "-F", FORWARD_CHAIN)
             _iptables(program, "-X", FORWARD_CHAIN)
         return
     lines = ["*filter", f":{FORWARD_CHAIN} - [0:0]"]
     lines += [f"-A {FORWARD_CHAIN} {side} {each} -j ACCEPT" for each in ranges for side in ("-s", "-d")]
-    if jump not in listed:
+    if not jumps:
         lines.append(f"-I FORWARD 1 -j {FORWARD_CHAIN}")
     run([f"{program}-restore", "--noflush", "-w", "5"], "\n".join([*lines, "COMMIT", ""]), "chain FORWARD")
+
+
+def _forward_chain(program: str) -> tuple[bool, bool]:
+    """Whether FORWARD drops what nobody accepts, and whether it jumps to our chain.
+
+    iptables refuses to list a chain in which nft(8) wrote what it has no words for, though it changes it all the same.
+    """
+    if xtables.is_nft(program):
+        family = "ip6" if program == "ip6tables" else "ip"
+        listed = run(("nft", "-j", "list", "ruleset", family), "", "chain FORWARD")
+        parts = [part for each in json.loads(listed)["nftables"] for part in each.items()]
+        here = [(kind, part) for kind, part in parts if _is_forward(kind, part)]
+        jump = {"jump": {"target": FORWARD_CHAIN}}
+        drops = any(part.get("policy") == "drop" for kind, part in here if kind == "chain")
+        return drops, any(jump in part["expr"] for kind, part in here if kind == "rule")
+    lines = _iptables(program, "-S", "FORWARD")
+    return "-P FORWARD DROP" in lines, f"-A FORWARD -j {FORWARD_CHAIN}" in lines
+
+
+def _is_forward(kind: str, part: dict[str, Any]) -> bool:
+    return part.get("table") == "filter" and part.get("name" if kind == "chain" else "chain") == "FORWARD"
 
 
 def _iptables(program: str, *arguments: str) -> list[str]:
