@@ -309,6 +309,18 @@ def test_an_eviction_holds_to_the_version_it_was_asked_of(api: RunningApi, space
     run(api, test)
 
 
+@pytest.mark.parametrize(("version", "code"), [("policy/v1beta1", 201), ("policy/v1", 201), ("v1", 400)])
+def test_evictions_come_in_both_versions(api: RunningApi, space: str, version: str, code: int) -> None:
+    async def test(client: Client) -> None:
+        path = await client.namespace(space)
+        await client.ok("POST", f"{path}/pods", pod("a"))
+        eviction = {"apiVersion": version, "kind": "Eviction", "metadata": {"name": "a"}}
+        assert (await client.call("POST", f"{path}/pods/a/eviction", eviction))[0] == code
+        assert (await client.call("GET", f"{path}/pods/a"))[0] == (404 if code == 201 else 200)
+
+    run(api, test)
+
+
 def test_an_unready_pod_may_go_where_the_budget_is_healthy(api: RunningApi, space: str) -> None:
     async def test(client: Client) -> None:
         path = await client.namespace(space)

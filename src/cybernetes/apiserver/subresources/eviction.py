@@ -20,6 +20,7 @@ from cybernetes.base.clock import rfc3339
 from cybernetes.base.errors import ApiError, Bug, Cause, bad_request, not_found
 from cybernetes.model import selector
 from cybernetes.model.resource import Strategy
+from cybernetes.model.schema.decode import Undecodable
 from cybernetes.wire.http.message import Response
 
 # A budget whose status speaks of an older spec will be brought up to date by its controller in this time.
@@ -27,6 +28,7 @@ STALE_RETRY_S = 10
 # Above this, pods are evicted faster than the controller can follow, which would make the count useless.
 DISRUPTED_MAX = 2000
 
+_VERSION, _FORMER_VERSION = "policy/v1", "policy/v1beta1"
 _REFUSED = "Cannot evict pod as it would violate the pod's disruption budget."
 
 
@@ -54,10 +56,16 @@ async def evict(core: Core, call: Call) -> Response:
 
 
 def _read(call: Call, options: WriteOptions) -> Object:
+    """An Eviction of either version: they are the same."""
     from cybernetes.model.schema import compile as schema_compile
 
     node = schema_compile.node("io.k8s.api.policy.v1.Eviction")
-    return body.read(call, Shape(node, "Eviction", "policy/v1"), options)
+    try:
+        return body.read(call, Shape(node, "Eviction", _VERSION), options)
+    except Undecodable:
+        if _FORMER_VERSION.encode() not in call.request.body:
+            raise
+        return {**body.read(call, Shape(node, "Eviction", _FORMER_VERSION), options), "apiVersion": _VERSION}
 
 
 def _deletion(eviction: Object, options: WriteOptions) -> DeleteOptions:
