@@ -12,6 +12,7 @@ import weakref
 
 import msgspec
 
+from cybernetes.base.number import whole
 from cybernetes.scheduler.objects import (
     Condition,
     Metadata,
@@ -310,8 +311,7 @@ def _group(meta: Metadata) -> str:
 
 
 def _group_min(meta: Metadata) -> int:
-    text = (meta.annotations or _NO_LABELS).get(GROUP_MIN_ANNOTATION, "")
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return whole((meta.annotations or _NO_LABELS).get(GROUP_MIN_ANNOTATION, "")) or 0
 
 
 def _device_claims(pod: PodObject) -> tuple[tuple[str, str | None], ...]:

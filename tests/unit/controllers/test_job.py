@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from world import World, template, view_of
 
-from cybernetes.controllers.job import indexes, policy
+from cybernetes.controllers.job import count, indexes, policy
 from cybernetes.controllers.job.loop import JobController
-from cybernetes.controllers.job.objects import FailurePolicy, SuccessPolicy
+from cybernetes.controllers.job.objects import INDEX, INDEX_FAILURES, FailurePolicy, SuccessPolicy
 from cybernetes.controllers.objects import Pod
 
 Object = dict[str, Any]
@@ -72,6 +72,13 @@ RULES = view_of(
 )
 def test_the_first_matching_rule_decides(pod: Pod, verdict: policy.Verdict) -> None:
     assert policy.judge(RULES, pod) == verdict
+
+
+@pytest.mark.parametrize("text", ["²", "٣", "-1", "", "1" * 5000])
+def test_what_anybody_wrote_in_place_of_an_index_is_none(text: str) -> None:
+    pod = view_of({"metadata": {"name": "p", "annotations": {INDEX: text, INDEX_FAILURES: text}}}, Pod)
+    assert count.index_of(pod) is None
+    assert count.failures_of(pod) == 0
 
 
 def test_success_rules() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from memory_api import MemoryApi, node, pod
 from test_dryrun import of, outcomes, saved
 from test_scheduler_loop import NODES, PODS, bound, condition, running, until
@@ -62,10 +63,11 @@ async def test_a_member_that_comes_later_joins_those_that_run() -> None:
         assert await until(lambda: bound(api, "z")) == "c"
 
 
-async def test_a_group_without_a_number_says_so() -> None:
+@pytest.mark.parametrize("minimum", ["many", "²", "1" * 5000])
+async def test_a_group_without_a_number_says_so(minimum: str) -> None:
     api = MemoryApi()
     nodes(api, "a")
-    api.put(PODS, member("x", "many"))
+    api.put(PODS, member("x", minimum))
     async with running(api):
         await until(lambda: condition(api.pod("shop/x")))
     assert "min-member is no positive number" in condition(api.pod("shop/x"))["message"]

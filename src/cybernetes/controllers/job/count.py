@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from cybernetes.base.clock import parse_rfc3339
+from cybernetes.base.number import whole
 from cybernetes.controllers import pods
 from cybernetes.controllers.job import indexes, policy
 from cybernetes.controllers.job.objects import INDEX, INDEX_FAILURES, TRACKING, Job, Uncounted
@@ -102,14 +103,12 @@ def _has_failed(job: Job, pod: Pod) -> bool:
 
 
 def index_of(pod: Pod) -> int | None:
-    text = pod.metadata.annotations.get(INDEX, "")
-    return int(text) if text.isdigit() else None
+    return whole(pod.metadata.annotations.get(INDEX, ""))
 
 
 def failures_of(pod: Pod) -> int:
     """How often this pod's index had failed before it."""
-    text = pod.metadata.annotations.get(INDEX_FAILURES, "0")
-    return int(text) if text.isdigit() else 0
+    return whole(pod.metadata.annotations.get(INDEX_FAILURES, "")) or 0
 
 
 def ended_at(pod: Pod, now: float) -> float:
