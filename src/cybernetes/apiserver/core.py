@@ -94,6 +94,8 @@ class Core:
         self.observed: dict[tuple[str, str], Mapping[str, Handler]] = {}
         # The documents by which others check tokens; None for paths that are no such document.
         self.token_documents: Callable[[Request], Response | None] = lambda request: None
+        # Told of the namespace and name of a Secret whose token, one that has no end, was used.
+        self.legacy_token_used: Callable[[str, str], None] = lambda namespace, secret: None
         self.nonresource: Any = None
         # Answers for groups of other API servers, or None.
         self.aggregated: Any = None

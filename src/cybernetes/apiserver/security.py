@@ -44,7 +44,15 @@ def build_security(core: Core, config: ServerConfig) -> Security:
     """Needs loaded caches: authorizers index what is there, and follow it from then on."""
     issuer = _issuer(core, config)
     authorities = Authorities(config.client_authorities, config.front_proxy_authorities)
-    authenticator = Authenticator(core.lister, issuer, core.clock, authorities, config.fixed_tokens, config.others)
+    authenticator = Authenticator(
+        core.lister,
+        issuer,
+        core.clock,
+        authorities,
+        config.fixed_tokens,
+        config.others,
+        lambda namespace, secret: core.legacy_token_used(namespace, secret),
+    )
     rbac = Rbac(core.lister)
     order = config.order or Order()
     authorizer = _authorizer(core, rbac, order)

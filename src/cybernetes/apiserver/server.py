@@ -26,6 +26,7 @@ from cybernetes.apiserver.crd.publish import Publisher
 from cybernetes.apiserver.documents import Documents
 from cybernetes.apiserver.flowcontrol.gate import Gate
 from cybernetes.apiserver.flowcontrol.numbers import Collector
+from cybernetes.apiserver.legacy_tokens import LegacyTokens
 from cybernetes.apiserver.metrics import Collector as Numbers
 from cybernetes.apiserver.metrics import Metrics
 from cybernetes.apiserver.nonresource import NonResource, build_info
@@ -164,6 +165,7 @@ class ApiServer:
             group.create_task(self._definitions(), name="apiserver.definitions")
             group.create_task(self._flow_schemas(), name="apiserver.flow-schemas")
             group.create_task(self._gate.run(), name="apiserver.fairness")
+            group.create_task(self._legacy_tokens(), name="apiserver.legacy-tokens")
             group.create_task(self._availability(self._aggregator), name="apiserver.aggregate")
 
     async def _availability(self, aggregator: Aggregator) -> None:
@@ -180,6 +182,13 @@ class ApiServer:
         core = self.core
         client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=core.clock)
         await DefinitionLoop(client, core.lister, core.clock, core.random).run()
+
+    async def _legacy_tokens(self) -> None:
+        core = self.core
+        client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=core.clock)
+        tokens = LegacyTokens(client, core.lister, core.clock, core.random)
+        core.legacy_token_used = tokens.used
+        await tokens.run()
 
     async def _flow_schemas(self) -> None:
         await self._bootstrapped.wait()

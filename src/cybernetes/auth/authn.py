@@ -13,7 +13,7 @@ import hashlib
 import hmac
 from base64 import b64decode, urlsafe_b64decode
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -53,6 +53,8 @@ TOKEN_CACHE_S = 10.0
 TOKEN_CACHE_MAX = 4096
 # A pod that is being deleted still finishes its work with its token for this long.
 DELETED_GRACE_S = 60.0
+# The label of a Secret whose token, one without an end, is believed no more.
+INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"
 BOOTSTRAP_TYPE = "bootstrap.kubernetes.io/token"
 BOOTSTRAPPERS = "system:bootstrappers"
 
@@ -93,8 +95,15 @@ class Others:
         self.number = getattr(self, "number", 0) + 1
 
 
+def _unnoticed(namespace: str, secret: str) -> None:
+    """Nobody wants to know."""
+
+
 class Authenticator:
-    """static: SHA-256 of a token in hex -> its user; for a cluster's own fixed tokens."""
+    """static: SHA-256 of a token in hex -> its user; for a cluster's own fixed tokens.
+
+    legacy_used  is told of the namespace and name of a Secret whose token was used, when that is looked at
+    """
 
     def __init__(
         self,
@@ -104,7 +113,9 @@ class Authenticator:
         authorities: certificates.Authorities,
         static: Mapping[str, User] | None = None,
         others: Others | None = None,
+        legacy_used: Callable[[str, str], None] = _unnoticed,
     ) -> None:
+        self._legacy_used = legacy_used
         self._lister = lister
         self._issuer = issuer
         self._clock = clock
@@ -193,11 +204,20 @@ class Authenticator:
         if bound.pod is not None:
             self._alive("pods", namespace, bound.pod)
         if bound.secret is not None:
-            self._alive("secrets", namespace, bound.secret)
+            secret = self._alive("secrets", namespace, bound.secret)
+            if claims.expires is None:
+                self._check_legacy(namespace, secret)
         if bound.node is not None and bound.pod is None:
             self._alive("nodes", "", bound.node)
 
-    def _alive(self, plural: str, namespace: str, reference: Reference) -> None:
+    def _check_legacy(self, namespace: str, secret: Mapping[str, Any]) -> None:
+        """Of a token without an end: it may be marked as invalid, and that it was used is told."""
+        metadata = secret["metadata"]
+        if INVALID_SINCE in (metadata.get("labels") or {}):
+            raise InvalidToken(f"the token in secret {namespace}/{metadata['name']} has been marked invalid")
+        self._legacy_used(namespace, metadata["name"])
+
+    def _alive(self, plural: str, namespace: str, reference: Reference) -> Mapping[str, Any]:
         obj = self._lister.get("", plural, namespace, reference.name)
         if obj is None:
             raise InvalidToken(f"one of {plural} that the token is bound to is gone")
@@ -207,6 +227,7 @@ class Authenticator:
         deleted = metadata.get("deletionTimestamp")
         if deleted and self._clock.now() - parse_rfc3339(deleted) > DELETED_GRACE_S:
             raise InvalidToken(f"one of {plural} that the token is bound to was deleted")
+        return obj
 
     def _bootstrap(self, token: str) -> User:
         """source  Kubernetes documentation "Authenticating with Bootstrap Tokens" """

@@ -31,7 +31,15 @@ class World:
         self.lister = FakeLister(self.account)
         authorities = Authorities(self.ca.certificate, self.proxy_ca.certificate, ("proxy",))
         static = {hashlib.sha256(b"fixed").hexdigest(): User("fixed")}
-        self.authenticator = Authenticator(self.lister, self.issuer, self.clock, authorities, static)
+        self.used = []
+        self.authenticator = Authenticator(
+            self.lister,
+            self.issuer,
+            self.clock,
+            authorities,
+            static,
+            legacy_used=lambda namespace, secret: self.used.append((namespace, secret)),
+        )
 
     def identify(self, token=None, certificate=None, path="/api", **headers):
         if token is not None:
@@ -187,6 +195,17 @@ def test_a_legacy_token_lives_with_its_secret(world):
     assert world.refuses(token=token)
     world.lister.put(obj("Secret", "bot-token", "shop"))
     assert world.identify(token=token).name == "system:serviceaccount:shop:bot"
+    assert world.used == [("shop", "bot-token")]
+    world.clock.at += TOKEN_CACHE_S + 1
+    marked = {"labels": {"kubernetes.io/legacy-token-invalid-since": "2026-01-01"}}
+    world.lister.put(obj("Secret", "bot-token", "shop", metadata=marked))
+    assert world.refuses(token=token)
+
+
+def test_of_tokens_that_end_nobody_is_told(world):
+    world.lister.put(obj("Secret", "s", "shop"))
+    assert world.identify(token=world.token(Bound(secret=Reference("s", "uid-s")))).name.endswith(":bot")
+    assert world.used == []
 
 
 def bootstrap_secret(**data):
