@@ -149,7 +149,7 @@ class LinuxHost:
         # In memory, so that secrets are on no disk.
         if not kernel.is_mount_point(folder) and not self._config_allows_disk(folder):
             kernel.mount_memory(folder, 0)
-        folder.chmod(0o777)
+        kernel.open_to_all(folder)
         atomic.write(folder, files, now=now, suffix=suffix, group=group)
 
     @staticmethod
@@ -172,7 +172,7 @@ class LinuxHost:
         elif medium.startswith("HugePages"):
             size = medium.partition("-")[2] or "2Mi"
             kernel.mount("nodev", folder, "hugetlbfs", 0, f"pagesize={quantity.value(size)}")
-        folder.chmod(0o777)
+        kernel.open_to_all(folder)
         if group is not None:
             kernel.give_to_group(folder, group, writable=True)
 

@@ -126,7 +126,7 @@ def _empty_dirs() -> list[Look]:
     for medium, kind in (("", "default"), ("Memory", "memory")):
         volume: Object = {"emptyDir": {"medium": medium} if medium else {}}
         for user, context in (("root", ROOT), ("non-root user", NON_ROOT)):
-            says = ["drwxrwxrwx 0", "1" if medium else "0"]
+            says = ["drwxrwxrwt 0", "1"] if medium else ["drwxrwxrwx 0", "0"]
             script = [kind_of, "umask 0"]
             for mode, access in (("0644", "-rw-r--r--"), ("0666", "-rw-rw-rw-"), ("0777", "-rwxrwxrwx")):
                 script.append(f"echo new > $V/{mode}; chmod {mode} $V/{mode}; stat -c %A $V/{mode}; cat $V/{mode}")

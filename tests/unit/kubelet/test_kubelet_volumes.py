@@ -74,6 +74,15 @@ def test_a_token_belongs_to_the_user_of_all_containers(context: Any, containers:
     assert made == {"token": wanted}
 
 
+@pytest.mark.parametrize(("before", "after"), [(0o755, 0o777), (0o700, 0o777), (0o777, 0o777), (0o1777, 0o1777)])
+def test_a_folder_for_all_stays_one_where_nobody_removes_what_others_made(
+    tmp_path: Path, before: int, after: int
+) -> None:
+    tmp_path.chmod(before)
+    kernel.open_to_all(tmp_path)
+    assert tmp_path.stat().st_mode & 0o7777 == after
+
+
 def test_files_are_replaced_all_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "v"
     first = {"k": File(b"1", 0o640), "d/l": File(b"2", 0o644)}

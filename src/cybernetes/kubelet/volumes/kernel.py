@@ -17,6 +17,7 @@ MNT_DETACH = 2
 UMOUNT_NOFOLLOW = 8
 
 _SETGID = stat.S_ISGID
+_ALL = 0o777
 _RW_GROUP = 0o660
 _RO_GROUP = 0o440
 _EXECUTE = 0o110
@@ -64,6 +65,12 @@ def mount_memory(target: Path, size_bytes: int) -> None:
     """A file system in memory; size 0 leaves the kernel's default, half of the memory."""
     options = f"size={size_bytes}" if size_bytes else ""
     mount("tmpfs", target, "tmpfs", 0, options)
+
+
+def open_to_all(folder: Path) -> None:
+    """Let everybody read and write; that only owners take away what is theirs stays, as in file systems in memory."""
+    if folder.stat().st_mode & _ALL != _ALL:
+        folder.chmod(_ALL)
 
 
 def is_mount_point(path: Path) -> bool:
