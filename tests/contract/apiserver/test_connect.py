@@ -111,6 +111,9 @@ def test_failures_of_logs(tmp_path: Path) -> None:
         assert (status, refused["message"]) == (400, "container nope is not valid for pod web")
         status, refused = await client.call("GET", f"{path}/web/log", tailLines="-1")
         assert (status, refused["details"]["causes"][0]["field"]) == (422, "tailLines")
+        status, refused = await client.call("GET", f"{path}/web/log", sinceTime="x")
+        layout = '"2006-01-02T15:04:05Z07:00"'
+        assert (status, refused["message"]) == (400, f'parsing time "x" as {layout}: cannot parse "x" as "2006"')
         empty = await client.send("GET", f"{path}/waiting/log")
         assert (empty.status, empty.body) == (200, b"")
 

@@ -20,6 +20,7 @@ from cybernetes.apiserver.subresources import log_socket, proxying
 from cybernetes.base.errors import ApiError, bad_request, not_found
 from cybernetes.model import field
 from cybernetes.model.field import Path
+from cybernetes.model.schema import scalar
 from cybernetes.wire.http.message import Request, Response
 
 _LOG_PARAMETERS = (
@@ -189,7 +190,13 @@ def _check_log_options(call: Call) -> None:
         number = integer(call.request, name)
         if number is not None and number < least:
             errors.append(field.invalid(Path(name), number, why))
-    if call.request.param("sinceSeconds") and call.request.param("sinceTime"):
+    since = call.request.param("sinceTime")
+    if since:
+        try:
+            scalar.time(since)
+        except ValueError as wrong:
+            raise bad_request(str(wrong)) from wrong
+    if call.request.param("sinceSeconds") and since:
         errors.append(field.forbidden(Path(""), "at most one of `sinceTime` or `sinceSeconds` may be specified"))
     if errors:
         raise field.invalid_object("", "PodLogOptions", call.info.name, errors)
