@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _PART = re.compile(r"([0-9]*\.?[0-9]+)(ns|us|µs|ms|s|m|h)")
+# Of Go's, which counts nanoseconds in 64 bits.
+_LIMIT_S = 2**63 / 1e9
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -15,4 +17,7 @@ def parse(text: str) -> float:
     parts = _PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f'time: invalid duration "{text}"')
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds >= _LIMIT_S:
+        raise ValueError(f'time: invalid duration "{text}"')
+    return seconds

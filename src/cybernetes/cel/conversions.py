@@ -9,6 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from cybernetes.base.number import whole
 from cybernetes.cel import times, values
 from cybernetes.cel.errors import EvaluationError
 from cybernetes.cel.functions import Overload, function
@@ -93,9 +94,10 @@ def _int(text: str) -> int:
 
 
 def _uint(text: str) -> UInt:
-    if not text.isascii() or not text.isdigit() or int(text) > values.UINT_MAX:
+    value = whole(text.lstrip("0") or text[-1:], 20)
+    if value is None or value > values.UINT_MAX:
         raise _not_converted("string", "uint")
-    return UInt(int(text))
+    return UInt(value)
 
 
 def _double(text: str) -> float:

@@ -24,6 +24,8 @@ _DESCRIPTORS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+# Of 64 bits; Python refuses to read thousands.
+_DIGITS_MAX = 18
 # No schedule that names a day at all is further away; "30 February" never comes.
 _SEARCH_YEARS = 5
 
@@ -160,6 +162,8 @@ def _number(text: str, bounds: _Bounds) -> int:
 def _integer(text: str) -> int:
     if not text.lstrip("-").isascii() or not text.lstrip("-").isdigit():
         raise ValueError(f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax')
+    if len(text) > _DIGITS_MAX:
+        raise ValueError(f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": value out of range')
     number = int(text)
     if number < 0:
         raise ValueError(f"negative number ({number}) not allowed: {text}")

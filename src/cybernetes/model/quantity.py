@@ -19,6 +19,8 @@ _SUFFIX_WRONG = "unable to parse quantity's suffix"
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _DECIMAL_SUFFIX = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
+# Python refuses to read thousands of digits.
+_DIGITS_MAX = 4000
 _EXPONENT = re.compile(r"[eE][-+]?[0-9]+\Z")
 
 DECIMAL, BINARY, EXPONENT = "DecimalSI", "BinarySI", "DecimalExponent"
@@ -41,7 +43,7 @@ def _suffix(text: str) -> tuple[int, int, str]:
         return 0, _DECIMAL[text], DECIMAL
     if text in _BINARY:
         return _BINARY[text], 0, BINARY
-    if _EXPONENT.match(text):
+    if _EXPONENT.match(text) and len(text) < _DIGITS_MAX:
         return 0, int(text[1:]), EXPONENT
     raise QuantityError(_SUFFIX_WRONG)
 
@@ -54,6 +56,8 @@ def parse(text: str) -> tuple[int, str]:
     """
     sign, whole, fraction, suffix = _split(text)
     twos, tens, family = _suffix(suffix)
+    if len(whole) + len(fraction) > _DIGITS_MAX:
+        raise QuantityError(_FORMAT_WRONG)
     digits = int(whole + fraction or "0")
     # Exponents far outside of the range would make huge integers; what is out there is 0 or the maximum anyway.
     tens = max(-(len(whole) + 12), min(tens, 40)) - len(fraction) + 9

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from cybernetes.base.number import whole
 from cybernetes.cel.errors import EvaluationError
 from cybernetes.cel.functions import Overload, function, method, predicate
 from cybernetes.cel.types import BOOL, INT, STRING, opaque
+from cybernetes.cel.values import UINT_MAX
 
 SEMVER = opaque("kubernetes.Semver")
 _SHAPE = re.compile(
@@ -29,7 +31,7 @@ class Semver:
 
     def __init__(self, numbers: tuple[int, int, int], prerelease: str) -> None:
         self.numbers = numbers
-        parts = [(0, int(each), "") if each.isdigit() else (1, 0, each) for each in prerelease.split(".") if each]
+        parts = [(0, _uint(each), "") if each.isdigit() else (1, 0, each) for each in prerelease.split(".") if each]
         self.order: tuple[Any, ...] = (*numbers, not parts, parts)
 
     def __eq__(self, other: object) -> bool:
@@ -65,7 +67,14 @@ def semver(text: str, normalize: bool = False) -> Semver:
             if text.count(".") < 2
             else f"Invalid character(s) found in version {text!r}"
         )
-    return Semver((int(found[1]), int(found[2]), int(found[3])), found[4] or "")
+    return Semver((_uint(found[1]), _uint(found[2]), _uint(found[3])), found[4] or "")
+
+
+def _uint(text: str) -> int:
+    value = whole(text, 20)
+    if value is None or value > UINT_MAX:
+        raise EvaluationError(f'strconv.ParseUint: parsing "{text}": value out of range')
+    return value
 
 
 def _is_semver(text: str, normalize: bool) -> bool:

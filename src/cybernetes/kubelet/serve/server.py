@@ -13,6 +13,7 @@ import orjson
 from cybernetes.base.clock import parse_rfc3339
 from cybernetes.base.errors import ApiError, EdgeError
 from cybernetes.base.log import Log
+from cybernetes.base.number import whole
 from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.runtime.api import NotFound, State
 from cybernetes.kubelet.serve import find, logs, numbers
@@ -182,10 +183,11 @@ class KubeletServer:
         if sandbox is None:
             raise find.refused(500, f'pod not found ("{rest[1]}_{rest[0]}")')
         texts = [each for value in request.query.get("ports", []) for each in value.split(",") if each]
-        if not all(each.isdigit() and 0 < int(each) < 65536 for each in texts):
+        ports = tuple(whole(each) or 0 for each in texts)
+        if not all(0 < each < 65536 for each in ports):
             raise find.refused(400, f"invalid ports {','.join(texts)}")
         url = await self._tools.runtime.port_forward_url(sandbox.id)
-        return await bridge(request, url, Wanted(ports=tuple(map(int, texts))), forwards_ports=True)
+        return await bridge(request, url, Wanted(ports=ports), forwards_ports=True)
 
     async def _run(self, request: Request, rest: list[str]) -> Response:
         """One command, its output as the answer."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cybernetes.base.number import whole
 from cybernetes.model.field import (
     FieldError,
     Path,
@@ -173,9 +174,10 @@ def indexes_named(text: str, completions: int) -> tuple[list[range], str]:
         for limit in limits:
             if not limit.isascii() or not limit.isdigit():
                 return [], f'cannot convert string to integer for index: "{limit}"'
-            if int(limit) >= completions:
+            number = whole(limit)
+            if number is None or number >= completions:
                 return [], f'too large index: "{limit}"'
-            numbers.append(int(limit))
+            numbers.append(number)
         if numbers[0] <= last:
             return [], f"non-increasing order, previous: {last}, current: {numbers[0]}"
         if numbers[-1] < numbers[0]:

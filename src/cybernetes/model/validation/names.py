@@ -9,6 +9,8 @@ import ipaddress
 import re
 from collections.abc import Callable, Sequence
 
+from cybernetes.base.number import whole
+
 NameRule = Callable[[str], list[str]]
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -227,7 +229,8 @@ def http_header_name(text: str) -> list[str]:
 
 
 def percent(text: str) -> list[str]:
-    return [] if _percent.match(text) else [_PERCENT_MESSAGE]
+    # A share of so many digits is one of nothing.
+    return [] if _percent.match(text) and whole(text[:-1]) is not None else [_PERCENT_MESSAGE]
 
 
 def port_number(port: int) -> list[str]:
@@ -271,10 +274,8 @@ def parsed_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None
 
 
 def _looks_like_leading_zeros(text: str) -> bool:
-    parts = text.split(".")
-    if len(parts) != 4 or not all(each.isascii() and each.isdigit() for each in parts):
-        return False
-    return all(int(each) < 256 for each in parts)
+    numbers = [whole(each) for each in text.split(".")]
+    return len(numbers) == 4 and all(each is not None and each < 256 for each in numbers)
 
 
 def legacy_ip_address(text: str) -> list[str]:
@@ -285,9 +286,9 @@ def legacy_ip_address(text: str) -> list[str]:
 
 
 def cidr(text: str) -> list[str]:
-    address, slash, bits = text.partition("/")
-    parsed = parsed_ip(address)
-    if not slash or not bits.isascii() or not bits.isdigit():
+    address, _, bits = text.partition("/")
+    parsed, length = parsed_ip(address), whole(bits)
+    if length is None:
         return [CIDR_MESSAGE]
     if parsed is None:
         return (
@@ -295,7 +296,7 @@ def cidr(text: str) -> list[str]:
             if _looks_like_leading_zeros(address)
             else [CIDR_MESSAGE]
         )
-    if int(bits) > parsed.max_prefixlen:
+    if length > parsed.max_prefixlen:
         return [CIDR_MESSAGE]
     if len(bits) > 1 and bits[0] == "0":
         return ["must not have leading 0s in IP or prefix length"]
@@ -306,11 +307,11 @@ def cidr(text: str) -> list[str]:
 
 def legacy_cidr(text: str) -> list[str]:
     """The older rule: bits beyond the prefix and leading zeros are accepted."""
-    address, slash, bits = text.partition("/")
-    if not slash or not bits.isascii() or not bits.isdigit() or legacy_ip_address(address):
+    address, _, bits = text.partition("/")
+    length = whole(bits)
+    if length is None or legacy_ip_address(address):
         return [CIDR_MESSAGE]
-    limit = 128 if ":" in address else 32
-    return [] if int(bits) <= limit else [CIDR_MESSAGE]
+    return [] if length <= (128 if ":" in address else 32) else [CIDR_MESSAGE]
 
 
 def masked_generate_name(prefix: str) -> str:
