@@ -157,6 +157,29 @@ def test_an_answer_that_is_none_is_a_failure(answer):
     assert "failed calling webhook" in world("Mutating", hook(), answer=answer).refusal(pod())
 
 
+@pytest.mark.parametrize(
+    ("accepted", "told"),
+    [(["v1beta1"], "v1beta1"), (["v2", "v1beta1", "v1"], "v1beta1"), (["v1", "v1beta1"], "v1")],
+)
+def test_a_hook_is_asked_in_the_first_version_that_it_reads_and_we_know(accepted, told):
+    made = world("Validating", hook(admissionReviewVersions=accepted), answer=lambda request: {})
+    made.refusal(pod())
+    assert [each["apiVersion"] for each in made.reviews] == [f"admission.k8s.io/{told}"]
+
+
+def test_answers_of_the_older_version_need_less():
+    patch = b64encode(json.dumps([label("patched")]).encode()).decode()
+    answer = {"response": {"allowed": True, "patch": patch}}
+    made = world("Mutating", hook(admissionReviewVersions=["v1beta1"]), answer=lambda request: answer)
+    assert made.admit(pod())["metadata"]["labels"] == {"patched": "yes"}
+    made = world("Validating", hook(admissionReviewVersions=["v1beta1"]), answer=lambda request: answer)
+    assert made.admit(pod())
+    other = {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", **answer}
+    for each in (other, {}):
+        made = world("Mutating", hook(admissionReviewVersions=["v1beta1"]), answer=lambda request, each=each: each)
+        assert "received invalid webhook response" in made.refusal(pod())
+
+
 def test_patches_change_the_object_before_it_is_validated():
     made = world("Mutating", hook(), answer=patching(label("patched")))
     assert made.admit(pod())["metadata"]["labels"] == {"patched": "yes"}

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from cybernetes.apiserver.admission.attributes import AdmissionAttributes
 from cybernetes.apiserver.admission.webhooks.hooks import Hook
-from cybernetes.apiserver.admission.webhooks.review import Unreadable, Unusable, Verdict, failure, review_of, verdict_of
+from cybernetes.apiserver.admission.webhooks.review import (
+    Unreadable,
+    Unusable,
+    Verdict,
+    failure,
+    review_of,
+    verdict_of,
+    version_for,
+)
 from cybernetes.apiserver.crd.conversion import Caller, NotAsked
 from cybernetes.base.errors import bad_request
 from cybernetes.base.log import Log
@@ -32,10 +40,12 @@ class Asker:
         if attributes.dry_run and hook.spec.get("sideEffects") not in _DRY:
             raise bad_request(f'admission webhook "{hook.name}" does not support dry run')
         number = uid(self._random)
+        version = version_for(hook.spec.get("admissionReviewVersions") or ())
         timeout_s = hook.spec.get("timeoutSeconds") or DEFAULT_TIMEOUT_S
         try:
-            body = await self._caller.ask(hook.spec["clientConfig"], review_of(attributes, number), timeout_s)
-            verdict = verdict_of(body, number, hook.name, mutating=kind == MUTATION)
+            review = review_of(attributes, number, version)
+            body = await self._caller.ask(hook.spec["clientConfig"], review, timeout_s)
+            verdict = verdict_of(body, number, hook.name, version, mutating=kind == MUTATION)
         except (NotAsked, Unreadable) as failed:
             return _failed(hook, attributes, kind, f"failed to call webhook: {failed}")
         except Unusable as wrong:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -16,7 +17,9 @@ from cybernetes.model.validation.names import qualified_name
 
 Object = dict[str, Any]
 
-API_VERSION = "admission.k8s.io/v1"
+GROUP = "admission.k8s.io"
+# Of AdmissionReview. In the older one an answer need not repeat what it answers to, and a patch is a JSON patch.
+VERSIONS = ("v1", "v1beta1")
 # A patch has as many operations as one of a client may have.
 OPERATIONS_MAX = 10_000
 
@@ -64,41 +67,50 @@ class _Review(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Review)
 
 
-def review_of(attributes: AdmissionAttributes, uid: str) -> bytes:
+def version_for(accepted: Sequence[str]) -> str:
+    """The version of AdmissionReview that the hook reads best."""
+    return next((each for each in accepted if each in VERSIONS), VERSIONS[0])
+
+
+def review_of(attributes: AdmissionAttributes, uid: str, version: str) -> bytes:
     """The AdmissionReview as JSON."""
     request = request_of(attributes, uid)
     request["object"] = attributes.object
     request["oldObject"] = attributes.old
-    return orjson.dumps({"kind": "AdmissionReview", "apiVersion": API_VERSION, "request": request})
+    return orjson.dumps({"kind": "AdmissionReview", "apiVersion": f"{GROUP}/{version}", "request": request})
 
 
-def verdict_of(body: bytes, uid: str, hook: str, *, mutating: bool) -> Verdict:
+def verdict_of(body: bytes, uid: str, hook: str, version: str, *, mutating: bool) -> Verdict:
     """Raises Unreadable or Unusable when the body is no answer to the review `uid`.
 
     raises  ApiError 500 for a patch that is no JSON patch: that is not forgiven by a failure policy
     """
-    response = _response(body, uid)
-    patch = _patch_text(response, mutating=mutating)
+    review = _review(body)
+    if version == "v1":
+        response = _response(review, uid)
+        patch = _patch_of(response) if mutating else _no_patch(response)
+    else:
+        response = _older_response(review, version)
+        patch = response.patch or "" if mutating else ""
     annotations = {
         f"{hook}/{key}": value
         for key, value in (response.auditAnnotations or {}).items()
         if not qualified_name(f"{hook}/{key}")
     }
     refusal = None if response.allowed else _refusal(hook, response.status or _Status())
-    operations = _operations(patch) if patch and refusal is None else []
+    operations = _operations(_decoded(patch)) if patch and refusal is None else []
     return Verdict(refusal, operations, response.warnings or [], annotations)
 
 
-def _response(body: bytes, uid: str) -> _Response:
+def _review(body: bytes) -> _Review:
     try:
-        review = _DECODER.decode(body)
+        return _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
         raise Unreadable(f"couldn't get version/kind; json parse error: {wrong}") from wrong
-    if (review.kind, review.apiVersion) != ("AdmissionReview", API_VERSION):
-        raise Unusable(
-            f"expected webhook response of {API_VERSION}, Kind=AdmissionReview, "
-            f"got {review.apiVersion or '/'}, Kind={review.kind or ''}"
-        )
+
+
+def _response(review: _Review, uid: str) -> _Response:
+    _check_kind(review, "v1")
     if review.response is None:
         raise Unusable("webhook response was absent")
     if review.response.uid != uid:
@@ -106,20 +118,42 @@ def _response(body: bytes, uid: str) -> _Response:
     return review.response
 
 
-def _patch_text(response: _Response, *, mutating: bool) -> bytes:
+def _older_response(review: _Review, version: str) -> _Response:
+    if review.kind or review.apiVersion:
+        _check_kind(review, version)
+    if review.response is None:
+        raise Unusable("webhook response was absent")
+    return review.response
+
+
+def _check_kind(review: _Review, version: str) -> None:
+    if (review.kind, review.apiVersion) != ("AdmissionReview", f"{GROUP}/{version}"):
+        raise Unusable(
+            f"expected webhook response of {GROUP}/{version}, Kind=AdmissionReview, "
+            f"got {review.apiVersion or '/'}, Kind={review.kind or ''}"
+        )
+
+
+def _no_patch(response: _Response) -> str:
+    if response.patch:
+        raise Unusable("validating webhook may not return response.patch")
+    if response.patchType is not None:
+        raise Unusable("validating webhook may not return response.patchType")
+    return ""
+
+
+def _patch_of(response: _Response) -> str:
     patch, kind = response.patch or "", response.patchType
-    if not mutating:
-        if patch:
-            raise Unusable("validating webhook may not return response.patch")
-        if kind is not None:
-            raise Unusable("validating webhook may not return response.patchType")
-        return b""
     if patch and kind is None:
         raise Unusable("webhook returned response.patch but not response.patchType")
     if kind is not None and not patch:
         raise Unusable("webhook returned response.patchType but not response.patch")
     if patch and kind != "JSONPatch":
         raise Unusable(f"webhook returned invalid response.patchType of {quoted(kind or '')}")
+    return patch
+
+
+def _decoded(patch: str) -> bytes:
     try:
         return b64decode(patch, validate=True)
     except ValueError as wrong:
