@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 
 from cybernetes.base.errors import Bug
+from cybernetes.model.schema.compile import kind_node
+from cybernetes.model.schema.decode import decode
 
 Object = dict[str, Any]
 Convert = Callable[[Object], Object]
@@ -62,10 +64,9 @@ def _scaler_to_v2(obj: Object) -> Object:
     spec, status = dict(obj.get("spec") or {}), dict(obj.get("status") or {})
     metadata = dict(obj["metadata"])
     annotations = dict(metadata.get("annotations") or {})
-    for name, (part, field) in _SCALER_ANNOTATIONS.items():
-        text = annotations.pop(_AUTOSCALING + name, None)
-        if text is not None:
-            (spec if part == "spec" else status)[field] = orjson.loads(text)
+    told = _told(annotations)
+    spec.update(told["spec"])
+    status.update(told["status"])
     target = spec.pop("targetCPUUtilizationPercentage", None)
     if target is not None:
         spec["metrics"] = [_cpu("target", target), *(spec.get("metrics") or [])]
@@ -80,6 +81,25 @@ def _scaler_to_v2(obj: Object) -> Object:
     if "status" in obj or status:
         new["status"] = status
     return new
+
+
+def _told(annotations: dict[str, str]) -> dict[str, Object]:
+    """What annotations say of the newer version's fields; taken out of them. ApiError 400 for what does not fit there."""
+    texts = {name: annotations.pop(_AUTOSCALING + name, None) for name in _SCALER_ANNOTATIONS}
+    found: dict[str, Object] = {"spec": {}, "status": {}}
+    for name, text in texts.items():
+        if text is not None:
+            part, field = _SCALER_ANNOTATIONS[name]
+            body = orjson.dumps({part: {field: orjson.Fragment(text)}})
+            found[part][field] = _of_scaler(body)[part].get(field)
+    return found
+
+
+def _of_scaler(body: bytes) -> Object:
+    kind, version = "HorizontalPodAutoscaler", "autoscaling/v2"
+    node = kind_node(version, kind)
+    assert node is not None
+    return decode(node, body, "application/json", kind=kind, api_version=version, field_validation="Ignore").object
 
 
 def _scaler_to_v1(obj: Object) -> Object:
