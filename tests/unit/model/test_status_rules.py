@@ -13,7 +13,14 @@ from cybernetes.model.resource import Resource, WriteContext
 from cybernetes.model.resources.apps import daemonsets, deployments, replicasets, statefulsets
 from cybernetes.model.resources.autoscaling import horizontalpodautoscalers
 from cybernetes.model.resources.batch import jobs
-from cybernetes.model.resources.core import nodes, pods, replicationcontrollers, resourcequotas, services
+from cybernetes.model.resources.core import (
+    nodes,
+    persistentvolumeclaims,
+    pods,
+    replicationcontrollers,
+    resourcequotas,
+    services,
+)
 from cybernetes.model.resources.networking import ingresses
 from cybernetes.model.resources.policy import poddisruptionbudgets
 from cybernetes.model.validation.jobs import validate_job_update
@@ -278,3 +285,19 @@ def test_a_node_has_whole_numbers_of_what_can_not_be_shared_and_nothing_below_ze
 def test_a_job_that_does_not_tell_its_ready_pods_is_told_of_the_active_ones() -> None:
     below = "status.active: Invalid value: -1: must be greater than or equal to 0"
     assert complaints(jobs.RESOURCE, {"active": -1}) == [below]
+
+
+def test_a_claim_has_an_amount_and_grows_in_known_steps() -> None:
+    status = {
+        "capacity": {"storage": "-1"},
+        "allocatedResources": {"storage": "1Gi", "cpu": "1"},
+        "allocatedResourceStatuses": {"storage": "Soon"},
+    }
+    found = complaints(persistentvolumeclaims.RESOURCE, status)
+    assert [each.partition(": supported")[0] for each in found] == [
+        'status.capacity[storage]: Invalid value: "-1": must be a valid resource quantity',
+        'status.allocatedResourceStatus: Unsupported value: "Soon"',
+        'status.allocatedResources: Unsupported value: "cpu"',
+    ]
+    growing = {"allocatedResources": {"storage": "2Gi"}, "allocatedResourceStatuses": {"storage": "NodeResizePending"}}
+    assert complaints(persistentvolumeclaims.RESOURCE, {"capacity": {"storage": "1Gi"}, **growing}) == []

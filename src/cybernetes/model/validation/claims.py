@@ -7,13 +7,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from cybernetes.model import quantity
 from cybernetes.model.field import FieldError, Path, forbidden, invalid, not_supported, required
 from cybernetes.model.validation import names
-from cybernetes.model.validation.resources import validate_not_negative, validate_positive
+from cybernetes.model.validation.resources import is_native, validate_not_negative, validate_positive
 from cybernetes.model.validation.selectors import validate_label_selector
 
 ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 VOLUME_MODES = ("Block", "Filesystem")
+_STATUS = Path("status")
+_RESIZING = (
+    "ControllerResizeInProgress",
+    "ControllerResizeInfeasible",
+    "NodeResizeInProgress",
+    "NodeResizeInfeasible",
+    "NodeResizePending",
+)
 
 
 def validate_access_modes(modes: list[str], path: Path) -> list[FieldError]:
@@ -65,4 +74,35 @@ def _data_source(source: dict[str, Any], path: Path) -> list[FieldError]:
         )
     if group:
         errors += [invalid(path.child("apiGroup"), group, each) for each in names.dns_subdomain(group)]
+    return errors
+
+
+def validate_claim_status(claim: dict[str, Any], old: dict[str, Any]) -> list[FieldError]:
+    """What may be told of a claim's size, and of how it grows."""
+    status = claim.get("status") or {}
+    errors = _amounts(status.get("capacity") or {}, _STATUS.child("capacity"))
+    # The reference calls it so.
+    path = _STATUS.child("allocatedResourceStatus")
+    for name, told in sorted((status.get("allocatedResourceStatuses") or {}).items()):
+        errors += _resource(name, path)
+        if told not in _RESIZING:
+            errors.append(not_supported(path, told, _RESIZING))
+    path, allocated = _STATUS.child("allocatedResources"), status.get("allocatedResources") or {}
+    for name in sorted(allocated):
+        errors += _resource(name, path)
+    return errors + _amounts(allocated, path)
+
+
+def _amounts(amounts: dict[str, str], path: Path) -> list[FieldError]:
+    return [
+        invalid(path.key(name), amount, "must be a valid resource quantity")
+        for name, amount in sorted(amounts.items())
+        if quantity.parse(amount)[0] < 0
+    ]
+
+
+def _resource(name: str, path: Path) -> list[FieldError]:
+    errors = [invalid(path, name, problem) for problem in names.qualified_name(name)]
+    if not errors and is_native(name) and name != "storage":
+        errors.append(not_supported(path, name, ("storage",)))
     return errors

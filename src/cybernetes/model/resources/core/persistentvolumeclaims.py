@@ -1,6 +1,7 @@
 from cybernetes.model.printing.core import PERSISTENT_VOLUME_CLAIMS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.strategy import keep, standard, status_of
+from cybernetes.model.validation.claims import validate_claim_status
 from cybernetes.model.validation.persistent_volumes import validate_claim, validate_claim_update
 
 
@@ -21,7 +22,7 @@ RESOURCE = Resource(
             name="status",
             kind="PersistentVolumeClaim",
             verbs=GET_PATCH_UPDATE,
-            strategy=status_of(reset_fields=(("spec",),)),
+            strategy=status_of(validate_update=validate_claim_status, reset_fields=(("spec",),)),
         ),
     ),
     storage_version_hash="QWTyNDq0dC4=",
