@@ -295,7 +295,7 @@ def test_a_claim_has_an_amount_and_grows_in_known_steps() -> None:
     }
     found = complaints(persistentvolumeclaims.RESOURCE, status)
     assert [each.partition(": supported")[0] for each in found] == [
-        'status.capacity[storage]: Invalid value: "-1": must be a valid resource quantity',
+        "status.capacity[storage]: Invalid value: -1: must be a valid resource quantity",
         'status.allocatedResourceStatus: Unsupported value: "Soon"',
         'status.allocatedResources: Unsupported value: "cpu"',
     ]

@@ -94,11 +94,9 @@ def validate_claim_status(claim: dict[str, Any], old: dict[str, Any]) -> list[Fi
 
 
 def _amounts(amounts: dict[str, str], path: Path) -> list[FieldError]:
-    return [
-        invalid(path.key(name), amount, "must be a valid resource quantity")
-        for name, amount in sorted(amounts.items())
-        if quantity.parse(amount)[0] < 0
-    ]
+    whole = {name: quantity.parse(amount)[0] // quantity.NANO for name, amount in sorted(amounts.items())}
+    text = "must be a valid resource quantity"
+    return [invalid(path.key(name), amount, text) for name, amount in whole.items() if amount < 0]
 
 
 def _resource(name: str, path: Path) -> list[FieldError]:
