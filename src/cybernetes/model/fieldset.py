@@ -76,14 +76,14 @@ def without(tree: Set, path: tuple[str, ...]) -> Set:
 
 
 def decode(fields: dict[str, Any]) -> Set:
-    """A set from FieldsV1."""
-    return {key: {MEMBER: _YES} if not child else _decoded(child) for key, child in fields.items()}
+    """A set from FieldsV1, which clients may have written: what is no set below a field is nothing below it."""
+    return {key: _decoded(child) for key, child in fields.items()}
 
 
-def _decoded(child: dict[str, Any]) -> Set:
-    return {
-        key: _YES if key == MEMBER else {MEMBER: _YES} if not below else _decoded(below) for key, below in child.items()
-    }
+def _decoded(child: Any) -> Set:
+    if not isinstance(child, dict) or not child:
+        return {MEMBER: _YES}
+    return {key: _YES if key == MEMBER else _decoded(below) for key, below in child.items()}
 
 
 def encode(tree: Set) -> dict[str, Any]:

@@ -95,6 +95,9 @@ def test_versions_that_are_gone_or_not_there_yet(api: RunningApi, space: str) ->
         status, wrong = await client.call("GET", path, limit="2", **{"continue": "garbage"})
         assert (status, wrong["reason"]) == (400, "BadRequest")
         assert "continue key is not valid" in wrong["message"]
+        for start, number in ((7, now), ("x", "x"), ("x", True)):
+            status, wrong = await client.call("GET", path, limit="2", **{"continue": token(start, number)})
+            assert status == 400 and "cannot unmarshal" in wrong["message"]
 
     run(api, test)
 

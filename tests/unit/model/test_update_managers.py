@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from cybernetes.model import apply
+import pytest
+
+from cybernetes.model import apply, fieldset
 from cybernetes.model.schema import compile as schema_compile
 from cybernetes.model.schema import reader
 
@@ -79,3 +81,8 @@ def test_an_update_that_leaves_the_status_out_takes_it_from_nobody() -> None:
     new["metadata"]["labels"] = {"x": "2"}
     apply.record_update(PODS, old, new, writing("controller", 2))
     assert entries(new)["kubelet"] == entries(old)["kubelet"]
+
+
+@pytest.mark.parametrize("child", [5, "x", None, [1], {}])
+def test_what_a_client_wrote_in_place_of_a_set_is_an_empty_one(child: Any) -> None:
+    assert fieldset.paths(fieldset.decode({"f:data": child})) == [".data"]

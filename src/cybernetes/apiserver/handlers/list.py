@@ -23,6 +23,7 @@ from cybernetes.apiserver.options import ListOptions, list_options
 from cybernetes.apiserver.render import ListMeta, render_list
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import ApiError, bad_request
+from cybernetes.model.schema.strict import json_type
 from cybernetes.store.api import Compacted, FutureRevision
 from cybernetes.wire.http.message import Response
 
@@ -202,6 +203,11 @@ def _parse_token(text: str) -> Page:
         version = token.get("v", "") if isinstance(token, dict) else ""
         raise broken(f"server does not recognize this encoded version {version}")
     revision, start = token.get("rv", 0), token.get("start", "")
+    for name, value, kind, wanted in (("rv", revision, int, "int64"), ("start", start, str, "string")):
+        if type(value) is not kind:
+            raise broken(
+                f"json: cannot unmarshal {json_type(value)} into Go struct field continueToken.{name} of type {wanted}"
+            )
     if revision == 0:
         raise broken("incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
     if not start:
