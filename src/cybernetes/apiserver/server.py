@@ -9,6 +9,7 @@ from cybernetes.apiserver import respond
 from cybernetes.apiserver.admission.webhooks.call import HttpsCaller
 from cybernetes.apiserver.aggregate.loop import Availability
 from cybernetes.apiserver.aggregate.plan import Local
+from cybernetes.apiserver.aggregate.registration import Registration
 from cybernetes.apiserver.aggregate.serve import Aggregator
 from cybernetes.apiserver.audit.auditor import Auditor
 from cybernetes.apiserver.audit.filters import audited
@@ -166,6 +167,7 @@ class ApiServer:
             group.create_task(self._flow_schemas(), name="apiserver.flow-schemas")
             group.create_task(self._gate.run(), name="apiserver.fairness")
             group.create_task(self._legacy_tokens(), name="apiserver.legacy-tokens")
+            group.create_task(self._registration(), name="apiserver.registration")
             group.create_task(self._availability(self._aggregator), name="apiserver.aggregate")
 
     async def _availability(self, aggregator: Aggregator) -> None:
@@ -189,6 +191,11 @@ class ApiServer:
         tokens = LegacyTokens(client, core.lister, core.clock, core.random)
         core.legacy_token_used = tokens.used
         await tokens.run()
+
+    async def _registration(self) -> None:
+        core = self.core
+        client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=core.clock)
+        await Registration(client, core.lister, core.clock, core.random).run()
 
     async def _flow_schemas(self) -> None:
         await self._bootstrapped.wait()
