@@ -19,6 +19,7 @@ from cybernetes.auth.pki import subject_of
 from cybernetes.auth.user import AUTHENTICATED, CREDENTIAL_ID, User
 from cybernetes.base.clock import Clock
 from cybernetes.base.errors import unauthorized
+from cybernetes.wire.http.message import BETWEEN_HEADERS
 
 # Certificates whose subject is remembered, some 2 kB each; a busy server sees each node's and each component's, and to
 # check one's signature takes as long as many requests.
@@ -120,9 +121,10 @@ def _vouched_for(headers: Mapping[str, str]) -> User | None:
     name = headers.get("x-remote-user", "")
     if not name:
         return None
-    groups = tuple(each.strip() for each in headers.get("x-remote-group", "").split(",") if each.strip())
+    listed = headers.get("x-remote-group", "").split(BETWEEN_HEADERS)
+    groups = tuple(each.strip() for each in listed if each.strip())
     extra = {
-        unquote(header.removeprefix("x-remote-extra-")): [each.strip() for each in value.split(",")]
+        unquote(header.removeprefix("x-remote-extra-")): [each.strip() for each in value.split(BETWEEN_HEADERS)]
         for header, value in headers.items()
         if header.startswith("x-remote-extra-")
     }

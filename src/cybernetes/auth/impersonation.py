@@ -28,6 +28,7 @@ from cybernetes.auth.user import (
 )
 from cybernetes.base.errors import bad_request
 from cybernetes.model.field import quoted
+from cybernetes.wire.http.message import BETWEEN_HEADERS
 
 _AUTHENTICATION = "authentication.k8s.io"
 _EXTRA = "impersonate-extra-"
@@ -142,7 +143,7 @@ def _become(asked: Wanted) -> User:
 
 
 def _listed(joined: str) -> tuple[str, ...]:
-    return tuple(each.strip() for each in joined.split(",") if each.strip())
+    return tuple(each.strip() for each in joined.split(BETWEEN_HEADERS) if each.strip())
 
 
 def _go_value(uid: str, groups: tuple[str, ...], extra: Mapping[str, list[str]]) -> str:

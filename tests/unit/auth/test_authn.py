@@ -83,10 +83,11 @@ def test_a_certificate_is_refused_when_it_is_over_or_another_authoritys_or_a_ser
 
 
 def test_headers_of_a_front_proxy_count_only_with_its_certificate(world):
-    headers = {"x-remote-user": "alice", "x-remote-group": "dev, ops", "x-remote-extra-scopes": "a"}
+    headers = {"x-remote-user": "alice", "x-remote-group": "cn=dev,ou=x, ops", "x-remote-extra-scopes": "a"}
     proxy = der(pki.client(world.proxy_ca, "proxy", [], world.terms))
     user = world.identify(certificate=proxy, **headers)
-    assert (user.name, user.groups, user.extra) == ("alice", ("dev", "ops", "system:authenticated"), {"scopes": ["a"]})
+    groups = ("cn=dev,ou=x", "ops", "system:authenticated")
+    assert (user.name, user.groups, user.extra) == ("alice", groups, {"scopes": ["a"]})
     mallory = der(pki.client(world.ca, "mallory", [], world.terms))
     assert world.identify(certificate=mallory, **headers).name == "mallory"
     assert world.refuses(certificate=der(pki.client(world.proxy_ca, "other", [], world.terms)), **headers)

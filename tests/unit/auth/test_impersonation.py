@@ -55,6 +55,11 @@ def test_every_part_needs_its_own_permission(headers, what):
     assert refused.value.message.startswith(what)
 
 
+def test_a_name_may_have_commas():
+    asked = wanted({"impersonate-user": "bob", "impersonate-group": "cn=a,ou=b, dev", "impersonate-extra-x": "1,2, 3"})
+    assert (asked.groups, asked.extra) == (("cn=a,ou=b", "dev"), {"x": ["1,2", "3"]})
+
+
 def test_a_service_account_brings_its_groups():
     user = become(allowing(rule("impersonate", "serviceaccounts")), impersonate_user="system:serviceaccount:shop:bot")
     assert user.groups == ("system:serviceaccounts", "system:serviceaccounts:shop", "system:authenticated")

@@ -23,7 +23,7 @@ from yarl import URL
 from cybernetes.base.errors import EdgeError, Outcome, Retry
 from cybernetes.wire.http.duplex import READ_AHEAD_MAX
 from cybernetes.wire.http.failures import TooLarge, why
-from cybernetes.wire.http.message import Duplex, Request, Response
+from cybernetes.wire.http.message import BETWEEN_HEADERS, Duplex, Request, Response
 
 # Requests under way at once; more wait until one of them ends.
 CONNECTIONS_MAX = 512
@@ -141,7 +141,7 @@ class HttpTransport:
         headers: CIMultiDict[str] = CIMultiDict()
         for name, value in request.headers.items():
             # Readers of these headers want one value in each, and don't take lists apart.
-            for each in value.split(", ") if name.startswith(_REPEATED) else (value,):
+            for each in value.split(BETWEEN_HEADERS) if name.startswith(_REPEATED) else (value,):
                 headers.add(name, each)
         if self._token:
             headers.setdefault("authorization", f"Bearer {self._token}")

@@ -12,6 +12,9 @@ from typing import Protocol
 
 import msgspec
 
+# What stands between the values of a header that was sent several times; a comma alone is part of a value.
+BETWEEN_HEADERS = ", "
+
 
 class Request(msgspec.Struct):
     """One HTTP request.

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from cybernetes.wire.http import head
-from cybernetes.wire.http.message import Response
+from cybernetes.wire.http.message import BETWEEN_HEADERS, Response
 
 # The limit of Kubernetes' API server on a request's body.
 BODY_MAX = 3 << 20
@@ -96,7 +96,7 @@ class Reading:
     def on_message_complete(self) -> None:
         self.expects_continue = False
         path, query = head.target(b"".join(self._target))
-        headers = {name: ", ".join(values) for name, values in self._headers.items()}
+        headers = {name: BETWEEN_HEADERS.join(values) for name, values in self._headers.items()}
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body = []
         self._take(path, query, headers, body)
