@@ -82,10 +82,24 @@ def test_addresses_in_other_than_canonical_form() -> None:
 
 
 def test_unknown_format_is_told_of_once() -> None:
-    schema = {"type": "object", "properties": {"a": {"type": "string", "format": "nope"}, "b": {"format": "int32"}}}
-    definition = {"spec": {"versions": [{"schema": {"openAPIV3Schema": schema}}]}}
+    definition = _defined({"type": "string", "format": "nope"}, {"format": "nope"})
     assert of_definition(definition, None, CONTEXT) == ['unrecognized format "nope"']
     assert of_definition(definition, definition, CONTEXT) == []
+
+
+def test_a_format_is_one_of_a_type() -> None:
+    known = [{"type": "integer", "format": "int64"}, {"type": "number", "format": "double"}, {"format": "date-time"}]
+    known += [{"type": "string", "format": each} for each in ("isbn", "quantity", "k8s-short-name", "k8s-long-name")]
+    assert of_definition(_defined(*known), None, CONTEXT) == []
+    strange = [{"type": "number", "format": "int64"}, {"format": "int32"}, {"type": "array", "format": "byte"}]
+    assert of_definition(_defined(*strange), None, CONTEXT) == [
+        f'unrecognized format "{each}"' for each in ("int64", "int32", "byte")
+    ]
+
+
+def _defined(*schemas: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {str(n): each for n, each in enumerate(schemas)}}
+    return {"spec": {"versions": [{"schema": {"openAPIV3Schema": schema}}]}}
 
 
 def test_ranges_that_are_addresses_or_of_an_old_form() -> None:

@@ -187,6 +187,18 @@ def test_embedded_objects_have_metadata_and_say_what_they_are() -> None:
             ['spec: Invalid value: "1.2.3": spec in body must be of type ipv4: "1.2.3"'],
         ),
         ({"type": "string", "format": "unheard-of"}, "1.2.3", []),
+        ({"type": "string", "format": "k8s-short-name"}, "web-1", []),
+        (
+            {"type": "string", "format": "k8s-short-name"},
+            "web.1",
+            ['spec: Invalid value: "web.1": spec in body must be of type k8s-short-name: "web.1"'],
+        ),
+        ({"type": "string", "format": "k8s-long-name"}, "web.1", []),
+        (
+            {"type": "string", "format": "k8s-long-name"},
+            "Web.1",
+            ['spec: Invalid value: "Web.1": spec in body must be of type k8s-long-name: "Web.1"'],
+        ),
         ({"type": "integer"}, 2.0, []),
     ],
 )

@@ -13,19 +13,23 @@ from cybernetes.model.resource import WriteContext
 from cybernetes.model.schema.custom.formats import FORMATS
 
 Object = dict[str, Any]
-_NUMBERS = frozenset(("int32", "int64", "float", "double"))
-_FREE_TEXT = frozenset(("password",))
-_KNOWN = _NUMBERS | _FREE_TEXT | FORMATS.keys()
+_TEXTS = frozenset(("password", "quantity", *FORMATS))
+# By the type of the schema; others have no formats.
+_KNOWN = {
+    "": _TEXTS,
+    "string": _TEXTS,
+    "integer": frozenset(("int32", "int64")),
+    "number": frozenset(("float", "double")),
+}
 
 
 def of_definition(definition: Object, old: Object | None, ctx: WriteContext) -> list[str]:
     """A format that was there before is not told of again."""
-    known = set(_formats(old)) if old is not None else set()
-    unknown = (each for each in _formats(definition) if each not in _KNOWN)
-    return [f"unrecognized format {quoted(each)}" for each in dict.fromkeys(unknown) if each not in known]
+    known = set(_unknown(old)) if old is not None else set()
+    return [f"unrecognized format {quoted(each)}" for each in dict.fromkeys(_unknown(definition)) if each not in known]
 
 
-def _formats(definition: Object) -> Iterator[str]:
+def _unknown(definition: Object) -> Iterator[str]:
     for version in (definition.get("spec") or {}).get("versions") or []:
         yield from _within((version.get("schema") or {}).get("openAPIV3Schema"))
 
@@ -33,7 +37,7 @@ def _formats(definition: Object) -> Iterator[str]:
 def _within(schema: Any) -> Iterator[str]:
     if not isinstance(schema, dict):
         return
-    if schema.get("format"):
+    if schema.get("format") and schema["format"] not in _KNOWN.get(schema.get("type") or "", ()):
         yield schema["format"]
     for key in ("items", "additionalProperties", "not"):
         yield from _within(schema.get(key))

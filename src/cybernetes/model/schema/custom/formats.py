@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import date
 from urllib.parse import urlsplit
 
+from cybernetes.model.validation import names
+
 _DATE_TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)\Z",
 )
@@ -82,6 +84,13 @@ def _matches(pattern: str) -> Callable[[str], bool]:
     return lambda text: compiled.match(text) is not None
 
 
+def _named(rule: names.NameRule) -> Callable[[str], bool]:
+    return lambda text: not rule(text)
+
+
+_isbn10 = _matches(r"\A(?:\d-?){9}[\dX]\Z")
+_isbn13 = _matches(r"\A(?:\d-?){13}\Z")
+
 FORMATS: dict[str, Callable[[str], bool]] = {
     "date-time": _date_time,
     "datetime": _date_time,
@@ -101,9 +110,12 @@ FORMATS: dict[str, Callable[[str], bool]] = {
     "hexcolor": lambda text: _HEX_COLOR.match(text) is not None,
     "byte": _byte,
     "bsonobjectid": _matches(r"\A[0-9a-fA-F]{24}\Z"),
-    "isbn10": _matches(r"\A(?:\d-?){9}[\dX]\Z"),
-    "isbn13": _matches(r"\A(?:\d-?){13}\Z"),
+    "isbn": lambda text: _isbn10(text) or _isbn13(text),
+    "isbn10": _isbn10,
+    "isbn13": _isbn13,
     "ssn": _matches(r"\A\d{3}[- ]?\d{2}[- ]?\d{4}\Z"),
     "creditcard": _matches(r"\A(?:\d[ -]?){13,19}\Z"),
+    "k8s-short-name": _named(names.dns_label),
+    "k8s-long-name": _named(names.dns_subdomain),
     "rgbcolor": _matches(r"\Argb\(\s*(?:\d{1,3}%?\s*,\s*){2}\d{1,3}%?\s*\)\Z"),
 }
