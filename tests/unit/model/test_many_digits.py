@@ -66,3 +66,13 @@ def test_expressions() -> None:
     for version in (f"{MANY}.0.0", f"1.0.0-{MANY}", "18446744073709551616.0.0"):
         with pytest.raises(EvaluationError):
             semver(version)
+
+
+@pytest.mark.parametrize("end", ["", "x", ".", "ks"])
+def test_the_time_that_reading_takes_grows_with_the_text_alone(end: str) -> None:
+    """Where each digit is tried as an end, these take hours."""
+    for text in ("1" * 300_000 + end, "0." + "1" * 300_000 + end, "1." * 100_000 + end):
+        with pytest.raises(QuantityError):
+            quantity.parse(text)
+        with pytest.raises(ValueError, match="invalid duration"):
+            duration.parse(text)
