@@ -359,6 +359,27 @@ def test_scale_is_another_view_of_the_replicas(api: RunningApi, space: str, cont
     run(api, test)
 
 
+def test_a_strategic_patch_is_of_the_kind_it_is_sent_to(api: RunningApi, space: str) -> None:
+    async def test(client: Client) -> None:
+        strategic, merge = "application/strategic-merge-patch+json", "application/merge-patch+json"
+        await client.namespace(space)
+        path = f"/apis/apps/v1/namespaces/{space}/deployments"
+        template = {"metadata": {"labels": {"app": "web"}}, "spec": pod("x")["spec"]}
+        spec = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+        await client.ok("POST", path, {"metadata": {"name": "web"}, "spec": spec})
+        change = {"kind": "Deployment", "metadata": {"name": "web", "namespace": space}, "spec": {"replicas": 3}}
+        assert (await client.ok("PATCH", f"{path}/web/scale", change, content=strategic))["kind"] == "Scale"
+        other = {"kind": "Pod", "apiVersion": "v1", "spec": {"paused": True}}
+        found = await client.ok("PATCH", f"{path}/web", other, content=strategic)
+        assert (found["kind"], found["apiVersion"]) == ("Deployment", "apps/v1")
+        assert (found["spec"]["replicas"], found["spec"]["paused"]) == (3, True)
+        status, refused = await client.call("PATCH", f"{path}/web/scale", change, content=merge)
+        assert (status, refused["reason"]) == (422, "Invalid")
+        assert 'no kind "Deployment" is registered for version "autoscaling/v1"' in refused["message"]
+
+    run(api, test)
+
+
 def test_replicas_have_owners_that_apply_scales(api: RunningApi, space: str) -> None:
     async def test(client: Client) -> None:
         await client.namespace(space)

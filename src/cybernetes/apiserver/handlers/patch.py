@@ -115,7 +115,20 @@ def patch_of(call: Call, content_type: str, shape: Shape) -> Patch:
     if content_type == MERGE_PATCH:
         return Patch(lambda doc: patch.merge_patch(doc, changes), repeated=repeated)
     shown = strategic.printed(changes)
-    return Patch(lambda doc: strategic.strategic_merge(shape.node, doc, changes), shown=shown, repeated=repeated)
+
+    def change(doc: Object) -> Object:
+        return _typed(shape, strategic.strategic_merge(shape.node, doc, changes))
+
+    return Patch(change, shown=shown, repeated=repeated)
+
+
+def _typed(shape: Shape, document: Object) -> Object:
+    """Strategic patches change the fields of a type: another kind or version that they name means nothing.
+
+    So scaling with the kind of the workload is the same as with Scale, which clients do.
+    """
+    own = {"kind": shape.kind, "apiVersion": shape.api_version}
+    return {**document, **{name: text for name, text in own.items() if isinstance(document.get(name), str)}}
 
 
 def _held(value: object, kind: type[T], name: str) -> T:
