@@ -15,6 +15,8 @@ from cybernetes.proxy.frame import MASQUERADE_BIT
 SYNC_PERIOD_S = 30.0
 # Changes that come within this are committed together; 50 transactions a second at most.
 SYNC_MIN_S = 0.02
+LOOPBACK = "127.0.0.1"
+_ALL_ADDRESSES = ("0.0.0.0", "::")
 
 
 class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,8 +28,8 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
     local_interface      instead of ranges: name of the interface pods are behind, `+` at its end for a prefix
     service_ranges       traffic to addresses in here that no service has is dropped
     nodeport_addresses   CIDR texts; "primary": the node's addresses; none, "0.0.0.0/0", "::/0": all local ones
-    bind, second_bind    where health is served, the second of a node with addresses of both families; metrics stay on
-                         loopback
+    bind, second_bind    where health is served, the second of a node with addresses of both families; its own is on
+                         loopback, too, where metrics stay
     """
 
     node: str
@@ -43,12 +45,17 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
     bind: str = "0.0.0.0"
     second_bind: str = ""
     health_port: int = 10256
-    metrics_bind: str = "127.0.0.1"
+    metrics_bind: str = LOOPBACK
     metrics_port: int = 10249
 
     @property
     def binds(self) -> tuple[str, ...]:
         return (self.bind, self.second_bind) if self.second_bind else (self.bind,)
+
+    @property
+    def own_health_binds(self) -> tuple[str, ...]:
+        """Programs of the node ask at loopback, as anywhere where kube-proxy listens on all addresses."""
+        return self.binds if self.bind in (*_ALL_ADDRESSES, LOOPBACK) else (*self.binds, LOOPBACK)
 
     @property
     def families(self) -> tuple[int, ...]:

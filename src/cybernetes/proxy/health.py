@@ -94,7 +94,7 @@ class Health:
         """Serve until cancelled. A port that is taken is reported and left out."""
         own, metrics = HttpServer(self.handle), HttpServer(self.handle_metrics)
         try:
-            await _listen(own, self._config.binds, self._config.health_port)
+            await _listen(own, self._config.own_health_binds, self._config.health_port)
             await _listen(metrics, (self._config.metrics_bind,), self._config.metrics_port)
             while True:
                 await self._changed.wait()

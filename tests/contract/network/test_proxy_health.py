@@ -13,7 +13,7 @@ from cybernetes.proxy.health import Health
 from cybernetes.proxy.objects import Endpoint, NodeFacts, Service, ServicePort, Slice, pack
 from cybernetes.proxy.state import State
 
-ADDRESS, SECOND_ADDRESS = "127.0.0.1", "127.0.0.2"
+ADDRESS, SECOND_ADDRESS, LOOPBACK = "127.0.0.3", "127.0.0.2", "127.0.0.1"
 PATIENCE_S = 60
 
 
@@ -82,8 +82,9 @@ def test_a_health_check_node_port_tells_how_many_endpoints_are_here() -> None:
             health.change_services(state, ["shop/web"], (4,))
             status, headers, _ = await until_answered(port, "/")
             assert (status, headers["X-Load-Balancing-Endpoint-Weight"]) == (503, "0")
-            assert (await until_answered(own, "/healthz"))[0] == 200
-            assert (await until_answered(metrics, "/proxyMode"))[2] == b"nftables"
+            for host in (ADDRESS, SECOND_ADDRESS, LOOPBACK):
+                assert (await until_answered(own, "/healthz", host))[0] == 200
+            assert (await until_answered(metrics, "/proxyMode", LOOPBACK))[2] == b"nftables"
             state.reduce_service("shop/web", None)
             health.change_services(state, ["shop/web"], (4,))
             await until_refused(port)
