@@ -114,6 +114,11 @@ def test_failures_of_logs(tmp_path: Path) -> None:
         status, refused = await client.call("GET", f"{path}/web/log", sinceTime="x")
         layout = '"2006-01-02T15:04:05Z07:00"'
         assert (status, refused["message"]) == (400, f'parsing time "x" as {layout}: cannot parse "x" as "2006"')
+        status, refused = await client.call("GET", f"{path}/web/log", stream="Foo")
+        assert status == 422
+        assert 'stream: Unsupported value: "Foo": supported values: "All", "Stderr", "Stdout"' in refused["message"]
+        status, refused = await client.call("GET", f"{path}/web/log", stream="Stdout", tailLines="3")
+        assert "`tailLines` and specific `stream` are mutually exclusive for now" in refused["message"]
         empty = await client.send("GET", f"{path}/waiting/log")
         assert (empty.status, empty.body) == (200, b"")
 

@@ -180,6 +180,10 @@ def _check_stream_options(call: Call) -> None:
         raise bad_request("command: Required value")
 
 
+# source  KEP-3288 "Split Stdout and Stderr Log Stream of Container"; the first is that of who does not say.
+_STREAMS = ("All", "Stderr", "Stdout")
+
+
 def _check_log_options(call: Call) -> None:
     errors = []
     for name, least, why in (
@@ -198,6 +202,11 @@ def _check_log_options(call: Call) -> None:
             raise bad_request(str(wrong)) from wrong
     if call.request.param("sinceSeconds") and since:
         errors.append(field.forbidden(Path(""), "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+    chosen = call.request.param("stream") or _STREAMS[0]
+    if chosen not in _STREAMS:
+        errors.append(field.not_supported(Path("stream"), chosen, _STREAMS))
+    elif chosen != _STREAMS[0] and call.request.param("tailLines"):
+        errors.append(field.forbidden(Path(""), "`tailLines` and specific `stream` are mutually exclusive for now"))
     if errors:
         raise field.invalid_object("", "PodLogOptions", call.info.name, errors)
 
