@@ -47,12 +47,13 @@ async def with_links(answer: Response, shown: Shown) -> Response:
         return answer
     if isinstance(answer.body, bytes):
         return _with_body(answer, answer.body, shown)
-    page, chunks = b"", aiter(answer.body)
+    # Not bytes: a page may come letter by letter.
+    page, chunks = bytearray(), aiter(answer.body)
     async for chunk in chunks:
         page += chunk
         if len(page) > PAGE_BYTES_MAX:
-            return msgspec.structs.replace(answer, body=_continued(page, chunks))
-    return _with_body(answer, page, shown)
+            return msgspec.structs.replace(answer, body=_continued(bytes(page), chunks))
+    return _with_body(answer, bytes(page), shown)
 
 
 def _with_body(answer: Response, page: bytes, shown: Shown) -> Response:
