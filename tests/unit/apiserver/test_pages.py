@@ -85,3 +85,9 @@ def test_a_page_that_is_too_long_passes_as_it_is(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(pages, "PAGE_BYTES_MAX", 10)
     page = (b'<a href="/x">', b"more", b'<a href="/y">')
     assert answered("text/html", *page) == b"".join(page)
+
+
+@pytest.mark.parametrize("letters", ["1" * 8000, " " * 8000, "b " * 4000])
+def test_tags_full_of_letters_take_no_longer_than_others(letters: str) -> None:
+    page = f"<a {letters}>" * 400
+    assert pages.rewritten(page, str.upper) == page

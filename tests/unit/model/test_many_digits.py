@@ -13,6 +13,7 @@ from cybernetes.cel.errors import EvaluationError
 from cybernetes.cel.library.semver import semver
 from cybernetes.model import cron, quantity
 from cybernetes.model.quantity import QuantityError
+from cybernetes.model.schema.custom import formats
 from cybernetes.model.validation import names
 
 MANY = "1" * 5000
@@ -76,3 +77,13 @@ def test_the_time_that_reading_takes_grows_with_the_text_alone(end: str) -> None
             quantity.parse(text)
         with pytest.raises(ValueError, match="invalid duration"):
             duration.parse(text)
+
+
+def test_a_format_of_custom_resources_takes_no_longer() -> None:
+    assert (
+        formats.FORMATS["duration"]("1h2m3.5s")
+        and formats.FORMATS["duration"](".5s")
+        and formats.FORMATS["duration"]("3 days")
+    )
+    for text in ("1" * 1_000_000, "1s" * 100_000 + "x", "1." * 300_000):
+        assert not formats.FORMATS["duration"](text)

@@ -24,7 +24,8 @@ PAGE_BYTES_MAX = 4 << 20
 TAG_MAX = 8 << 10
 
 _TAG = re.compile(r"""<(?P<name>[a-zA-Z][^\s/>]*)(?P<rest>(?:[^>"']|"[^"]*"|'[^']*')*+)>""")
-_ATTRIBUTE = re.compile(r"""(?P<name>[^\s"'<>/=]+)\s*=\s*(?P<value>"[^"]*"|'[^']*'|[^\s"'=<>`]+)""")
+# A name is looked for where one begins alone, not again from each of its letters.
+_ATTRIBUTE = re.compile(r"""(?<![^\s"'<>/=])(?P<name>[^\s"'<>/=]++)\s*+=\s*+(?P<value>"[^"]*"|'[^']*'|[^\s"'=<>`]++)""")
 _TEXT = frozenset(("script", "style", "textarea", "title", "noscript", "xmp", "iframe", "noembed", "noframes"))
 _TAGS_WITH_URL = {
     "href": frozenset(("a", "area", "base", "link")),

@@ -19,9 +19,8 @@ _HOSTNAME = re.compile(
     r"(?=.{1,253}\Z)[a-zA-Z0-9_](?:[a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?(?:\.[a-zA-Z0-9_](?:[a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?)*\.?\Z"
 )
 _EMAIL = re.compile(r"[^@\s<>]+@[^@\s<>]+\Z")
-_DURATION = re.compile(
-    r"[+-]?(?:0|(?:[0-9]*\.?[0-9]+|[0-9]+\.)(?:ns|us|µs|μs|ms|s|m|h)(?:(?:[0-9]*\.?[0-9]+|[0-9]+\.)(?:ns|us|µs|μs|ms|s|m|h))*)\Z"
-)
+# Possessive: a text of many digits must not be cut at each of them.
+_DURATION = re.compile(r"[+-]?(?:0|(?:(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:ns|us|µs|μs|ms|s|m|h))+)\Z")
 _WORDY_DURATION = re.compile(
     r"\d+ *(?:nanoseconds?|microseconds?|milliseconds?|seconds?|minutes?|hours?|days?|weeks?|ns|us|ms|s|m|h|d|w)\Z"
 )
