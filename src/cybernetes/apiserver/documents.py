@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cybernetes import KUBERNETES_VERSION
 from cybernetes.apiserver import discovery, respond
 from cybernetes.apiserver.chain import Passage
 from cybernetes.apiserver.core import Core
@@ -13,7 +14,6 @@ from cybernetes.wire import negotiate
 from cybernetes.wire.http.message import Request, Response
 
 # What the documents say of themselves; clients read the server's version elsewhere.
-API_VERSION = "v1.37.0"
 
 
 class Documents:
@@ -62,7 +62,7 @@ class Documents:
             custom: dict[str, bytes] = {}
             for each in self._core.registry:
                 custom.update(each.definitions)
-            self._schemas = Schemas(self.listing, custom, API_VERSION)
+            self._schemas = Schemas(self.listing, custom, KUBERNETES_VERSION)
         return self._schemas
 
     def _top(self, request: Request, *, core_group: bool) -> Response | None:

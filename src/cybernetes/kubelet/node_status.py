@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from cybernetes import KUBERNETES_VERSION
 from cybernetes.base.clock import rfc3339
 from cybernetes.kubelet.config import KubeletConfig
 from cybernetes.kubelet.machine import HostFacts
@@ -20,7 +21,6 @@ from cybernetes.model import quantity
 from cybernetes.model.local_volumes import FOLDER
 from cybernetes.model.validation.resources import is_extended
 
-KUBELET_VERSION = "v1.37.1"
 # By upstream's gates: a scheduler gives pods that need one of these to nodes that declare it. Sorted.
 FEATURES = ("RestartAllContainersOnContainerExits",)
 IMAGES_MAX = 50
@@ -147,7 +147,7 @@ def node_status(config: KubeletConfig, facts: HostFacts, view: NodeView, previou
             "kernelVersion": facts.kernel_version,
             "osImage": facts.os_image,
             "containerRuntimeVersion": f"{version.name}://{version.version}" if version else "unknown://",
-            "kubeletVersion": KUBELET_VERSION,
+            "kubeletVersion": KUBERNETES_VERSION,
             "kubeProxyVersion": "",
             "operatingSystem": "linux",
             "architecture": facts.architecture,
