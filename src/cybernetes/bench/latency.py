@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from prometheus_client.parser import text_string_to_metric_families
 
 NAME = "apiserver_request_duration_seconds"
@@ -33,16 +31,6 @@ def buckets(exposition: str) -> dict[str, Buckets]:
             bound = float(sample.labels["le"])
             for each in (found[ALL], found[kind]):
                 each[bound] = each.get(bound, 0) + sample.value
-    return found
-
-
-def merged(each: Sequence[dict[str, Buckets]]) -> dict[str, Buckets]:
-    """Of several servers together."""
-    found: dict[str, Buckets] = {kind: {} for kind in each[0]}
-    for one in each:
-        for kind, counts in one.items():
-            for bound, count in counts.items():
-                found[kind][bound] = found[kind].get(bound, 0) + count
     return found
 
 
