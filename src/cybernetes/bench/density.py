@@ -19,7 +19,7 @@ from cybernetes.bench import latency, workloads
 from cybernetes.bench.bindings import PATH
 from cybernetes.bench.connection import Connection, cpu_s, post_all, pss_mb
 from cybernetes.bench.hollow import PREFIX
-from cybernetes.bench.plane import Plane, component_of, last_words, running
+from cybernetes.bench.plane import Plane, last_words, running
 from cybernetes.bench.readiness import Readiness
 from cybernetes.bench.result import Result, Tell, percentile
 from cybernetes.run.config import CONTROL_PLANE, NetworkConfig
