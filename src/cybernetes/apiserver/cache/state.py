@@ -105,18 +105,19 @@ class Event(msgspec.Struct, gc=False, eq=False):
     """A change of one item: `before` is None when it was created, `after` when it was deleted.
 
     frames  encoded watch events by renderer and type, so that watchers alike share one
+    place   of the item; every watcher asks for it
     """
 
     before: Item | None
     after: Item | None
     revision: int
     frames: dict[Any, bytes] = {}
+    place: str = ""
 
-    @property
-    def place(self) -> str:
+    def __post_init__(self) -> None:
         item = self.after or self.before
         assert item is not None
-        return item.place
+        self.place = item.place
 
     def last(self) -> Item:
         """What a DELETED event shows: the former state at the revision of this event."""

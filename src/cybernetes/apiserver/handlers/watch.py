@@ -5,7 +5,7 @@ source  Kubernetes API Concepts, "Efficient detection of changes", "Streaming li
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
 import msgspec
@@ -78,9 +78,10 @@ def _direct(cached: Cached, watcher: Watcher, frames: _Frames) -> Callable[[Sink
         def send() -> bool:
             if not sink.flowing:
                 return False
-            entries = watcher.take()
-            cached.sent += len(entries)
-            sink.push(frames.ready(entries))
+            queued = watcher.queue
+            cached.sent += len(queued)
+            sink.push(frames.ready(queued))
+            queued.clear()
             return True
 
         watcher.direct = send
@@ -210,7 +211,7 @@ class _Frames:
                 frames.append(self._frame(kind, event))
         return self._joined(frames)
 
-    def ready(self, entries: list[Entry]) -> bytes:
+    def ready(self, entries: Sequence[Entry]) -> bytes:
         """Of a resource without views."""
         if len(entries) == 1 and not self._columns:
             return self._entry(entries[0])

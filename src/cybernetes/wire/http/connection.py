@@ -271,7 +271,7 @@ class Connection(asyncio.Protocol):
 
     def push(self, chunk: bytes) -> None:
         """As a Sink."""
-        self._transport.write(_framed(chunk))
+        self._transport.write(_pushed(chunk))
 
     async def _upgrade(self, response: Response, run: Callable[[RawDuplex], Awaitable[None]]) -> None:
         self._write(head.render(response.status, response.headers))
@@ -324,6 +324,21 @@ _NOT_YET = _NoTransport()
 
 def _framed(chunk: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(chunk), chunk)
+
+
+class _Last:
+    """Frames chunks, and remembers the last one: watchers of one event are sent the same bytes, one after the other."""
+
+    def __init__(self) -> None:
+        self._chunk = self._frame = b""
+
+    def __call__(self, chunk: bytes) -> bytes:
+        if chunk is not self._chunk:
+            self._chunk, self._frame = chunk, _framed(chunk)
+        return self._frame
+
+
+_pushed = _Last()
 
 
 def _sized(response: Response) -> bool:
