@@ -12,7 +12,6 @@ import ipaddress
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from cybernetes.base import xtables
 from cybernetes.base.errors import EdgeError, Outcome
@@ -151,24 +150,22 @@ def _accept_forwarding(program: str, ranges: Sequence[str]) -> None:
 
 
 def _forward_chain(program: str) -> tuple[bool, bool]:
-    """Whether FORWARD drops what nobody accepts, and whether it jumps to our chain.
-
-    iptables refuses to list a chain in which nft(8) wrote what it has no words for, though it changes it all the same.
-    """
-    if xtables.is_nft(program):
-        family = "ip6" if program == "ip6tables" else "ip"
-        listed = run(("nft", "-j", "list", "ruleset", family), "", "chain FORWARD")
-        parts = [part for each in json.loads(listed)["nftables"] for part in each.items()]
-        here = [(kind, part) for kind, part in parts if _is_forward(kind, part)]
-        jump = {"jump": {"target": FORWARD_CHAIN}}
-        drops = any(part.get("policy") == "drop" for kind, part in here if kind == "chain")
-        return drops, any(jump in part["expr"] for kind, part in here if kind == "rule")
-    lines = _iptables(program, "-S", "FORWARD")
+    """Whether FORWARD drops what nobody accepts, and whether it jumps to our chain."""
+    try:
+        lines = _iptables(program, "-S", "FORWARD")
+    except EdgeError:
+        # iptables refuses to list what nft(8) wrote there and it has no words for, though it changes it all the same.
+        return _forward_chain_by_nft("ip6" if program == "ip6tables" else "ip")
     return "-P FORWARD DROP" in lines, f"-A FORWARD -j {FORWARD_CHAIN}" in lines
 
 
-def _is_forward(kind: str, part: dict[str, Any]) -> bool:
-    return part.get("table") == "filter" and part.get("name" if kind == "chain" else "chain") == "FORWARD"
+def _forward_chain_by_nft(family: str) -> tuple[bool, bool]:
+    listed = json.loads(run(("nft", "-j", "list", "chain", family, "filter", "FORWARD"), "", "chain FORWARD"))[
+        "nftables"
+    ]
+    drops = any(each["chain"].get("policy") == "drop" for each in listed if "chain" in each)
+    jump = {"jump": {"target": FORWARD_CHAIN}}
+    return drops, any(jump in each["rule"]["expr"] for each in listed if "rule" in each)
 
 
 def _iptables(program: str, *arguments: str) -> list[str]:
