@@ -32,6 +32,8 @@ class Registration:
         self._client = client
         self._lister = lister
         self._queue: WorkQueue[str] = WorkQueue(clock, random)
+        # Name of an APIService -> names of the definitions that serve this version.
+        self._serving: dict[str, set[str]] = {}
 
     async def run(self) -> None:
         self._lister.subscribe_specs(publish.GROUP, publish.PLURAL, self._definition_changed)
@@ -39,11 +41,13 @@ class Registration:
         await tend(self._queue, self._sync, log, "registration.failed")
 
     def _definition_changed(self, old: Object | None, new: Object | None) -> None:
-        for definition in (old, new):
-            if definition is not None:
-                spec = definition["spec"]
-                for version in spec["versions"]:
-                    self._queue.add(f"{version['name']}.{spec['group']}")
+        key = (new or old or {})["metadata"]["name"]
+        for name in _served(old):
+            self._serving[name].discard(key)
+            self._queue.add(name)
+        for name in _served(new):
+            self._serving.setdefault(name, set()).add(key)
+            self._queue.add(name)
 
     def _service_changed(self, old: Object | None, new: Object | None) -> None:
         self._queue.add((new or old or {})["metadata"]["name"])
@@ -65,10 +69,14 @@ class Registration:
 
     def _wanted(self, name: str) -> Object | None:
         """The spec of this APIService; None where no definition serves such a version."""
-        version, _, group = name.partition(".")
-        specs = [each["spec"] for each in self._lister.list(publish.GROUP, publish.PLURAL)]
-        served = [each for spec in specs if spec["group"] == group for each in spec["versions"] if each["served"]]
-        if version not in {each["name"] for each in served}:
+        if not self._serving.get(name):
             return None
+        version, _, group = name.partition(".")
         priorities = {"groupPriorityMinimum": GROUP_PRIORITY, "versionPriority": VERSION_PRIORITY}
         return {"group": group, "version": version, **priorities}
+
+
+def _served(definition: Object | None) -> list[str]:
+    """Names of APIServices."""
+    spec = definition["spec"] if definition is not None else {}
+    return [f"{each['name']}.{spec['group']}" for each in spec.get("versions", ()) if each["served"]]
