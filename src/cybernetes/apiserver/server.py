@@ -170,10 +170,15 @@ class ApiServer:
             group.create_task(self._registration(), name="apiserver.registration")
             group.create_task(self._availability(self._aggregator), name="apiserver.aggregate")
 
+    def _client(self) -> ApiClient:
+        """Of this server itself."""
+        return ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=self.core.clock)
+
     async def _availability(self, aggregator: Aggregator) -> None:
         core = self.core
-        client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=core.clock)
-        availability = Availability(aggregator, client, core.lister, core.clock, core.random, self.documents.forget)
+        availability = Availability(
+            aggregator, self._client(), core.lister, core.clock, core.random, self.documents.forget
+        )
         core.remote_versions = availability.versions
         try:
             await availability.run()
@@ -182,31 +187,26 @@ class ApiServer:
 
     async def _definitions(self) -> None:
         core = self.core
-        client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=core.clock)
-        await DefinitionLoop(client, core.lister, core.clock, core.random).run()
+        await DefinitionLoop(self._client(), core.lister, core.clock, core.random).run()
 
     async def _legacy_tokens(self) -> None:
         core = self.core
-        client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=core.clock)
-        tokens = LegacyTokens(client, core.lister, core.clock, core.random)
+        tokens = LegacyTokens(self._client(), core.lister, core.clock, core.random)
         core.legacy_token_used = tokens.used
         await tokens.run()
 
     async def _registration(self) -> None:
         core = self.core
-        client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=core.clock)
-        await Registration(client, core.lister, core.clock, core.random).run()
+        await Registration(self._client(), core.lister, core.clock, core.random).run()
 
     async def _flow_schemas(self) -> None:
         await self._bootstrapped.wait()
         core = self.core
-        client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=core.clock)
-        await FlowSchemaLoop(client, core.lister, core.clock, core.random).run()
+        await FlowSchemaLoop(self._client(), core.lister, core.clock, core.random).run()
 
     async def _bootstrap(self) -> None:
         core, attempt = self.core, 0
-        client = ApiClient(InProcessTransport(self), user_agent="kube-apiserver", clock=core.clock)
-        objects = self._objects = Bootstrap(client, _bootstrap_settings(self.config, self.registry), core.clock)
+        objects = self._objects = Bootstrap(self._client(), _bootstrap_settings(self.config, self.registry), core.clock)
         while not self._bootstrapped.is_set():
             try:
                 await objects.ensure()
