@@ -80,10 +80,16 @@ class _Draft:
     """A plan while it is being made."""
 
     def __init__(
-        self, pod: Object, observed: Observed, entries: Mapping[str, Entry], now: float, limit_s: float
+        self,
+        pod: Object,
+        observed: Observed,
+        entries: Mapping[str, Entry],
+        now: float,
+        limit_s: float,
+        counts: Mapping[str, int],
     ) -> None:
         self.pod, self.observed, self.entries, self.now, self.limit_s = pod, observed, entries, now, limit_s
-        self.counts: Mapping[str, int] = {}
+        self.counts = counts
         self.actions: list[Action] = []
         self.waiting: dict[str, tuple[str, str]] = {}
         self.wake_after_s: float | None = None
@@ -138,8 +144,7 @@ def plan(
     counts   container -> the number of its next life, where the runtime does not tell
     returns  no actions when the pod is as it should be, or only waits
     """
-    draft = _Draft(pod, observed, entries, now, limit_s)
-    draft.counts = counts
+    draft = _Draft(pod, observed, entries, now, limit_s, counts)
     if any(draft.wait_s(each) <= 0 for each in restart_all.triggers(pod, observed)):
         return Plan((RestartAll(),))
     sandbox = observed.sandbox
