@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from base64 import b64encode
 from pathlib import Path
 
@@ -94,13 +95,9 @@ async def condition(client: Client, status: str) -> Object:
 def test_requests_reach_the_other_server_with_their_user(tmp_path: Path) -> None:
     async def main() -> None:
         async with serving_apiserver(tmp_path) as api:
-            extension, terms = Extension(), pki.Terms(SystemClock().now(), SystemRandom())
-            serving = pki.serving(api.authority, "ext", terms, names=("ext.shop.svc",))
-            certificate, key = tmp_path / "ext.crt", tmp_path / "ext.key"
-            certificate.write_bytes(serving.certificate)
-            key.write_bytes(serving.key)
+            extension, tls = Extension(), serving_context(api, tmp_path)
             http = HttpServer(extension.handle)
-            port = await http.listen("127.0.0.1", 0, server_context(certificate, key))
+            port = await http.listen("127.0.0.1", 0, tls)
             transport = api.transport()
             client = Client(transport)
             try:
@@ -191,13 +188,9 @@ def test_a_server_that_comes_up_after_its_endpoints_is_asked_again_soon(
 
     async def main() -> None:
         async with serving_apiserver(tmp_path) as api:
-            terms = pki.Terms(SystemClock().now(), SystemRandom())
-            serving = pki.serving(api.authority, "ext", terms, names=("ext.shop.svc",))
-            certificate, key = tmp_path / "ext.crt", tmp_path / "ext.key"
-            certificate.write_bytes(serving.certificate)
-            key.write_bytes(serving.key)
+            tls = serving_context(api, tmp_path)
             early, http = HttpServer(Extension().handle), HttpServer(Extension().handle)
-            port = await early.listen("127.0.0.1", 0, server_context(certificate, key))
+            port = await early.listen("127.0.0.1", 0, tls)
             await early.stop(1)
             transport = api.transport()
             client = Client(transport)
@@ -205,13 +198,23 @@ def test_a_server_that_comes_up_after_its_endpoints_is_asked_again_soon(
                 await install(api, client, port)
                 await client.ok("POST", "/apis/apiregistration.k8s.io/v1/apiservices", api_service(api.ca))
                 await reason(client, "FailedDiscoveryCheck")
-                await http.listen("127.0.0.1", port, server_context(certificate, key))
+                await http.listen("127.0.0.1", port, tls)
                 await reason(client, "Passed")
             finally:
                 await transport.close()
                 await http.stop(1)
 
     asyncio.run(main())
+
+
+def serving_context(api: RunningApi, folder: Path) -> ssl.SSLContext:
+    """Of the other server, by the authority that its APIService names."""
+    terms = pki.Terms(SystemClock().now(), SystemRandom())
+    serving = pki.serving(api.authority, "ext", terms, names=("ext.shop.svc",))
+    certificate, key = folder / "ext.crt", folder / "ext.key"
+    certificate.write_bytes(serving.certificate)
+    key.write_bytes(serving.key)
+    return server_context(certificate, key)
 
 
 async def reason(client: Client, *wanted: str) -> None:

@@ -222,14 +222,18 @@ def test_concurrent_services_get_different_addresses(api: RunningApi, space: str
     run(api, test)
 
 
+async def budgeted_pod(client: Client, path: str, budgets: str) -> Object:
+    """A running pod, and the budget that wants it; nobody has counted yet."""
+    await client.ok("POST", f"{path}/pods", {**pod("a"), "metadata": {"name": "a", "labels": {"app": "web"}}})
+    await client.ok("PATCH", f"{path}/pods/a/status", {"status": {"phase": "Running", "conditions": [READY]}})
+    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
+    return await client.ok("POST", budgets, {"metadata": {"name": "web"}, "spec": spec})
+
+
 def test_eviction_asks_the_disruption_budget(api: RunningApi, space: str) -> None:
     async def test(client: Client) -> None:
-        path = await client.namespace(space)
-        await client.ok("POST", f"{path}/pods", {**pod("a"), "metadata": {"name": "a", "labels": {"app": "web"}}})
-        await client.ok("PATCH", f"{path}/pods/a/status", {"status": {"phase": "Running", "conditions": [READY]}})
-        budgets = f"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets"
-        spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
-        budget = await client.ok("POST", budgets, {"metadata": {"name": "web"}, "spec": spec})
+        path, budgets = await client.namespace(space), f"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets"
+        budget = await budgeted_pod(client, path, budgets)
         for named, message in (
             ({"name": "b"}, "name in URL does not match name in Eviction object"),
             (
@@ -260,12 +264,8 @@ def test_an_eviction_that_does_not_happen_changes_nothing(api: RunningApi, space
     """Dry runs, asked for in either place, go through the budget; options that do not hold are refused before it."""
 
     async def test(client: Client) -> None:
-        path = await client.namespace(space)
-        await client.ok("POST", f"{path}/pods", {**pod("a"), "metadata": {"name": "a", "labels": {"app": "web"}}})
-        await client.ok("PATCH", f"{path}/pods/a/status", {"status": {"phase": "Running", "conditions": [READY]}})
-        budgets = f"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets"
-        spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
-        await client.ok("POST", budgets, {"metadata": {"name": "web"}, "spec": spec})
+        path, budgets = await client.namespace(space), f"/apis/policy/v1/namespaces/{space}/poddisruptionbudgets"
+        await budgeted_pod(client, path, budgets)
 
         async def evict(options: Object, **query: str) -> tuple[int, str]:
             before = [await client.ok("GET", f"{path}/pods/a"), await client.ok("GET", f"{budgets}/web")]
