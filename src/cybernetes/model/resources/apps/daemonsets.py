@@ -1,5 +1,4 @@
-import re
-
+from cybernetes.base.number import whole
 from cybernetes.model.printing.workloads import DAEMON_SETS
 from cybernetes.model.resource import GET_PATCH_UPDATE, Object, Resource, Subresource, WriteContext
 from cybernetes.model.strategy import empty_status, first_generation, keep, next_generation, standard, status_of
@@ -24,7 +23,7 @@ def _same_template(obj: Object, old: Object, ctx: WriteContext) -> None:
 
 def _templates(obj: Object) -> int:
     told = (obj["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION, "")
-    return max(1, int(told)) if re.fullmatch("[0-9]{1,18}", told) else 1
+    return max(1, whole(told) or 1)
 
 
 def _annotate(obj: Object, generation: int) -> None:
